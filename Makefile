@@ -1,0 +1,51 @@
+# Two commands are enough on a fresh machine: `make demo` and `make test`.
+# Each makes the virtual environment in .venv first, from the committed lock.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+UV := $(shell command -v uv || echo $(BIN)/uv)
+PYTEST_ARGS ?=
+COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+
+.PHONY: venv demo test check lint format bench lock clean
+
+venv: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: venv
+	$(BIN)/flowledger demo
+
+test: venv
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: lint test
+
+lint: venv
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: venv
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: venv
+	$(BIN)/pytest tests/benchmarks -m benchmark -s -n 0
+
+# requirements.lock is for work on the project, requirements-runtime.lock for the image.
+# `make lock LOCK_ARGS=--upgrade` takes newer releases.
+lock: $(STAMP)
+	$(UV) $(COMPILE) $(LOCK_ARGS) --extra embedded --group dev -o requirements.lock
+	$(UV) $(COMPILE) $(LOCK_ARGS) -o requirements-runtime.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -1,0 +1,1 @@
+"""The log: an append-only, hash-leaved store of events in Postgres."""

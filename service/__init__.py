@@ -1,0 +1,1 @@
+"""The service: records runs of flows and serves them through the vendors' APIs."""
