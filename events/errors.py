@@ -1,0 +1,82 @@
+"""What can go wrong in the log: one root, data as attributes, the docstring is the default message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from events.envelope import Position, Version
+
+
+class LogError(Exception):
+    """The log could not do what was asked."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class LogUnavailable(LogError):
+    """The database of the log does not answer; nothing is known to be lost, try again."""
+
+
+class LogBusy(LogError):
+    """Too many appends wait already; try again later."""
+
+
+class AppendTimeout(LogError):
+    """The append did not get its turn at the log in time; nothing was written."""
+
+
+class InvalidEvent(LogError):
+    """An event breaks a bound of the log; nothing was written."""
+
+
+class MalformedJson(LogError):
+    """The text is no JSON that the ledger can keep without loss."""
+
+
+@dataclass
+class VersionConflict(LogError):
+    """A stream does not stand at the expected version."""
+
+    tenant: str
+    stream: str
+    expected: int
+    actual: Version
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"stream {self.stream!r} is at version {self.actual}, expected {self.expected}"
+        )
+
+
+@dataclass
+class IdempotencyMismatch(LogError):
+    """An idempotency key was used before, for a different request."""
+
+    tenant: str
+    key: str
+
+    def __post_init__(self) -> None:
+        super().__init__(f"idempotency key {self.key!r} was used for a different request")
+
+
+@dataclass
+class MissingPositions(LogError):
+    """Positions are missing in what the log returned: an alarm, never a wait."""
+
+    expected: Position
+    found: Position
+
+    def __post_init__(self) -> None:
+        super().__init__(f"expected position {self.expected}, the log returned {self.found}")
+
+
+@dataclass
+class UnknownEventTypes(LogError):
+    """A newer release wrote event types that this one does not know."""
+
+    types: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__init__(f"unknown event types: {', '.join(self.types)}")

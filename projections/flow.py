@@ -1,0 +1,198 @@
+"""A flow and its plan, as a `FlowRegistered` event states them: immutable, so kept in memory for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+Executor = Literal["in_process", "external"]
+Hook = Literal["success", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTask:
+    """A step of a plan.
+
+    ``path`` is unique in the plan and fixed for ever (`GROUP_RANDOMS/RANDOM#2`); ``key`` is the name the
+    task is written under in the flow; ``previous`` are the paths it waits for; ``groups`` are the
+    names of the groups around it, outermost first. A hook waits for the run's outcome, not for tasks.
+    """
+
+    path: str
+    key: str
+    previous: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    hook: Hook | None = None
+    type: Literal["python", "command"] = "python"
+    retries: int = 0
+    timeout_s: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTable:
+    """A table of a load plan, and the path of the task that loads it."""
+
+    name: str
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSchema:
+    """A schema of a load plan: its tables in order."""
+
+    name: str
+    tables: tuple[PlanTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanGroup:
+    """A group of a load plan: its schemas in order. ``tasks`` are leaves of a group without schemas."""
+
+    name: str
+    schemas: tuple[PlanSchema, ...]
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tree and the graph of a flow version's tasks, in the order they are written; hooks last."""
+
+    tasks: tuple[PlanTask, ...]
+    groups: tuple[PlanGroup, ...] = ()
+
+    @cached_property
+    def by_path(self) -> dict[str, PlanTask]:
+        """Every task by its path."""
+        return {task.path: task for task in self.tasks}
+
+    @cached_property
+    def followers(self) -> dict[str, tuple[str, ...]]:
+        """For each path the paths that wait for it directly."""
+        return {
+            task.path: tuple(t.path for t in self.tasks if task.path in t.previous)
+            for task in self.tasks
+        }
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One version of a flow in a tenant's catalogue.
+
+    ``number`` is unique in the tenant and shared by all versions; ``ids`` are the vendors' ids of the
+    flow (vendor name to their names and values); ``definition`` is the mapping of the file, verbatim,
+    with its payload schema loaded.
+    """
+
+    tenant: str
+    fullname: str
+    project: str
+    name: str
+    version: int
+    number: int
+    executor: Executor
+    exclusive: bool
+    timeout_s: float | None
+    ids: Mapping[str, Mapping[str, Any]]
+    definition: Mapping[str, Any]
+    plan: Plan
+
+
+def task_id(run_id: str, path: str) -> str:
+    """Name a task of a run: a pure function of the run and the task's path in the plan.
+
+    >>> task_id("5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4", "EXTRACT")
+    'b4082dfd-8c5e-5a1f-b38c-a3d383f3e308'
+    """
+    return str(uuid5(UUID(run_id), path))
+
+
+def flow_of(tenant: str, data: Mapping[str, Any]) -> Flow:
+    """Read a flow from the body of its `FlowRegistered` event."""
+    return Flow(
+        tenant=tenant,
+        fullname=data["fullname"],
+        project=data["project"],
+        name=data["name"],
+        version=data["version"],
+        number=data["number"],
+        executor=data["executor"],
+        exclusive=data["exclusive"],
+        timeout_s=data["timeout_s"],
+        ids=data["ids"],
+        definition=data["definition"],
+        plan=plan_of(data["plan"]),
+    )
+
+
+def plan_of(data: Mapping[str, Any]) -> Plan:
+    """Read a plan from its JSON form, the inverse of `plan_json`."""
+    return Plan(
+        tasks=tuple(_task_of(task) for task in data["tasks"]),
+        groups=tuple(_group_of(group) for group in data["groups"]),
+    )
+
+
+def _task_of(data: Mapping[str, Any]) -> PlanTask:
+    return PlanTask(
+        path=data["path"],
+        key=data["key"],
+        previous=tuple(data["previous"]),
+        groups=tuple(data["groups"]),
+        hook=data["hook"],
+        type=data["type"],
+        retries=data["retries"],
+        timeout_s=data["timeout_s"],
+        options=data["options"],
+    )
+
+
+def _group_of(data: Mapping[str, Any]) -> PlanGroup:
+    return PlanGroup(
+        name=data["name"],
+        schemas=tuple(
+            PlanSchema(
+                schema["name"],
+                tuple(PlanTable(table["name"], table["task"]) for table in schema["tables"]),
+            )
+            for schema in data["schemas"]
+        ),
+        tasks=tuple(data["tasks"]),
+    )
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Write a plan as JSON, as `FlowRegistered` carries it."""
+    return {
+        "tasks": [
+            {
+                "path": task.path,
+                "key": task.key,
+                "previous": list(task.previous),
+                "groups": list(task.groups),
+                "hook": task.hook,
+                "type": task.type,
+                "retries": task.retries,
+                "timeout_s": task.timeout_s,
+                "options": dict(task.options),
+            }
+            for task in plan.tasks
+        ],
+        "groups": [
+            {
+                "name": group.name,
+                "schemas": [
+                    {
+                        "name": schema.name,
+                        "tables": [{"name": t.name, "task": t.task} for t in schema.tables],
+                    }
+                    for schema in group.schemas
+                ],
+                "tasks": list(group.tasks),
+            }
+            for group in plan.groups
+        ],
+    }

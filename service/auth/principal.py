@@ -1,0 +1,51 @@
+"""A principal: the credential behind a request, its tenant and its role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.errors import Forbidden
+
+
+class Right(StrEnum):
+    """What a route asks of a principal."""
+
+    READ = "read"
+    START = "start"
+    CANCEL = "cancel"
+    REPORT = "report"
+    EDIT_FLOWS = "edit flows"
+    ADMINISTER = "administer"
+    AUDIT = "audit"
+
+
+_OPERATOR = {Right.READ, Right.START, Right.CANCEL, Right.REPORT}
+RIGHTS: dict[str, frozenset[Right]] = {
+    "viewer": frozenset({Right.READ}),
+    "operator": frozenset(_OPERATOR),
+    "editor": frozenset(_OPERATOR | {Right.EDIT_FLOWS}),
+    "administrator": frozenset(Right),
+    "auditor": frozenset({Right.READ, Right.AUDIT}),
+}
+ALIASES = {"executer": "operator"}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: ``tenant`` ``*`` is the whole ledger (auditor and administrator only)."""
+
+    key_id: str
+    name: str
+    tenant: str
+    role: str
+
+    def may(self, right: Right) -> bool:
+        """Tell whether the role carries the right."""
+        return right in RIGHTS[self.role]
+
+    def require(self, right: Right) -> None:
+        """Raise `Forbidden` unless the role carries the right."""
+        if not self.may(right):
+            msg = f"role {self.role} may not {right.value}"
+            raise Forbidden(msg)

@@ -1,0 +1,120 @@
+"""What the service refuses: one class a reason; each dialect words it in its own error body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ServiceError(Exception):
+    """The service could not do what was asked."""
+
+    status = 500
+    """The HTTP status where a dialect has no other word for it (RFC 9110)."""
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        super().__init__(self.detail)
+
+
+class BadRequest(ServiceError):
+    """The request is malformed."""
+
+    status = 400
+
+    def __init__(self, detail: str = "", *, field: str = "") -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class InvalidPayload(BadRequest):
+    """The payload does not fit the flow's schema."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("Payload is not valid: " + "; ".join(errors), field="payload")
+        self.errors = tuple(errors)
+
+
+class Unauthenticated(ServiceError):
+    """The credential is missing, malformed, unknown, expired or revoked."""
+
+    status = 401
+
+
+class Forbidden(ServiceError):
+    """The role of this credential does not allow that."""
+
+    status = 403
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or it belongs to another tenant."""
+
+    status = 404
+
+
+class UnknownFlow(NotFound):
+    """The tenant has no such flow."""
+
+    def __init__(self, flow: object) -> None:
+        super().__init__(f"there is no flow {flow}")
+        self.flow = flow
+
+
+class UnknownRun(NotFound):
+    """The tenant has no such run."""
+
+    def __init__(self, run: object) -> None:
+        super().__init__(f"there is no run {run}")
+        self.run = run
+
+
+class RunEnded(ServiceError):
+    """The run has ended; nothing was changed."""
+
+    status = 409
+
+
+class FlowBusy(ServiceError):
+    """The flow is exclusive and another run of it has not ended yet."""
+
+    status = 409
+
+
+class TooLarge(ServiceError):
+    """The request is larger than the ledger keeps."""
+
+    status = 413
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is not of a type that this call takes."""
+
+    status = 415
+
+
+class KeyReused(ServiceError):
+    """The idempotency key was used before, for a different request."""
+
+    status = 422
+
+
+class Unavailable(ServiceError):
+    """The service cannot answer now; try again."""
+
+    status = 503
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(Unavailable):
+    """Too many commands wait already; try again later."""
+
+
+class PositionAhead(BadRequest):
+    """The asked position lies beyond the head of the log."""
+
+
+class PositionNotReached(Unavailable):
+    """The read model has not reached the asked position in time."""

@@ -1,0 +1,18 @@
+"""Typed keys of what the application and a request carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from service.app import Service
+
+from service.auth.principal import Principal
+
+SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")
+"""The composed service: log, writer, queries, catalogue, credentials, settings."""
+
+PRINCIPAL: Final[web.RequestKey[Principal]] = web.RequestKey("principal", Principal)
+"""Who asks; absent on open routes."""

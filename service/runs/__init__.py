@@ -1,0 +1,1 @@
+"""The runs: commands, the decider, the one writer and the one reader."""

@@ -1,0 +1,131 @@
+"""The commands: what may be asked of a run. Imperative, immutable, parsed before they get here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Trigger = Literal["on_demand", "message", "schedule", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks and through what: kept with every event that the command leads to.
+
+    ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``); ``source`` the front door
+    (a dialect's name, ``api``, ``cli``, ``executor``); ``key_id`` the credential.
+    """
+
+    actor: str
+    source: str
+    key_id: str = ""
+    remote: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Start a flow's current version. ``idempotency_key`` makes a repeat answer with the same run."""
+
+    tenant: str
+    origin: Origin
+    fullname: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+    trigger: Trigger = "on_demand"
+    exclusive: bool = False
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRun:
+    """Start a new run like an earlier one of any state: same flow (current version), payload, comment."""
+
+    tenant: str
+    origin: Origin
+    run_id: str
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRun:
+    """Cancel a run; ``force`` does not wait for running tasks to stop."""
+
+    tenant: str
+    origin: Origin
+    run_id: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRun:
+    """Take a queued run, or one whose worker fell silent (``epoch`` above the last one)."""
+
+    tenant: str
+    origin: Origin
+    run_id: str
+    worker: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is reported of a run or a task.
+
+    ``event_id`` is the reporter's id, any text of 1 to 200 characters, and the idempotency key in the
+    run. ``task`` is a path, a key that is unique in the plan, or a task id; None for the run itself.
+    """
+
+    event_id: str
+    type: str
+    task: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """Report what happened, in order. A worker names itself by ``worker`` and ``epoch``."""
+
+    tenant: str
+    origin: Origin
+    run_id: str
+    facts: tuple[Fact, ...]
+    worker: str = ""
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOutRun:
+    """End a run whose own timeout has passed: what is open fails with the reason ``timeout``."""
+
+    tenant: str
+    origin: Origin
+    run_id: str
+
+
+Command = StartRun | RetryRun | CancelRun | ClaimRun | ReportFacts | TimeOutRun
+
+
+@dataclass(frozen=True, slots=True)
+class FactResult:
+    """The answer to one fact. ``position`` is where the ledger keeps it (a refusal is kept too)."""
+
+    event_id: str
+    outcome: Literal["recorded", "duplicate", "refused"]
+    position: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command came to. ``position`` is the last position it wrote, or the one it repeats."""
+
+    run_id: str
+    run_number: int
+    position: int
+    status: str
+    replayed: bool = False
+    results: tuple[FactResult, ...] = ()
