@@ -1,0 +1,56 @@
+"""Our own API in the shape of a dialect, so that one middleware serves all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from service.api.errors import PROBLEM_JSON, problem
+from service.api.routes import ROUTES
+from service.api.schemas import LedgerProblem
+from service.auth.credentials import Credentials
+from service.auth.principal import Principal
+from service.errors import ServiceError
+from service.http.dialect import Description, FlowIdentity, Route
+from service.auth.presenting import bearer
+
+
+class OwnApi:
+    """Answers under /v1, and for every path that is no vendor's."""
+
+    name = "api"
+    description = Description(
+        title="Flowledger",
+        text="Start, read, list, cancel and retry runs; report on external ones; read the log.",
+        security={"ledgerBearer": {"type": "http", "scheme": "bearer"}},
+        error=LedgerProblem,
+        error_type=PROBLEM_JSON,
+    )
+
+    def routes(self) -> Sequence[Route]:
+        """List what is served."""
+        return ROUTES
+
+    def claims(self, path: str) -> bool:
+        """Claim what is left when no vendor claims a path."""
+        return path.startswith("/v1/")
+
+    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+        """Take the token of ``Authorization: Bearer`` (RFC 6750)."""
+        return await credentials.by_token(bearer(request))
+
+    def error(self, request: web.Request, error: ServiceError) -> web.Response:
+        """Word a refusal as a problem (RFC 9457)."""
+        return problem(request, error)
+
+    def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give a flow no further id: here it is its full name."""
+        del flow, fixed
+        return {}
+
+    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give a run no further id: here it is its run id."""
+        del run
+        return {}

@@ -1,0 +1,44 @@
+"""Our own error body: problem details (RFC 9457), each type a stable name."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from service.errors import BadRequest, InvalidPayload, ServiceError, Unauthenticated
+from service.http.json import json_response
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem_type(error: ServiceError) -> str:
+    """Name the type of a problem: stable, made from the name of the error.
+
+    >>> from service.errors import UnknownFlow
+    >>> problem_type(UnknownFlow("a.B"))
+    'urn:flowledger:problem:unknown-flow'
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+    return f"urn:flowledger:problem:{name}"
+
+
+def problem(request: web.Request, error: ServiceError) -> web.Response:
+    """Word a refusal: type, title, status, detail, instance, and what helps to mend the request."""
+    body: dict[str, Any] = {
+        "type": problem_type(error),
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": request.path,
+    }
+    if isinstance(error, BadRequest) and error.field:
+        body["field"] = error.field
+    if isinstance(error, InvalidPayload):
+        body["errors"] = list(error.errors)
+    response = json_response(body, status=error.status, content_type=PROBLEM_JSON)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

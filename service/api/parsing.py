@@ -1,0 +1,237 @@
+"""Turns what a client of our own API sends into commands and filters, or says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from events import types
+from service.errors import BadRequest, UnsupportedMediaType
+from service.http.json import read_json
+from service.http.keys import PRINCIPAL, SERVICE
+from service.http.parameters import integer
+from service.runs.commands import Fact
+from service.runs.queries import RunFilter
+
+MAX_FACTS = 500
+MAX_NAME = 200
+RUN_FACTS = frozenset(
+    {
+        types.RUN_STARTED,
+        types.RUN_SUCCEEDED,
+        types.RUN_WARNED,
+        types.RUN_FAILED,
+        types.RUN_CANCELLED,
+    }
+)
+TASK_FACTS = frozenset(
+    {
+        types.TASK_STARTED,
+        types.TASK_SUCCEEDED,
+        types.TASK_WARNED,
+        types.TASK_FAILED,
+        types.TASK_SKIPPED,
+        types.TASK_OUTPUT_RECORDED,
+    }
+)
+STATUSES = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
+
+
+def tenant(request: web.Request) -> str:
+    """Name the tenant that a request is about: the credential's, or ``?tenant=`` for a ledger-wide one."""
+    own = request[PRINCIPAL].tenant
+    asked = request.query.get("tenant", "")
+    if own != types.EVERY_TENANT:
+        if asked not in ("", own):
+            raise BadRequest("this credential belongs to one tenant; leave tenant out", field="tenant")
+        return own
+    if not asked:
+        raise BadRequest("this credential is of the whole ledger: name ?tenant=", field="tenant")
+    return asked
+
+
+def run_id(request: web.Request) -> str:
+    """Read the run id of the path: a UUID in any of the forms of RFC 9562."""
+    try:
+        return str(UUID(request.match_info["run_id"]))
+    except ValueError:
+        raise BadRequest("run_id is not a UUID", field="run_id") from None
+
+
+def idempotency_key(request: web.Request) -> str:
+    """Read the header ``Idempotency-Key``: 1 to 200 printable ASCII characters, empty when absent."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return ""
+    if not 0 < len(key) <= MAX_NAME or not key.isascii() or not key.isprintable():
+        raise BadRequest(
+            f"Idempotency-Key must have 1 to {MAX_NAME} printable ASCII characters",
+            field="Idempotency-Key",
+        )
+    return key
+
+
+async def json_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
+    """Read a JSON object with no other members than these."""
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType("send application/json")
+    body = await read_json(request, request.app[SERVICE].settings.max_body)
+    return _members(body, allowed, "the body")
+
+
+async def optional_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
+    """Read a JSON object where a body is optional; absent is empty."""
+    if not request.body_exists:
+        return {}
+    return await json_object(request, allowed)
+
+
+def text(body: Mapping[str, Any], name: str, *, longest: int = MAX_NAME) -> str:
+    """Read a required text of bounded length."""
+    value = body.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise BadRequest(f"{name} must be a text of 1 to {longest} characters", field=name)
+    return value
+
+
+def optional_text(body: Mapping[str, Any], name: str, *, longest: int) -> str | None:
+    """Read an optional text of bounded length; null is absent."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > longest:
+        raise BadRequest(f"{name} must be a text of at most {longest} characters", field=name)
+    return value
+
+
+def mapping(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Read an optional JSON object; absent is empty."""
+    value = body.get(name, {})
+    if not isinstance(value, dict):
+        raise BadRequest(f"{name} must be an object", field=name)
+    return value
+
+
+def flag(body: Mapping[str, Any], name: str) -> bool:
+    """Read an optional true or false; absent is false."""
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise BadRequest(f"{name} must be true or false", field=name)
+    return value
+
+
+def facts(body: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Read the reported events of a call: 1 to 500, each whole or the call is refused."""
+    listed = body.get("events")
+    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_FACTS:
+        raise BadRequest(f"events must be a list of 1 to {MAX_FACTS} events", field="events")
+    return tuple(_fact(each, f"events[{at}]") for at, each in enumerate(listed))
+
+
+_FACT = frozenset({"event_id", "type", "task", "occurred_at", "data"})
+
+
+def _fact(raw: object, where: str) -> Fact:
+    body = _members(raw, _FACT, where)
+    try:
+        kind = text(body, "type")
+        return Fact(
+            event_id=text(body, "event_id"),
+            type=kind,
+            task=_task(body, kind),
+            data=mapping(body, "data"),
+            occurred_at=_optional_time(body, "occurred_at"),
+        )
+    except BadRequest as error:
+        raise BadRequest(f"{where}: {error.detail}", field=f"{where}.{error.field}") from None
+
+
+def _task(body: Mapping[str, Any], kind: str) -> str | None:
+    if kind in TASK_FACTS:
+        return text(body, "task", longest=1000)
+    if kind not in RUN_FACTS:
+        known = ", ".join(sorted(RUN_FACTS | TASK_FACTS))
+        raise BadRequest(f"type must be one of {known}", field="type")
+    if body.get("task") is not None:
+        raise BadRequest(f"{kind} is about the run: leave task out", field="task")
+    return None
+
+
+def _members(raw: object, allowed: frozenset[str], where: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise BadRequest(f"{where} must be a JSON object")
+    unknown = sorted(raw.keys() - allowed)
+    if unknown:
+        raise BadRequest(
+            f"{where} has unknown members: {', '.join(unknown)}; known are {', '.join(sorted(allowed))}",
+            field=unknown[0],
+        )
+    return raw
+
+
+def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    return time(value, name)
+
+
+def time(value: object, name: str) -> datetime:
+    """Read a time of RFC 3339 with its offset, as UTC."""
+    try:
+        at = datetime.fromisoformat(value)  # type: ignore[arg-type]  # TypeError is caught
+        if at.tzinfo is None:
+            raise ValueError
+        return at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(
+            f"{name} must be a time like 2026-01-31T09:00:00Z, with its offset", field=name
+        ) from None
+
+
+_RUN_QUERY = frozenset(
+    {"flow", "status", "started_by", "created_after", "created_before", "cursor", "limit", "tenant"}
+)
+
+
+def run_filter(request: web.Request) -> RunFilter:
+    """Read the filters of a list of runs."""
+    query = _known(request, _RUN_QUERY)
+    status = query.get("status")
+    if status is not None and status not in STATUSES:
+        raise BadRequest(f"status must be one of {', '.join(STATUSES)}", field="status")
+    return RunFilter(
+        fullname=query.get("flow"),
+        status=status,
+        started_by=query.get("started_by"),
+        created_after=_query_time(query, "created_after"),
+        created_before=_query_time(query, "created_before"),
+    )
+
+
+def _query_time(query: Mapping[str, str], name: str) -> datetime | None:
+    return time(query[name].replace(" ", "+"), name) if name in query else None
+
+
+def window(
+    request: web.Request, name: str, *, default: int, most: int
+) -> tuple[int | None, int]:
+    """Read where a page begins (the parameter of that name) and how many rows it has."""
+    query = request.query
+    begin = integer(query[name], name, low=0, high=2**63 - 1) if name in query else None
+    limit = integer(query["limit"], "limit", low=1, high=most) if "limit" in query else default
+    return begin, limit
+
+
+def _known(request: web.Request, allowed: frozenset[str]) -> Mapping[str, str]:
+    unknown = sorted(request.query.keys() - allowed)
+    if unknown:
+        raise BadRequest(
+            f"unknown parameter {unknown[0]}; known are {', '.join(sorted(allowed))}",
+            field=unknown[0],
+        )
+    return request.query

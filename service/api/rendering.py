@@ -1,0 +1,115 @@
+"""What our own API shows of a run, an event and a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from events.envelope import Event
+from service.http.dialect import Dialect
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(epoch_us: int | None) -> str | None:
+    """Write a time as RFC 3339 in UTC, with microseconds.
+
+    >>> moment(1767225600000001)
+    '2026-01-01T00:00:00.000001Z'
+    >>> moment(None)
+    """
+    if epoch_us is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=epoch_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:
+    """Show a run in full, with its tasks where the document has them."""
+    shown = {
+        "run_id": doc["run_id"],
+        "run_number": doc["run_number"],
+        "flow": {"fullname": doc["fullname"], "version": doc["flow_version"]},
+        "tenant": doc["tenant"],
+        "status": doc["status"],
+        "failing": doc["failing"],
+        "trigger": doc["trigger"],
+        "started_by": doc["started_by"],
+        "created_at": moment(doc["created_us"]),
+        "started_at": moment(doc["started_us"]),
+        "ended_at": moment(doc["ended_us"]),
+        "attempt": doc["attempt"],
+        "retry_of": doc["retry_of"],
+        "root_run": doc["root_run"],
+        "payload": doc["payload"],
+        "comment": doc["comment"],
+        "warnings": doc["warnings"],
+        "error": doc["error"],
+        "position": doc["position"],
+        "vendor_ids": {d.name: ids for d in dialects if (ids := d.run_ids(doc))},
+    }
+    if "tasks" in doc:
+        shown["tasks"] = [task(each) for each in doc["tasks"]]
+    return shown
+
+
+def task(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a task of a run."""
+    return {
+        "task_id": doc["id"],
+        "path": doc["path"],
+        "key": doc["key"],
+        "previous": doc["previous"],
+        "hook": doc["hook"],
+        "status": doc["status"],
+        "attempt": doc["attempt"],
+        "started_at": moment(doc["started_us"]),
+        "ended_at": moment(doc["ended_us"]),
+        "result": doc["result"],
+        "warnings": doc["warnings"],
+        "metrics": doc["metrics"],
+        "error": doc["error"],
+        "log": doc["log"],
+    }
+
+
+def event(event: Event) -> dict[str, Any]:
+    """Show an event as the log holds it; the leaf hash in hexadecimal."""
+    return {
+        "position": event.position,
+        "stream": event.stream,
+        "version": event.version,
+        "event_id": event.event_id,
+        "type": event.type,
+        "schema_version": event.schema_version,
+        "tenant": event.tenant,
+        "actor": event.actor,
+        "correlation_id": event.correlation_id or None,
+        "causation_id": event.causation_id or None,
+        "occurred_at": _aware(event.occurred_at),
+        "recorded_at": _aware(event.recorded_at),
+        "data": event.data,
+        "metadata": event.metadata,
+        "leaf_hash": event.leaf_hash.hex(),
+    }
+
+
+def _aware(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def flow(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a flow of the catalogue with every vendor's ids of it."""
+    return {
+        "fullname": doc["fullname"],
+        "project": doc["project"],
+        "name": doc["name"],
+        "version": doc["version"],
+        "number": doc["number"],
+        "executor": doc["executor"],
+        "exclusive": doc["exclusive"],
+        "timeout_s": doc["timeout_s"],
+        "retired": doc["retired"],
+        "definition": doc["definition"],
+        "vendor_ids": doc["ids"],
+    }

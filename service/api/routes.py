@@ -1,0 +1,20 @@
+"""What our own API serves."""
+
+from __future__ import annotations
+
+from service.api import log, runs
+from service.auth.principal import Right
+from service.http.dialect import Route
+
+ROUTES = (
+    Route("POST", "/v1/runs", runs.start, Right.START),
+    Route("GET", "/v1/runs", runs.listed),
+    Route("GET", "/v1/runs/{run_id}", runs.read),
+    Route("POST", "/v1/runs/{run_id}/cancel", runs.cancel, Right.CANCEL),
+    Route("POST", "/v1/runs/{run_id}/retry", runs.retry, Right.START),
+    Route("GET", "/v1/runs/{run_id}/events", runs.history),
+    Route("POST", "/v1/runs/{run_id}/events", runs.report, Right.REPORT),
+    Route("GET", "/v1/flows", log.flows),
+    Route("GET", "/v1/events", log.events),
+    Route("GET", "/v1/projections", log.projections, Right.ADMINISTER),
+)

@@ -1,0 +1,185 @@
+"""Handlers of /v1/runs: start, read, list, cancel, retry, report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from service.api import parsing, rendering, schemas
+from service.http.decorators import (
+    headers_schema,
+    querystring_schema,
+    request_schema,
+    response_schema,
+)
+from service.http.json import json_response
+from service.http.keys import POSITION, SERVICE
+from service.http.origins import origin
+from service.runs.commands import CancelRun, Command, Outcome, ReportFacts, RetryRun, StartRun
+
+START = frozenset({"flow", "payload", "comment"})
+
+
+@querystring_schema(schemas.LedgerTenantQuery)
+@headers_schema(schemas.LedgerStartHeaders)
+@request_schema(schemas.LedgerStart)
+@response_schema(schemas.LedgerRun, 201, description="The run, as it can be read")
+@response_schema(schemas.LedgerProblem, 409, description="The flow is exclusive and runs")
+@response_schema(schemas.LedgerProblem, 415, description="Not JSON")
+@response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
+async def start(request: web.Request) -> web.StreamResponse:
+    """Start a flow: 201 with the run, answered when it can be read."""
+    tenant = parsing.tenant(request)
+    body = await parsing.json_object(request, START)
+    return await _begin(
+        request,
+        StartRun(
+            tenant=tenant,
+            origin=origin(request, "api"),
+            fullname=parsing.text(body, "flow"),
+            payload=parsing.mapping(body, "payload"),
+            comment=parsing.optional_text(body, "comment", longest=255),
+            idempotency_key=parsing.idempotency_key(request),
+        ),
+    )
+
+
+@querystring_schema(schemas.LedgerTenantQuery)
+@headers_schema(schemas.LedgerStartHeaders)
+@request_schema(schemas.LedgerNothing, required=False)
+@response_schema(schemas.LedgerRun, 201, description="The new run")
+@response_schema(schemas.LedgerProblem, 409, description="The flow is exclusive and runs")
+@response_schema(schemas.LedgerProblem, 415, description="Not JSON")
+@response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
+async def retry(request: web.Request) -> web.StreamResponse:
+    """Start a new run like this one."""
+    tenant = parsing.tenant(request)
+    await parsing.optional_object(request, frozenset())
+    return await _begin(
+        request,
+        RetryRun(
+            tenant=tenant,
+            origin=origin(request, "api"),
+            run_id=parsing.run_id(request),
+            idempotency_key=parsing.idempotency_key(request),
+        ),
+    )
+
+
+async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
+    outcome, doc = await _submit(request, command)
+    headers = {"Location": f"/v1/runs/{outcome.run_id}"}
+    if outcome.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return json_response(_shown(request, doc), status=201, headers=headers)
+
+
+async def _submit(request: web.Request, command: Command) -> tuple[Outcome, dict[str, Any]]:
+    service = request.app[SERVICE]
+    outcome = await service.writer.submit(command)
+    await service.queries.visible(outcome.position)
+    request[POSITION] = outcome.position
+    return outcome, await service.queries.workflow(command.tenant, outcome.run_id)
+
+
+def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
+    return rendering.run(doc, request.app[SERVICE].dialects)
+
+
+@querystring_schema(schemas.LedgerTenantQuery)
+@response_schema(schemas.LedgerRun, 200, description="The run")
+async def read(request: web.Request) -> web.StreamResponse:
+    """Read a run with its tasks."""
+    tenant, run_id = parsing.tenant(request), parsing.run_id(request)
+    doc = await request.app[SERVICE].queries.workflow(tenant, run_id)
+    return json_response(_shown(request, doc))
+
+
+@querystring_schema(schemas.LedgerRunQuery)
+@response_schema(schemas.LedgerRuns, 200, description="A page of runs")
+async def listed(request: web.Request) -> web.StreamResponse:
+    """List runs, newest first, filtered, from a cursor on; without their tasks."""
+    cursor, limit = parsing.window(request, "cursor", default=50, most=1000)
+    page = await request.app[SERVICE].queries.scan(
+        parsing.tenant(request), parsing.run_filter(request), before=cursor, limit=limit
+    )
+    request[POSITION] = page.position
+    more = page.rows[-1]["queued_position"] if len(page.rows) == limit else None
+    return json_response(
+        {
+            "runs": [_shown(request, doc) for doc in page.rows],
+            "next_cursor": None if more is None else str(more),
+        }
+    )
+
+
+@querystring_schema(schemas.LedgerTenantQuery)
+@request_schema(schemas.LedgerCancel, required=False)
+@response_schema(schemas.LedgerRun, 200, description="The run")
+@response_schema(schemas.LedgerProblem, 409, description="The run has ended")
+@response_schema(schemas.LedgerProblem, 415, description="Not JSON")
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """Cancel a run; ``{"force": true}`` does not wait for its running tasks."""
+    tenant = parsing.tenant(request)
+    body = await parsing.optional_object(request, frozenset({"force"}))
+    command = CancelRun(
+        tenant=tenant,
+        origin=origin(request, "api"),
+        run_id=parsing.run_id(request),
+        force=parsing.flag(body, "force"),
+    )
+    _, doc = await _submit(request, command)
+    return json_response(_shown(request, doc))
+
+
+@querystring_schema(schemas.LedgerTenantQuery)
+@request_schema(schemas.LedgerReport)
+@response_schema(schemas.LedgerReportResults, 200, description="Each event answered alone")
+@response_schema(schemas.LedgerProblem, 415, description="Not JSON")
+async def report(request: web.Request) -> web.StreamResponse:
+    """Take in what a flow that runs elsewhere reports; each event is answered alone."""
+    tenant = parsing.tenant(request)
+    body = await parsing.json_object(request, frozenset({"events"}))
+    command = ReportFacts(
+        tenant=tenant,
+        origin=origin(request, "api"),
+        run_id=parsing.run_id(request),
+        facts=parsing.facts(body),
+    )
+    service = request.app[SERVICE]
+    outcome = await service.writer.submit(command)
+    await service.queries.visible(outcome.position)
+    request[POSITION] = outcome.position
+    return json_response(
+        {
+            "results": [
+                {
+                    "event_id": result.event_id,
+                    "outcome": result.outcome,
+                    "position": result.position,
+                    "reason": result.reason,
+                }
+                for result in outcome.results
+            ]
+        }
+    )
+
+
+@querystring_schema(schemas.LedgerRunEventsQuery)
+@response_schema(schemas.LedgerEvents, 200, description="The run's events")
+async def history(request: web.Request) -> web.StreamResponse:
+    """Show the events of a run in order, from a version on."""
+    tenant, run_id = parsing.tenant(request), parsing.run_id(request)
+    after, limit = parsing.window(request, "after", default=1000, most=1000)
+    events = await request.app[SERVICE].queries.history(
+        tenant, run_id, after=after or 0, limit=limit
+    )
+    return json_response(
+        {
+            "events": [rendering.event(event) for event in events],
+            "next_after": events[-1].version if events else (after or 0),
+        }
+    )
+
+

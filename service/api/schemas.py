@@ -1,0 +1,254 @@
+"""What openapi.yaml says of our own API's parameters, bodies and answers."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from service.api.parsing import MAX_FACTS, MAX_NAME, RUN_FACTS, STATUSES, TASK_FACTS
+
+_TENANT = fields.String(
+    metadata={"description": "Only for a ledger-wide credential, and then required."}
+)
+_TIME = {"format": "date-time"}
+
+
+class LedgerProblem(Schema):
+    """A refusal (RFC 9457)."""
+
+    type = fields.String(required=True, metadata={"example": "urn:flowledger:problem:unknown-flow"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    instance = fields.String(required=True)
+    field = fields.String(metadata={"description": "The parameter or member that is at fault."})
+    errors = fields.List(fields.String())
+
+
+class LedgerTenantQuery(Schema):
+    """Which tenant is meant."""
+
+    tenant = _TENANT
+
+
+class LedgerStart(Schema):
+    """What to start."""
+
+    flow = fields.String(required=True, validate=validate.Length(1, MAX_NAME))
+    payload = fields.Dict(metadata={"description": "Must fit the flow's schema."})
+    comment = fields.String(allow_none=True, validate=validate.Length(0, 255))
+
+
+class LedgerStartHeaders(Schema):
+    """Makes a repeat answer with the same run."""
+
+    idempotency_key = fields.String(
+        data_key="Idempotency-Key", validate=validate.Length(1, MAX_NAME)
+    )
+
+
+class LedgerCancel(Schema):
+    """How to cancel."""
+
+    force = fields.Boolean(metadata={"description": "Do not wait for running tasks to stop."})
+
+
+class LedgerNothing(Schema):
+    """An empty object."""
+
+
+class LedgerFlowVersion(Schema):
+    """Which flow a run is of."""
+
+    fullname = fields.String(required=True)
+    version = fields.Integer(required=True)
+
+
+class LedgerError(Schema):
+    """The first final failure of a run, or the last failure of a task."""
+
+    task = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
+    exception = fields.String(allow_none=True)
+    traceback = fields.String(allow_none=True)
+    statement = fields.String(allow_none=True)
+    line = fields.Integer(allow_none=True)
+
+
+class LedgerTask(Schema):
+    """A task of a run."""
+
+    task_id = fields.UUID(required=True)
+    path = fields.String(required=True)
+    key = fields.String(required=True)
+    previous = fields.List(fields.UUID(), required=True)
+    hook = fields.String(allow_none=True, validate=validate.OneOf(["success", "failure"]))
+    status = fields.String(required=True)
+    attempt = fields.Integer(required=True)
+    started_at = fields.String(allow_none=True, metadata=_TIME)
+    ended_at = fields.String(allow_none=True, metadata=_TIME)
+    result = fields.Raw(allow_none=True)
+    warnings = fields.List(fields.String())
+    metrics = fields.Dict(allow_none=True)
+    error = fields.Nested(LedgerError, allow_none=True)
+    log = fields.String(allow_none=True)
+
+
+class LedgerRun(Schema):
+    """A run; lists leave its tasks out."""
+
+    run_id = fields.UUID(required=True)
+    run_number = fields.Integer(required=True)
+    flow = fields.Nested(LedgerFlowVersion, required=True)
+    tenant = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    failing = fields.Boolean(required=True)
+    trigger = fields.String(required=True)
+    started_by = fields.String(required=True)
+    created_at = fields.String(required=True, metadata=_TIME)
+    started_at = fields.String(allow_none=True, metadata=_TIME)
+    ended_at = fields.String(allow_none=True, metadata=_TIME)
+    attempt = fields.Integer(required=True)
+    retry_of = fields.UUID(allow_none=True)
+    root_run = fields.UUID(required=True)
+    payload = fields.Dict(required=True)
+    comment = fields.String(allow_none=True)
+    warnings = fields.List(fields.String(), required=True)
+    error = fields.Nested(LedgerError, allow_none=True)
+    position = fields.Integer(required=True)
+    vendor_ids = fields.Dict(required=True)
+    tasks = fields.List(fields.Nested(LedgerTask))
+
+
+class LedgerRunQuery(LedgerTenantQuery):
+    """Which runs to list."""
+
+    flow = fields.String()
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    started_by = fields.String()
+    created_after = fields.String(metadata=_TIME)
+    created_before = fields.String(metadata=_TIME)
+    cursor = fields.String(metadata={"description": "The next_cursor of the page before."})
+    limit = fields.Integer(validate=validate.Range(1, 1000), metadata={"default": 50})
+
+
+class LedgerRuns(Schema):
+    """A page of runs, newest first."""
+
+    runs = fields.List(fields.Nested(LedgerRun), required=True)
+    next_cursor = fields.String(allow_none=True)
+
+
+class LedgerFact(Schema):
+    """One reported event."""
+
+    event_id = fields.String(required=True, validate=validate.Length(1, MAX_NAME))
+    type = fields.String(required=True, validate=validate.OneOf(sorted(RUN_FACTS | TASK_FACTS)))
+    task = fields.String(
+        allow_none=True, metadata={"description": "Path, unique key or task id; of task events only."}
+    )
+    occurred_at = fields.String(allow_none=True, metadata=_TIME)
+    data = fields.Dict()
+
+
+class LedgerReport(Schema):
+    """What happened, in order."""
+
+    events = fields.List(
+        fields.Nested(LedgerFact), required=True, validate=validate.Length(1, MAX_FACTS)
+    )
+
+
+class LedgerFactResult(Schema):
+    """The answer to one reported event."""
+
+    event_id = fields.String(required=True)
+    outcome = fields.String(
+        required=True, validate=validate.OneOf(["recorded", "duplicate", "refused"])
+    )
+    position = fields.Integer(allow_none=True)
+    reason = fields.String(allow_none=True)
+
+
+class LedgerReportResults(Schema):
+    """The answers, in the order of the report."""
+
+    results = fields.List(fields.Nested(LedgerFactResult), required=True)
+
+
+class LedgerEvent(Schema):
+    """An event as the log holds it."""
+
+    position = fields.Integer(required=True)
+    stream = fields.String(required=True)
+    version = fields.Integer(required=True)
+    event_id = fields.UUID(required=True)
+    type = fields.String(required=True)
+    schema_version = fields.Integer(required=True)
+    tenant = fields.String(required=True)
+    actor = fields.String(required=True)
+    correlation_id = fields.String(allow_none=True)
+    causation_id = fields.String(allow_none=True)
+    occurred_at = fields.String(allow_none=True, metadata=_TIME)
+    recorded_at = fields.String(required=True, metadata=_TIME)
+    data = fields.Dict(required=True)
+    metadata = fields.Dict(required=True)
+    leaf_hash = fields.String(required=True, metadata={"pattern": "^[0-9a-f]{64}$"})
+
+
+class LedgerPageQuery(Schema):
+    """Where a page begins and how long it is."""
+
+    after = fields.Integer(validate=validate.Range(0))
+    limit = fields.Integer(validate=validate.Range(1, 1000))
+
+
+class LedgerRunEventsQuery(LedgerPageQuery, LedgerTenantQuery):
+    """Which events of a run."""
+
+
+class LedgerEvents(Schema):
+    """A page of events and where the next one begins."""
+
+    events = fields.List(fields.Nested(LedgerEvent), required=True)
+    next_after = fields.Integer(required=True)
+
+
+class LedgerFlow(Schema):
+    """A flow of the catalogue."""
+
+    fullname = fields.String(required=True)
+    project = fields.String(required=True)
+    name = fields.String(required=True)
+    version = fields.Integer(required=True)
+    number = fields.Integer(required=True)
+    executor = fields.String(required=True)
+    exclusive = fields.Boolean(required=True)
+    timeout_s = fields.Float(allow_none=True)
+    retired = fields.Boolean(required=True)
+    definition = fields.Dict(required=True)
+    vendor_ids = fields.Dict(required=True)
+
+
+class LedgerFlows(Schema):
+    """The tenant's flows by name."""
+
+    flows = fields.List(fields.Nested(LedgerFlow), required=True)
+
+
+class LedgerProjection(Schema):
+    """A read model and how far it is."""
+
+    name = fields.String(required=True)
+    version = fields.Integer(required=True)
+    position = fields.Integer(required=True)
+    head = fields.Integer(required=True)
+    lag_events = fields.Integer(required=True)
+    lag_s = fields.Float(allow_none=True)
+    state = fields.String(required=True)
+    error = fields.String(allow_none=True)
+
+
+class LedgerProjections(Schema):
+    """All read models."""
+
+    projections = fields.List(fields.Nested(LedgerProjection), required=True)
