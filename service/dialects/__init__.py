@@ -1,0 +1,14 @@
+"""The dialects: a folder a vendor, each a translation of that vendor's API, found by discovery."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from service.http.dialect import Dialect
+
+
+def discover() -> tuple[Dialect, ...]:
+    """Find every vendor's dialect, in the order of their names: a new folder is a new vendor."""
+    names = sorted(module.name for module in iter_modules(__path__) if module.ispkg)
+    return tuple(import_module(f"{__name__}.{name}").DIALECT for name in names)

@@ -1,0 +1,24 @@
+"""Etlworks' error envelope."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from service.errors import ServiceError
+from service.http.json import json_response
+
+
+def envelope(request: web.Request, error: ServiceError) -> web.Response:
+    """Word a refusal: status, its phrase, what is wrong, and the path without the query.
+
+    Source: etlworks.com/dev/api/api-reference.html: the same body for every 4xx and 5xx.
+    """
+    body = {
+        "status": error.status,
+        "error": HTTPStatus(error.status).phrase,
+        "message": error.detail,
+        "path": request.path,
+    }
+    return json_response(body, status=error.status)

@@ -1,0 +1,132 @@
+"""Turns a run into what Etlworks answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from service.dialects.etlworks.statuses import START_CODES, TERMINAL, WORDS
+
+TRIGGER_TYPES: Final[Mapping[str, str | None]] = {
+    "on_demand": "flow.execution.on.demand",
+    "retry": "flow.execution.on.demand",
+    "schedule": "flow.execution.scheduler",
+    "message": None,
+}
+_REASONS: Final = {
+    "timeout": "Execution timed out",
+    "lost": "Execution lost: its worker stopped answering",
+}
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def execution(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a run with all 23 fields, null where they do not apply (times in epoch milliseconds).
+
+    Source: support.etlworks.com, "Get Flow status API".
+    """
+    attempt = run["attempt"]
+    started = run["started_us"] or run["created_us"]
+    shown = {
+        "auditId": run["run_number"],
+        "parentAuditId": run["root_run_number"] if attempt > 1 else None,
+        "retries": attempt - 1 or None,
+        "flowId": run["flow_ids"]["etlworks"]["flowId"],
+        "flowName": run["fullname"],
+        "eventId": None,
+        "eventName": None,
+        "messageId": run["run_id"] if run["trigger"] == "message" else None,
+        "tenantId": None,
+        "status": WORDS[run["status"]],
+        "triggerType": TRIGGER_TYPES[run["trigger"]],
+        "startedBy": "scheduler" if run["trigger"] == "schedule" else run["started_by"],
+        "started": started // 1000,
+    }
+    return shown | (_end(run, started) if run["status"] in TERMINAL else _NO_END) | _UNUSED
+
+
+def started(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer a start call; ``messageUuid`` is of runs that a message started.
+
+    Source: support.etlworks.com, "Run Flow by ID API".
+    """
+    return {
+        "flowId": run["flow_ids"]["etlworks"]["flowId"],
+        "messageUuid": run["run_id"] if run["trigger"] == "message" else None,
+        "auditId": run["run_number"],
+        "status": START_CODES[run["status"]],
+        "exception": exception(run),
+    }
+
+
+_UNUSED: Final = {"fileName": None, "records": 1}
+"""Two fields that the vendor prints and says it does not use; typed clients unbox ``records``."""
+
+_NO_END: Final = dict.fromkeys(
+    (
+        "ended",
+        "duration",
+        "code",
+        "exception",
+        "warnings",
+        "metrics",
+        "fileMetrics",
+        "errorLocationInSql",
+    )
+)
+
+
+def _end(run: Mapping[str, Any], started_us: int) -> dict[str, Any]:
+    error = run["error"] or {}
+    return {
+        "ended": run["ended_us"] // 1000,
+        "duration": duration((run["ended_us"] - started_us) // 1_000_000),
+        "code": error.get("statement"),
+        "exception": exception(run),
+        "warnings": warnings(run),
+        "metrics": run["metrics"] or None,
+        "fileMetrics": None,
+        "errorLocationInSql": error.get("line"),
+    }
+
+
+def duration(seconds: int) -> str:
+    """Say a duration in words: units that are not zero, the largest first.
+
+    >>> duration(3605), duration(62), duration(1), duration(0)
+    ('1 hour 5 seconds', '1 minute 2 seconds', '1 second', '0 seconds')
+    """
+    parts = []
+    for size, unit in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}" if count == 1 else f"{count} {unit}s")
+    return " ".join(parts) or "0 seconds"
+
+
+def warnings(run: Mapping[str, Any]) -> str | None:
+    """Join a run's warnings in one text, a line each; a warned run has always one."""
+    if run["warnings"]:
+        return "\n".join(run["warnings"])
+    return "Finished with warnings" if run["status"] == "warned" else None
+
+
+def exception(run: Mapping[str, Any]) -> str | None:
+    """Say why a run ended in error: who cancelled it, what was thrown, or the reason."""
+    thrown = _thrown(run["error"] or {})
+    match run["status"]:
+        case "cancelled":
+            by = run["cancelled_by"]
+            canceled = f"Execution canceled by {by}" if by else "Execution canceled"
+            return f"{canceled}\n{thrown}" if thrown else canceled
+        case "failed":
+            return thrown or _REASONS.get(run["reason"], "Execution failed")
+        case _:
+            return None
+
+
+def _thrown(error: Mapping[str, Any]) -> str | None:
+    text, trace = error.get("exception"), error.get("traceback")
+    if text and trace and text not in trace:
+        return f"{text}\n{trace}"
+    return trace or text or _REASONS.get(error.get("reason", ""))

@@ -1,0 +1,47 @@
+"""What every start call shares: its idempotency key, and the way from a command to a visible run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from service.errors import BadRequest
+from service.http.keys import POSITION, SERVICE
+from service.runs.commands import Outcome, RetryRun, StartRun
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+MAX_KEY_LENGTH: Final = 200
+
+
+def idempotency_key(request: web.Request) -> str:
+    """Read ``Idempotency-Key``: 1 to 200 printable ASCII characters, or empty where it is absent.
+
+    Raises:
+        BadRequest: the header is empty, too long or of other characters.
+
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return ""
+    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise BadRequest(
+            f"{IDEMPOTENCY_KEY} must be 1 to {MAX_KEY_LENGTH} printable ASCII characters",
+            field=IDEMPOTENCY_KEY,
+        )
+    return key
+
+
+async def start(request: web.Request, command: StartRun | RetryRun) -> Outcome:
+    """Start a run, and wait until it can be read; the answer names the position of the start."""
+    service = request.app[SERVICE]
+    outcome = await service.writer.submit(command)
+    await service.queries.visible(outcome.position)
+    request[POSITION] = outcome.position
+    return outcome
+
+
+def replayed(outcome: Outcome) -> dict[str, str]:
+    """Name the header that marks the answer to a repeated start."""
+    return {REPLAYED: "true"} if outcome.replayed else {}
