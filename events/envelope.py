@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any, NewType
 
 Position = NewType("Position", int)
-"""An event's place in the whole log: 1, 2, 3 ... in commit order, without gaps; 0 is before the first."""
+"""An event's place in the whole log: 1, 2, 3 ... in commit order, no gaps; 0: before the first."""
 
 Version = NewType("Version", int)
 """An event's place in its stream, from 1; 0 is a stream without events."""
@@ -18,7 +18,7 @@ Data = dict[str, Any]
 
 
 class Expected(IntEnum):
-    """What a request may expect of a stream besides an exact version (which is the plain number)."""
+    """What a request may expect of a stream besides an exact version (that is the plain number)."""
 
     NO_STREAM = 0
     ANY = -1
@@ -29,8 +29,8 @@ class Expected(IntEnum):
 class NewEvent:
     """An event that waits to be appended.
 
-    ``body`` and ``metadata`` are the bytes of a JSON object as `events.codec.encode` makes them: they
-    are stored and hashed as they are. ``event_id`` is a lower-case UUID. ``occurred_at`` is the
+    ``body`` and ``metadata`` are the bytes of a JSON object as `events.codec.encode` makes them:
+    they are stored and hashed as they are. ``event_id`` is a lower-case UUID, ``occurred_at`` the
     reporter's clock, aware, or None. Empty text means absent for correlation, causation and key.
     """
 
@@ -76,8 +76,8 @@ class Event:
 class StreamAppend:
     """Events for one stream, with what is expected of it.
 
-    ``expected`` is the exact version (0: no stream) or a member of `Expected`. Without events it is a
-    condition on a stream that is only read.
+    ``expected`` is the exact version (0: no stream) or a member of `Expected`. Without events it is
+    a condition on a stream that is only read.
     """
 
     stream: str
@@ -87,10 +87,10 @@ class StreamAppend:
 
 @dataclass(frozen=True, slots=True)
 class AppendRequest:
-    """One all-or-nothing append for one tenant: streams written, and conditions on streams only read.
+    """One all-or-nothing append for one tenant: streams written, conditions on streams only read.
 
-    ``idempotency_key`` (scope: the tenant) with ``fingerprint`` makes a repeat answer with the original
-    positions; empty means that only the event ids protect a repeat.
+    ``idempotency_key`` (scope: the tenant) with ``fingerprint`` makes a repeat answer with the
+    original positions; empty means that only the event ids protect a repeat.
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""What can go wrong in the log: one root, data as attributes, the docstring is the default message."""
+"""What can go wrong in the log: one root, data as attributes; docstrings are default messages."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class LogBusy(LogError):
 
 class AppendTimeout(LogError):
     """The append did not get its turn at the log in time; nothing was written."""
+
+
+class MigrationRefused(LogError):
+    """The database cannot be brought to this release's schema; the message says what to do."""
 
 
 class InvalidEvent(LogError):

@@ -48,7 +48,9 @@ RUN_TYPES: Final = RUN_ENDS | {
     REPORT_REFUSED,
     CORRECTION_RECORDED,
 }
-TASK_ENDS: Final = frozenset({TASK_SUCCEEDED, TASK_WARNED, TASK_FAILED, TASK_CANCELLED, TASK_SKIPPED})
+TASK_ENDS: Final = frozenset(
+    {TASK_SUCCEEDED, TASK_WARNED, TASK_FAILED, TASK_CANCELLED, TASK_SKIPPED}
+)
 """A task's last event is one of these (a TaskFailed that will be retried is not its last)."""
 
 TASK_TYPES: Final = TASK_ENDS | {TASK_STARTED, TASK_OUTPUT_RECORDED}

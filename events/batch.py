@@ -1,0 +1,252 @@
+"""A batch of requests as the arrays that `log.append` takes, and its arrays as answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from events.codec import decode
+from events.envelope import (
+    Appended,
+    AppendRequest,
+    Data,
+    Event,
+    Expected,
+    NewEvent,
+    StreamAppend,
+    Version,
+)
+from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
+from events.upcasters import lift
+
+MAX_TEXT: Final = 400
+"""Characters of any other text, a stream or a key among them: what an index entry can hold."""
+
+MAX_TENANT: Final = 200
+"""Characters of a tenant's name."""
+
+Answer = Appended | LogError
+Columns = tuple[list[Any], ...]
+"""The parameters of `log.append`, in their order."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_BIGINT_MAX: Final = 2**63 - 1
+
+
+def check(request: AppendRequest) -> None:
+    """Hold a request to the bounds of the log, which the writer of an event can read in `NewEvent`.
+
+    Raises:
+        InvalidEvent: naming the field at fault.
+    """
+    _check_text("tenant", request.tenant, MAX_TENANT, required=True)
+    _check_text("idempotency key", request.idempotency_key)
+    if request.idempotency_key and not request.fingerprint:
+        raise InvalidEvent("an idempotency key needs a fingerprint")
+    streams = {part.stream for part in request.streams}
+    if len(streams) < len(request.streams):
+        raise InvalidEvent("a request names a stream once")
+    for part in request.streams:
+        _check_text("stream", part.stream, required=True)
+        if not Expected.EXISTS <= part.expected <= _BIGINT_MAX:
+            raise InvalidEvent(f"expected version {part.expected} is out of range")
+    _check_events([event for part in request.streams for event in part.events])
+
+
+def _check_events(events: Sequence[NewEvent]) -> None:
+    if not events:
+        raise InvalidEvent("a request has at least one event")
+    for event in events:
+        _check_event(event)
+    if len({event.event_id for event in events}) < len(events):
+        raise InvalidEvent("an event id stands twice in the request")
+
+
+def _check_event(event: NewEvent) -> None:
+    if not _UUID.fullmatch(event.event_id):
+        raise InvalidEvent(f"event id {event.event_id!r} is no lower-case UUID")
+    _check_text("type", event.type, required=True)
+    _check_text("actor", event.actor)
+    _check_text("correlation id", event.correlation_id)
+    _check_text("causation id", event.causation_id)
+    _check_text("idempotency key", event.idempotency_key)
+    if not 1 <= event.schema_version < 2**31:
+        raise InvalidEvent(f"schema version {event.schema_version} is out of range")
+    if event.body[:1] != b"{" or event.metadata[:1] != b"{":
+        raise InvalidEvent("body and metadata are bytes of a JSON object")
+    if event.occurred_at is not None and event.occurred_at.utcoffset() is None:
+        raise InvalidEvent("occurred_at has no time zone")
+
+
+def _check_text(name: str, text: str, limit: int = MAX_TEXT, *, required: bool = False) -> None:
+    if len(text) > limit or (required and not text):
+        raise InvalidEvent(f"{name} has {len(text)} characters, {int(required)} to {limit} allowed")
+    if text.isascii() and "\x00" not in text:
+        return
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidEvent(f"{name} has NUL or lone surrogates")
+
+
+def without_repeats(requests: Sequence[AppendRequest]) -> Iterator[list[int]]:
+    """Cut a batch into runs of indexes within which no event id and no idempotency key repeats.
+
+    Nearly always one run: what a repeat is answered with only its forerunner's commit decides.
+    """
+    run: list[int] = []
+    seen: set[object] = set()
+    for index, request in enumerate(requests):
+        names: set[object] = {event.event_id for part in request.streams for event in part.events}
+        if request.idempotency_key:
+            names.add((request.tenant, request.idempotency_key))
+        if not seen.isdisjoint(names):
+            yield run
+            run, seen = [], set()
+        run.append(index)
+        seen |= names
+    if run:
+        yield run
+
+
+@dataclass(slots=True)
+class Batch:
+    """The arrays of `log.append` for some requests; all numbers in them count from 1."""
+
+    requests: Sequence[AppendRequest]
+    parts: list[StreamAppend] = field(default_factory=list)
+    part_request: list[int] = field(default_factory=list)
+    part_stream: list[int] = field(default_factory=list)
+    event_part: list[int] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    streams: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for number, request in enumerate(self.requests, 1):
+            for part in request.streams:
+                self._add(number, request.tenant, part)
+
+    def _add(self, request: int, tenant: str, part: StreamAppend) -> None:
+        streams = self.streams
+        self.parts.append(part)
+        self.part_request.append(request)
+        self.part_stream.append(streams.setdefault((tenant, part.stream), len(streams) + 1))
+        self.event_part.extend([len(self.parts)] * len(part.events))
+        self.events.extend(part.events)
+
+    def columns(self) -> Columns:
+        """The parameters of `log.append`."""
+        events = self.events
+        return (
+            [request.tenant for request in self.requests],
+            [request.idempotency_key for request in self.requests],
+            [request.fingerprint for request in self.requests],
+            [tenant for tenant, _ in self.streams],
+            [stream for _, stream in self.streams],
+            self.part_request,
+            self.part_stream,
+            [int(part.expected) for part in self.parts],
+            self.event_part,
+            [event.event_id for event in events],
+            [event.type for event in events],
+            [event.schema_version for event in events],
+            [event.body for event in events],
+            [event.metadata for event in events],
+            [event.actor for event in events],
+            [event.correlation_id for event in events],
+            [event.causation_id for event in events],
+            [event.idempotency_key for event in events],
+            [event.occurred_at for event in events],
+        )
+
+    def answers(self, row: Mapping[str, Any]) -> list[Answer]:
+        """Read what `log.append` returned: an answer for each request, in their order."""
+        leaves = iter(row["leaf_hashes"] or ())
+        parts = iter(zip(self.parts, row["part_version"], strict=True))
+        outcomes = zip(
+            self.requests,
+            row["outcome"],
+            row["first_position"],
+            row["last_position"],
+            row["recorded_at"],
+            strict=True,
+        )
+        answers: list[Answer] = []
+        for number, (request, outcome, first, last, recorded_at) in enumerate(outcomes):
+            mine = [next(parts) for _ in request.streams]
+            match outcome:
+                case "appended":
+                    events = _recorded(request.tenant, mine, first, recorded_at, leaves)
+                    answers.append(Appended(first, last, recorded_at, events=tuple(events)))
+                case "duplicate":
+                    answers.append(Appended(first, last, recorded_at, duplicate=True))
+                case _:
+                    answers.append(self._refusal(outcome, request, number, row))
+        return answers
+
+    def _refusal(
+        self, outcome: str, request: AppendRequest, number: int, row: Mapping[str, Any]
+    ) -> LogError:
+        if outcome == "mismatch":
+            return IdempotencyMismatch(request.tenant, request.idempotency_key)
+        if outcome == "known":
+            event_id = self.events[row["refused_event"][number] - 1].event_id
+            return InvalidEvent(f"event id {event_id} is in the log already, for another event")
+        part = self.parts[row["conflict_part"][number] - 1]
+        actual = Version(row["conflict_version"][number])
+        return VersionConflict(request.tenant, part.stream, int(part.expected), actual)
+
+
+def _recorded(
+    tenant: str,
+    parts: Sequence[tuple[StreamAppend, int]],
+    position: int,
+    recorded_at: datetime,
+    leaves: Iterator[bytes],
+) -> Iterator[Event]:
+    for part, version in parts:
+        for offset, event in enumerate(part.events):
+            yield event_of(
+                (
+                    position,
+                    tenant,
+                    part.stream,
+                    version + offset,
+                    event.event_id,
+                    event.type,
+                    event.schema_version,
+                    event.body,
+                    event.metadata,
+                    event.actor,
+                    event.correlation_id,
+                    event.causation_id,
+                    event.idempotency_key,
+                    event.occurred_at,
+                    recorded_at,
+                    next(leaves),
+                )
+            )
+            position += 1
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """Make an event of its columns, in the order of `Event`'s fields: decoded once, lifted."""
+    position, tenant, stream, version, event_id, type_, schema_version, body, metadata = row[:9]
+    lifted, data = lift(type_, schema_version, decode(body))
+    return Event(
+        position,
+        tenant,
+        stream,
+        version,
+        event_id,
+        type_,
+        lifted,
+        data,
+        _metadata(metadata),
+        *row[9:],
+    )
+
+
+def _metadata(raw: bytes) -> Data:
+    return {} if raw == b"{}" else decode(raw)

@@ -1,0 +1,120 @@
+"""JSON without loss: bodies are encoded once, foreign JSON is refused before it loses anything."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from events.envelope import Data
+from events.errors import InvalidEvent, MalformedJson
+
+MAX_DEPTH: Final = 200
+"""Objects and arrays of foreign JSON nest at most this deep; encode goes to 254."""
+
+_INTEGERS: Final = range(-(2**63), 2**64)
+_INTEGER_DIGITS: Final = 20  # of 2**64 - 1, and of -2**63 with its sign
+_OPTIONS: Final = (
+    orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)
+_LONG_DIGITS: Final = re.compile(rb"\d{19}")
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """Serialise a body or metadata: UTF-8, keys sorted, no spaces; the bytes are stored for ever.
+
+    Integers lie within -2**63 .. 2**64 - 1, keys are strings, nesting ends at 254.
+
+    Raises:
+        InvalidEvent: for NaN and infinities, NUL in a text, lone surrogates, integers out of range,
+            keys that are no strings, and what JSON does not know.
+
+    >>> encode({"b": [1.5, None], "a": "x"})
+    b'{"a":"x","b":[1.5,null]}'
+    """
+    try:
+        raw = orjson.dumps(dict(value), option=_OPTIONS)
+    except (TypeError, RecursionError) as error:
+        raise InvalidEvent(f"not storable as JSON: {error}") from error
+    # orjson writes NaN as null and NUL as an escape: only where these appear, look again.
+    if (b"null" in raw or b"\\u0000" in raw) and (reason := _loss([value])):
+        raise InvalidEvent(f"not storable as JSON: {reason}")
+    return raw
+
+
+def decode(raw: bytes) -> Data:
+    """Read what `encode` wrote.
+
+    >>> decode(b'{"a":1}')
+    {'a': 1}
+    """
+    data: Data = orjson.loads(raw)
+    return data
+
+
+def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
+    """Read JSON from outside, refusing what the ledger could not keep without loss.
+
+    Raises:
+        MalformedJson: for more than ``max_bytes``, what is no JSON (RFC 8259) or no UTF-8, integers
+            beyond 64 bits, NUL in a text, and nesting beyond `MAX_DEPTH`.
+
+    >>> parse(b'[18446744073709551615]')
+    [18446744073709551615]
+    """
+    if max_bytes is not None and len(raw) > max_bytes:
+        raise MalformedJson(f"{len(raw)} bytes are more than the {max_bytes} allowed")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise MalformedJson(f"no JSON: {error}") from error
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _refuse_depth(value)
+    if _LONG_DIGITS.search(raw):
+        _refuse_long_integers(raw)
+    if b"\\u0000" in raw and (reason := _loss([value])):
+        raise MalformedJson(reason)
+    return value
+
+
+def _refuse_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
+
+
+def _refuse_long_integers(raw: bytes) -> None:
+    # orjson has turned them into floats already; only the digits themselves still tell.
+    json.loads(raw, parse_int=_integer)
+
+
+def _integer(digits: str) -> int:
+    # The length first: Python refuses to make integers of very many digits.
+    if len(digits) > _INTEGER_DIGITS or int(digits) not in _INTEGERS:
+        raise MalformedJson(f"integer beyond 64 bits: {digits[:40]}")
+    return int(digits)
+
+
+def _loss(level: list[object]) -> str:
+    """Name what JSON would lose of these values, or nothing."""
+    while level:
+        for value in level:
+            if isinstance(value, float) and not math.isfinite(value):
+                return f"{value} is no JSON number"
+            if isinstance(value, str) and "\x00" in value:
+                return "NUL in a text"
+        level = [child for parent in level for child in _children(parent)]
+    return ""
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, (list, tuple)) else ()

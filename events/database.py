@@ -1,0 +1,145 @@
+"""Connections to the log's Postgres, and the border at which the driver's errors become ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable
+
+APP_ROLE: Final = "flowledger_app"
+"""The role the service works as: it reads the log, and writes through `log.append` alone."""
+
+CONNECT_TIMEOUT_S: Final = 5.0
+_UNAVAILABLE: Final = re.compile(
+    "08|53|57|58|28|3D"  # connection, resources, operator, system, authorization, no such database
+    "|25006|25P03"  # a standby; ended while idle
+    "|3F000|42501|42883|42P01"  # not migrated yet
+)
+"""SQLSTATEs that say that this server cannot serve us now, whatever we ask it."""
+
+_REFUSED: Final = re.compile("22|23|54")
+"""SQLSTATE classes that say that the values are at fault: data, constraint, limit."""
+
+Init = Callable[[asyncpg.Connection], Awaitable[None]]
+
+
+async def connect_pool(
+    url: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    search_path: str | None = None,
+    role: str | None = APP_ROLE,
+    init: Init | None = None,
+) -> asyncpg.Pool:
+    """Open a pool whose connections work as ``role`` in UTC and give UUIDs as text.
+
+    The pool does not reset sessions between users: whoever sets session state undoes it. An open
+    transaction is rolled back all the same.
+
+    Raises:
+        LogUnavailable: the server cannot be reached, or lets us not in.
+    """
+
+    async def prepare(connection: asyncpg.Connection) -> None:
+        await _set_codecs(connection)
+        if init is not None:
+            await init(connection)
+
+    with translate():
+        return await asyncpg.create_pool(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            max_queries=2**31,
+            init=prepare,
+            reset=_keep,
+            **_options(search_path, role),
+        )
+
+
+async def connect(
+    url: str, *, search_path: str | None = None, role: str | None = APP_ROLE
+) -> asyncpg.Connection:
+    """Open a single connection, like those of `connect_pool`.
+
+    Raises:
+        LogUnavailable: the server cannot be reached, or lets us not in.
+    """
+    with translate():
+        connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
+        await _set_codecs(connection)
+        return connection
+
+
+def _options(search_path: str | None, role: str | None) -> dict[str, Any]:
+    settings = {
+        "application_name": "flowledger",
+        "TimeZone": "UTC",
+        "default_transaction_isolation": "read committed",
+    }
+    if search_path is not None:
+        settings["search_path"] = search_path
+    if role is not None:
+        settings["role"] = role
+    return {
+        "server_settings": settings,
+        "timeout": CONNECT_TIMEOUT_S,
+        "statement_cache_size": 1000,
+        "max_cached_statement_lifetime": 0,
+    }
+
+
+async def _set_codecs(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "uuid", schema="pg_catalog", encoder=str, decoder=str, format="text"
+    )
+
+
+async def _keep(_connection: asyncpg.Connection) -> None:
+    # asyncpg's own reset costs a round trip each time a connection comes back; nothing here sets
+    # session state.
+    return
+
+
+@contextmanager
+def translate() -> Iterator[None]:
+    """Turn what the driver and the network raise into the log's own errors, keeping the cause.
+
+    Raises:
+        LogUnavailable: no connection, a lost one, a server that is starting, stopping, full, not
+            migrated or a standby.
+        AppendTimeout: a lock was not had within its `lock_timeout`.
+        InvalidEvent: the values break a bound of a table.
+        LogError: anything else the server refuses.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise _translated(error) from error
+    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+        raise LogUnavailable(f"the database does not answer: {error}") from error
+
+
+def _translated(error: asyncpg.PostgresError) -> LogError:
+    state = error.sqlstate or ""
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return AppendTimeout()
+    if _UNAVAILABLE.match(state) or str(error).startswith("no partition of relation"):
+        return LogUnavailable(f"the database cannot serve: {error}")
+    if _REFUSED.match(state):
+        return InvalidEvent(f"the database refuses it: {error}")
+    return LogError(f"{state}: {error}")
+
+
+@cache
+def load(directory: Path, name: str) -> str:
+    """Read ``name``.sql in ``directory``, once: statements are literal, values are parameters."""
+    return (directory / f"{name}.sql").read_text(encoding="utf-8")

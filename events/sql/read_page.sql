@@ -1,0 +1,11 @@
+-- Read a tenant's events within a range of positions.
+-- $1 after this position, $2 up to this position, $3 tenant, $4 how many at most.
+-- Index: log.events_pkey.
+select
+    e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,
+    e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,
+    e.recorded_at, e.leaf_hash
+from log.events e
+where e.position > $1 and e.position <= $2 and e.tenant = $3
+order by e.position
+limit $4

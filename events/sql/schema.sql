@@ -1,0 +1,419 @@
+-- The log: one counter row, the events, and what guards versions, event ids and idempotency keys.
+-- Text compares by bytes ("C"), so that no upgrade of a collation can ever disorder an index.
+
+create table log.head (
+    single boolean primary key default true check (single),
+    position bigint not null check (position >= 0),
+    recorded_at timestamptz not null
+) with (fillfactor = 10, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
+
+comment on table log.head is
+    'The counter: the last position and its time. Locked by log.append before anything else.';
+
+insert into log.head (position, recorded_at) values (0, 'epoch');
+
+create table log.events (
+    position bigint primary key,
+    tenant text collate "C" not null,
+    stream text collate "C" not null,
+    version bigint not null,
+    event_id uuid not null,
+    type text collate "C" not null,
+    schema_version integer not null,
+    body bytea not null,
+    metadata bytea not null,
+    actor text collate "C" not null,
+    correlation_id text collate "C" not null,
+    causation_id text collate "C" not null,
+    idempotency_key text collate "C" not null,
+    occurred_at timestamptz,
+    recorded_at timestamptz not null,
+    leaf_hash bytea not null
+) partition by range (position);
+
+comment on table log.events is 'Every event, for ever; position is dense and in commit order.';
+
+create table log.streams (
+    tenant text collate "C",
+    stream text collate "C",
+    version bigint not null check (version > 0),
+    first_position bigint not null,
+    last_position bigint not null,
+    primary key (tenant, stream)
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+
+comment on table log.streams is
+    'The version of each stream: a partitioned table cannot hold (stream, version) unique.';
+
+create table log.event_ids (
+    event_id uuid primary key,
+    position bigint not null
+);
+
+comment on table log.event_ids is 'Where each event id stands, so that a repeat is found.';
+
+create table log.idempotency (
+    tenant text collate "C",
+    key text collate "C",
+    fingerprint bytea not null,
+    first_position bigint not null,
+    last_position bigint not null,
+    recorded_at timestamptz not null,
+    primary key (tenant, key)
+);
+
+comment on table log.idempotency is 'The answered idempotency keys of each tenant.';
+
+
+-- Refusal by trigger: rows of the log are never changed or removed, not even by their owner.
+
+create function log.refuse() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'the log is append-only: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
+        using errcode = 'restrict_violation';
+end
+$$;
+
+create trigger refuse_rows before update or delete on log.events
+    for each row execute function log.refuse();
+create trigger refuse_statement before update or delete or truncate on log.events
+    for each statement execute function log.refuse();
+create trigger refuse_statement before delete or truncate on log.head
+    for each statement execute function log.refuse();
+create trigger refuse_statement before delete or truncate on log.streams
+    for each statement execute function log.refuse();
+create trigger refuse_statement before update or delete or truncate on log.event_ids
+    for each statement execute function log.refuse();
+
+
+-- Partitions of 5,000,000 positions, the one in use and two ahead.
+
+create function log.ensure_partitions() returns integer
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+    size constant bigint := 5000000;
+    current bigint;
+    name text;
+    made integer := 0;
+begin
+    -- The lock that attaching takes: two callers follow each other, readers and appends go on.
+    lock table log.events in share update exclusive mode;
+    select position / size into strict current from log.head;
+    for part in current .. current + 2 loop
+        name := 'events_' || lpad(part::text, 6, '0');
+        continue when to_regclass('log.' || name) is not null;
+        execute format('create table log.%I (like log.events including comments)', name);
+        execute format('create unique index on log.%I (tenant, stream, version)', name);
+        execute format('create trigger refuse_statement before update or delete or truncate on log.%I'
+            ' for each statement execute function log.refuse()', name);
+        execute format('alter table log.events attach partition log.%I for values from (%s) to (%s)',
+            name, greatest(part * size, 1), (part + 1) * size);
+        made := made + 1;
+    end loop;
+    return made;
+end
+$$;
+
+comment on function log.ensure_partitions() is
+    'Makes the partition in use and the two ahead where they are missing; returns how many it made.';
+
+
+-- The leaf, version 1: what is hashed of an event (docs/leaf.md). Never changed; a version 2 would
+-- be a second function.
+
+create function log.micros(moment timestamptz) returns bigint
+language sql immutable parallel safe
+return (extract(epoch from moment) * 1000000)::bigint;
+
+create function log.prefixed(field text) returns bytea
+language sql stable parallel safe
+return int4send(octet_length(field)) || convert_to(field, 'UTF8');
+
+create function log.leaf_1(
+    "position" bigint,
+    version bigint,
+    recorded_at timestamptz,
+    occurred_at timestamptz,
+    schema_version integer,
+    tenant text,
+    stream text,
+    event_id uuid,
+    type text,
+    actor text,
+    correlation_id text,
+    causation_id text,
+    idempotency_key text,
+    metadata bytea,
+    body bytea
+) returns bytea
+language sql stable parallel safe
+return sha256(
+    '\x0001'::bytea
+    || int8send("position") || int8send(version) || int8send(log.micros(recorded_at))
+    || int8send(coalesce(log.micros(occurred_at), -9223372036854775808))
+    || int4send(schema_version)
+    || log.prefixed(tenant) || log.prefixed(stream) || log.prefixed(event_id::text)
+    || log.prefixed(type) || log.prefixed(actor) || log.prefixed(correlation_id)
+    || log.prefixed(causation_id) || log.prefixed(idempotency_key)
+    || sha256(metadata) || sha256(body)
+);
+
+
+-- The append: judges and inserts a whole batch under the lock of the counter row.
+--
+-- A request writes one or more streams. The batch comes as arrays, numbered from 1: its requests; the
+-- streams they name, each once; the parts of the requests (request, stream, what is expected of it);
+-- the events, each with its part. Parts are in the order of their requests, events in that of their
+-- parts. What is expected: an exact version, -1 any, -2 that the stream exists.
+--
+-- The answers are arrays too. One for each request: outcome (appended, duplicate, conflict: at
+-- conflict_part, which stands at conflict_version; mismatch: the key was used for another request;
+-- known: refused_event is in the log already), its positions and their time. One for each part
+-- appended: its first version. leaf_hashes are those of the new events, in the order of position.
+--
+-- No event id and no key may stand twice in a batch; the primary keys would fail the statement.
+
+create function log.append(
+    request_tenant text[],
+    request_key text[],
+    request_fingerprint bytea[],
+    stream_tenant text[],
+    stream_name text[],
+    part_request integer[],
+    part_stream integer[],
+    part_expected bigint[],
+    event_part integer[],
+    event_id uuid[],
+    event_type text[],
+    event_schema_version integer[],
+    event_body bytea[],
+    event_metadata bytea[],
+    event_actor text[],
+    event_correlation_id text[],
+    event_causation_id text[],
+    event_idempotency_key text[],
+    event_occurred_at timestamptz[],
+    out outcome text[],
+    out first_position bigint[],
+    out last_position bigint[],
+    out recorded_at timestamptz[],
+    out conflict_part integer[],
+    out conflict_version bigint[],
+    out refused_event integer[],
+    out part_version bigint[],
+    out leaf_hashes bytea[]
+)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
+-- One plan for ever, by index for each row: the tables are small when it is made and large later.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    requests constant integer := cardinality(request_tenant);
+    parts constant integer := cardinality(part_request);
+    head log.head;
+    known record;
+    next_position bigint;
+    next_part integer := 1;
+    next_event integer := 1;
+    from_part integer;
+    stream integer;
+    actual bigint;
+    expected bigint;
+    part_event integer[];
+    part_position bigint[];
+    stream_version bigint[];
+    stream_first bigint[];
+    stream_last bigint[];
+    inserted bigint;
+begin
+    select h.* into strict head from log.head h for update;
+
+    outcome := array_fill(null::text, array[requests]);
+    first_position := array_fill(null::bigint, array[requests]);
+    last_position := first_position;
+    recorded_at := array_fill(null::timestamptz, array[requests]);
+    conflict_part := array_fill(null::integer, array[requests]);
+    conflict_version := first_position;
+    refused_event := conflict_part;
+    part_event := array_fill(null::integer, array[parts + 1]);
+    part_position := array_fill(null::bigint, array[parts]);
+    part_version := part_position;
+    stream_first := array_fill(null::bigint, array[cardinality(stream_name)]);
+    stream_last := stream_first;
+
+    -- Keys that were answered before.
+    for known in
+        select r.n, r.fingerprint = i.fingerprint as same, i.first_position, i.last_position, i.recorded_at
+        from unnest(request_tenant, request_key, request_fingerprint) with ordinality as r (tenant, key, fingerprint, n)
+        join log.idempotency i on i.tenant = r.tenant and i.key = r.key
+        where r.key <> ''
+    loop
+        outcome[known.n] := case when known.same then 'duplicate' else 'mismatch' end;
+        continue when not known.same;
+        first_position[known.n] := known.first_position;
+        last_position[known.n] := known.last_position;
+        recorded_at[known.n] := known.recorded_at;
+    end loop;
+
+    -- Event ids that are in the log: the whole request, as it stands there, is a repeat of it.
+    if exists (select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id) then
+        for known in
+            select
+                part_request[e.part] as n,
+                count(s.position) = count(*) and max(s.position - e.n) = min(s.position - e.n) as same,
+                min(s.position) as first_position,
+                max(s.position) as last_position,
+                max(s.recorded_at) as recorded_at,
+                min(e.n) filter (where i.position is not null) as refused_event
+            from unnest(event_part, event_id, event_type, event_body) with ordinality as e (part, id, type, body, n)
+            left join log.event_ids i on i.event_id = e.id
+            left join log.events s on s.position = i.position
+                and s.tenant = stream_tenant[part_stream[e.part]]
+                and s.stream = stream_name[part_stream[e.part]]
+                and s.type = e.type and s.body = e.body
+            group by part_request[e.part]
+            having count(i.position) > 0
+        loop
+            continue when outcome[known.n] is not null;
+            outcome[known.n] := case when known.same then 'duplicate' else 'known' end;
+            refused_event[known.n] := case when not known.same then known.refused_event end;
+            continue when not known.same;
+            first_position[known.n] := known.first_position;
+            last_position[known.n] := known.last_position;
+            recorded_at[known.n] := known.recorded_at;
+        end loop;
+    end if;
+
+    select array_agg(
+        coalesce((select t.version from log.streams t where t.tenant = n.tenant and t.stream = n.stream), 0)
+        order by n.n
+    )
+    into strict stream_version
+    from unnest(stream_tenant, stream_name) with ordinality as n (tenant, stream, n);
+
+    -- One request after the other, each on the versions that those before it leave.
+    head.recorded_at := greatest(clock_timestamp(), head.recorded_at);
+    next_position := head.position + 1;
+    for request in 1 .. requests loop
+        from_part := next_part;
+        while part_request[next_part] = request loop
+            part_event[next_part] := next_event;
+            while event_part[next_event] = next_part loop
+                next_event := next_event + 1;
+            end loop;
+            actual := stream_version[part_stream[next_part]];
+            expected := part_expected[next_part];
+            if outcome[request] is null
+                and not (expected = actual or expected = -1 or (expected = -2 and actual > 0))
+            then
+                outcome[request] := 'conflict';
+                conflict_part[request] := next_part;
+                conflict_version[request] := actual;
+            end if;
+            next_part := next_part + 1;
+        end loop;
+        part_event[next_part] := next_event;
+        continue when outcome[request] is not null;
+
+        outcome[request] := 'appended';
+        first_position[request] := next_position;
+        recorded_at[request] := head.recorded_at;
+        for part in from_part .. next_part - 1 loop
+            continue when part_event[part + 1] = part_event[part];
+            stream := part_stream[part];
+            part_position[part] := next_position;
+            part_version[part] := stream_version[stream] + 1;
+            stream_version[stream] := stream_version[stream] + part_event[part + 1] - part_event[part];
+            stream_first[stream] := coalesce(stream_first[stream], next_position);
+            next_position := next_position + part_event[part + 1] - part_event[part];
+            stream_last[stream] := next_position - 1;
+        end loop;
+        last_position[request] := next_position - 1;
+        if last_position[request] < first_position[request] then
+            raise exception 'request % has no events', request using errcode = 'data_exception';
+        end if;
+    end loop;
+    if next_part <= parts or next_event <= cardinality(event_part) then
+        raise exception 'parts or events are not in order' using errcode = 'data_exception';
+    end if;
+    if next_position = head.position + 1 then
+        return;
+    end if;
+
+    with written as (
+        insert into log.events
+        select
+            e.position, e.tenant, e.stream, e.version, e.id, e.type, e.schema_version, e.body, e.metadata,
+            e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at, head.recorded_at,
+            log.leaf_1(
+                e.position, e.version, head.recorded_at, e.occurred_at, e.schema_version, e.tenant, e.stream,
+                e.id, e.type, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.metadata, e.body
+            )
+        from (
+            select
+                e.*,
+                part_position[e.part] + e.n - part_event[e.part] as position,
+                part_version[e.part] + e.n - part_event[e.part] as version,
+                stream_tenant[part_stream[e.part]] as tenant,
+                stream_name[part_stream[e.part]] as stream
+            from unnest(
+                event_part, event_id, event_type, event_schema_version, event_body, event_metadata,
+                event_actor, event_correlation_id, event_causation_id, event_idempotency_key, event_occurred_at
+            ) with ordinality as e (
+                part, id, type, schema_version, body, metadata,
+                actor, correlation_id, causation_id, idempotency_key, occurred_at, n
+            )
+            where part_position[e.part] is not null
+            offset 0
+        ) e
+        returning event_id, position, leaf_hash
+    ), ids as (
+        insert into log.event_ids (event_id, position) select event_id, position from written
+    )
+    select count(*), array_agg(leaf_hash order by position) into strict inserted, leaf_hashes from written;
+    if inserted <> next_position - 1 - head.position then
+        raise exception 'positions are not dense' using errcode = 'data_exception';
+    end if;
+
+    insert into log.streams (tenant, stream, version, first_position, last_position)
+    select s.tenant, s.stream, s.version, s.first_position, s.last_position
+    from unnest(stream_tenant, stream_name, stream_version, stream_first, stream_last)
+        as s (tenant, stream, version, first_position, last_position)
+    where s.last_position is not null
+    on conflict (tenant, stream) do update
+        set version = excluded.version, last_position = excluded.last_position;
+
+    insert into log.idempotency (tenant, key, fingerprint, first_position, last_position, recorded_at)
+    select r.tenant, r.key, r.fingerprint, r.first_position, r.last_position, head.recorded_at
+    from unnest(request_tenant, request_key, request_fingerprint, outcome, first_position, last_position)
+        as r (tenant, key, fingerprint, outcome, first_position, last_position)
+    where r.outcome = 'appended' and r.key <> '';
+
+    update log.head h set position = next_position - 1, recorded_at = head.recorded_at;
+end
+$$;
+
+
+-- Refusal by right: the service reads, and writes through the two functions alone.
+
+revoke all on schema log from public;
+revoke all on all functions in schema log from public;
+grant usage on schema log to flowledger_app;
+grant select on all tables in schema log to flowledger_app;
+grant execute on function log.append, log.ensure_partitions(), log.leaf_1, log.micros, log.prefixed
+    to flowledger_app;
+
+select log.ensure_partitions();

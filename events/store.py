@@ -1,0 +1,152 @@
+"""The face of the log: one append for a whole batch, and reads that never skip a position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from events.batch import Answer, Batch, check, event_of, without_repeats
+from events.database import load, translate
+from events.envelope import AppendRequest, Event, Position, Version
+from events.errors import InvalidEvent, MissingPositions
+from events.types import EVERY_TENANT
+
+STATEMENT_TIMEOUT_S: Final = 30.0
+"""Seconds that an append or a read may take before the log counts as unavailable."""
+
+SCAN: Final = 20_000
+"""Positions that one page of a tenant's events looks through at most."""
+
+_SQL: Final = Path(__file__).parent / "sql"
+_BIGINT_MAX: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What an idempotency key was answered with, and the stream of the first event."""
+
+    fingerprint: bytes
+    first_position: Position
+    last_position: Position
+    stream: str
+
+
+class Log:
+    """The log, as everybody reads and writes it; any number of processes share one database.
+
+    Every method raises `LogUnavailable` where the database does not answer. The pool comes from
+    `events.database.connect_pool`.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+        """Append a batch in one statement; each request is judged as if it came alone, in order.
+
+        An answer is `Appended`, or what that request would raise: `VersionConflict`,
+        `IdempotencyMismatch`, `InvalidEvent`. A refused request takes no position.
+
+        Raises:
+            AppendTimeout: the counter row was not had in time; nothing was written.
+            LogUnavailable: and then it is not known what was written: repeat with the same ids.
+            InvalidEvent: the database refuses the statement for its values; nothing was written.
+        """
+        answers: dict[int, Answer] = {}
+        for index, request in enumerate(requests):
+            try:
+                check(request)
+            except InvalidEvent as error:
+                answers[index] = error
+        valid = [index for index in range(len(requests)) if index not in answers]
+        for run in without_repeats([requests[index] for index in valid]):
+            mine = [valid[place] for place in run]
+            answers.update(zip(mine, await self._append([requests[i] for i in mine]), strict=True))
+        return [answers[index] for index in range(len(requests))]
+
+    async def _append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+        batch = Batch(requests)
+        row = (await self._fetch("append", *batch.columns()))[0]
+        return batch.answers(row)
+
+    async def read(self, after: Position, limit: int) -> list[Event]:
+        """Read on: contiguous from ``after`` + 1, at most ``limit``, empty at the head.
+
+        Raises:
+            MissingPositions: the log has a hole, which is an alarm.
+        """
+        rows = await self._fetch("read", after, min(limit, _BIGINT_MAX - after))
+        for expected, row in enumerate(rows, after + 1):
+            if row[0] != expected:
+                raise MissingPositions(Position(expected), row[0])
+        return [event_of(row) for row in rows]
+
+    async def read_stream(
+        self,
+        tenant: str,
+        stream: str,
+        after: Version = Version(0),  # noqa: B008 - a number
+        *,
+        limit: int | None = None,
+        up_to: Position | None = None,
+    ) -> list[Event]:
+        """Read a stream in the order of its versions: after a version, as it stood at ``up_to``."""
+        last = _BIGINT_MAX if limit is None else min(after + limit, _BIGINT_MAX)
+        rows = await self._fetch("read_stream", tenant, stream, after, last, up_to)
+        return [event_of(row) for row in rows]
+
+    async def read_streams(
+        self, keys: Sequence[tuple[str, str]], up_to: Position | None = None
+    ) -> dict[tuple[str, str], list[Event]]:
+        """Read many streams, named by tenant and stream, in one query; an unknown one is empty."""
+        unique = list(dict.fromkeys(keys))
+        streams: dict[tuple[str, str], list[Event]] = {key: [] for key in unique}
+        tenants, names = [key[0] for key in unique], [key[1] for key in unique]
+        for row in await self._fetch("read_streams", tenants, names, up_to):
+            streams[unique[row[0] - 1]].append(event_of(row[1:]))
+        return streams
+
+    async def read_page(
+        self, after: Position, limit: int, tenant: str | None
+    ) -> tuple[list[Event], Position]:
+        """Read a tenant's events (None or ``*``: everybody's), and the position to go on from.
+
+        The second moves on over other tenants' events too, `SCAN` positions a page at most, and
+        never beyond the head: a page may be empty while there is more to come.
+        """
+        if tenant is None or tenant == EVERY_TENANT:
+            events = await self.read(after, limit)
+            return events, events[-1].position if events else after
+        end = min(await self.head(), after + SCAN)
+        if end <= after:
+            return [], after
+        rows = await self._fetch("read_page", after, end, tenant, limit)
+        events = [event_of(row) for row in rows]
+        return events, events[-1].position if len(events) == limit else Position(end)
+
+    async def head(self) -> Position:
+        """Name the last position of the log; 0 when it is empty."""
+        position: Position = (await self._fetch("head"))[0][0]
+        return position
+
+    async def find_key(self, tenant: str, key: str) -> KnownKey | None:
+        """Find what an idempotency key was answered with."""
+        rows = await self._fetch("find_key", tenant, key)
+        return KnownKey(*rows[0]) if rows else None
+
+    async def ensure_partitions(self) -> int:
+        """Make the partition in use and the two ahead where missing; tells how many it made."""
+        made: int = (await self._fetch("ensure_partitions"))[0][0]
+        return made
+
+    async def _fetch(self, name: str, *parameters: object) -> Sequence[Any]:
+        with translate():
+            async with self._pool.acquire() as connection:
+                rows: Sequence[Any] = await connection.fetch(
+                    load(_SQL, name), *parameters, timeout=STATEMENT_TIMEOUT_S
+                )
+                return rows
