@@ -1,4 +1,4 @@
-"""What every start call shares: its idempotency key, and the way from a command to a visible run."""
+"""What start calls share: the idempotency key, and the way from a command to a visible run."""
 
 from __future__ import annotations
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
-from service.errors import BadRequest
 from service.http.dialect import FlowIdentity
 
 FIRST_FLOW_ID: Final = 1_000_000_000
@@ -16,9 +13,11 @@ FIRST_FLOW_ID: Final = 1_000_000_000
 LAST_ID: Final = 2**53 - 1
 """Longs that JavaScript clients read without loss end here."""
 
-_LONG: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_LONGS: Final = range(-(2**63), 2**63)
-_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+LONG: Final = {"low": -(2**63), "high": 2**63 - 1}
+"""The bounds of a Java long, as which Etlworks reads its numbers."""
+
+RUN_NUMBERS: Final = range(1, 2**31)
+"""What an ``auditId`` can be; other longs name no run."""
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -46,27 +45,3 @@ def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
         "auditId": run["run_number"],
         "messageId": run["run_id"],
     }
-
-
-def parse_long(text: str, name: str) -> int:
-    """Read a Java long.
-
-    Raises:
-        BadRequest: it is none.
-
-    """
-    if _LONG.fullmatch(text) is None or int(text) not in _LONGS:
-        raise BadRequest(f"{name} must be a long", field=name)
-    return int(text)
-
-
-def parse_uuid(text: str, name: str) -> str:
-    """Read a UUID, in lower case.
-
-    Raises:
-        BadRequest: it is none.
-
-    """
-    if _UUID.fullmatch(text) is None:
-        raise BadRequest(f"{name} must be a UUID", field=name)
-    return str(UUID(text))

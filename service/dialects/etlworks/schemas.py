@@ -3,10 +3,12 @@
 # ruff: noqa: N815 - the fields are named as the vendor names them
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, fields
 
 
-def _null(kind: type[fields.Field] = fields.String, text: str = "") -> fields.Field:
+def _null(kind: type[fields.Field[Any]] = fields.String, text: str = "") -> fields.Field[Any]:
     return kind(required=True, allow_none=True, metadata={"description": text} if text else {})
 
 
@@ -37,7 +39,7 @@ class EtlworksParameters(Schema):
     class Meta:
         """Any name is a parameter."""
 
-        additional_properties = True
+        unknown = INCLUDE
 
 
 class EtlworksStarted(Schema):

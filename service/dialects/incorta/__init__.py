@@ -1,0 +1,55 @@
+"""Incorta's public API v2: execute a load plan, read the status of its executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from service.auth.credentials import Credentials
+from service.auth.principal import Principal
+from service.dialects.incorta import auth, errors, ids
+from service.dialects.incorta.routes import ROUTES
+from service.dialects.incorta.schemas import IncortaError
+from service.errors import ServiceError
+from service.http.dialect import Description, Dialect, FlowIdentity, Route
+
+
+class Incorta:
+    """Answers under ``/incorta``."""
+
+    name = "incorta"
+    description = Description(
+        title="Incorta",
+        text="Execute a load plan and read the status of its executions, as Incorta answers.",
+        security={"incortaBearer": {"type": "http", "scheme": "bearer"}},
+        error=IncortaError,
+    )
+
+    def routes(self) -> Sequence[Route]:
+        """List what is served."""
+        return ROUTES
+
+    def claims(self, path: str) -> bool:
+        """Claim Incorta's root."""
+        return path.startswith("/incorta/")
+
+    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+        """Take the bearer token: Incorta's personal access token."""
+        return await auth.authenticate(request, credentials)
+
+    def error(self, request: web.Request, error: ServiceError) -> web.Response:
+        """Word a refusal as a message."""
+        return errors.message(request, error)
+
+    def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settle the flow's ``loadPlanName``."""
+        return ids.flow_ids(flow, fixed)
+
+    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Name the run's ``loadPlanName`` and ``executionId``."""
+        return ids.run_ids(run)
+
+
+DIALECT: Dialect = Incorta()

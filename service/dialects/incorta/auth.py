@@ -1,0 +1,58 @@
+"""Who may ask: a bearer token, and the tenant in the path."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from service.auth.credentials import Credentials
+from service.auth.presenting import bearer
+from service.auth.principal import Principal
+from service.errors import NotFound, Unauthenticated
+from service.http.keys import PRINCIPAL
+
+_SHOWN: Final = 4
+
+
+async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
+    """Take the token of ``Authorization: Bearer``.
+
+    Raises:
+        Unauthenticated: the header is missing or malformed, or the token is not valid.
+
+    Source: docs.incorta.com, "Public API v2".
+    """
+    try:
+        return await credentials.by_token(bearer(request))
+    except Unauthenticated as error:
+        raise Unauthenticated(
+            "INC_09030108: Invalid authentication header."
+            f" Invalid Token [{masked(request.headers.get('Authorization', ''))}]"
+        ) from error
+
+
+def masked(header: str) -> str:
+    """Show the beginning of what was sent as a token; of a short one nothing.
+
+    >>> masked("Bearer 3f9ac81e77d20b64"), masked("Bearer secret"), masked("")
+    ('3f9a****', '****', '')
+    """
+    _, _, token = header.partition(" ")
+    if not token.isascii() or len(token) < 4 * _SHOWN:
+        return "****" if header else ""
+    return f"{token[:_SHOWN]}****"
+
+
+def tenant(request: web.Request) -> str:
+    """Name the tenant of the path, once it is the token's own; cases are told apart.
+
+    Raises:
+        NotFound: it is another.
+
+    Source: docs.incorta.com, "Load Plan Execution Status".
+    """
+    asked = request.match_info["tenant"]
+    if asked != request[PRINCIPAL].tenant:
+        raise NotFound(f"Invalid [{asked}] tenant in resource path")
+    return asked

@@ -1,0 +1,46 @@
+"""Incorta's error body, and its codes where it has one; none are minted here."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from service.errors import BadRequest, NotFound, ServiceError
+from service.http.json import json_response
+
+
+class InvalidLevel(BadRequest):
+    """The level is an integer, but none of the four."""
+
+    status = 422
+
+    def __init__(self, level: str) -> None:
+        super().__init__(
+            f"Invalid level [{level}]. Valid values are 1, 2, 3, 4",
+            field="level",
+        )
+
+
+class UnknownExecution(NotFound):
+    """The tenant has no such execution."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"INC_05291904: The LOAD_PLAN of ID [{execution_id}] cannot be found.")
+
+
+class PlanBusy(BadRequest):
+    """Another execution of the load plan has not ended yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "INC_05290501: A load job cannot be started"
+            " as another job of the same load plan is being executed. "
+        )
+
+
+def message(request: web.Request, error: ServiceError) -> web.Response:
+    """Word a refusal as a message.
+
+    Source: docs.incorta.com, "Load Plan Execution Status": the body of every error.
+    """
+    del request
+    return json_response({"message": error.detail}, status=error.status)

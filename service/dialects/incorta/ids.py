@@ -1,0 +1,38 @@
+"""Incorta's ids: ``loadPlanName`` of a flow, ``executionId`` of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from service.http.dialect import FlowIdentity
+
+MAX_LENGTH: Final = 255
+
+EXECUTION_IDS: Final = range(1, 2**31)
+"""What an ``executionId`` can be; other integers name no execution."""
+
+
+def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settle ``loadPlanName``: the customer's own, else the flow's full name.
+
+    >>> flow_ids(FlowIdentity("default", "example.PLAN", 7), {})
+    {'loadPlanName': 'example.PLAN'}
+
+    Raises:
+        ValueError: there is a name besides ``loadPlanName``, or it is no printable text.
+
+    """
+    if unknown := fixed.keys() - {"loadPlanName"}:
+        raise ValueError(f"incorta has no id {min(unknown)!r} of a flow, only 'loadPlanName'")
+    name = fixed.get("loadPlanName", flow.fullname)
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_LENGTH:
+        raise ValueError(
+            f"loadPlanName must be a text of 1 to {MAX_LENGTH} printable characters, not {name!r}"
+        )
+    return {"loadPlanName": name}
+
+
+def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name a run's ids, its flow's among them; ``executionId`` is its number."""
+    return {**run["flow_ids"]["incorta"], "executionId": run["run_number"]}

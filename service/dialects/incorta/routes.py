@@ -1,0 +1,16 @@
+"""What is served under Incorta's addresses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.auth.principal import Right
+from service.dialects.incorta import handlers
+from service.http.dialect import Route
+
+_LOAD_PLAN: Final = "/incorta/api/v2/{tenant}/load-plan"
+
+ROUTES: Final = (
+    Route("GET", _LOAD_PLAN + "/status/{executionId}", handlers.status),
+    Route("POST", _LOAD_PLAN + "/execute", handlers.execute, Right.START),
+)

@@ -1,0 +1,68 @@
+"""Incorta's words for the states of a load plan and of its groups, schemas and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Word = tuple[str, str]
+"""``stateType`` and ``jobStatus``."""
+
+_LOAD: Final = "Load State"
+_END: Final = "Terminator State"
+
+IN_QUEUE: Final[Word] = (_LOAD, "In Queue")
+IN_PROGRESS: Final[Word] = (_LOAD, "In Progress")
+SUCCESS: Final[Word] = (_END, "Success")
+WITH_ERRORS: Final[Word] = (_END, "Finished with Errors")
+FAILED: Final[Word] = (_END, "Failed")
+INTERRUPTED: Final[Word] = (_END, "Interrupted")
+NOT_COMPLETED: Final[Word] = (_END, "Not Completed")
+
+RUNS: Final[Mapping[str, Word]] = {
+    "queued": IN_QUEUE,
+    "running": IN_PROGRESS,
+    "cancelling": IN_PROGRESS,
+    "succeeded": SUCCESS,
+    "warned": WITH_ERRORS,
+    "failed": FAILED,
+    "cancelled": INTERRUPTED,
+}
+"""The load plan shows the run's own status, not a roll-up.
+
+Source: docs.incorta.com, "Load Plan Execution Status", "Schema Manager" (load status).
+"""
+
+NODES: Final[Mapping[str, Word]] = {
+    "pending": IN_QUEUE,
+    "running": IN_PROGRESS,
+    "succeeded": SUCCESS,
+    "warned": WITH_ERRORS,
+    "partial": WITH_ERRORS,
+    "failed": FAILED,
+    "cancelled": INTERRUPTED,
+    "skipped": NOT_COMPLETED,
+}
+"""Groups, schemas and tables; the first two are rolled up in the read model.
+
+Source: docs.incorta.com, "Load Job Details Viewer", "Set Load Alert" (loader job states).
+"""
+
+CLOSED: Final[Mapping[str, Word]] = {
+    **NODES,
+    "pending": NOT_COMPLETED,
+    "running": INTERRUPTED,
+}
+"""The same once the plan has ended: a poller never finds an open node below a closed plan."""
+
+
+def plan(run: Mapping[str, Any]) -> Word:
+    """Word a run; a failed one of which a part succeeded is ``Finished with Errors``."""
+    if run["status"] == "failed" and run["tasks_succeeded"]:
+        return WITH_ERRORS
+    return RUNS[run["status"]]
+
+
+def nodes(run: Mapping[str, Any]) -> Mapping[str, Word]:
+    """Choose the words of what stands below a run."""
+    return CLOSED if RUNS[run["status"]][0] == _END else NODES

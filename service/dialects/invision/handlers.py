@@ -1,0 +1,81 @@
+"""Handlers of InVision's calls: parse, ask, render."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from projections.flow import Flow
+from service.dialects.invision import parsing, rendering, schemas
+from service.dialects.invision.ids import canonical
+from service.dialects.invision.waiting import answer_at_end
+from service.errors import NotFound, UnknownRun
+from service.http import starts
+from service.http.decorators import (
+    headers_schema,
+    querystring_schema,
+    request_schema,
+    response_schema,
+)
+from service.http.json import json_response
+from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.origins import origin
+from service.runs.commands import Outcome, StartRun
+
+
+@querystring_schema(schemas.InvisionStartQuery)
+@headers_schema(schemas.InvisionStartHeaders)
+@request_schema(schemas.InvisionArguments, required=False)
+@response_schema(schemas.InvisionRun, 200, description="The run, as it stands or as it ended")
+@response_schema(schemas.InvisionError, 409, description="The flow is exclusive and runs")
+@response_schema(schemas.InvisionError, 415, description="The body is not JSON")
+@response_schema(schemas.InvisionError, 422, description="The key was used otherwise")
+async def start(request: web.Request) -> web.StreamResponse:
+    """Start a data flow; with ``await=true`` answered when it has ended, however it ended."""
+    service = request.app[SERVICE]
+    flow = _flow(request)
+    command = StartRun(
+        tenant=flow.tenant,
+        origin=origin(request, "invision"),
+        fullname=flow.fullname,
+        payload=await parsing.arguments(request, service.settings.max_body),
+        idempotency_key=starts.idempotency_key(request),
+    )
+    outcome = await starts.start(request, command)
+    if parsing.awaits(request):
+        return await _ended(request, flow.tenant, outcome)
+    run = await service.queries.execution(flow.tenant, outcome.run_id)
+    return json_response(rendering.status(run), headers=starts.replayed(outcome))
+
+
+async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.StreamResponse:
+    async def status() -> Mapping[str, Any]:
+        return rendering.status(await request.app[SERVICE].queries.ended(tenant, outcome.run_id))
+
+    return await answer_at_end(request, status(), headers=starts.replayed(outcome))
+
+
+@response_schema(schemas.InvisionRun, 200, description="The run and its status")
+async def status(request: web.Request) -> web.StreamResponse:
+    """Show the status of a run of a data flow."""
+    run_id = parsing.run_id(request)
+    flow = _flow(request)
+    try:
+        run = await request.app[SERVICE].queries.execution(flow.tenant, run_id)
+    except UnknownRun as error:
+        raise parsing.unknown_run(request) from error
+    if run["fullname"] != flow.fullname:
+        raise parsing.unknown_run(request)
+    request[POSITION] = run["position"]
+    return json_response(rendering.status(run))
+
+
+def _flow(request: web.Request) -> Flow:
+    tenant, dataflow_id = request[PRINCIPAL].tenant, request.match_info["id"]
+    catalogue = request.app[SERVICE].catalogue
+    flow = catalogue.by_id(tenant, "invision", "dataflowId", canonical(dataflow_id))
+    if flow is None:
+        raise NotFound(f"There is no data flow {dataflow_id}")
+    return flow

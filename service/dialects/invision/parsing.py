@@ -1,0 +1,73 @@
+"""Reads what InVision's clients send: parameters in any case, the arguments of a start."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from service.errors import BadRequest, NotFound, UnsupportedMediaType
+from service.http.json import read_body, read_json
+from service.http.parameters import uuid_text
+
+_TRUE: Final = frozenset({"true", "1"})
+_ARGUMENTS: Final[dict[str, type]] = {
+    "globalArguments": dict,
+    "activitiesExecutionData": list,
+    "dataContext": str,
+}
+
+
+def parameters(request: web.Request, name: str) -> list[str]:
+    """Read the values of a parameter, whatever the case of its name."""
+    return [value for key, value in request.query.items() if key.lower() == name]
+
+
+def awaits(request: web.Request) -> bool:
+    """Tell whether the answer shall wait for the end; what is neither true nor 1 is false."""
+    return any(value.lower() in _TRUE for value in parameters(request, "await"))
+
+
+def run_id(request: web.Request) -> str:
+    """Read the run of the path.
+
+    Raises:
+        NotFound: it is no GUID, so there is no such run.
+
+    """
+    try:
+        return uuid_text(request.match_info["runId"], "runId")
+    except BadRequest as error:
+        raise unknown_run(request) from error
+
+
+def unknown_run(request: web.Request) -> NotFound:
+    """Say that the run of the path is none of the data flow of the path."""
+    flow, run = request.match_info["id"], request.match_info["runId"]
+    return NotFound(f"Data flow {flow} has no run {run}")
+
+
+async def arguments(request: web.Request, max_bytes: int) -> dict[str, Any]:
+    """Read the arguments of a start as a payload: the global ones, and what else was sent beside.
+
+    The body may be absent or empty and needs no Content-Type; unknown members are ignored.
+
+    Raises:
+        UnsupportedMediaType: it says that it is not JSON.
+        BadRequest: it is not of the connector's shape.
+        TooLarge: it has more bytes than that.
+
+    Source: docs.profitbase.com, Flow, "Execute Data Flow".
+    """
+    if not await read_body(request):
+        return {}
+    if "Content-Type" in request.headers and request.content_type != "application/json":
+        raise UnsupportedMediaType("Content-Type must be application/json")
+    body = await read_json(request, max_bytes)
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be an object")
+    given = {name: body[name] for name in _ARGUMENTS if body.get(name) is not None}
+    for name, value in given.items():
+        if not isinstance(value, _ARGUMENTS[name]):
+            raise BadRequest(f"{name} is not of its type", field=name)
+    return {**given.pop("globalArguments", {}), **given}

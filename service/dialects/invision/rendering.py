@@ -1,0 +1,16 @@
+"""Turns a run into what InVision answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.dialects.invision.statuses import WORDS
+
+
+def status(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a run: its id and its word.
+
+    Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
+    """
+    return {"runId": run["run_id"], "status": WORDS[run["status"]]}

@@ -1,0 +1,30 @@
+"""What is served under InVision's addresses, with any prefix before them and in any case."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from service.auth.principal import Right
+from service.dialects.invision import handlers
+from service.http.dialect import Route
+
+# Each installation has a prefix of its own, and ASP.NET matches words without regard to case.
+_ANYWHERE: Final = r"/{prefix:(?:[^/]+/)*}{api:(?i:api/pub/v1/dataflows)}/{id}/"
+_ROOT: Final = re.compile(r"/api/pub(?:/|$)", re.IGNORECASE)
+
+ROUTES: Final = (
+    Route("POST", "/api/pub/v1/dataflows/{id}/start", handlers.start, Right.START),
+    Route("GET", "/api/pub/v1/dataflows/{id}/runs/{runId}/status", handlers.status),
+    Route("POST", _ANYWHERE + r"{start:(?i:start)}{slash:/?}", handlers.start, Right.START),
+    Route(
+        "GET",
+        _ANYWHERE + r"{runs:(?i:runs)}/{runId}/{status:(?i:status)}{slash:/?}",
+        handlers.status,
+    ),
+)
+
+
+def claims(path: str) -> bool:
+    """Claim what lies under ``api/pub``."""
+    return _ROOT.search(path) is not None

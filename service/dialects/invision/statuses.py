@@ -1,0 +1,20 @@
+"""InVision's words for the states of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+WORDS: Final[Mapping[str, str]] = {
+    "queued": "Pending",
+    "running": "Running",
+    "cancelling": "Running",
+    "succeeded": "Succeeded",
+    "warned": "Succeeded",
+    "failed": "Failed",
+    "cancelled": "Failed",
+}
+"""Four words and no others: warnings count as success, an abort as failure.
+
+Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
+"""
