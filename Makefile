@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 UV := $(shell command -v uv || echo $(BIN)/uv)
-PYTEST_ARGS ?=
+# A file's tests stay with one worker, which keeps what is made once a module.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
