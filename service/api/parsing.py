@@ -62,19 +62,6 @@ def run_id(request: web.Request) -> str:
         raise BadRequest("run_id is not a UUID", field="run_id") from None
 
 
-def idempotency_key(request: web.Request) -> str:
-    """Read the header ``Idempotency-Key``: 1 to 200 printable ASCII characters, empty when absent."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return ""
-    if not 0 < len(key) <= MAX_NAME or not key.isascii() or not key.isprintable():
-        raise BadRequest(
-            f"Idempotency-Key must have 1 to {MAX_NAME} printable ASCII characters",
-            field="Idempotency-Key",
-        )
-    return key
-
-
 async def json_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
     """Read a JSON object with no other members than these."""
     if request.content_type != "application/json":

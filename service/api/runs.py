@@ -13,10 +13,11 @@ from service.http.decorators import (
     request_schema,
     response_schema,
 )
+from service.http import starts
 from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
-from service.runs.commands import CancelRun, Command, Outcome, ReportFacts, RetryRun, StartRun
+from service.runs.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
 
 START = frozenset({"flow", "payload", "comment"})
 
@@ -40,7 +41,7 @@ async def start(request: web.Request) -> web.StreamResponse:
             fullname=parsing.text(body, "flow"),
             payload=parsing.mapping(body, "payload"),
             comment=parsing.optional_text(body, "comment", longest=255),
-            idempotency_key=parsing.idempotency_key(request),
+            idempotency_key=starts.idempotency_key(request),
         ),
     )
 
@@ -62,25 +63,24 @@ async def retry(request: web.Request) -> web.StreamResponse:
             tenant=tenant,
             origin=origin(request, "api"),
             run_id=parsing.run_id(request),
-            idempotency_key=parsing.idempotency_key(request),
+            idempotency_key=starts.idempotency_key(request),
         ),
     )
 
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
-    outcome, doc = await _submit(request, command)
-    headers = {"Location": f"/v1/runs/{outcome.run_id}"}
-    if outcome.replayed:
-        headers["Idempotency-Replayed"] = "true"
+    outcome = await starts.start(request, command)
+    doc = await request.app[SERVICE].queries.workflow(command.tenant, outcome.run_id)
+    headers = {"Location": f"/v1/runs/{outcome.run_id}"} | starts.replayed(outcome)
     return json_response(_shown(request, doc), status=201, headers=headers)
 
 
-async def _submit(request: web.Request, command: Command) -> tuple[Outcome, dict[str, Any]]:
+async def _submit(request: web.Request, command: CancelRun | ReportFacts) -> Outcome:
     service = request.app[SERVICE]
     outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
     request[POSITION] = outcome.position
-    return outcome, await service.queries.workflow(command.tenant, outcome.run_id)
+    return outcome
 
 
 def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,8 @@ async def cancel(request: web.Request) -> web.StreamResponse:
         run_id=parsing.run_id(request),
         force=parsing.flag(body, "force"),
     )
-    _, doc = await _submit(request, command)
+    await _submit(request, command)
+    doc = await request.app[SERVICE].queries.workflow(tenant, command.run_id)
     return json_response(_shown(request, doc))
 
 
@@ -147,10 +148,7 @@ async def report(request: web.Request) -> web.StreamResponse:
         run_id=parsing.run_id(request),
         facts=parsing.facts(body),
     )
-    service = request.app[SERVICE]
-    outcome = await service.writer.submit(command)
-    await service.queries.visible(outcome.position)
-    request[POSITION] = outcome.position
+    outcome = await _submit(request, command)
     return json_response(
         {
             "results": [

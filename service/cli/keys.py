@@ -1,0 +1,112 @@
+"""``flowledger keys``: make, list and revoke credentials."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from service.auth.lifecycle import Key
+from service.auth.principal import ALIASES, RIGHTS
+from service.cli.ledger import open_ledger, print_json, run
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke credentials."""
+
+
+@keys.command()
+@click.option("--tenant", required=True, help="Whose it is; '*' is the whole ledger.")
+@click.option("--role", required=True, type=click.Choice([*RIGHTS, *ALIASES]))
+@click.option("--name", required=True, help="Who will use it: the actor of what it does.")
+@click.option("--days", type=click.IntRange(1, 36500), help="Expires after so many days.")
+@JSON
+def create(tenant: str, role: str, name: str, days: int | None, as_json: bool) -> None:
+    """Make a key. Its secrets are shown once and never again."""
+    run(_create(tenant=tenant, role=role, name=name, days=days, as_json=as_json))
+
+
+async def _create(*, tenant: str, role: str, name: str, days: int | None, as_json: bool) -> None:
+    expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    async with open_ledger() as ledger:
+        credentials = await ledger.credentials()
+        created = await credentials.create(
+            tenant=tenant, role=role, name=name, expires_at=expires_at
+        )
+    shown = asdict(created)
+    if as_json:
+        print_json(shown)
+        return
+    for field, value in shown.items():
+        click.echo(f"{field:<11} {value}")
+
+
+@keys.command("list")
+@click.option("--tenant", help="Only this tenant's.")
+@JSON
+def list_keys(tenant: str | None, as_json: bool) -> None:
+    """List the keys there ever were, oldest first; never their secrets."""
+    run(_list(tenant, as_json=as_json))
+
+
+async def _list(tenant: str | None, *, as_json: bool) -> None:
+    async with open_ledger() as ledger:
+        credentials = await ledger.credentials()
+        rows = [_row(key) for key in await credentials.list(tenant)]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo(
+            f"{row['key_id']}  {row['state']:<8} {row['tenant']:<12} {row['role']:<14} {row['name']}"
+        )
+
+
+def _row(key: Key) -> dict[str, str | None]:
+    who = key.principal
+    return {
+        "key_id": who.key_id,
+        "state": _state(key),
+        "tenant": who.tenant,
+        "role": who.role,
+        "name": who.name,
+        "created_at": _time(key.created_at),
+        "expires_at": _time(key.expires_at),
+        "revoked_at": _time(key.revoked_at),
+    }
+
+
+def _state(key: Key) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
+        return "expired"
+    return "valid"
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def revoke(key_id: str, yes: bool) -> None:
+    """Revoke a key for ever; every process drops it within a second."""
+    if not yes:
+        click.confirm(f"Revoke key {key_id} for ever?", abort=True)
+    run(_revoke(key_id))
+
+
+async def _revoke(key_id: str) -> None:
+    async with open_ledger() as ledger:
+        credentials = await ledger.credentials()
+        key = await credentials.revoke(key_id)
+    click.echo(f"revoked {key.principal.name} ({key_id})")
+
+
+VERB = keys

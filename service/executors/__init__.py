@@ -1,0 +1,1 @@
+"""Execution: who runs a run's tasks, and how."""

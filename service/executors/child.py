@@ -1,0 +1,90 @@
+"""A child process of a worker: runs blocking tasks and commands, one at a time, and dies with it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from service.executors import wire
+from service.executors.calling import call, failed
+from service.tasks import TaskFunction, load_tasks
+
+
+class Stopped(BaseException):
+    """The worker asks this task to stop; no ``except Exception`` of a task swallows it."""
+
+
+def main() -> None:
+    """Serve tasks from the socket that was handed down until the worker closes it."""
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    tasks = load_tasks(Path(sys.argv[2])) if len(sys.argv) > 2 else {}  # noqa: PLR2004
+    signal.signal(signal.SIGTERM, _stop)
+    waiting: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
+    threading.Thread(target=_listen, args=(sock, waiting), daemon=True).start()
+    while True:
+        sock.sendall(_answer(tasks, waiting.get()))
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise Stopped
+
+
+def _listen(sock: socket.socket, waiting: queue.Queue[dict[str, Any]]) -> None:
+    # The worker is gone, perhaps by SIGKILL: nobody would hear the end of the task, and another
+    # worker is about to run it again. The whole group goes, with any command in it.
+    while (message := wire.receive_blocking(sock)) is not None:
+        waiting.put(message)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
+    try:
+        return wire.frame(_run(tasks, message))
+    except Stopped:
+        return wire.frame({"cancelled": True})
+    except TypeError as error:
+        return wire.frame(failed(error))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, Any]:
+    if message["type"] == "command":
+        return _command(message)
+    function = tasks.get(message["key"])
+    if function is None:
+        return {"failure": {"exception": f"this worker has no task {message['key']}"}}
+    return call(function, message)
+
+
+def _command(message: dict[str, Any]) -> dict[str, Any]:
+    options = message["options"]
+    environment = os.environ | {k: str(v) for k, v in options.get("environment", {}).items()}
+    process = subprocess.Popen(  # noqa: S603 - a flow's own command, from a file, without a shell
+        options["command"],
+        cwd=options.get("directory"),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        status = process.wait()
+    except Stopped:
+        process.terminate()
+        process.wait()
+        raise
+    if status:
+        return {"failure": {"exception": f"the command ended with exit status {status}"}}
+    return {"value": status}
+
+
+if __name__ == "__main__":
+    main()

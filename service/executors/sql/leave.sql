@@ -1,0 +1,5 @@
+-- Removes a worker that stops, and those that have been silent for a day.
+-- $1 worker uuid
+-- executors.workers_pkey (a handful of rows: the day-old are found by a scan)
+DELETE FROM executors.workers
+WHERE worker = $1 OR beat_at < clock_timestamp() - interval '1 day'

@@ -1,0 +1,47 @@
+"""Frames between a worker and its child processes: a length of four bytes, then JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+import orjson
+
+_LENGTH = struct.Struct(">I")
+
+
+def frame(message: dict[str, Any]) -> bytes:
+    """Write a message as a frame. What JSON cannot hold is refused by `TypeError`."""
+    body = orjson.dumps(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+async def receive(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Read one frame. Raises `asyncio.IncompleteReadError` where the other side is gone."""
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    message: dict[str, Any] = orjson.loads(await reader.readexactly(length))
+    return message
+
+
+def receive_blocking(sock: socket.socket) -> dict[str, Any] | None:
+    """Read one frame, or None where the other side is gone."""
+    head = _exactly(sock, _LENGTH.size)
+    if head is None:
+        return None
+    body = _exactly(sock, _LENGTH.unpack(head)[0])
+    if body is None:
+        return None
+    message: dict[str, Any] = orjson.loads(body)
+    return message
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        part = sock.recv(size - len(parts))
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)
