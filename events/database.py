@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -77,6 +77,12 @@ async def connect(
         connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
         await _set_codecs(connection)
         return connection
+
+
+async def hang_up(connection: asyncpg.Connection) -> None:
+    """Close a connection politely where the server still answers, and at once where it does not."""
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.close(timeout=1.0)
 
 
 def _options(search_path: str | None, role: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from events.database import APP_ROLE, connect, load, translate
+from events.database import APP_ROLE, connect, hang_up, load, translate
 from events.errors import MigrationRefused
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
                 await _ensure_schema(connection)
                 return await _apply(connection, _migrations([MIGRATIONS, *extra]))
     finally:
-        await connection.close()
+        await hang_up(connection)
 
 
 def _migrations(folders: Sequence[Path]) -> list[_Migration]:

@@ -9,7 +9,7 @@ from events.envelope import Data
 from events.types import SCHEMA_VERSIONS
 
 Upcaster = Callable[[Data], Data]
-"""A pure step from one schema version to the next: it returns a new body and leaves the old alone."""
+"""A pure step from one schema version to the next; it returns a new body, the old one stays."""
 
 UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
 """The step that lifts this type from this schema version, as ``upcast_run_started_1_to_2``."""

@@ -1,0 +1,214 @@
+"""Takes all the appends that wait, together: one statement in flight, the next one gathers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from events.batch import Answer
+from events.envelope import Appended, AppendRequest, Event, Position
+from events.errors import AppendTimeout, LogBusy, LogError, LogUnavailable
+from events.store import Log
+
+OnCommit = Callable[[Sequence[Event]], None]
+"""Called with the events of a commit, in the order of their positions; it must not block."""
+
+RETRY_S: Final = 3.0
+"""Seconds for which an append is repeated after the connection was lost."""
+
+_FIRST_PAUSE_S: Final = 0.02
+_LONGEST_PAUSE_S: Final = 0.5
+_PARTITION: Final = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    request: AppendRequest
+    answer: asyncio.Future[Appended]
+    events: int
+    size_bytes: int
+
+
+class Batcher:
+    """Groups the appends of a process: whatever waits goes into one statement, without delay.
+
+    Requests are appended in the order in which they came, those of one stream may follow each other
+    in one batch. At most ``max_waiting`` wait; a batch has at most ``max_events`` events and
+    ``max_bytes`` bytes of bodies and metadata, or is one request.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        max_events: int = 500,
+        max_bytes: int = 1_000_000,
+        max_waiting: int = 10_000,
+    ) -> None:
+        self._log = log
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._max_waiting = max_waiting
+        self._waiting: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._runner: asyncio.Task[object] | None = None
+        self._callbacks: list[OnCommit] = []
+        self._partition = -1
+
+    def on_commit(self, callback: OnCommit) -> None:
+        """Call back after each commit of this process, before anybody else can know of it."""
+        self._callbacks.append(callback)
+
+    async def append(self, request: AppendRequest) -> Appended:
+        """Append one request, together with whatever else waits.
+
+        A caller that is cancelled before its batch is taken writes nothing; after that it may.
+
+        Raises:
+            VersionConflict: a stream does not stand where the request expects it.
+            IdempotencyMismatch: the key was used for a different request.
+            InvalidEvent: the request breaks a bound of the log.
+            LogBusy: too many wait already.
+            AppendTimeout: another writer held the log for too long; nothing was written.
+            LogUnavailable: the database stayed away; repeat with the same event ids.
+        """
+        if self._closing:
+            raise LogUnavailable("this process is about to stop")
+        if len(self._waiting) >= self._max_waiting:
+            raise LogBusy
+        events = [event for part in request.streams for event in part.events]
+        size_bytes = sum(len(event.body) + len(event.metadata) for event in events)
+        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(request, answer, len(events), size_bytes))
+        self._wake.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Write what waits until `close`; to be supervised, and started again if it fails."""
+        self._runner = asyncio.current_task()
+        while True:
+            if batch := self._take():
+                await self._write(batch)
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def close(self) -> None:
+        """Take no more, write what waits, and end `run`."""
+        self._closing = True
+        self._wake.set()
+        if self._runner is not None:
+            await asyncio.wait([self._runner])
+        self._fail_waiting(LogUnavailable("this process has stopped"))
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        events = size_bytes = 0
+        while self._waiting:
+            first = self._waiting[0]
+            events += first.events
+            size_bytes += first.size_bytes
+            if batch and (events > self._max_events or size_bytes > self._max_bytes):
+                break
+            self._waiting.popleft()
+            if not first.answer.done():
+                batch.append(first)
+        return batch
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            answers = await self._append_until([waiting.request for waiting in batch])
+        except LogUnavailable as error:
+            # Who waits behind would wait for the same: nothing of theirs was sent.
+            _fail(batch, error)
+            self._fail_waiting(error)
+            return
+        except BaseException as error:
+            _fail(batch, LogUnavailable(f"the batcher stopped: {error!r}"))
+            raise
+        events: list[Event] = []
+        for waiting, answer in zip(batch, answers, strict=True):
+            _settle(waiting.answer, answer)
+            if isinstance(answer, Appended):
+                events.extend(answer.events)
+        if events:
+            await self._committed(events)
+
+    async def _committed(self, events: Sequence[Event]) -> None:
+        for callback in self._callbacks:
+            callback(events)
+        partition = events[-1].position // _PARTITION
+        if partition != self._partition:
+            self._partition = partition
+            await self._log.ensure_partitions()
+
+    async def _append_until(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+        deadline = time.monotonic() + RETRY_S
+        pause_s = _FIRST_PAUSE_S
+        repeated = False
+        while True:
+            try:
+                answers = await self._append(requests)
+                return await self._claim(requests, answers) if repeated else answers
+            except LogUnavailable:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            repeated = True
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+        try:
+            return await self._log.append(requests)
+        except LogUnavailable:
+            raise
+        except AppendTimeout:
+            return [AppendTimeout() for _ in requests]
+        except LogError as error:
+            if len(requests) == 1:
+                return [error]
+            half = len(requests) // 2
+            return [*await self._append(requests[:half]), *await self._append(requests[half:])]
+
+    async def _claim(
+        self, requests: Sequence[AppendRequest], answers: Sequence[Answer]
+    ) -> list[Answer]:
+        # After a lost connection a duplicate with our own event ids is what our first try wrote.
+        return [await self._ours(*pair) for pair in zip(requests, answers, strict=True)]
+
+    async def _ours(self, request: AppendRequest, answer: Answer) -> Answer:
+        if not isinstance(answer, Appended) or not answer.duplicate:
+            return answer
+        first, last = answer.first_position, answer.last_position
+        events = await self._log.read(Position(first - 1), last - first + 1)
+        written = next(event for part in request.streams for event in part.events)
+        if events[0].event_id != written.event_id:
+            return answer
+        return replace(answer, duplicate=False, events=tuple(events))
+
+    def _fail_waiting(self, error: LogUnavailable) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        _fail(waiting, error)
+
+
+def _fail(batch: Iterable[_Waiting], error: LogUnavailable) -> None:
+    for waiting in batch:
+        failure = LogUnavailable(str(error))
+        failure.__cause__ = error.__cause__
+        _settle(waiting.answer, failure)
+
+
+def _settle(future: asyncio.Future[Appended], answer: Answer) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Appended):
+        future.set_result(answer)
+    else:
+        future.set_exception(answer)

@@ -1,0 +1,189 @@
+"""Follows the log: decodes each event once for the whole process, and wakes whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from events.database import connect, hang_up, load, translate
+from events.envelope import Event, Position
+from events.errors import LogUnavailable
+from events.store import Log
+
+CHANNEL: Final = "log_head"
+"""The NOTIFY channel; its payload is the last position."""
+
+WINDOW: Final = 20_000
+"""Newest events that a feed keeps at hand."""
+
+BATCH: Final = 2_000
+"""Events that a feed reads at once."""
+
+POLL_S: Final = 0.25
+"""Seconds after which a feed looks by itself: a lost wake-up costs no more."""
+
+NOTIFY_S: Final = 0.01
+"""Seconds between two notifications of a process: NOTIFY locks the whole server at commit."""
+
+_SQL: Final = Path(__file__).parent / "sql"
+
+
+class Feed:
+    """The log as one process sees it: contiguous, decoded once, the newest events at hand.
+
+    It starts at the head of the log; who wants history asks `after` for it, and gets it from the
+    database. One for each process, made before anybody waits on it.
+    """
+
+    def __init__(self, log: Log, url: str, *, window: int = WINDOW) -> None:
+        self._log = log
+        self._url = url
+        self._size = window
+        self._events: list[Event] = []
+        self._head = Position(0)
+        self._started = False
+        self._look = asyncio.Event()
+        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    @property
+    def head(self) -> Position:
+        """The last position decoded in this process; 0 before `run` has started."""
+        return self._head
+
+    def wake(self, events: Sequence[Event] = ()) -> None:
+        """Take events that this process has just committed, or look for what others have.
+
+        Events that do not follow the head are left to be read: others have written in between.
+        """
+        if self._started and events and events[0].position <= self._head + 1:
+            self._advance(events)
+        else:
+            self._look.set()
+
+    async def run(self) -> None:
+        """Follow the log for ever; to be supervised, and started again if it fails.
+
+        Raises:
+            LogUnavailable: the database went away; what was decoded stays at hand.
+            MissingPositions: the log has a hole.
+        """
+        connection = await connect(self._url)
+        try:
+            with translate():
+                await connection.add_listener(CHANNEL, self._hear)
+            if not self._started:
+                self._move(await self._log.head())
+                self._started = True
+            while not connection.is_closed():
+                await self._look_on()
+        finally:
+            await hang_up(connection)
+        raise LogUnavailable("the listening connection was lost")
+
+    async def wait_for(self, position: int, timeout_s: float) -> bool:
+        """Wait until this process has decoded a position; False if that takes longer."""
+        if position <= self._head:
+            return True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._reach(position)
+        except TimeoutError:
+            return False
+        return True
+
+    async def after(self, position: Position, limit: int = BATCH) -> Sequence[Event]:
+        """Wait until something lies beyond a position and give it: contiguous, at most ``limit``.
+
+        Raises:
+            MissingPositions: the log has a hole.
+            LogUnavailable: history was asked for and the database is away.
+        """
+        await self._reach(position + 1)
+        index = position - (self._head - len(self._events))
+        if index >= 0:
+            return self._events[index : index + limit]
+        return await self._log.read(position, limit)
+
+    async def subscribe(
+        self, after: Position, limit: int = BATCH
+    ) -> AsyncIterator[Sequence[Event]]:
+        """Give all that lies beyond a position, for ever, in batches without a gap."""
+        while True:
+            events = await self.after(after, limit)
+            yield events
+            after = events[-1].position
+
+    async def _look_on(self) -> None:
+        self._look.clear()
+        while events := await self._log.read(self._head, BATCH):
+            self._advance(events)
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._look.wait()
+        except TimeoutError:
+            return
+
+    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        if int(str(payload)) > self._head:
+            self._look.set()
+
+    def _advance(self, events: Sequence[Event]) -> None:
+        fresh = events[self._head + 1 - events[0].position :]
+        self._events.extend(fresh)
+        if len(self._events) > 2 * self._size:
+            del self._events[: -self._size]
+        if fresh:
+            self._move(fresh[-1].position)
+
+    def _move(self, head: Position) -> None:
+        self._head = head
+        while self._waiters and self._waiters[0][0] <= head:
+            waiter = heapq.heappop(self._waiters)[2]
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _reach(self, position: int) -> None:
+        if position <= self._head:
+            return
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiters, (position, next(self._numbers), reached))
+        await reached
+
+
+class Notifier:
+    """Tells other processes of this one's commits, on a connection of its own.
+
+    Never within the append: a transaction with a NOTIFY serialises all commits of the server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._head = Position(0)
+        self._news = asyncio.Event()
+
+    def committed(self, events: Sequence[Event]) -> None:
+        """Take note of a commit, for `run` to tell."""
+        self._head = max(self._head, events[-1].position)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Tell each new head, at most every `NOTIFY_S`; to be supervised.
+
+        Raises:
+            LogUnavailable: the database went away; feeds poll meanwhile.
+        """
+        connection = await connect(self._url)
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                with translate():
+                    await connection.execute(load(_SQL, "notify"), CHANNEL, str(self._head))
+                await asyncio.sleep(NOTIFY_S)
+        finally:
+            await hang_up(connection)

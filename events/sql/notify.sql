@@ -1,0 +1,4 @@
+-- Tell other processes where the log ends.
+-- $1 the channel, $2 the last position, as text.
+-- Index: none.
+select pg_notify($1, $2)
