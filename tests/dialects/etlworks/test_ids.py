@@ -1,0 +1,41 @@
+"""Etlworks' ids are longs below 2^53, and pure functions of what they name."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.dialects.etlworks import ids
+from service.http.dialect import FlowIdentity
+from tests.dialects.facts import RUN_ID, run_facts
+
+
+def flow(number=7):
+    return FlowIdentity("default", "nightly.ORDERS", number)
+
+
+def test_flow_id_is_made_from_the_flows_number():
+    assert ids.flow_ids(flow(7), {}) == {"flowId": 1_000_000_007}
+
+
+def test_flows_of_one_tenant_have_different_ids():
+    assert len({ids.flow_ids(flow(number), {})["flowId"] for number in range(1, 500)}) == 499
+
+
+@pytest.mark.parametrize("fixed", [1, 4711, 2**53 - 1])
+def test_customers_own_flow_id_wins(fixed):
+    assert ids.flow_ids(flow(), {"flowId": fixed}) == {"flowId": fixed}
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2**53, "4711", 47.11, True, None])
+def test_flow_id_of_another_shape_is_refused(wrong):
+    with pytest.raises(ValueError, match="flowId must be a whole number"):
+        ids.flow_ids(flow(), {"flowId": wrong})
+
+
+def test_id_of_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="'flowID'"):
+        ids.flow_ids(flow(), {"flowID": 4711})
+
+
+def test_runs_ids_are_its_flows_its_number_and_its_id():
+    assert ids.run_ids(run_facts()) == {"flowId": 4711, "auditId": 880012, "messageId": RUN_ID}

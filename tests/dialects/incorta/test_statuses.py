@@ -1,0 +1,62 @@
+"""Every state has Incorta's two words, and pollers find one of two state types."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.dialects.incorta import statuses
+from tests.dialects.facts import STATES, TERMINAL, run_facts
+
+LOAD, END = "Load State", "Terminator State"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("queued", (LOAD, "In Queue")),
+        ("running", (LOAD, "In Progress")),
+        ("cancelling", (LOAD, "In Progress")),
+        ("succeeded", (END, "Success")),
+        ("warned", (END, "Finished with Errors")),
+        ("failed", (END, "Failed")),
+        ("cancelled", (END, "Interrupted")),
+    ],
+)
+def test_plan_has_the_words_of_its_run(state, word):
+    assert statuses.plan(run_facts(state)) == word
+
+
+def test_failed_plan_of_which_a_part_succeeded_finished_with_errors():
+    assert statuses.plan(run_facts("failed", tasks_succeeded=1)) == (END, "Finished with Errors")
+
+
+def test_failing_plan_is_in_progress_until_it_ends():
+    run = run_facts("running", failing=True, tasks_succeeded=1)
+    assert statuses.plan(run) == (LOAD, "In Progress")
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("pending", (LOAD, "In Queue")),
+        ("running", (LOAD, "In Progress")),
+        ("succeeded", (END, "Success")),
+        ("warned", (END, "Finished with Errors")),
+        ("partial", (END, "Finished with Errors")),
+        ("failed", (END, "Failed")),
+        ("cancelled", (END, "Interrupted")),
+        ("skipped", (END, "Not Completed")),
+    ],
+)
+def test_node_has_its_words(state, word):
+    assert statuses.NODES[state] == word
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_no_node_is_open_below_an_ended_plan(state):
+    below = {state_type for state_type, _ in statuses.nodes(run_facts(state)).values()}
+    assert below == ({END} if state in TERMINAL else {LOAD, END})
+
+
+def test_every_state_is_worded():
+    assert set(statuses.RUNS) == set(STATES)
