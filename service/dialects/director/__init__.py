@@ -1,0 +1,55 @@
+"""Celery Director 0.9 and 0.10: a run as a workflow with its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from service.auth.principal import Principal
+from service.dialects.director import auth, errors, ids, routes, schemas
+from service.http.dialect import Description, FlowIdentity, Route
+
+if TYPE_CHECKING:
+    from service.auth.credentials import Credentials
+    from service.errors import ServiceError
+
+
+class Director:
+    """Director's API as a translation."""
+
+    name = "director"
+    description = Description(
+        title="Celery Director",
+        text="Workflows and their tasks as Celery Director answers them.",
+        security={"directorBasic": {"type": "http", "scheme": "basic"}},
+        error=schemas.DirectorError,
+    )
+
+    def routes(self) -> Sequence[Route]:
+        """List what is served."""
+        return routes.ROUTES
+
+    def claims(self, path: str) -> bool:
+        """Tell whether an unknown path is Director's."""
+        return routes.claims(path)
+
+    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+        """Name who asks by HTTP Basic."""
+        return await auth.principal(request, credentials)
+
+    def error(self, request: web.Request, error: ServiceError) -> web.Response:
+        """Word a refusal."""
+        return errors.response(request, error)
+
+    def flow_ids(self, _flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settle the ids of a flow: Director has none."""
+        return ids.flow_ids(fixed)
+
+    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Name the workflow's id."""
+        return ids.run_ids(run)
+
+
+DIALECT = Director()

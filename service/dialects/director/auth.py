@@ -1,0 +1,41 @@
+"""How Director's clients present a credential: HTTP Basic, unless its routes are open.
+
+Source: RFC 7617; celery-director 0.9.0 with and without ``DIRECTOR_AUTH_ENABLED``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from service.auth.presenting import basic
+from service.auth.principal import Principal
+from service.errors import Unauthenticated
+from service.http.keys import SERVICE
+
+if TYPE_CHECKING:
+    from service.auth.credentials import Credentials
+
+ANONYMOUS: Final = "anonymous"
+
+
+async def principal(request: web.Request, credentials: Credentials) -> Principal:
+    """Name who asks.
+
+    Where ``FLOWLEDGER_DIRECTOR_OPEN`` opens the routes, an unknown credential is as good as none,
+    as it is to Director itself without authentication; a known one still counts.
+
+    Raises:
+        Unauthenticated: the routes are not open and the credential is missing or not known.
+
+    """
+    try:
+        username, password = basic(request)
+        return await credentials.by_password(username, password)
+    except Unauthenticated:
+        opened = request.app[SERVICE].settings.director_open
+        if opened is None:
+            raise
+        tenant, role = opened
+        return Principal(key_id="", name=ANONYMOUS, tenant=tenant, role=role)

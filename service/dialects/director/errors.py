@@ -1,0 +1,77 @@
+"""Director's error bodies: ``{"error": text}``, more for a schema's errors and for a 401.
+
+Source: the answers of celery-director 0.9.0; the fixed texts are Werkzeug's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from service.dialects.director.rendering import answer
+from service.errors import (
+    BadRequest,
+    InvalidPayload,
+    ServiceError,
+    Unauthenticated,
+    UnknownFlow,
+    UnknownRun,
+)
+
+NOT_FOUND: Final = (
+    "The requested URL was not found on the server."
+    " If you entered the URL manually please check your spelling and try again."
+)
+FIXED: Final[Mapping[int, str]] = {
+    404: NOT_FOUND,
+    405: "The method is not allowed for the requested URL.",
+    413: "The data value transmitted exceeds the capacity limit.",
+    415: "Did not attempt to load JSON data because the request Content-Type was not"
+    " 'application/json'.",
+    500: "The server encountered an internal error and was unable to complete your request."
+    " Either the server is overloaded or there is an error in the application.",
+}
+CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Authentication Required"'}
+UNAUTHORIZED: Final = {
+    "error": "unauthorized",
+    "message": "Please authenticate to access this API.",
+    "status": 401,
+}
+
+
+class Unreadable(BadRequest):
+    """The browser (or proxy) sent a request that this server could not understand."""
+
+
+class InvalidBody(BadRequest):
+    """The body does not have the shape of a start."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = tuple(errors)
+
+
+def response(request: web.Request, error: ServiceError) -> web.Response:
+    """Word a refusal as Director does."""
+    headers = CHALLENGE if isinstance(error, Unauthenticated) else None
+    typed_id = request.match_info.get("id", "")
+    return answer(body(error, typed_id), error.status, headers)
+
+
+def body(error: ServiceError, typed_id: str = "") -> dict[str, Any]:
+    """Write the body of a refusal; ``typed_id`` is the workflow id as it was typed."""
+    match error:
+        case Unauthenticated():
+            return UNAUTHORIZED
+        case InvalidBody():
+            return {"error": "Error validating against schema", "errors": list(error.errors)}
+        case InvalidPayload():
+            return {"error": "Payload is not valid", "errors": list(error.errors)}
+        case UnknownFlow():
+            return {"error": f"Workflow {error.flow} not found"}
+        case UnknownRun():
+            return {"error": f"Workflow {typed_id} not found"}
+        case _:
+            return {"error": FIXED.get(error.status, error.detail)}

@@ -1,0 +1,133 @@
+"""Writes runs, tasks and flows as Director does: the objects, and the bytes.
+
+Source: the answers of celery-director 0.9.0 and 0.10.0 on Postgres.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from service.dialects.director.statuses import TASKS, has_failed, workflow_status
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ESCAPED: Final = re.compile("[^\x00-\x7e]")
+_UNTOUCHED: Final = frozenset({"pending", "skipped", "cancelled"})
+
+
+def answer(
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer with JSON whose type is exactly ``application/json``."""
+    return web.Response(
+        body=encode(body), status=status, headers=headers, content_type="application/json"
+    )
+
+
+def encode(body: object) -> bytes:
+    r"""Write compact JSON with sorted keys, ASCII only, and a newline at the end.
+
+    >>> encode({"b": "é", "a": [1, None]})
+    b'{"a":[1,null],"b":"\\u00e9"}\n'
+    """
+    raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    if raw.isascii() and b"\x7f" not in raw:
+        return raw
+    # Outside of strings JSON is ASCII, so whatever is not can be escaped where it stands.
+    return _ESCAPED.sub(_escape, raw.decode()).encode("ascii")
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def timestamp(time_us: int) -> str:
+    """Write a time: ``+00:00``, six digits of microseconds, none at all where they are zero.
+
+    >>> timestamp(1_577_836_800_000_000), timestamp(1_577_836_800_000_001)
+    ('2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00.000001+00:00')
+    """
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat()
+
+
+def workflow(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a run as a workflow, as it stands in lists and in the answer to a start."""
+    return {**workflow_without_payload(run), "payload": run["payload"]}
+
+
+def workflow_without_payload(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a run as a workflow without the key ``payload``; ``comment`` only where there is one."""
+    project, _, name = run["fullname"].partition(".")
+    shown = {
+        "created": timestamp(run["created_us"]),
+        "fullname": run["fullname"],
+        "id": run["run_id"],
+        "name": name,
+        "periodic": run["trigger"] == "schedule",
+        "project": project,
+        "status": workflow_status(run),
+        "updated": timestamp(run["updated_us"]),
+    }
+    if run["comment"] is not None:
+        shown["comment"] = run["comment"]
+    return shown
+
+
+def workflow_with_tasks(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a run in full: its tasks in the order of the definition, hooks last."""
+    return {**workflow(run), "tasks": [_task(task) for task in _made(run)]}
+
+
+def _made(run: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Leave out a failure hook that Director would not have made yet."""
+    failed = has_failed(run)
+    for task in run["tasks"]:
+        if failed or task["hook"] != "failure" or task["status"] not in _UNTOUCHED:
+            yield task
+
+
+def _task(task: Mapping[str, Any]) -> dict[str, Any]:
+    hook = task["hook"] is not None
+    return {
+        "created": timestamp(task["created_us"]),
+        "id": task["id"],
+        "is_hook": hook,
+        "key": task["key"],
+        "previous": [] if hook else list(task["previous"]),
+        "result": _result(task),
+        "status": TASKS[task["status"]],
+        "task": task["id"],
+        "updated": timestamp(task["updated_us"]),
+    }
+
+
+def _result(task: Mapping[str, Any]) -> object:
+    match task["status"]:
+        case "succeeded" | "warned":
+            return task["result"]
+        case "failed":
+            return _failure(task["error"] or {})
+        case _:
+            return None
+
+
+def _failure(error: Mapping[str, Any]) -> dict[str, str]:
+    """Word a failure; a timeout or a lost worker has no exception, so its reason stands there."""
+    reason = error.get("reason")
+    unspoken = "" if reason in (None, "error") else reason
+    return {
+        "exception": str(error.get("exception") or unspoken),
+        "traceback": str(error.get("traceback") or ""),
+    }
+
+
+def definition(flow: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a flow: the mapping of its file, verbatim, and the three names."""
+    names = {key: flow[key] for key in ("fullname", "project", "name")}
+    return {**flow["definition"], **names}

@@ -1,0 +1,44 @@
+"""Director's five words for how a workflow and a task stand.
+
+Source: the answers of celery-director 0.9.0 and 0.10.0; ``canceled`` has one L.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+Word = Literal["pending", "progress", "success", "error", "canceled"]
+
+RUNS: Final[Mapping[str, Word]] = {
+    "queued": "pending",
+    "running": "progress",
+    "cancelling": "progress",
+    "succeeded": "success",
+    "warned": "success",
+    "failed": "error",
+    "cancelled": "canceled",
+}
+TASKS: Final[Mapping[str, Word]] = {
+    "pending": "pending",
+    "running": "progress",
+    "succeeded": "success",
+    "warned": "success",
+    "failed": "error",
+    "cancelled": "canceled",
+    "skipped": "canceled",
+}
+
+
+def workflow_status(run: Mapping[str, Any]) -> Word:
+    """Word a run's status: ``error`` from the first final task failure on.
+
+    It stays ``error`` whatever the run comes to, since clients stop looking at that word: also where
+    the rest of it is then cancelled.
+    """
+    return "error" if run["failing"] else RUNS[run["status"]]
+
+
+def has_failed(run: Mapping[str, Any]) -> bool:
+    """Tell whether a task has failed for good: that is when Director makes the failure hook."""
+    return bool(run["failing"]) or run["status"] == "failed"

@@ -1,0 +1,87 @@
+"""NAVER's ids: 12 characters of base 62. A flow's are hashed, a run's is its number, disguised.
+
+Source: every sample of api.ncloud-docs.com, analytics-dataflow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from service.http.dialect import FlowIdentity
+
+DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+LENGTH: Final = 12
+KINDS: Final = ("workflowId", "jobId", "triggerId")
+MAX_RUN_NUMBER: Final = 2**31 - 1
+_VALUES: Final = {digit: value for value, digit in enumerate(DIGITS)}
+_SHAPE: Final = re.compile(r"[0-9A-Za-z]{12}")
+_SPACE: Final = 62**LENGTH
+# A bijection of the whole space: neighbours look unrelated, and a made-up id is hardly ever a run.
+# Both numbers are fixed for ever; the factor shares no divisor with 62.
+_FACTOR: Final = 1_455_441_286_630_408_809_353
+_OFFSET: Final = 957_877_415_795_020_587_401
+_INVERSE: Final = pow(_FACTOR, -1, _SPACE)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text has the shape of an id."""
+    return _SHAPE.fullmatch(text) is not None
+
+
+def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> dict[str, str]:
+    """Settle ``workflowId``, ``jobId`` and ``triggerId`` of a flow.
+
+    Raises:
+        ValueError: a fixed id has another shape or another name.
+
+    """
+    for name, value in fixed.items():
+        if name not in KINDS:
+            msg = f"NAVER knows no id {name}; known are {', '.join(KINDS)}"
+            raise ValueError(msg)
+        if not isinstance(value, str) or not is_id(value):
+            msg = f"{name} {value!r} is not 12 characters of 0-9, A-Z, a-z"
+            raise ValueError(msg)
+    return {kind: _flow_id(flow, kind) for kind in KINDS} | dict(fixed)
+
+
+def _flow_id(flow: FlowIdentity, kind: str) -> str:
+    digest = sha256(f"{kind}\0{flow.tenant}\0{flow.fullname}".encode()).digest()
+    return _base_62(int.from_bytes(digest) % _SPACE)
+
+
+def execution_id(run_number: int) -> str:
+    """Name a run as a ``jobExecutionId``: a pure function of its number, 1 to 2^31 - 1.
+
+    >>> execution_id(1), run_number(execution_id(1))
+    ('kNObG9dBSJ6Y', 1)
+    """
+    return _base_62((run_number * _FACTOR + _OFFSET) % _SPACE)
+
+
+def run_number(execution_id: str) -> int | None:
+    """Read the run's number back, None where no run can have this id."""
+    if not is_id(execution_id):
+        return None
+    disguised = 0
+    for digit in execution_id:
+        disguised = disguised * 62 + _VALUES[digit]
+    number = (disguised - _OFFSET) * _INVERSE % _SPACE
+    return number if 1 <= number <= MAX_RUN_NUMBER else None
+
+
+def run_ids(run: Mapping[str, Any]) -> dict[str, str]:
+    """Name the run's workflow and its execution."""
+    workflow = run["flow_ids"]["naver"]["workflowId"]
+    return {"workflowId": workflow, "jobExecutionId": execution_id(run["run_number"])}
+
+
+def _base_62(value: int) -> str:
+    digits = []
+    for _ in range(LENGTH):
+        value, digit = divmod(value, 62)
+        digits.append(DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,45 @@
+"""Ids are read as Python reads UUIDs, which is what Director does."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.dialects.director import ids
+from service.errors import UnknownRun
+
+RUN_ID = "e0ee42d8-e00f-4557-8f75-781106dbbea4"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        RUN_ID,
+        RUN_ID.upper(),
+        RUN_ID.replace("-", ""),
+        "{" + RUN_ID + "}",
+        "urn:uuid:" + RUN_ID,
+        RUN_ID.replace("-", "").upper(),
+    ],
+)
+def test_id_is_read_however_it_is_typed(typed):
+    assert ids.run_id(typed) == RUN_ID
+
+
+@pytest.mark.parametrize("typed", ["abc", "123", RUN_ID[:-1], RUN_ID + "0", "", "é" * 32])
+def test_malformed_id_is_of_no_run(typed):
+    with pytest.raises(UnknownRun) as refused:
+        ids.run_id(typed)
+    assert refused.value.run == typed
+
+
+def test_flow_has_no_ids():
+    assert ids.flow_ids({}) == {}
+
+
+def test_fixed_id_of_a_flow_is_refused():
+    with pytest.raises(ValueError, match="workflowId"):
+        ids.flow_ids({"workflowId": "wfA1b2C3d4E5"})
+
+
+def test_workflow_id_is_the_run_id(run):
+    assert ids.run_ids(run(run_id=RUN_ID)) == {"id": RUN_ID}

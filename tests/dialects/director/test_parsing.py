@@ -1,0 +1,153 @@
+"""Paging's junk, and what is wrong with the body of a start, in Director's order and words."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.dialects.director.parsing import _START as VALIDATOR
+from service.dialects.director.parsing import START, Paging, paging
+from service.dialects.director.parsing import _is_json as is_json
+from service.errors import BadRequest, NotFound
+
+
+@pytest.mark.parametrize(
+    ("query", "page", "per_page"),
+    [
+        ({}, 1, 1000),
+        ({"foo": "bar", "status": "error"}, 1, 1000),
+        ({"page": "2"}, 2, 1000),
+        ({"page": "abc"}, 1, 1000),
+        ({"page": ""}, 1, 1000),
+        ({"page": "1.5"}, 1, 1000),
+        ({"page": "+1"}, 1, 1000),
+        ({"per_page": "5"}, 1, 5),
+        ({"per_page": " 5"}, 1, 5),
+        ({"per_page": "1_0"}, 1, 10),
+        ({"per_page": "0"}, 1, 0),
+        ({"per_page": "abc"}, 1, 1000),
+        ({"per_page": ""}, 1, 1000),
+        ({"per_page": "2.5"}, 1, 1000),
+        ({"per_page": "9" * 5000}, 1, 1000),
+        ({"per_page": "99999999999999"}, 1, 99999999999999),
+        ({"page": str(2**63 - 1)}, 2**63 - 1, 1000),
+    ],
+)
+def test_page_is_read_as_director_reads_it(query, page, per_page):
+    assert paging(query) == Paging(page, per_page, with_payload=True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "0"},
+        {"page": "-1"},
+        {"per_page": "-1"},
+        {"per_page": "-5"},
+        {"page": "-" + "9" * 20},
+    ],
+)
+def test_page_below_the_first_is_not_found(query):
+    with pytest.raises(NotFound):
+        paging(query)
+
+
+@pytest.mark.parametrize("name", ["page", "per_page"])
+def test_number_beyond_64_bits_is_refused(name):
+    with pytest.raises(BadRequest) as refused:
+        paging({name: str(2**63)})
+    assert refused.value.field == name
+
+
+@pytest.mark.parametrize("word", ["n", "no", "f", "false", "off", "0", "NO", "False", "oFF"])
+def test_payload_is_left_out_at_a_word_of_no(word):
+    assert not paging({"with_payload": word}).with_payload
+
+
+@pytest.mark.parametrize("word", ["y", "yes", "t", "true", "on", "1", "", "junk", "2", "False "])
+def test_payload_is_shown_at_any_other_word(word):
+    assert paging({"with_payload": word}).with_payload
+
+
+@pytest.mark.parametrize(("page", "per_page", "offset"), [(1, 1000, 0), (3, 5, 10), (2, 0, 0)])
+def test_page_begins_after_the_pages_before_it(page, per_page, offset):
+    assert Paging(page, per_page, with_payload=True).offset == offset
+
+
+def _start(**changes):
+    return {"project": "example", "name": "ETL", "payload": {}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (_start(), []),
+        (_start(comment=""), []),
+        (_start(comment="x" * 255), []),
+        (
+            {},
+            [
+                "'project' is a required property",
+                "'name' is a required property",
+                "'payload' is a required property",
+            ],
+        ),
+        (
+            {"project": "example"},
+            ["'name' is a required property", "'payload' is a required property"],
+        ),
+        (_start(payload=None), ["None is not of type 'object'"]),
+        (_start(payload=[]), ["[] is not of type 'object'"]),
+        (_start(payload="x"), ["'x' is not of type 'object'"]),
+        (
+            {"project": 1, "name": 2, "payload": 3},
+            [
+                "1 is not of type 'string'",
+                "2 is not of type 'string'",
+                "3 is not of type 'object'",
+            ],
+        ),
+        (_start(comment=None), ["None is not of type 'string'"]),
+        (_start(comment=5), ["5 is not of type 'string'"]),
+        (_start(foo=1), ["Additional properties are not allowed ('foo' was unexpected)"]),
+        (
+            _start(foo=1, baz=2),
+            ["Additional properties are not allowed ('baz', 'foo' were unexpected)"],
+        ),
+        (
+            {"project": 1, "foo": 1},
+            [
+                "'name' is a required property",
+                "'payload' is a required property",
+                "Additional properties are not allowed ('foo' was unexpected)",
+                "1 is not of type 'string'",
+            ],
+        ),
+        # Director crashes at these; here they are refused in the same form.
+        ([], ["[] is not of type 'object'"]),
+        ("x", ["'x' is not of type 'object'"]),
+        (None, ["None is not of type 'object'"]),
+        (_start(comment="x" * 256), ["'" + "x" * 256 + "' is too long"]),
+    ],
+)
+def test_errors_of_a_body_are_all_told_in_order(body, errors):
+    assert [error.message for error in VALIDATOR.iter_errors(body)] == errors
+
+
+def test_schema_of_a_start_is_a_schema():
+    VALIDATOR.check_schema(START)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "accepted"),
+    [
+        ("application/json", True),
+        ("Application/JSON", True),
+        ("application/vnd.api+json", True),
+        ("text/plain", False),
+        ("text/x+json", False),
+        ("application/octet-stream", False),
+        ("application/x-www-form-urlencoded", False),
+    ],
+)
+def test_json_is_told_by_its_content_type(content_type, accepted):
+    assert is_json(content_type) is accepted

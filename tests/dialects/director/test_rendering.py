@@ -1,0 +1,178 @@
+"""What Director's clients see of a run, and the bytes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.dialects.director import rendering
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_bytes_are_those_of_pythons_own_encoder(value):
+    expected = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True) + "\n"
+    assert rendering.encode(value) == expected.encode()
+
+
+@pytest.mark.parametrize(
+    "value", ["é", "\x7f", "\x00\x1f\b\f\n\r\t", '"\\/', "\U0001f600", "\u2028"]
+)
+def test_bytes_are_ascii_whatever_the_text(value):
+    assert rendering.encode(value) == json.dumps(value).encode() + b"\n"
+
+
+def test_answer_names_its_type_without_a_charset():
+    response = rendering.answer({"message": "pong"})
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.body == b'{"message":"pong"}\n'
+
+
+@pytest.mark.parametrize(
+    ("time_us", "text"),
+    [
+        (1_795_363_213_060_860, "2026-11-22T16:00:13.060860+00:00"),
+        (1_577_836_800_000_000, "2020-01-01T00:00:00+00:00"),
+        (1_577_836_800_000_001, "2020-01-01T00:00:00.000001+00:00"),
+        (0, "1970-01-01T00:00:00+00:00"),
+    ],
+)
+def test_time_has_six_digits_of_microseconds_or_none(time_us, text):
+    assert rendering.timestamp(time_us) == text
+
+
+def test_workflow_has_its_keys_and_no_others(run):
+    assert rendering.workflow(run()) == {
+        "created": "2026-11-22T16:00:13.060860+00:00",
+        "fullname": "example.ETL",
+        "id": "8d3d5c31-54d0-4963-a3bf-89d47768cc8c",
+        "name": "ETL",
+        "payload": {"foo": "bar"},
+        "periodic": False,
+        "project": "example",
+        "status": "pending",
+        "updated": "2026-11-22T16:00:13.060860+00:00",
+    }
+
+
+def test_without_payload_the_key_is_gone(run):
+    shown = rendering.workflow_without_payload(run())
+    assert shown.keys() == rendering.workflow(run()).keys() - {"payload"}
+
+
+def test_comment_is_shown_where_there_is_one_even_an_empty_one(run):
+    assert "comment" not in rendering.workflow(run())
+    assert rendering.workflow(run(comment=""))["comment"] == ""
+    assert rendering.workflow(run(comment="hello é"))["comment"] == "hello é"
+
+
+def test_project_ends_at_the_first_dot(run):
+    shown = rendering.workflow(run(fullname="example.with.dots"))
+    assert (shown["project"], shown["name"]) == ("example", "with.dots")
+
+
+@pytest.mark.parametrize(
+    ("trigger", "periodic"),
+    [("schedule", True), ("on_demand", False), ("retry", False), ("message", False)],
+)
+def test_periodic_is_what_a_schedule_started(run, trigger, periodic):
+    assert rendering.workflow(run(trigger=trigger))["periodic"] is periodic
+
+
+def _tasks(run, *tasks, **facts):
+    return rendering.workflow_with_tasks(run(tasks=list(tasks), **facts))["tasks"]
+
+
+def test_task_has_its_keys_and_its_id_twice(run, task):
+    assert _tasks(run, task(status="succeeded", result=8, previous=["a-task-id"])) == [
+        {
+            "created": "2026-11-22T16:00:37.438155+00:00",
+            "id": "3609c66c-4162-4285-8bf2-81ced2aef4f3",
+            "is_hook": False,
+            "key": "EXTRACT",
+            "previous": ["a-task-id"],
+            "result": 8,
+            "status": "success",
+            "task": "3609c66c-4162-4285-8bf2-81ced2aef4f3",
+            "updated": "2026-11-22T16:00:37.491816+00:00",
+        }
+    ]
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "cancelled", "skipped"])
+def test_result_is_null_until_a_task_has_ended_by_itself(run, task, status):
+    assert _tasks(run, task(status=status, result=8))[0]["result"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (
+            {"reason": "error", "exception": "boom", "traceback": "Traceback ..."},
+            {"exception": "boom", "traceback": "Traceback ..."},
+        ),
+        (
+            {"reason": "error", "exception": None, "traceback": None},
+            {"exception": "", "traceback": ""},
+        ),
+        (
+            {"reason": "timeout", "exception": None, "traceback": None},
+            {"exception": "timeout", "traceback": ""},
+        ),
+        (None, {"exception": "", "traceback": ""}),
+    ],
+)
+def test_failed_task_has_exception_and_traceback_as_texts(run, task, error, result):
+    assert _tasks(run, task(status="failed", error=error))[0]["result"] == result
+
+
+def test_hook_has_no_previous(run, task):
+    shown = _tasks(run, task(hook="success", previous=["a-task-id"]))[0]
+    assert (shown["is_hook"], shown["previous"], shown["status"]) == (True, [], "pending")
+
+
+@pytest.mark.parametrize(
+    ("facts", "hook_status", "shown"),
+    [
+        ({"status": "running"}, "pending", False),
+        ({"status": "running", "failing": True}, "pending", True),
+        ({"status": "running", "failing": True}, "running", True),
+        ({"status": "failed"}, "succeeded", True),
+        ({"status": "succeeded"}, "skipped", False),
+        ({"status": "cancelled"}, "cancelled", False),
+        ({"status": "cancelled"}, "succeeded", True),
+    ],
+)
+def test_failure_hook_is_shown_once_the_run_has_failed(run, task, facts, hook_status, shown):
+    hook = task(hook="failure", status=hook_status)
+    assert len(_tasks(run, hook, **facts)) == shown
+
+
+def test_tasks_stand_in_the_order_of_the_plan(run, task):
+    keys = [shown["key"] for shown in _tasks(run, task(key="B"), task(key="A"), task(key="C"))]
+    assert keys == ["B", "A", "C"]
+
+
+def test_definition_is_the_files_mapping_and_three_names():
+    flow = {
+        "fullname": "example.ETL",
+        "project": "example",
+        "name": "ETL",
+        "retired": False,
+        "definition": {"tasks": ["EXTRACT"], "unknown": {"kept": True}},
+    }
+    assert rendering.definition(flow) == {
+        "fullname": "example.ETL",
+        "project": "example",
+        "name": "ETL",
+        "tasks": ["EXTRACT"],
+        "unknown": {"kept": True},
+    }

@@ -1,0 +1,52 @@
+"""Director's routes, and whose unknown paths are."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.auth.principal import Right
+from service.dialects.director import DIALECT
+
+RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes()}
+
+
+@pytest.mark.parametrize(
+    ("path", "claimed"),
+    [
+        ("/api", True),
+        ("/api/", True),
+        ("/api/notfound", True),
+        ("/api/workflows/", True),
+        ("/api/list/workflows", True),
+        ("/api/v1", False),
+        ("/api/v1/workflows", False),
+        ("/api/v10", True),
+        ("/api/pub/v1/dataflows", False),
+        ("/API/pub/v1/dataflows", False),
+        ("/api/prefix/API/Pub/v1/dataflows", False),
+        ("/apiary", False),
+        ("/v1/runs", False),
+        ("/", False),
+    ],
+)
+def test_unknown_paths_below_api_are_directors(path, claimed):
+    assert DIALECT.claims(path) is claimed
+
+
+def test_every_path_lists_its_methods_to_all():
+    paths = {route.path for route in DIALECT.routes()}
+    assert {path for (method, path) in RIGHTS if method == "OPTIONS"} == paths
+    assert {right for (method, _), right in RIGHTS.items() if method == "OPTIONS"} == {None}
+
+
+def test_starts_and_cancels_ask_for_more_than_reading():
+    assert {path: right for (method, path), right in RIGHTS.items() if method == "POST"} == {
+        "/api/workflows": Right.START,
+        "/api/workflows/{id:[^/]+}/relaunch": Right.START,
+        "/api/workflows/{id:[^/]+}/cancel": Right.CANCEL,
+    }
+
+
+def test_ping_alone_is_open():
+    opened = [path for (method, path), right in RIGHTS.items() if method == "GET" and not right]
+    assert opened == ["/api/ping"]

@@ -1,0 +1,92 @@
+"""NAVER's ids have 12 characters of base 62; a run's is its number and back."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.dialects.naver import ids
+from service.http.dialect import FlowIdentity
+
+FLOW = FlowIdentity("default", "example.ETL", 1)
+RUN_NUMBERS = st.integers(1, ids.MAX_RUN_NUMBER)
+KNOWN = {"workflowId": "FqWVnly7D5Yi", "jobId": "uRnp8kFVuTby", "triggerId": "zpum1MmJCc8f"}
+SHAPE = re.compile(r"[0-9A-Za-z]{12}")
+
+
+@given(RUN_NUMBERS)
+def test_run_number_comes_back_from_its_execution_id(number):
+    execution_id = ids.execution_id(number)
+    assert SHAPE.fullmatch(execution_id)
+    assert ids.run_number(execution_id) == number
+
+
+@pytest.mark.parametrize("number", [1, 2, ids.MAX_RUN_NUMBER])
+def test_execution_id_is_fixed_for_ever(number):
+    known = {1: "kNObG9dBSJ6Y", 2: "CLVhnFse9loB", ids.MAX_RUN_NUMBER: "UulIN7gzuFNY"}
+    assert ids.execution_id(number) == known[number]
+
+
+def test_disguise_is_a_bijection_of_all_ids():
+    assert math.gcd(ids._FACTOR, 62) == 1
+
+
+@given(st.text(ids.DIGITS, min_size=12, max_size=12))
+def test_execution_id_of_another_run_is_never_taken_for_one(text):
+    number = ids.run_number(text)
+    assert number is None or ids.execution_id(number) == text
+
+
+@pytest.mark.parametrize("number", [0, -1, ids.MAX_RUN_NUMBER + 1])
+def test_number_of_no_run_does_not_come_back(number):
+    assert ids.run_number(ids.execution_id(number)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "A" * 11, "A" * 13, "A" * 11 + "-", "A" * 12 + "\n", "é" * 12, "\u0661" * 12],
+)
+def test_text_of_another_shape_is_no_execution(text):
+    assert ids.run_number(text) is None
+
+
+def test_flow_has_three_ids_that_differ():
+    settled = ids.flow_ids(FLOW, {})
+    assert list(settled) == ["workflowId", "jobId", "triggerId"]
+    assert len(set(settled.values())) == 3
+    assert all(SHAPE.fullmatch(value) for value in settled.values())
+
+
+def test_flow_ids_are_fixed_for_ever():
+    assert ids.flow_ids(FLOW, {}) == KNOWN
+
+
+def test_flow_ids_do_not_hang_on_the_flows_number():
+    assert ids.flow_ids(FlowIdentity("default", "example.ETL", 2), {}) == KNOWN
+
+
+@pytest.mark.parametrize("flow", [("other", "example.ETL"), ("default", "example.ETL2")])
+def test_flow_ids_of_another_tenant_or_name_differ(flow):
+    others = ids.flow_ids(FlowIdentity(*flow, 1), {})
+    assert not set(others.values()) & set(KNOWN.values())
+
+
+def test_fixed_id_wins():
+    settled = ids.flow_ids(FLOW, {"workflowId": "wfA1b2C3d4E5"})
+    assert settled == {**KNOWN, "workflowId": "wfA1b2C3d4E5"}
+
+
+@pytest.mark.parametrize(
+    "fixed", [{"workflowId": "short"}, {"jobId": 12}, {"triggerId": None}, {"flowId": "A" * 12}]
+)
+def test_fixed_id_of_another_shape_or_name_is_refused(fixed):
+    with pytest.raises(ValueError, match=next(iter(fixed))):
+        ids.flow_ids(FLOW, fixed)
+
+
+def test_run_ids_name_workflow_and_execution(run):
+    assert ids.run_ids(run()) == {"workflowId": "wfA1b2C3d4E5", "jobExecutionId": "kNObG9dBSJ6Y"}

@@ -1,0 +1,42 @@
+"""Paging from 0, with a guard; what is no whole number is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.dialects.naver.parsing import Paging, paging
+from service.errors import BadRequest
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, Paging(0, 1000, "")),
+        ({"page": "2", "limit": "20"}, Paging(2, 20, "")),
+        ({"limit": "0"}, Paging(0, 0, "")),
+        ({"limit": "10000"}, Paging(0, 10_000, "")),
+        ({"limit": "10001"}, Paging(0, 10_000, "")),
+        ({"limit": "9" * 30}, Paging(0, 10_000, "")),
+        ({"page": "99999999999"}, Paging(99_999_999_999, 1000, "")),
+        ({"filter": "nightly load"}, Paging(0, 1000, "nightly load")),
+        ({"size": "5", "searchText": "x"}, Paging(0, 1000, "")),
+    ],
+)
+def test_page_is_read(query, expected):
+    assert paging(query) == expected
+
+
+@pytest.mark.parametrize("name", ["page", "limit"])
+@pytest.mark.parametrize("text", ["", "-1", "abc", "1.5", "+1", " 1", "1_0", "0x1", "\u0661"])
+def test_what_is_no_whole_number_is_refused(name, text):
+    with pytest.raises(BadRequest) as refused:
+        paging({name: text})
+    assert refused.value.field == name
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("", True), ("orders", True), ("ORD", True), ("ledger.o", True), ("nightly", False)],
+)
+def test_filter_is_a_part_of_the_name_capitals_or_not(text, kept):
+    assert Paging(0, 10, text).keeps("ledger.Orders") is kept

@@ -1,0 +1,32 @@
+"""NAVER's routes, and whose unknown paths are."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.auth.principal import Right
+from service.dialects.naver import DIALECT
+
+
+@pytest.mark.parametrize(
+    ("path", "claimed"),
+    [
+        ("/api/v1", True),
+        ("/api/v1/", True),
+        ("/api/v1/workflows/", True),
+        ("/api/v1/nothing", True),
+        ("/api/v10", False),
+        ("/api/workflows", False),
+        ("/prefix/api/v1/workflows", False),
+        ("/v1/runs", False),
+    ],
+)
+def test_unknown_paths_below_api_v1_are_navers(path, claimed):
+    assert DIALECT.claims(path) is claimed
+
+
+def test_starting_asks_for_more_than_reading():
+    assert {route.method: route.right for route in DIALECT.routes()} == {
+        "GET": Right.READ,
+        "POST": Right.START,
+    }
