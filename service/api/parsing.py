@@ -42,12 +42,14 @@ STATUSES = ("queued", "running", "cancelling", "succeeded", "warned", "failed", 
 
 
 def tenant(request: web.Request) -> str:
-    """Name the tenant that a request is about: the credential's, or ``?tenant=`` for a ledger-wide one."""
+    """Name the tenant that a request is about; a ledger-wide credential says ``?tenant=``."""
     own = request[PRINCIPAL].tenant
     asked = request.query.get("tenant", "")
     if own != types.EVERY_TENANT:
         if asked not in ("", own):
-            raise BadRequest("this credential belongs to one tenant; leave tenant out", field="tenant")
+            raise BadRequest(
+                "this credential belongs to one tenant; leave tenant out", field="tenant"
+            )
         return own
     if not asked:
         raise BadRequest("this credential is of the whole ledger: name ?tenant=", field="tenant")
@@ -154,7 +156,7 @@ def _members(raw: object, allowed: frozenset[str], where: str) -> dict[str, Any]
     unknown = sorted(raw.keys() - allowed)
     if unknown:
         raise BadRequest(
-            f"{where} has unknown members: {', '.join(unknown)}; known are {', '.join(sorted(allowed))}",
+            f"{where} has the unknown member {unknown[0]}; known are {', '.join(sorted(allowed))}",
             field=unknown[0],
         )
     return raw
@@ -169,15 +171,17 @@ def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
 
 def time(value: object, name: str) -> datetime:
     """Read a time of RFC 3339 with its offset, as UTC."""
+    wrong = BadRequest(f"{name} must be a time like 2026-01-31T09:00:00Z, with offset", field=name)
+    if not isinstance(value, str):
+        raise wrong
     try:
-        at = datetime.fromisoformat(value)  # type: ignore[arg-type]  # TypeError is caught
-        if at.tzinfo is None:
-            raise ValueError
-        return at.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        raise BadRequest(
-            f"{name} must be a time like 2026-01-31T09:00:00Z, with its offset", field=name
-        ) from None
+        at = datetime.fromisoformat(value)
+        in_utc = at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if at.tzinfo is None:
+        raise wrong
+    return in_utc
 
 
 _RUN_QUERY = frozenset(
@@ -204,9 +208,7 @@ def _query_time(query: Mapping[str, str], name: str) -> datetime | None:
     return time(query[name].replace(" ", "+"), name) if name in query else None
 
 
-def window(
-    request: web.Request, name: str, *, default: int, most: int
-) -> tuple[int | None, int]:
+def window(request: web.Request, name: str, *, default: int, most: int) -> tuple[int | None, int]:
     """Read where a page begins (the parameter of that name) and how many rows it has."""
     query = request.query
     begin = integer(query[name], name, low=0, high=2**63 - 1) if name in query else None

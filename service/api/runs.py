@@ -7,13 +7,13 @@ from typing import Any
 from aiohttp import web
 
 from service.api import parsing, rendering, schemas
+from service.http import starts
 from service.http.decorators import (
     headers_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http import starts
 from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
@@ -179,5 +179,3 @@ async def history(request: web.Request) -> web.StreamResponse:
             "next_after": events[-1].version if events else (after or 0),
         }
     )
-
-

@@ -144,7 +144,8 @@ class LedgerFact(Schema):
     event_id = fields.String(required=True, validate=validate.Length(1, MAX_NAME))
     type = fields.String(required=True, validate=validate.OneOf(sorted(RUN_FACTS | TASK_FACTS)))
     task = fields.String(
-        allow_none=True, metadata={"description": "Path, unique key or task id; of task events only."}
+        allow_none=True,
+        metadata={"description": "Path, unique key or task id; not of run events."},
     )
     occurred_at = fields.String(allow_none=True, metadata=_TIME)
     data = fields.Dict()

@@ -35,6 +35,6 @@ class Verbs(click.Group):
 def flowledger() -> None:
     """Record runs of data flows as immutable events and serve them through five vendors' APIs.
 
-    Settings are FLOWLEDGER_* variables. Without FLOWLEDGER_DATABASE_URL an embedded Postgres runs in
-    FLOWLEDGER_HOME/postgres (default ./.flowledger).
+    Settings are FLOWLEDGER_* variables. Without FLOWLEDGER_DATABASE_URL an embedded Postgres runs
+    in FLOWLEDGER_HOME/postgres (default ./.flowledger).
     """

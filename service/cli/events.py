@@ -22,7 +22,7 @@ def events() -> None:
 
 
 @events.command()
-@click.option("--after", type=click.IntRange(0), help="Begin behind this position; default: the end.")
+@click.option("--after", type=click.IntRange(0), help="Begin behind this position, not at the end.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many events.")
 @click.option("--follow/--no-follow", default=True, help="Wait for more (default) or stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print NDJSON.")
@@ -48,9 +48,7 @@ async def _tail(after: int | None, limit: int | None, *, follow: bool, as_json: 
                 return
 
 
-async def _begin(
-    ledger: Ledger, after: int | None, limit: int | None, *, follow: bool
-) -> Position:
+async def _begin(ledger: Ledger, after: int | None, limit: int | None, *, follow: bool) -> Position:
     if after is not None:
         return Position(after)
     head = await ledger.log.head()

@@ -62,7 +62,8 @@ async def _list(tenant: str | None, *, as_json: bool) -> None:
         return
     for row in rows:
         click.echo(
-            f"{row['key_id']}  {row['state']:<8} {row['tenant']:<12} {row['role']:<14} {row['name']}"
+            f"{row['key_id']}  {row['state']:<8} {row['tenant']:<12} {row['role']:<14} "
+            f"{row['name']}"
         )
 
 

@@ -38,7 +38,7 @@ class Ledger:
 
 @contextlib.asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[Settings]:
-    """Settings that name a database: the given one, or the embedded one for as long as this is open."""
+    """Settings that name a database: the given one, or the embedded one while this is open."""
     if settings.database_url is not None:
         yield settings
         return

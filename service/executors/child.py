@@ -1,4 +1,4 @@
-"""A child process of a worker: runs blocking tasks and commands, one at a time, and dies with it."""
+"""A child process of a worker: runs blocking tasks one at a time, and dies with the worker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main() -> None:
         sock.sendall(_answer(tasks, waiting.get()))
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
+def _stop(_signum: int, _frame: FrameType | None) -> None:
     raise Stopped
 
 
@@ -50,7 +50,7 @@ def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
         return wire.frame(_run(tasks, message))
     except Stopped:
         return wire.frame({"cancelled": True})
-    except TypeError as error:
+    except Exception as error:  # noqa: BLE001 - a command that cannot start, an answer beyond JSON
         return wire.frame(failed(error))
     finally:
         sys.stdout.flush()
@@ -69,7 +69,7 @@ def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, A
 def _command(message: dict[str, Any]) -> dict[str, Any]:
     options = message["options"]
     environment = os.environ | {k: str(v) for k, v in options.get("environment", {}).items()}
-    process = subprocess.Popen(  # noqa: S603 - a flow's own command, from a file, without a shell
+    process = subprocess.Popen(
         options["command"],
         cwd=options.get("directory"),
         env=environment,

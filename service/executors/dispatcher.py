@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -137,7 +137,7 @@ class Dispatcher:
     async def _drive(self, driver: Driver) -> None:
         try:
             await driver.run()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a worker outlives any of its runs
             _log.exception("run %s is let go and will be taken over", driver.claim.run_id)
         finally:
             del self._drivers[driver.claim.run_id]
@@ -192,7 +192,7 @@ def new_worker() -> str:
 
 
 @contextlib.contextmanager
-def _trouble(doing: str) -> Any:
+def _trouble(doing: str) -> Iterator[None]:
     """Keep a worker going while the database is away; it looks again soon."""
     try:
         yield

@@ -53,8 +53,9 @@ class Executor(Protocol):
     async def execute(self, work: Work) -> Result:
         """Run one attempt to its end.
 
-        Cancelling the call stops the task: cooperatively first, by force after the grace period, and
-        the call then returns a cancelled result. It raises nothing that a task did.
+        Cancelling the call stops the task, cooperatively first and by force after the grace
+        period (at once if cancelled again); the call then returns a cancelled result. It raises
+        nothing that a task did.
         """
         ...
 

@@ -52,7 +52,7 @@ class InProcess:
         return _stopped(work, ending, None)
 
     def _abandon(self, running: asyncio.Task[dict[str, Any]]) -> None:
-        # A coroutine that does not heed its cancellation cannot be killed; its run goes on without it.
+        # A coroutine that does not heed its cancellation cannot be killed; its run goes on.
         _log.error("a task on the loop does not stop when it is cancelled: %r", running)
         self._abandoned.add(running)
         running.add_done_callback(self._abandoned.discard)

@@ -18,8 +18,8 @@ Found = tuple[Mapping[K, V], Position]
 class Gathering(Generic[K, V]):
     """Look-ups of one kind: while one query runs, the next gathers.
 
-    A look-up only ever joins a query that has not been sent, so it sees all that was visible when it
-    was asked. ``fetch`` takes at most ``limit`` distinct keys.
+    A look-up only ever joins a query that has not been sent, so it sees all that was visible when
+    it was asked. ``fetch`` takes at most ``limit`` distinct keys.
     """
 
     def __init__(

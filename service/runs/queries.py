@@ -1,0 +1,230 @@
+"""The one reader: every front door reads runs, lists, trees and flows through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from events.database import Pool
+from events.envelope import Event, Position, Version
+from events.store import Log
+from events.types import run_stream
+from projections import registry
+from projections.answers import Document, Found, Page, Rows
+from projections.checkpoint import Checkpoints
+from projections.facts import ENDED, micros
+from projections.flows import Flows
+from projections.projection import Projection, fold_run
+from projections.read_models import dispatch, executions, listings, load_plans, workflows
+from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
+from service.runs.endings import Endings
+from service.runs.gathering import Gathering
+
+SERVED: Final = ("executions", "workflows", "listings", "load_plans")
+"""The read models that front doors are answered from."""
+
+WAIT_S: Final = 2.0
+"""How long an answer waits for a read model to catch up."""
+
+RECHECK_S: Final = 15.0
+"""How often a wait for the end of a run looks for itself, should a wake-up have been lost."""
+
+K = TypeVar("K", tuple[str, str], tuple[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list shows; None does not filter. The window of creation is half-open."""
+
+    fullname: str | None = None
+    status: str | None = None
+    started_by: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class Read(Protocol[K]):
+    """A read of a read model: many look-ups in one statement."""
+
+    async def __call__(self, connection: Any, keys: Sequence[K], /) -> Found[K]:  # noqa: ANN401 - the driver's
+        """Find documents by their keys."""
+        ...
+
+
+class Queries:
+    """Reads documents as `projections.facts` describes them; look-ups that wait go out together."""
+
+    def __init__(
+        self, *, pool: Pool, checkpoints: Checkpoints, log: Log, flows: Flows, endings: Endings
+    ) -> None:
+        self._pool = pool
+        self._checkpoints = checkpoints
+        self._log = log
+        self._flows = flows
+        self._endings = endings
+        self._executions = self._gather(executions.read.by_run_ids)
+        self._executions_by_number = self._gather(executions.read.by_run_numbers)
+        self._latest = self._gather(executions.read.latest)
+        self._workflows = self._gather(workflows.read.by_run_ids)
+        self._load_plans = self._gather(load_plans.read.by_run_numbers)
+
+    def _gather(self, read: Read[K]) -> Gathering[K, Document]:
+        async def fetch(keys: Sequence[K]) -> Found[K]:
+            async with self._pool.acquire() as connection:
+                return await read(connection, keys)
+
+        return Gathering(fetch)
+
+    async def execution(self, tenant: str, run_id: str) -> Document:
+        """Read a run's facts. Raises `UnknownRun`."""
+        return await self._run(self._executions, executions.PROJECTION, tenant, run_id)
+
+    async def workflow(self, tenant: str, run_id: str) -> Document:
+        """Read a run's facts with its tasks. Raises `UnknownRun`."""
+        return await self._run(self._workflows, workflows.PROJECTION, tenant, run_id)
+
+    async def execution_by_number(self, tenant: str, run_number: int) -> Document:
+        """Read a run's facts by its number. Raises `UnknownRun`."""
+        return await self._numbered(self._executions_by_number, "executions", tenant, run_number)
+
+    async def load_plan(self, tenant: str, run_number: int) -> Document:
+        """Read a run's tree by its number. Raises `UnknownRun`."""
+        return await self._numbered(self._load_plans, "load_plans", tenant, run_number)
+
+    async def latest_execution(self, tenant: str, flow_number: int) -> Document:
+        """Read the facts of the run of a flow that was queued last. Raises `UnknownRun`."""
+        return await self._numbered(self._latest, "executions", tenant, flow_number)
+
+    async def ended(self, tenant: str, run_id: str) -> Document:
+        """Wait for a run to end, however long that takes; read its facts. Raises `UnknownRun`."""
+        with self._endings.watch(run_id) as end:
+            while (run := await self.execution(tenant, run_id))["status"] not in ENDED:
+                await asyncio.wait({end}, timeout=RECHECK_S)
+                if end.done():
+                    await self.reached("executions", end.result())
+        return run
+
+    async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
+        """Read a page of a tenant's runs (or of one flow's), newest first, and their number."""
+        async with self._pool.acquire() as connection:
+            return await listings.read.page(connection, tenant, fullname, offset, limit)
+
+    async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
+        """Read a tenant's runs by filter, newest first, queued before a position."""
+        async with self._pool.acquire() as connection:
+            return await listings.read.after(
+                connection,
+                tenant,
+                fullname=wanted.fullname,
+                status=wanted.status,
+                started_by=wanted.started_by,
+                from_us=_micros(wanted.created_after),
+                to_us=_micros(wanted.created_before),
+                before=before,
+                limit=limit,
+            )
+
+    async def history(self, tenant: str, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
+        """Read a run's events in order, from behind a version on. Raises `UnknownRun`."""
+        events = await self._log.read_stream(
+            tenant, run_stream(run_id), Version(after), limit=limit
+        )
+        if not events and after == 0:
+            raise UnknownRun(run_id)
+        return events
+
+    async def flows(self, tenant: str) -> list[Document]:
+        """Read a tenant's flows by name, retired ones too."""
+        async with self._pool.acquire() as connection:
+            return (await workflows.read.flows(connection, tenant)).rows
+
+    async def projections(self) -> list[dict[str, Any]]:
+        """Read how far the read models are."""
+        return await registry.status(self._pool)
+
+    async def waiting(self, limit: int) -> list[Document]:
+        """Read which runs wait for a worker, in the order they were queued."""
+        async with self._pool.acquire() as connection:
+            return (await dispatch.read.waiting(connection, limit)).rows
+
+    async def claimed(self) -> list[Document]:
+        """Read which runs are in a worker's hands."""
+        async with self._pool.acquire() as connection:
+            return (await dispatch.read.claimed(connection)).rows
+
+    async def overdue(self) -> list[Document]:
+        """Read which runs have outlived their flow's timeout."""
+        async with self._pool.acquire() as connection:
+            return (await dispatch.read.overdue(connection)).rows
+
+    async def visible(self, position: int) -> None:
+        """Wait, at most 2 s, until what stands at a position can be read: read your writes."""
+        await self._checkpoints.wait(Position(position), SERVED, WAIT_S)
+
+    async def reached(self, name: str, position: int) -> bool:
+        """Wait until one read model has passed a position, at most 2 s."""
+        return await self._checkpoints.wait(Position(position), (name,), WAIT_S)
+
+    async def reach(self, position: int) -> None:
+        """Wait until every read shows at least this position.
+
+        Raises:
+            PositionAhead: the log does not go that far.
+            PositionNotReached: a read model did not get there in time.
+        """
+        head = await self._log.head()
+        if position > head:
+            raise PositionAhead(f"position {position} is beyond the head of the log, {head}")
+        if not await self._checkpoints.wait(Position(position), SERVED, WAIT_S):
+            raise PositionNotReached(f"position {position} was not reached within {WAIT_S} s")
+
+    async def _run(
+        self,
+        gathering: Gathering[tuple[str, str], Document],
+        projection: Projection,
+        tenant: str,
+        run_id: str,
+    ) -> Document:
+        run, position = await gathering.get((tenant, run_id))
+        if run is not None:
+            return run
+        if not await self._caught_up(projection.name, position):
+            run = await self._folded(projection, tenant, run_id)
+        else:
+            run, _ = await gathering.get((tenant, run_id))
+        if run is None:
+            raise UnknownRun(run_id)
+        return run
+
+    async def _numbered(
+        self,
+        gathering: Gathering[tuple[str, int], Document],
+        name: str,
+        tenant: str,
+        number: int,
+    ) -> Document:
+        run, position = await gathering.get((tenant, number))
+        if run is None and await self._caught_up(name, position):
+            run, position = await gathering.get((tenant, number))
+        elif run is None:
+            # Nothing leads from a number to a stream but the read model itself.
+            raise Unavailable(f"the read model {name} is late")
+        if run is None:
+            raise UnknownRun(number)
+        return run
+
+    async def _caught_up(self, name: str, position: Position) -> bool:
+        head = await self._log.head()
+        return position >= head or await self.reached(name, head)
+
+    async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document | None:
+        events = await self._log.read_stream(tenant, run_stream(run_id))
+        run: Document | None = await fold_run(projection, events, self._flows)
+        return run
+
+
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
