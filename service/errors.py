@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.runs.commands import Outcome
 
 
 class ServiceError(Exception):
@@ -32,6 +36,14 @@ class InvalidPayload(BadRequest):
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("Payload is not valid: " + "; ".join(errors), field="payload")
         self.errors = tuple(errors)
+
+
+class InvalidSetting(ServiceError):
+    """A setting is missing or wrong, so the service does not start."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name = name
 
 
 class Unauthenticated(ServiceError):
@@ -68,10 +80,24 @@ class UnknownRun(NotFound):
         self.run = run
 
 
+class MethodNotAllowed(ServiceError):
+    """This address does not take that method."""
+
+    status = 405
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        self.allowed = tuple(sorted(allowed))
+        super().__init__(f"{method} is not allowed here; allowed: {', '.join(self.allowed)}")
+
+
 class RunEnded(ServiceError):
     """The run has ended; nothing was changed."""
 
     status = 409
+
+    def __init__(self, detail: str = "", *, outcome: Outcome | None = None) -> None:
+        super().__init__(detail)
+        self.outcome = outcome
 
 
 class FlowBusy(ServiceError):
@@ -118,3 +144,11 @@ class PositionAhead(BadRequest):
 
 class PositionNotReached(Unavailable):
     """The read model has not reached the asked position in time."""
+
+
+class Crashed(ServiceError):
+    """A bug of ours; the log has the traceback under the request's id."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"internal error; the log has it under request {request_id}")
+        self.request_id = request_id

@@ -1,0 +1,63 @@
+"""Which keys are valid, whose they are and what they may do: folded from the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from events.envelope import Event, Version
+from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
+from service.auth.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as the log tells of it; ``revoked_at`` and ``expires_at`` None: not."""
+
+    principal: Principal
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class Lifecycle:
+    """The administration stream, folded: every key there ever was."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Key] = {}
+        self.version = Version(0)
+        """The version of the stream up to which this is true."""
+
+    def valid(self, key_id: str) -> Key | None:
+        """Find a key that was created and not revoked; it may have expired."""
+        key = self.keys.get(key_id)
+        return key if key is not None and key.revoked_at is None else None
+
+    def apply(self, event: Event) -> str | None:
+        """Take an event of any stream, once; name the key it revokes, if it does."""
+        if event.stream != ADMINISTRATION_STREAM or event.tenant != EVERY_TENANT:
+            return None
+        if event.version <= self.version:
+            return None
+        self.version = event.version
+        if event.type == KEY_CREATED:
+            self.keys[event.data["key_id"]] = _created(event)
+        elif event.type == KEY_REVOKED:
+            return self._revoke(event)
+        return None
+
+    def _revoke(self, event: Event) -> str:
+        key_id: str = event.data["key_id"]
+        if (key := self.valid(key_id)) is not None:
+            self.keys[key_id] = replace(key, revoked_at=event.recorded_at)
+        return key_id
+
+
+def _created(event: Event) -> Key:
+    data = event.data
+    expires = data.get("expires_at")
+    return Key(
+        principal=Principal(data["key_id"], data["name"], data["tenant"], data["role"]),
+        created_at=event.recorded_at,
+        expires_at=datetime.fromisoformat(expires) if expires else None,
+    )

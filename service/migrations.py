@@ -1,0 +1,31 @@
+"""Brings a database to this release: every room's migrations, then the read models' schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from events.migrate import migrate
+
+_SERVICE: Final = Path(__file__).parent
+_PROJECTIONS: Final = _SERVICE.parent / "projections"
+ROOMS: Final = (
+    _PROJECTIONS,
+    _SERVICE / "auth",
+    _SERVICE / "executors",
+    _SERVICE / "runs",
+)
+"""The rooms with plain tables of their own, beside the log's."""
+
+
+async def migrate_all(url: str) -> list[str]:
+    """Apply what is missing, as the login role of ``url``; safe beside a running service.
+
+    Returns:
+        The names of the migrations that were applied, in their order.
+
+    Raises:
+        MigrationRefused: the database cannot be migrated; says what to do.
+        LogUnavailable: the server cannot be reached.
+    """
+    return await migrate(url, [room / "sql" / "migrations" for room in ROOMS])

@@ -1,0 +1,220 @@
+"""Settings: FLOWLEDGER_* read once; a missing or wrong one fails the start and names itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, cast, get_args
+from urllib.parse import urlsplit
+
+from service.auth.principal import ALIASES, RIGHTS
+from service.errors import InvalidSetting
+
+LogFormat = Literal["json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+SECRET_KEY_BYTES: Final = 32
+MAKE_SECRET_KEY: Final = (
+    "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - says how
+)
+_MIB: Final = 1024 * 1024
+_URL_SCHEMES: Final = {"postgresql", "postgres"}
+
+
+class OpenAccess(NamedTuple):
+    """As whom those who present no credential act, where a dialect is opened."""
+
+    tenant: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the service is told from outside.
+
+    ``database_url`` None means the embedded Postgres in ``home``; ``flows`` None means that no
+    flows are loaded at the start; ``max_body`` is in bytes; ``grace_s`` is how long running tasks
+    and requests may go on at the end.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    home: Path = Path(".flowledger")
+    flows: Path | None = None
+    secret_key: bytes | None = field(default=None, repr=False)
+    slots: int = 8
+    max_body: int = _MIB
+    director_open: OpenAccess | None = None
+    log_format: LogFormat = "console"
+    log_level: LogLevel = "info"
+    grace_s: float = 20.0
+
+    @property
+    def require_database_url(self) -> str:
+        """The database's address.
+
+        Raises:
+            InvalidSetting: there is none.
+        """
+        if self.database_url is None:
+            raise InvalidSetting(
+                "FLOWLEDGER_DATABASE_URL",
+                "is not set; name a Postgres 15 or newer: postgresql://user:password@host/database",
+            )
+        return self.database_url
+
+    @property
+    def require_secret_key(self) -> bytes:
+        """The key under which signing secrets are encrypted, 32 bytes.
+
+        Raises:
+            InvalidSetting: there is none.
+        """
+        if self.secret_key is None:
+            raise InvalidSetting("FLOWLEDGER_SECRET_KEY", f"is not set; {MAKE_SECRET_KEY}")
+        return self.secret_key
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; an empty variable counts as not set.
+
+    Raises:
+        InvalidSetting: a value is wrong; names the variable and what it may be.
+    """
+    given = _Given(environ)
+    home = Path(given.text("FLOWLEDGER_HOME") or ".flowledger").absolute()
+    return Settings(
+        database_url=given.database_url("FLOWLEDGER_DATABASE_URL"),
+        host=given.text("FLOWLEDGER_HOST") or "127.0.0.1",
+        port=given.whole("FLOWLEDGER_PORT", 8080, low=0, high=65535),
+        home=home,
+        flows=given.folder("FLOWLEDGER_FLOWS"),
+        secret_key=given.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
+        slots=given.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
+        max_body=given.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
+        director_open=given.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
+        log_format=cast("LogFormat", given.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")),
+        log_level=cast("LogLevel", given.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
+        grace_s=given.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
+    )
+
+
+def secret_key_file(home: Path) -> Path:
+    """Name the file that holds the key which `demo` made; FLOWLEDGER_SECRET_KEY goes first."""
+    return home / "secret_key"
+
+
+def make_secret_key(home: Path) -> None:
+    """Make the secret key's file, of mode 600, unless it is there."""
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(secret_key_file(home), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(SECRET_KEY_BYTES))
+
+
+def parse_secret_key(text: str) -> bytes | None:
+    """Read 32 bytes as base64url (padded or not) or hex; None where it is neither.
+
+    >>> parse_secret_key("00" * 32) == bytes(32)
+    True
+    >>> parse_secret_key("A" * 43) == bytes(32)
+    True
+    >>> parse_secret_key("too short")
+    """
+    if re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        return bytes.fromhex(text)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}=?", text):
+        return None
+    try:
+        return base64.urlsafe_b64decode(text.rstrip("=") + "=")
+    except binascii.Error:
+        return None
+
+
+class _Given:
+    """The variables as they were given, each read as what it should be."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def whole(self, name: str, default: int, *, low: int, high: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+            raise InvalidSetting(name, f"is {text!r}; give a whole number from {low} to {high}")
+        return int(text)
+
+    def one_of(self, name: str, options: object, default: str) -> str:
+        text = self.text(name)
+        allowed = get_args(options)
+        if text is not None and text not in allowed:
+            raise InvalidSetting(name, f"is {text!r}; give one of {', '.join(allowed)}")
+        return text or default
+
+    def database_url(self, name: str) -> str | None:
+        text = self.text(name)
+        if text is not None and urlsplit(text).scheme not in _URL_SCHEMES:
+            # Not shown: it may hold a password.
+            raise InvalidSetting(
+                name, "is no Postgres address; give postgresql://user:password@host:port/database"
+            )
+        return text
+
+    def folder(self, name: str) -> Path | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        if not Path(text).is_dir():
+            raise InvalidSetting(name, f"is {text!r}, which is no folder; name one with flows.yaml")
+        return Path(text).absolute()
+
+    def secret_key(self, name: str, file: Path) -> bytes | None:
+        text, source = self.text(name), "its value"
+        if text is None:
+            text, source = _read_private(name, file), str(file)
+        if text is None:
+            return None
+        key = parse_secret_key(text)
+        if key is None:
+            raise InvalidSetting(
+                name, f"({source}) is not 32 bytes as base64url or hex; {MAKE_SECRET_KEY}"
+            )
+        return key
+
+    def open_access(self, name: str) -> OpenAccess | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        tenant, _, role = text.partition(":")
+        role = ALIASES.get(role, role)
+        if not tenant or tenant == "*" or role not in RIGHTS:
+            raise InvalidSetting(
+                name, f"is {text!r}; give tenant:role, the role one of {', '.join(RIGHTS)}"
+            )
+        return OpenAccess(tenant, role)
+
+
+def _read_private(name: str, file: Path) -> str | None:
+    try:
+        mode, text = file.stat().st_mode, file.read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(name, f"cannot be read from {file}: {error}") from error
+    if mode & 0o077:
+        raise InvalidSetting(name, f"is open to other users in {file}; run: chmod 600 {file}")
+    return text
