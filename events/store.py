@@ -133,6 +133,10 @@ class Log:
         position: Position = (await self._fetch("head"))[0][0]
         return position
 
+    async def tenants(self) -> list[str]:
+        """Name every tenant that has a stream, in the order of their bytes."""
+        return [row[0] for row in await self._fetch("tenants")]
+
     async def find_key(self, tenant: str, key: str) -> KnownKey | None:
         """Find what an idempotency key was answered with."""
         rows = await self._fetch("find_key", tenant, key)

@@ -1,4 +1,4 @@
-"""A flow and its plan, as a `FlowRegistered` event states them: immutable, so kept in memory for ever."""
+"""A flow and its plan, as a `FlowRegistered` event states them: immutable, kept for ever."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ Hook = Literal["success", "failure"]
 class PlanTask:
     """A step of a plan.
 
-    ``path`` is unique in the plan and fixed for ever (`GROUP_RANDOMS/RANDOM#2`); ``key`` is the name the
-    task is written under in the flow; ``previous`` are the paths it waits for; ``groups`` are the
-    names of the groups around it, outermost first. A hook waits for the run's outcome, not for tasks.
+    ``path`` is unique in the plan and fixed for ever (`GROUP_RANDOMS/RANDOM#2`); ``key`` is the
+    name the task is written under in the flow; ``previous`` are the paths it waits for; ``groups``
+    are the names of the groups and chains around it as they stand in the path, outermost first. A
+    hook waits for the run's outcome, not for tasks. ``options`` are a command's own: ``command``,
+    ``environment``, ``directory``.
     """
 
     path: str
@@ -50,7 +52,7 @@ class PlanSchema:
 
 @dataclass(frozen=True, slots=True)
 class PlanGroup:
-    """A group of a load plan: its schemas in order. ``tasks`` are leaves of a group without schemas."""
+    """A group of a load plan: its schemas in order. ``tasks`` are leaves without a schema."""
 
     name: str
     schemas: tuple[PlanSchema, ...]
@@ -59,7 +61,7 @@ class PlanGroup:
 
 @dataclass(frozen=True)
 class Plan:
-    """The tree and the graph of a flow version's tasks, in the order they are written; hooks last."""
+    """The tree and the graph of a flow version's tasks, in the order written; hooks last."""
 
     tasks: tuple[PlanTask, ...]
     groups: tuple[PlanGroup, ...] = ()
@@ -82,9 +84,10 @@ class Plan:
 class Flow:
     """One version of a flow in a tenant's catalogue.
 
-    ``number`` is unique in the tenant and shared by all versions; ``ids`` are the vendors' ids of the
-    flow (vendor name to their names and values); ``definition`` is the mapping of the file, verbatim,
-    with its payload schema loaded.
+    ``number`` is unique in the tenant and shared by all versions; ``ids`` are the vendors' ids of
+    the flow (vendor name to their names and values); ``definition`` is the mapping of the file,
+    verbatim, with its payload schema loaded; ``payload_schema`` is the JSON text of that schema
+    with its keys in the order they are written, which decides the order of a payload's errors.
     """
 
     tenant: str
@@ -99,6 +102,7 @@ class Flow:
     ids: Mapping[str, Mapping[str, Any]]
     definition: Mapping[str, Any]
     plan: Plan
+    payload_schema: str | None = None
 
 
 def task_id(run_id: str, path: str) -> str:
@@ -125,7 +129,26 @@ def flow_of(tenant: str, data: Mapping[str, Any]) -> Flow:
         ids=data["ids"],
         definition=data["definition"],
         plan=plan_of(data["plan"]),
+        payload_schema=data.get("payload_schema"),
     )
+
+
+def flow_json(flow: Flow) -> dict[str, Any]:
+    """Write a flow as the body of its `FlowRegistered` event, the inverse of `flow_of`."""
+    return {
+        "fullname": flow.fullname,
+        "project": flow.project,
+        "name": flow.name,
+        "version": flow.version,
+        "number": flow.number,
+        "executor": flow.executor,
+        "exclusive": flow.exclusive,
+        "timeout_s": flow.timeout_s,
+        "ids": {vendor: dict(ids) for vendor, ids in flow.ids.items()},
+        "definition": dict(flow.definition),
+        "plan": plan_json(flow.plan),
+        "payload_schema": flow.payload_schema,
+    }
 
 
 def plan_of(data: Mapping[str, Any]) -> Plan:

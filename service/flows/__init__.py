@@ -1,0 +1,1 @@
+"""The flows: their files, their plans and each tenant's catalogue of them."""

@@ -1,0 +1,124 @@
+"""Each tenant's catalogue of flows, in memory: what its stream in the log says, folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from events.envelope import Event, Version
+from events.errors import VersionConflict
+from events.store import Log
+from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
+from projections.flow import Flow, flow_of
+
+EMPTY: Final = Version(0)
+
+IdKey = tuple[str, str, Any]
+"""A vendor, the name of one of its ids, and the id."""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """One tenant's catalogue as far as ``version`` of its stream.
+
+    ``flows`` holds the latest version of every flow, retired ones too; ``owners`` says whose an id
+    is: an id that any version of a flow had stays that flow's for ever.
+    """
+
+    tenant: str
+    version: Version = EMPTY
+    flows: dict[str, Flow] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
+    owners: dict[IdKey, str] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Fold the next event of the stream; one that was folded before changes nothing.
+
+        Raises:
+            VersionConflict: an event between is missing.
+
+        """
+        if event.version <= self.version:
+            return
+        if event.version > self.version + 1:
+            raise VersionConflict(self.tenant, event.stream, event.version - 1, self.version)
+        if event.type == FLOW_REGISTERED:
+            self._register(flow_of(event.tenant, event.data))
+        else:
+            self.retired.add(event.data["fullname"])
+        self.version = event.version
+
+    def _register(self, flow: Flow) -> None:
+        self.flows[flow.fullname] = flow
+        self.retired.discard(flow.fullname)
+        self.owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
+
+    @property
+    def current(self) -> list[Flow]:
+        """The flows that are not retired, by fullname."""
+        return [flow for name, flow in sorted(self.flows.items()) if name not in self.retired]
+
+
+def id_keys(flow: Flow) -> list[IdKey]:
+    """List every vendor id of a flow version."""
+    return [
+        (vendor, name, value) for vendor, ids in flow.ids.items() for name, value in ids.items()
+    ]
+
+
+class Catalogue:
+    """The flows of all tenants. Look-ups answer from memory, as of what was loaded and applied."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._shelves: dict[str, Shelf] = {}
+
+    async def load(self) -> None:
+        """Read every tenant's catalogue from the log."""
+        keys = [(tenant, CATALOGUE_STREAM) for tenant in await self._log.tenants()]
+        for events in (await self._log.read_streams(keys)).values():
+            self.apply(events)
+
+    async def refresh(self, tenant: str) -> None:
+        """Read on in the log where memory ends."""
+        after = self.version_of(tenant)
+        self.apply(await self._log.read_stream(tenant, CATALOGUE_STREAM, after))
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Fold what the log's feed brings; events of other streams are passed over.
+
+        Raises:
+            VersionConflict: events before these were neither loaded nor applied.
+
+        """
+        for event in events:
+            if event.stream == CATALOGUE_STREAM:
+                self._shelves.setdefault(event.tenant, Shelf(event.tenant)).apply(event)
+
+    def shelf(self, tenant: str) -> Shelf:
+        """Give a tenant's whole catalogue, to be read only; an unknown tenant's is empty."""
+        return self._shelves.get(tenant) or Shelf(tenant)
+
+    def version_of(self, tenant: str) -> Version:
+        """Tell the version of the tenant's catalogue stream that memory stands at."""
+        return self.shelf(tenant).version
+
+    def find(self, tenant: str, fullname: str) -> Flow | None:
+        """Find the version of a flow that starts now; None where it is unknown or retired."""
+        shelf = self.shelf(tenant)
+        return None if fullname in shelf.retired else shelf.flows.get(fullname)
+
+    def is_retired(self, tenant: str, fullname: str) -> bool:
+        """Tell whether a flow was registered once and has been retired."""
+        return fullname in self.shelf(tenant).retired
+
+    def by_id(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
+        """Find the latest version of the flow that has or had a vendor's id; a retired one too."""
+        shelf = self.shelf(tenant)
+        owner = shelf.owners.get((vendor, name, value))
+        return None if owner is None else shelf.flows[owner]
+
+    def all(self, tenant: str) -> list[Flow]:
+        """List the tenant's flows that are not retired, by fullname."""
+        return self.shelf(tenant).current

@@ -1,0 +1,56 @@
+"""The payload of a run, held against its flow's schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+from referencing.jsonschema import EMPTY_REGISTRY, SchemaRegistry
+
+from projections.flow import Flow
+from service.errors import InvalidPayload
+
+REGISTRY: Final[SchemaRegistry] = EMPTY_REGISTRY
+"""What a schema may refer to besides itself: nothing is ever fetched."""
+
+MAX_ERRORS: Final = 100
+MAX_ERROR_TEXT: Final = 1000
+
+
+def check(flow: Flow, payload: Mapping[str, Any]) -> None:
+    """Hold a payload against its flow's schema; a flow without one takes any object.
+
+    Raises:
+        InvalidPayload: with jsonschema's own texts, in the order in which the schema is written, as
+            Celery Director answers them; at most `MAX_ERRORS`, each cut at `MAX_ERROR_TEXT`.
+
+    """
+    if flow.payload_schema is None:
+        return
+    errors = _validator(flow.payload_schema).iter_errors(dict(payload))
+    try:
+        texts = [_text(error.message) for error in islice(errors, MAX_ERRORS)]
+    except RecursionError:
+        texts = ["the payload is nested too deeply for its schema"]
+    if texts:
+        raise InvalidPayload(texts)
+
+
+def validator_of(schema: Mapping[str, Any]) -> Validator:
+    """Make the validator that a schema asks for by its `$schema`, else JSON Schema 2020-12's."""
+    return validator_for(schema, default=Draft202012Validator)(schema, registry=REGISTRY)
+
+
+@lru_cache(maxsize=1024)
+def _validator(text: str) -> Validator:
+    return validator_of(json.loads(text))
+
+
+def _text(message: str) -> str:
+    return message if len(message) <= MAX_ERROR_TEXT else f"{message[:MAX_ERROR_TEXT]}..."

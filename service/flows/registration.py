@@ -1,0 +1,122 @@
+"""Registers what files define: a load is the tenant's whole catalogue, appended as one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+from events.codec import encode
+from events.envelope import AppendRequest, NewEvent, StreamAppend
+from events.errors import LogError, VersionConflict
+from events.store import Log
+from events.types import CATALOGUE_STREAM, FLOW_REGISTERED, FLOW_RETIRED
+from projections.flow import Flow, flow_json
+from service.flows.catalogue import Catalogue, Shelf
+from service.flows.definitions import FlowDefinition
+from service.flows.ids import IdSource
+from service.flows.settling import settle
+from service.runs.commands import Origin
+from service.runs.draft import metadata_of
+
+ATTEMPTS: Final = 5
+"""How often a registration is planned anew when another one came between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a load does to a tenant's catalogue; ``retire`` holds the versions that end."""
+
+    add: tuple[Flow, ...] = ()
+    change: tuple[Flow, ...] = ()
+    retire: tuple[Flow, ...] = ()
+    unchanged: tuple[Flow, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.change or self.retire)
+
+    def lines(self) -> list[str]:
+        """Say it: a line for each flow that is touched, and one for the rest."""
+        return [
+            *(f"add {flow.fullname} (version {flow.version})" for flow in self.add),
+            *(f"change {flow.fullname} (version {flow.version})" for flow in self.change),
+            *(f"retire {flow.fullname} (a load is the whole catalogue)" for flow in self.retire),
+            f"unchanged: {len(self.unchanged)}",
+        ]
+
+
+def plan_changes(
+    shelf: Shelf, definitions: Sequence[FlowDefinition], dialects: Sequence[IdSource]
+) -> Changes:
+    """Say what a load of these definitions does.
+
+    What the tenant has and the definitions do not hold is retired. A flow that comes back after
+    that is added again, as its next version and with its old number.
+
+    Raises:
+        LoadRefused: ids are wrong or clash.
+
+    """
+    flows = settle(shelf, definitions, dialects)
+    current = {flow.fullname: flow for flow in shelf.current}
+    known = [flow for flow in flows if flow.fullname in current]
+    named = {flow.fullname for flow in flows}
+    return Changes(
+        add=tuple(flow for flow in flows if flow.fullname not in current),
+        change=tuple(f for f in known if f.version != current[f.fullname].version),
+        retire=tuple(flow for name, flow in current.items() if name not in named),
+        unchanged=tuple(f for f in known if f.version == current[f.fullname].version),
+    )
+
+
+async def register(
+    log: Log,
+    catalogue: Catalogue,
+    *,
+    tenant: str,
+    definitions: Sequence[FlowDefinition],
+    dialects: Sequence[IdSource],
+    origin: Origin,
+) -> Changes:
+    """Make the definitions the tenant's catalogue; ``catalogue`` knows it afterwards.
+
+    Raises:
+        LoadRefused: ids are wrong or clash; nothing was written.
+        VersionConflict: other registrations came between, `ATTEMPTS` times.
+        LogError: the log did not take it.
+
+    """
+    for _ in range(ATTEMPTS):
+        await catalogue.refresh(tenant)
+        shelf = catalogue.shelf(tenant)
+        changes = plan_changes(shelf, definitions, dialects)
+        if not changes:
+            return changes
+        (answer,) = await log.append([_request(shelf, changes, origin)])
+        if not isinstance(answer, VersionConflict):
+            break
+    if isinstance(answer, LogError):
+        raise answer
+    await catalogue.refresh(tenant)
+    return changes
+
+
+def _request(shelf: Shelf, changes: Changes, origin: Origin) -> AppendRequest:
+    bodies = [(FLOW_REGISTERED, flow_json(flow)) for flow in changes.add + changes.change]
+    bodies += [
+        (FLOW_RETIRED, {"fullname": flow.fullname, "version": flow.version})
+        for flow in changes.retire
+    ]
+    events = tuple(_event(type_, body, origin) for type_, body in bodies)
+    return AppendRequest(shelf.tenant, (StreamAppend(CATALOGUE_STREAM, shelf.version, events),))
+
+
+def _event(type_: str, body: Mapping[str, Any], origin: Origin) -> NewEvent:
+    return NewEvent(
+        event_id=str(uuid4()),
+        type=type_,
+        body=encode(body),
+        actor=origin.actor,
+        metadata=encode(metadata_of(origin)),
+    )

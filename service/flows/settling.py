@@ -1,0 +1,114 @@
+"""Settles what files leave open of a flow: its version, its number, and every vendor's ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from events.codec import encode
+from events.errors import InvalidEvent
+from projections.flow import Flow, flow_json
+from service.flows.catalogue import IdKey, Shelf, id_keys
+from service.flows.definitions import FlowDefinition
+from service.flows.errors import LoadRefused, Refusal
+from service.flows.ids import IdSource, WrongIds, settle_ids
+from service.http.dialect import FlowIdentity
+
+
+def settle(
+    shelf: Shelf, definitions: Sequence[FlowDefinition], dialects: Sequence[IdSource]
+) -> list[Flow]:
+    """Make the flows that the definitions come to, in their order: versions as they stand, or next.
+
+    A flow keeps its number for ever. A new one gets the next number, leaving out those from which
+    an id would be made that another flow has; those with fixed ids are settled first.
+
+    Raises:
+        LoadRefused: fixed ids are wrong, or ids clash with those of another flow, which is named
+            (retired flows and old versions count); or a definition is not storable.
+
+    """
+    settling = _Settling(shelf, dialects)
+    order = sorted(definitions, key=lambda d: (d.fullname not in shelf.flows, not d.ids))
+    settled = {definition.fullname: settling.flow(definition) for definition in order}
+    if settling.refusals:
+        raise LoadRefused(settling.refusals)
+    flows = (settled[definition.fullname] for definition in definitions)
+    return [flow for flow in flows if flow is not None]
+
+
+class _Settling:
+    def __init__(self, shelf: Shelf, dialects: Sequence[IdSource]) -> None:
+        self._shelf = shelf
+        self._dialects = dialects
+        self._owners: dict[IdKey, str] = dict(shelf.owners)
+        self._number = max((flow.number for flow in shelf.flows.values()), default=0)
+        self.refusals: list[Refusal] = []
+
+    def flow(self, definition: FlowDefinition) -> Flow | None:
+        before = self._shelf.flows.get(definition.fullname)
+        line = definition.line
+        try:
+            flow = self._again(before, definition) if before else self._anew(definition)
+            encode(flow_json(flow))
+        except WrongIds as error:
+            line = definition.id_lines.get(error.vendor, line)
+            self._refuse(definition, line, f"ids of {definition.fullname}: {error}")
+            return None
+        except InvalidEvent as error:
+            self._refuse(definition, line, f"{definition.fullname} is {error}")
+            return None
+        self._owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
+        return flow
+
+    def _refuse(self, definition: FlowDefinition, line: int, reason: str) -> None:
+        self.refusals.append(Refusal(definition.file, line, reason))
+
+    def _again(self, before: Flow, definition: FlowDefinition) -> Flow:
+        flow = self._make(definition, number=before.number, version=before.version)
+        if (clash := self._clash(flow)) is not None:
+            raise self._taken(clash)
+        same = encode(flow_json(flow)) == encode(flow_json(before))
+        if same and flow.fullname not in self._shelf.retired:
+            return before
+        return self._make(definition, number=before.number, version=before.version + 1)
+
+    def _anew(self, definition: FlowDefinition) -> Flow:
+        last: IdKey | None = None
+        while True:
+            self._number += 1
+            flow = self._make(definition, number=self._number, version=1)
+            clash = self._clash(flow)
+            if clash is None:
+                return flow
+            if clash == last:  # so it does not come from the number
+                raise self._taken(clash)
+            last = clash
+
+    def _clash(self, flow: Flow) -> IdKey | None:
+        for key in id_keys(flow):
+            if self._owners.get(key, flow.fullname) != flow.fullname:
+                return key
+        return None
+
+    def _taken(self, key: IdKey) -> WrongIds:
+        vendor, name, value = key
+        return WrongIds(vendor, f"{vendor} {name} {value!r} belongs to flow {self._owners[key]}")
+
+    def _make(self, definition: FlowDefinition, *, number: int, version: int) -> Flow:
+        project, _, name = definition.fullname.partition(".")
+        identity = FlowIdentity(self._shelf.tenant, definition.fullname, number)
+        return Flow(
+            tenant=self._shelf.tenant,
+            fullname=definition.fullname,
+            project=project,
+            name=name,
+            version=version,
+            number=number,
+            executor=definition.executor,
+            exclusive=definition.exclusive,
+            timeout_s=definition.timeout_s,
+            ids=settle_ids(self._dialects, identity, definition.ids),
+            definition=definition.definition,
+            plan=definition.plan,
+            payload_schema=definition.payload_schema,
+        )
