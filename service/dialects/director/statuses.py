@@ -33,8 +33,8 @@ TASKS: Final[Mapping[str, Word]] = {
 def workflow_status(run: Mapping[str, Any]) -> Word:
     """Word a run's status: ``error`` from the first final task failure on.
 
-    It stays ``error`` whatever the run comes to, since clients stop looking at that word: also where
-    the rest of it is then cancelled.
+    It stays ``error`` whatever the run comes to, since clients stop looking at that word; also
+    where the rest of it is then cancelled.
     """
     return "error" if run["failing"] else RUNS[run["status"]]
 

@@ -58,7 +58,7 @@ def target(raw: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a request has in its three headers; ``timestamp_ms`` is the very text that was signed."""
+    """What a request has in its three headers; ``timestamp_ms`` is the text that was signed."""
 
     timestamp_ms: str
     access_key: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -53,6 +54,8 @@ def _flow_id(flow: FlowIdentity, kind: str) -> str:
     return _base_62(int.from_bytes(digest) % _SPACE)
 
 
+# Lists are polled: the same runs come again and again.
+@lru_cache(maxsize=10_000)
 def execution_id(run_number: int) -> str:
     """Name a run as a ``jobExecutionId``: a pure function of its number, 1 to 2^31 - 1.
 
