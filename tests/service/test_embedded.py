@@ -213,14 +213,16 @@ async def test_a_killed_server_is_recovered_by_the_next_start(home):
 
 
 async def test_a_process_id_that_another_program_took_over_does_not_wedge_the_start(home):
-    cluster = open_cluster(home)
     async with embedded_postgres(home):
-        lines = (cluster.data / "postmaster.pid").read_text().splitlines()
-    stale = "\n".join([str(os.getpid()), *lines[1:]])
-    (cluster.data / "postmaster.pid").write_text(stale)
+        data = open_cluster(home).data
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    other = await asyncio.create_subprocess_exec("sleep", "60", user=data.stat().st_uid)
+    (data / "postmaster.pid").write_text("\n".join([str(other.pid), *lines[1:]]))
 
     async with embedded_postgres(home) as url:
         assert await ask(url, "SELECT 1") == 1
+    other.kill()
+    await other.wait()
 
 
 async def test_half_a_cluster_left_by_a_kill_is_made_anew(new_home):
