@@ -54,7 +54,7 @@ async def _found(request: web.Request, flow: Flow, wanted: Selection) -> Mapping
     if wanted.message_id is not None:
         return await queries.execution(flow.tenant, wanted.message_id)
     if wanted.audit_id is None:
-        return await queries.latest_execution(flow.tenant, flow.fullname)
+        return await queries.latest_execution(flow.tenant, flow.number)
     if wanted.audit_id not in RUN_NUMBERS:
         raise UnknownRun(wanted.audit_id)
     return await queries.execution_by_number(flow.tenant, wanted.audit_id)

@@ -26,7 +26,7 @@ def execution(run: Mapping[str, Any]) -> dict[str, Any]:
     Source: support.etlworks.com, "Get Flow status API".
     """
     attempt = run["attempt"]
-    started = run["started_us"] or run["created_us"]
+    started = run["created_us"] if run["started_us"] is None else run["started_us"]
     shown = {
         "auditId": run["run_number"],
         "parentAuditId": run["root_run_number"] if attempt > 1 else None,

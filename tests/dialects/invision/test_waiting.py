@@ -1,0 +1,88 @@
+"""An answer that waits for hours: spaces keep it open, and it may be given up by the client alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from service.dialects.invision.waiting import answer_at_end
+
+HEADERS = {"Idempotency-Replayed": "true"}
+ENDED = {"runId": "r", "status": "Failed"}
+
+
+class Run:
+    """Something that ends when told to, and remembers whether it was waited for."""
+
+    def __init__(self):
+        self.end = asyncio.get_running_loop().create_future()
+        self.left = asyncio.Event()
+        self.handled = asyncio.Event()
+
+    async def ended(self):
+        try:
+            return await self.end
+        finally:
+            self.left.set()
+
+
+@pytest.fixture
+async def run():
+    return Run()
+
+
+@pytest.fixture
+async def client(aiohttp_client, run):
+    async def wait(request):
+        pulse_s = float(request.query["pulse_s"])
+        try:
+            return await answer_at_end(request, run.ended(), headers=HEADERS, pulse_s=pulse_s)
+        finally:
+            run.handled.set()
+
+    app = web.Application()
+    app.router.add_get("/", wait)
+    return await aiohttp_client(app)
+
+
+async def test_end_in_time_is_an_ordinary_answer(client, run):
+    run.end.set_result(ENDED)
+    response = await client.get("/?pulse_s=60")
+    assert (response.status, await response.json()) == (200, ENDED)
+    assert response.headers["Idempotency-Replayed"] == "true"
+    assert "Content-Length" in response.headers
+
+
+async def test_late_end_is_preceded_by_spaces(client, run):
+    response = await client.get("/?pulse_s=0.001")
+    assert await response.content.readexactly(3) == b"   "
+    run.end.set_result(ENDED)
+    rest = (await response.content.read()).decode()
+    assert rest.lstrip(" ") == '{"runId":"r","status":"Failed"}'
+    assert response.content_type == "application/json"
+    assert response.headers["Idempotency-Replayed"] == "true"
+
+
+async def test_client_that_hangs_up_ends_the_waiting_and_nothing_else(client, run):
+    response = await client.get("/?pulse_s=0.001")
+    await response.content.readexactly(1)
+    response.close()
+    await run.left.wait()
+    await run.handled.wait()
+
+
+async def test_failure_before_the_first_space_is_answered_as_such(client, run):
+    run.end.set_exception(web.HTTPServiceUnavailable())
+    assert (await client.get("/?pulse_s=60")).status == 503
+
+
+async def test_failure_after_the_first_space_cuts_the_connection(client, run):
+    response = await client.get("/?pulse_s=0.001")
+    await response.content.readexactly(1)
+    run.end.set_exception(web.HTTPServiceUnavailable())
+    with pytest.raises(aiohttp.ClientError):
+        await response.content.read()
+    await run.handled.wait()
