@@ -1,0 +1,3 @@
+-- Stage a row of the CSV as it comes.
+-- Its 17 columns, in their order.
+insert into birds values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
