@@ -34,6 +34,8 @@ MODE = "FLOWLEDGER_TEST_POSTGRES"
 URLS = ("FLOWLEDGER_TEST_DATABASE_URL", "FLOWLEDGER_DATABASE_URL")
 IMAGE = "postgres:15-bookworm"
 RUNS = f"flowledger-tests-{os.getuid()}-"
+# A server made without a locale has another encoding in its own template.
+EMPTY = "TEMPLATE template0 ENCODING 'UTF8'"
 # Quick, and still safe when the server is killed: only a power cut loses what the system holds.
 HURRIED = {"fsync": "off", "full_page_writes": "off"}
 
@@ -158,7 +160,7 @@ def template(folder: Path) -> str:
 
 async def _build(admin: str, name: str) -> None:
     await _execute(admin, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    await _execute(admin, f'CREATE DATABASE "{name}"')
+    await _execute(admin, f'CREATE DATABASE "{name}" {EMPTY}')
     await migrate_whole(at(admin, name))
     await _execute(admin, f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')
 
@@ -181,7 +183,7 @@ def _step(module: str, name: str) -> Callable[[str], Coroutine[Any, Any, object]
 def fresh_database(folder: Path, copied_from: str | None = None) -> Iterator[str]:
     """The URL of a new database, dropped afterwards whoever is still connected."""
     admin, name = server_url(folder), f"{_name(folder)}_{uuid.uuid4().hex[:12]}"
-    source = f'TEMPLATE "{copied_from}"' if copied_from else ""
+    source = f'TEMPLATE "{copied_from}"' if copied_from else EMPTY
     apart(_execute(admin, f'CREATE DATABASE "{name}" {source}'))
     try:
         yield at(admin, name)
