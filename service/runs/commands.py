@@ -14,8 +14,8 @@ Trigger = Literal["on_demand", "message", "schedule", "retry"]
 class Origin:
     """Who asks and through what: kept with every event that the command leads to.
 
-    ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``); ``source`` the front door
-    (a dialect's name, ``api``, ``cli``, ``executor``); ``key_id`` the credential.
+    ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``); ``source`` the front
+    door (a dialect's name, ``api``, ``cli``, ``executor``); ``key_id`` the credential.
     """
 
     actor: str
@@ -27,7 +27,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Start a flow's current version. ``idempotency_key`` makes a repeat answer with the same run."""
+    """Start a flow's current version; under one ``idempotency_key`` only once."""
 
     tenant: str
     origin: Origin
@@ -41,7 +41,7 @@ class StartRun:
 
 @dataclass(frozen=True, slots=True)
 class RetryRun:
-    """Start a new run like an earlier one of any state: same flow (current version), payload, comment."""
+    """Start a new run like an earlier one of any state: flow as it is now, payload, comment."""
 
     tenant: str
     origin: Origin
@@ -74,8 +74,8 @@ class ClaimRun:
 class Fact:
     """One thing that is reported of a run or a task.
 
-    ``event_id`` is the reporter's id, any text of 1 to 200 characters, and the idempotency key in the
-    run. ``task`` is a path, a key that is unique in the plan, or a task id; None for the run itself.
+    ``event_id`` is the reporter's id, any text of 1 to 200 characters, and the idempotency key in
+    the run. ``task`` is a path, a key that is unique in the plan, or a task id; None for the run.
     """
 
     event_id: str

@@ -18,7 +18,13 @@ from projections.checkpoint import Checkpoints
 from projections.facts import ENDED, micros
 from projections.flows import Flows
 from projections.projection import Projection, fold_run
-from projections.read_models import dispatch, executions, listings, load_plans, workflows
+from projections.read_models.dispatch import read as dispatch
+from projections.read_models.executions import PROJECTION as EXECUTIONS
+from projections.read_models.executions import read as executions
+from projections.read_models.listings import read as listings
+from projections.read_models.load_plans import read as load_plans
+from projections.read_models.workflows import PROJECTION as WORKFLOWS
+from projections.read_models.workflows import read as workflows
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
@@ -65,11 +71,11 @@ class Queries:
         self._log = log
         self._flows = flows
         self._endings = endings
-        self._executions = self._gather(executions.read.by_run_ids)
-        self._executions_by_number = self._gather(executions.read.by_run_numbers)
-        self._latest = self._gather(executions.read.latest)
-        self._workflows = self._gather(workflows.read.by_run_ids)
-        self._load_plans = self._gather(load_plans.read.by_run_numbers)
+        self._executions = self._gather(executions.by_run_ids)
+        self._executions_by_number = self._gather(executions.by_run_numbers)
+        self._latest = self._gather(executions.latest)
+        self._workflows = self._gather(workflows.by_run_ids)
+        self._load_plans = self._gather(load_plans.by_run_numbers)
 
     def _gather(self, read: Read[K]) -> Gathering[K, Document]:
         async def fetch(keys: Sequence[K]) -> Found[K]:
@@ -80,11 +86,11 @@ class Queries:
 
     async def execution(self, tenant: str, run_id: str) -> Document:
         """Read a run's facts. Raises `UnknownRun`."""
-        return await self._run(self._executions, executions.PROJECTION, tenant, run_id)
+        return await self._run(self._executions, EXECUTIONS, tenant, run_id)
 
     async def workflow(self, tenant: str, run_id: str) -> Document:
         """Read a run's facts with its tasks. Raises `UnknownRun`."""
-        return await self._run(self._workflows, workflows.PROJECTION, tenant, run_id)
+        return await self._run(self._workflows, WORKFLOWS, tenant, run_id)
 
     async def execution_by_number(self, tenant: str, run_number: int) -> Document:
         """Read a run's facts by its number. Raises `UnknownRun`."""
@@ -110,12 +116,12 @@ class Queries:
     async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
         """Read a page of a tenant's runs (or of one flow's), newest first, and their number."""
         async with self._pool.acquire() as connection:
-            return await listings.read.page(connection, tenant, fullname, offset, limit)
+            return await listings.page(connection, tenant, fullname, offset, limit)
 
     async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
         """Read a tenant's runs by filter, newest first, queued before a position."""
         async with self._pool.acquire() as connection:
-            return await listings.read.after(
+            return await listings.after(
                 connection,
                 tenant,
                 fullname=wanted.fullname,
@@ -139,7 +145,7 @@ class Queries:
     async def flows(self, tenant: str) -> list[Document]:
         """Read a tenant's flows by name, retired ones too."""
         async with self._pool.acquire() as connection:
-            return (await workflows.read.flows(connection, tenant)).rows
+            return (await workflows.flows(connection, tenant)).rows
 
     async def projections(self) -> list[dict[str, Any]]:
         """Read how far the read models are."""
@@ -148,17 +154,17 @@ class Queries:
     async def waiting(self, limit: int) -> list[Document]:
         """Read which runs wait for a worker, in the order they were queued."""
         async with self._pool.acquire() as connection:
-            return (await dispatch.read.waiting(connection, limit)).rows
+            return (await dispatch.waiting(connection, limit)).rows
 
     async def claimed(self) -> list[Document]:
         """Read which runs are in a worker's hands."""
         async with self._pool.acquire() as connection:
-            return (await dispatch.read.claimed(connection)).rows
+            return (await dispatch.claimed(connection)).rows
 
     async def overdue(self) -> list[Document]:
         """Read which runs have outlived their flow's timeout."""
         async with self._pool.acquire() as connection:
-            return (await dispatch.read.overdue(connection)).rows
+            return (await dispatch.overdue(connection)).rows
 
     async def visible(self, position: int) -> None:
         """Wait, at most 2 s, until what stands at a position can be read: read your writes."""

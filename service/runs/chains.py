@@ -1,0 +1,202 @@
+"""Takes the commands for runs that exist: those for one run in order, in one append."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Protocol
+
+from events.envelope import Appended, AppendRequest, Expected, NewEvent, StreamAppend
+from events.errors import InvalidEvent, LogError, VersionConflict
+from events.types import run_stream, slot_stream
+from service.errors import RunEnded, ServiceError, Unavailable
+from service.runs.commands import ClaimRun, FactResult, Outcome
+from service.runs.decider import Decision, RunCommand, decide
+from service.runs.errors import ClaimLost
+from service.runs.ids import new_id
+from service.runs.states import Entry, Key, States
+
+TRIES: Final = 5
+"""How often a run's commands are decided before its writer gives up on a run that keeps moving."""
+
+MOST_EVENTS: Final = 500
+"""Events after which no further command joins the same append."""
+
+
+class Batcher(Protocol):
+    """What is needed of the log's batcher."""
+
+    async def append(self, request: AppendRequest) -> Appended:
+        """Append one request."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command that waits, and whom to tell."""
+
+    command: RunCommand
+    outcome: asyncio.Future[Outcome]
+
+    def settle(self, outcome: Outcome | Exception) -> None:
+        """Tell the caller, if it still listens."""
+        if self.outcome.done():
+            return
+        if isinstance(outcome, Exception):
+            self.outcome.set_exception(outcome)
+            self.outcome.exception()  # the caller may be gone by the time it would look
+        else:
+            self.outcome.set_result(outcome)
+
+
+Link = Sequence[tuple[Job, Decision]]
+"""Commands of one run that go into one append, with what each came to."""
+
+
+class Moved(Exception):
+    """The run has moved on since it was read; nothing was written."""
+
+
+class Chains:
+    """One chain a run: what comes while an append is under way goes into the next one, together."""
+
+    def __init__(self, batcher: Batcher, states: States) -> None:
+        self._batcher = batcher
+        self._states = states
+        self._chains: dict[Key, deque[Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, command: RunCommand) -> Outcome:
+        """Carry out a command; once taken it is carried out even if the caller goes away.
+
+        Raises:
+            UnknownRun: the tenant has no such run.
+            RunEnded: a cancel came too late, which is recorded; carries the outcome.
+            ClaimLost: the run is not to be had at that epoch.
+            Unavailable: the run kept moving under five tries.
+            LogError: the log could not take it.
+        """
+        job = Job(command, asyncio.get_running_loop().create_future())
+        key = (command.tenant, command.run_id)
+        chain = self._chains.get(key)
+        if chain is None:
+            self._chains[key] = deque([job])
+            task = asyncio.create_task(self._drain(key), name=f"run {command.run_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            chain.append(job)
+        return await job.outcome
+
+    async def close(self) -> None:
+        """Wait until all that was taken is carried out."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _drain(self, key: Key) -> None:
+        chain = self._chains[key]
+        try:
+            while chain:
+                await self._next(key, chain)
+        except BaseException:
+            for job in chain:
+                job.settle(Unavailable("the writer stopped"))
+            raise
+        finally:
+            del self._chains[key]
+
+    async def _next(self, key: Key, chain: deque[Job]) -> None:
+        try:
+            await self._link(key, chain)
+        except (LogError, ServiceError) as error:
+            self._states.forget(key)
+            for _ in range(1 if isinstance(error, InvalidEvent) else len(chain)):
+                chain.popleft().settle(error)
+        except Exception as error:  # noqa: BLE001 - a bug: its caller gets it, the others go on
+            self._states.forget(key)
+            chain.popleft().settle(error)
+
+    async def _link(self, key: Key, chain: deque[Job]) -> None:
+        """Carry out what waits first, in one append."""
+        for left in reversed(range(TRIES)):
+            guess = self._states.guess(key)
+            entry = guess or await self._states.read(key)
+            # The last try goes alone, so that a command the log refuses fails nobody else's.
+            link = _decided(entry, chain if left else list(islice(chain, 1)))
+            try:
+                await self._append(key, entry, link, checked=guess is None)
+            except (Moved, VersionConflict):
+                self._states.forget(key)
+            except InvalidEvent:
+                self._states.forget(key)
+                if not left:
+                    raise
+            else:
+                for job, decision in link:
+                    chain.popleft().settle(_outcome(job, decision, entry))
+                return
+        raise Unavailable("the run changes too quickly; try again")
+
+    async def _append(self, key: Key, entry: Entry, link: Link, *, checked: bool) -> None:
+        events = [event for _, decision in link for event in decision.events]
+        state = link[-1][1].state
+        if not events:
+            # What writes nothing is checked by no append: it must not rest on a guess.
+            if not checked:
+                raise Moved
+            self._states.keep(key, entry)
+            return
+        appended = await self._batcher.append(_request(key, entry, events, link))
+        if appended.duplicate:
+            raise Moved
+        first = appended.first_position
+        self._states.moved(key, entry, state, range(first, first + len(events)))
+
+
+def _decided(entry: Entry, jobs: Sequence[Job] | deque[Job]) -> list[tuple[Job, Decision]]:
+    state, link, events = entry.state, [], 0
+    for job in jobs:
+        decision = decide(entry.plan, state, job.command, new_id)
+        link.append((job, decision))
+        state, events = decision.state, events + len(decision.events)
+        if events >= MOST_EVENTS:
+            break
+    return link
+
+
+def _request(key: Key, entry: Entry, events: Sequence[NewEvent], link: Link) -> AppendRequest:
+    tenant, run_id = key
+    streams = [StreamAppend(run_stream(run_id), entry.state.version, tuple(events))]
+    freed = [decision.slot_freed for _, decision in link if decision.slot_freed]
+    if freed:
+        # Only its holder frees a slot, and a run ends once: no version needs to be known.
+        slot = slot_stream(entry.state.fullname)
+        streams.append(StreamAppend(slot, Expected.EXISTS, tuple(freed)))
+    return AppendRequest(tenant, tuple(streams))
+
+
+def _outcome(job: Job, decision: Decision, entry: Entry) -> Outcome | Exception:
+    state = decision.state
+    outcome = Outcome(
+        state.run_id,
+        state.run_number,
+        entry.position(state.version),
+        state.status,
+        results=tuple(
+            FactResult(
+                answer.event_id,
+                answer.outcome,
+                entry.position(answer.version) if answer.version else None,
+                answer.reason,
+            )
+            for answer in decision.answers
+        ),
+    )
+    if not decision.refusal:
+        return outcome
+    if isinstance(job.command, ClaimRun):
+        return ClaimLost(decision.refusal)
+    return RunEnded(decision.refusal, outcome=outcome)

@@ -1,0 +1,121 @@
+"""The decider: what a command comes to, from a run's state alone. Pure: no clock, no log."""
+
+from __future__ import annotations
+
+from typing import Any, Final, assert_never
+
+from events import types
+from projections.flow import Plan
+from service.runs.commands import (
+    CancelRun,
+    ClaimRun,
+    Origin,
+    ReportFacts,
+    TimeOutRun,
+)
+from service.runs.draft import Cause, Decision, Draft, NewId, metadata_of
+from service.runs.plans import ready
+from service.runs.reports import report
+from service.runs.settle import close, settle
+from service.runs.state import RunState, TaskState, evolve, fold
+
+__all__ = ["Decision", "RunCommand", "RunState", "TaskState", "decide", "evolve", "fold", "ready"]
+
+MAX_LOSSES: Final = 3
+"""A task whose worker is lost under it this many times has failed."""
+
+RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun
+"""The commands for a run that exists; `service.runs.starts` has those that make a new one."""
+
+
+def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> Decision:
+    """Decide what a command comes to; what may not be done is a refusal, never an exception."""
+    match command:
+        case ClaimRun():
+            return _claim(_draft(plan, state, command.origin, new_id), command)
+        case CancelRun():
+            return _cancel(_draft(plan, state, command.origin, new_id), command)
+        case TimeOutRun():
+            return _time_out(_draft(plan, state, command.origin, new_id))
+        case ReportFacts():
+            worker: dict[str, Any] = (
+                {"worker": command.worker, "epoch": command.epoch} if command.worker else {}
+            )
+            draft = _draft(plan, state, command.origin, new_id, **worker)
+            return draft.decision(report(draft, command))
+        case _:
+            assert_never(command)
+
+
+def _draft(plan: Plan, state: RunState, origin: Origin, new_id: NewId, **more: str | int) -> Draft:
+    return Draft(plan, state, origin, new_id, metadata_of(origin, **more))
+
+
+def _claim(draft: Draft, command: ClaimRun) -> Decision:
+    state = draft.state
+    if state.has_ended:
+        return draft.decision(refusal=f"the run has ended: it is {state.status}")
+    if state.executor != "in_process":
+        return draft.decision(refusal="no worker executes this run")
+    if (command.worker, command.epoch) == (state.worker, state.epoch):
+        return draft.decision()
+    if command.epoch != state.epoch + 1:
+        return draft.decision(refusal=f"the run's epoch is {state.epoch}")
+    cause = draft.add(types.RUN_CLAIMED, {"worker": command.worker, "epoch": command.epoch})
+    _settle_losses(draft, cause)
+    settle(draft, cause)
+    return draft.decision()
+
+
+def _settle_losses(draft: Draft, cause: Cause) -> None:
+    """Settle the tasks that the lost worker had under way: tried again, but not for ever."""
+    for path, task in tuple(draft.state.tasks.items()):
+        if task.status not in ("running", "retrying"):
+            continue
+        if draft.state.status == "cancelling":
+            draft.add(types.TASK_CANCELLED, {"task": path}, cause)
+            continue
+        again = task.losses + 1 < MAX_LOSSES
+        data = {"task": path, "reason": "lost", "will_retry": again}
+        draft.add(types.TASK_FAILED, data, cause)
+
+
+def _cancel(draft: Draft, command: CancelRun) -> Decision:
+    state = draft.state
+    if state.has_ended:
+        return _refuse_cancel(draft, command)
+    if state.status == "cancelling" and not command.force:
+        return draft.decision()
+    elsewhere = state.executor == "external"
+    at_once = command.force or (state.status == "queued" and not elsewhere)
+    cause = draft.add(types.RUN_CANCEL_REQUESTED, {"force": command.force})
+    if at_once:
+        close(draft, cause, types.RUN_CANCELLED, "")
+        draft.add(types.RUN_CANCELLED, {}, cause)
+    elif not elsewhere:
+        _cancel_waiting(draft, cause)
+        settle(draft, cause)
+    return draft.decision()
+
+
+def _refuse_cancel(draft: Draft, command: CancelRun) -> Decision:
+    reason = f"the run has ended: it is {draft.state.status}"
+    draft.add(
+        types.REPORT_REFUSED,
+        {"type": "CancelRun", "task": None, "reason": reason, "data": {"force": command.force}},
+    )
+    return draft.decision(refusal=reason)
+
+
+def _cancel_waiting(draft: Draft, cause: Cause) -> None:
+    for path, task in tuple(draft.state.tasks.items()):
+        if task.status in ("pending", "retrying"):
+            draft.add(types.TASK_CANCELLED, {"task": path}, cause)
+
+
+def _time_out(draft: Draft) -> Decision:
+    if draft.state.has_ended:
+        return draft.decision()
+    close(draft, Cause(), types.RUN_FAILED, "timeout")
+    draft.add(types.RUN_FAILED, {"reason": "timeout"})
+    return draft.decision()

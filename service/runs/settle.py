@@ -1,0 +1,85 @@
+"""What follows by itself once something has happened: skips, the hooks' turn, the run's end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from events import types
+from projections.flow import Hook
+from service.runs.draft import Cause, Draft
+from service.runs.plans import any_in, any_open, blocked, main_tasks
+from service.runs.transitions import TASK_ENDED
+
+
+def settle(draft: Draft, cause: Cause) -> None:
+    """Add what the run's state now calls for, up to the run's end; often that is nothing.
+
+    What can no longer run is skipped, hooks included; when the last task has ended, the run ends.
+    """
+    if draft.state.status not in ("running", "cancelling") or _ends_by_report_only(draft):
+        return
+    hopeful, stopped = _hopeful_hooks(draft), blocked(draft.plan, draft.state.tasks)
+    for task in draft.plan.tasks:
+        if task.path in stopped or (task.hook and task.hook not in hopeful):
+            _drop(draft, task.path, cause)
+    if not any_open(draft.plan.tasks, draft.state.tasks):
+        draft.add(*_end(draft), cause)
+
+
+def close(draft: Draft, cause: Cause, end: str, reason: str) -> None:
+    """End every open task as the end of its run says: what ran shares the run's fate.
+
+    ``reason`` is why a run failed. A hook that never ran is skipped, whatever became of the run.
+    """
+    for task in draft.plan.tasks:
+        status = draft.state.tasks[task.path].status
+        if status in TASK_ENDED:
+            continue
+        never_ran = status == "pending" and (task.hook is not None or end == types.RUN_FAILED)
+        data: dict[str, Any] = {"task": task.path}
+        if end == types.RUN_CANCELLED:
+            draft.add(types.TASK_CANCELLED, data, cause)
+        elif never_ran:
+            draft.add(types.TASK_SKIPPED, data, cause)
+        elif end == types.RUN_FAILED:
+            draft.add(types.TASK_FAILED, data | {"reason": reason, "will_retry": False}, cause)
+        else:
+            draft.add(types.TASK_SUCCEEDED, data, cause)
+
+
+def _ends_by_report_only(draft: Draft) -> bool:
+    # Without tasks nothing can be concluded; in process such a run simply has nothing to do.
+    return not draft.plan.tasks and draft.state.executor == "external"
+
+
+def _hopeful_hooks(draft: Draft) -> frozenset[Hook]:
+    """Name the kinds of hooks that may still get their turn."""
+    main, tasks = tuple(main_tasks(draft.plan)), draft.state.tasks
+    failed = any_in(main, tasks, "failed")
+    if any_open(main, tasks):
+        return frozenset({"failure"}) if failed else frozenset({"success", "failure"})
+    if draft.state.status == "cancelling":
+        return frozenset()
+    if failed:
+        return frozenset({"failure"})
+    return frozenset() if any_in(main, tasks, "cancelled") else frozenset({"success"})
+
+
+def _drop(draft: Draft, path: str, cause: Cause) -> None:
+    if draft.state.tasks[path].status != "pending":
+        return
+    cancelled = draft.state.status == "cancelling"
+    draft.add(types.TASK_CANCELLED if cancelled else types.TASK_SKIPPED, {"task": path}, cause)
+
+
+def _end(draft: Draft) -> tuple[str, dict[str, Any]]:
+    state, tasks = draft.state, draft.plan.tasks
+    if state.status == "cancelling":
+        return types.RUN_CANCELLED, {}
+    if state.failing:
+        return types.RUN_FAILED, {"reason": state.reason}
+    if any_in(tasks, state.tasks, "cancelled"):
+        return types.RUN_CANCELLED, {}
+    if any_in(tasks, state.tasks, "warned"):
+        return types.RUN_WARNED, {}
+    return types.RUN_SUCCEEDED, {}

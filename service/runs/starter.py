@@ -1,0 +1,178 @@
+"""Carries out starts and retries: one append makes the run, or nothing does."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from events.envelope import AppendRequest, NewEvent, Position, StreamAppend, Version
+from events.errors import IdempotencyMismatch, VersionConflict
+from events.store import Log
+from events.types import CATALOGUE_STREAM, RUN_QUEUED, run_id_of, run_stream, slot_stream
+from projections.flow import Flow
+from service.errors import FlowBusy, InvalidPayload, KeyReused, Unavailable, UnknownFlow
+from service.runs.chains import TRIES, Batcher
+from service.runs.commands import Outcome, RetryRun, StartRun
+from service.runs.ids import new_id
+from service.runs.numbers import Numbers
+from service.runs.slots import Slots
+from service.runs.starts import (
+    Start,
+    first_event,
+    is_exclusive,
+    queued,
+    retry_of,
+    slot_taken,
+    start_of,
+)
+from service.runs.state import born
+from service.runs.states import Entry, States
+
+CheckPayload = Callable[[Flow, Mapping[str, Any]], None]
+"""Raises `InvalidPayload` where a payload does not fit the flow's schema."""
+
+
+class Catalogue(Protocol):
+    """What needs to be known of the flows."""
+
+    def find(self, tenant: str, fullname: str) -> Flow | None:
+        """Find the current version of a flow that is not retired."""
+        ...
+
+    def version_of(self, tenant: str) -> Version:
+        """Tell the version up to which the tenant's catalogue has been read."""
+        ...
+
+    async def refresh(self, tenant: str) -> None:
+        """Read on in the tenant's catalogue."""
+        ...
+
+
+class Starter:
+    """Starts runs in the caller's own task: nobody else decides about a run that does not exist.
+
+    The batcher takes the starts that wait together; a condition on the tenant's catalogue stream
+    keeps a process that has not read the newest flows from starting an old one.
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        log: Log,
+        catalogue: Catalogue,
+        *,
+        states: States,
+        numbers: Numbers,
+        check_payload: CheckPayload,
+    ) -> None:
+        self._batcher = batcher
+        self._log = log
+        self._catalogue = catalogue
+        self._states = states
+        self._numbers = numbers
+        self._check_payload = check_payload
+        self._slots = Slots(log)
+
+    async def start(self, command: StartRun | RetryRun) -> Outcome:
+        """Make the run, or answer with the one that the same key made before, as it stands now.
+
+        Raises:
+            UnknownFlow: the tenant has no such flow, or it is retired.
+            UnknownRun: there is no run to retry.
+            InvalidPayload: the payload does not fit the flow's schema as it is now.
+            FlowBusy: the flow is exclusive and a run of it has not ended.
+            KeyReused: the key was used for a different request.
+            Unavailable: the catalogue kept changing under five tries.
+            LogError: the log could not take it.
+        """
+        start = await self._read(command)
+        try:
+            return await self._make(start)
+        except IdempotencyMismatch as error:
+            raise KeyReused from error
+        except (UnknownFlow, InvalidPayload, FlowBusy):
+            # What stands in the way now may have come after the first of two equal requests.
+            if outcome := await self._replay(start):
+                return outcome
+            raise
+
+    async def _read(self, command: StartRun | RetryRun) -> Start:
+        if isinstance(command, StartRun):
+            return start_of(command)
+        key = (command.tenant, command.run_id)
+        entry = self._states.guess(key) or await self._states.read(key)
+        return retry_of(command, entry.state)
+
+    async def _make(self, start: Start) -> Outcome:
+        run_id, run_number = new_id(), await self._numbers.next()
+        flow = await self._flow(start)
+        for _ in range(TRIES):
+            body = queued(flow, start, run_id=run_id, run_number=run_number)
+            event = first_event(start, body, new_id())
+            streams = (
+                StreamAppend(run_stream(run_id), 0, (event,)),
+                *await self._slot(flow, start, event, run_id),
+                StreamAppend(CATALOGUE_STREAM, self._catalogue.version_of(start.tenant)),
+            )
+            request = AppendRequest(start.tenant, streams, start.key, start.fingerprint)
+            try:
+                appended = await self._batcher.append(request)
+            except VersionConflict as conflict:
+                flow = await self._after(conflict, start, flow)
+                continue
+            if appended.duplicate:
+                return await self._as_it_stands(start, appended.first_position)
+            return self._made(start.tenant, flow, body, event, appended.first_position)
+        raise Unavailable("the tenant's flows change too quickly; try again")
+
+    async def _flow(self, start: Start) -> Flow:
+        flow = self._catalogue.find(start.tenant, start.fullname)
+        if flow is None:
+            await self._catalogue.refresh(start.tenant)
+            flow = self._catalogue.find(start.tenant, start.fullname)
+        if flow is None:
+            raise UnknownFlow(start.fullname)
+        self._check_payload(flow, start.payload)
+        return flow
+
+    async def _after(self, conflict: VersionConflict, start: Start, flow: Flow) -> Flow:
+        if conflict.stream != CATALOGUE_STREAM:
+            return flow
+        await self._catalogue.refresh(start.tenant)
+        return await self._flow(start)
+
+    async def _slot(
+        self, flow: Flow, start: Start, event: NewEvent, run_id: str
+    ) -> tuple[StreamAppend, ...]:
+        if not is_exclusive(flow, start):
+            return ()
+        slot = await self._slots.read(start.tenant, flow.fullname)
+        if slot.holder is not None:
+            raise FlowBusy(f"flow {flow.fullname} is exclusive and run {slot.holder} has not ended")
+        taken = slot_taken(start, event, run_id, new_id())
+        return (StreamAppend(slot_stream(flow.fullname), slot.version, (taken,)),)
+
+    def _made(
+        self, tenant: str, flow: Flow, body: Mapping[str, Any], event: NewEvent, position: Position
+    ) -> Outcome:
+        state = born(flow.plan, RUN_QUEUED, body, event.event_id)
+        key = (tenant, state.run_id)
+        self._states.keep(key, Entry(flow.plan, state, array("q", (position,))))
+        return Outcome(state.run_id, state.run_number, position, state.status)
+
+    async def _replay(self, start: Start) -> Outcome | None:
+        known = await self._log.find_key(start.tenant, start.key) if start.key else None
+        if known is None:
+            return None
+        if known.fingerprint != start.fingerprint:
+            raise KeyReused
+        return await self._as_it_stands(start, known.first_position)
+
+    async def _as_it_stands(self, start: Start, position: Position) -> Outcome:
+        first = (await self._log.read(Position(position - 1), 1))[0]
+        entry = await self._states.read((start.tenant, run_id_of(first.stream) or ""))
+        state = entry.state
+        return Outcome(
+            state.run_id, state.run_number, entry.position(), state.status, replayed=True
+        )

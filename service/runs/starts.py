@@ -1,0 +1,145 @@
+"""What makes a new run: a start, or a retry of an earlier run. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from events import types
+from events.codec import encode
+from events.envelope import NewEvent
+from projections.flow import Flow
+from service.runs.commands import Origin, RetryRun, StartRun, Trigger
+from service.runs.draft import metadata_of
+from service.runs.state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What to start: read off a `StartRun`, or off a `RetryRun` and the run it goes back to.
+
+    ``key`` and ``fingerprint`` are what the log knows a repeat by; empty without a caller's key.
+    """
+
+    tenant: str
+    origin: Origin
+    fullname: str
+    payload: Mapping[str, Any]
+    comment: str | None
+    trigger: Trigger
+    exclusive: bool
+    key: str = ""
+    fingerprint: bytes = b""
+    earlier: RunState | None = None
+
+
+def start_of(command: StartRun) -> Start:
+    """Read a start off its command."""
+    return Start(
+        command.tenant,
+        command.origin,
+        command.fullname,
+        command.payload,
+        command.comment,
+        command.trigger,
+        command.exclusive,
+        *_known_by(command),
+    )
+
+
+def retry_of(command: RetryRun, earlier: RunState) -> Start:
+    """Read off what to start again: the same flow, payload and comment, exclusive if it was."""
+    return Start(
+        command.tenant,
+        command.origin,
+        earlier.fullname,
+        earlier.payload,
+        earlier.comment,
+        "retry",
+        earlier.exclusive,
+        *_known_by(command),
+        earlier=earlier,
+    )
+
+
+def _known_by(command: StartRun | RetryRun) -> tuple[str, bytes]:
+    if not command.idempotency_key:
+        return "", b""
+    return f"start/{command.idempotency_key}", fingerprint_of(command)
+
+
+def fingerprint_of(command: StartRun | RetryRun) -> bytes:
+    """Compute what tells a repeat from another request: SHA-256 of the command's name and contents.
+
+    Who asks and through what does not count: the same request may come again over another way.
+    """
+    if isinstance(command, RetryRun):
+        said: dict[str, Any] = {"command": "RetryRun", "run_id": command.run_id}
+    else:
+        said = {
+            "command": "StartRun",
+            "flow": command.fullname,
+            "payload": command.payload,
+            "comment": command.comment,
+            "trigger": command.trigger,
+            "exclusive": command.exclusive,
+        }
+    return hashlib.sha256(encode(said)).digest()
+
+
+def is_exclusive(flow: Flow, start: Start) -> bool:
+    """Tell whether the run takes its flow's slot."""
+    return flow.exclusive or start.exclusive
+
+
+def queued(flow: Flow, start: Start, *, run_id: str, run_number: int) -> dict[str, Any]:
+    """Write the body of the run's first event."""
+    earlier = start.earlier
+    return {
+        "run_id": run_id,
+        "run_number": run_number,
+        "flow": flow.fullname,
+        "flow_version": flow.version,
+        "executor": flow.executor,
+        "exclusive": is_exclusive(flow, start),
+        "payload": start.payload,
+        "comment": start.comment,
+        "trigger": start.trigger,
+        "started_by": start.origin.actor,
+        "attempt": earlier.attempt + 1 if earlier else 1,
+        "retry_of": earlier.run_id if earlier else None,
+        "root_run": earlier.root_run if earlier else run_id,
+        "root_run_number": earlier.root_run_number if earlier else run_number,
+    }
+
+
+def first_event(start: Start, body: Mapping[str, Any], event_id: str) -> NewEvent:
+    """Make the run's first event of its body.
+
+    Raises:
+        InvalidEvent: the payload or the comment cannot be stored.
+    """
+    return NewEvent(
+        event_id,
+        types.RUN_QUEUED,
+        encode(body),
+        start.origin.actor,
+        metadata=encode(metadata_of(start.origin)),
+        correlation_id=body["root_run"],
+        causation_id=start.earlier.queued_id if start.earlier else "",
+    )
+
+
+def slot_taken(start: Start, queued_event: NewEvent, run_id: str, event_id: str) -> NewEvent:
+    """Make the event by which an exclusive run takes its flow's slot."""
+    return NewEvent(
+        event_id,
+        types.SLOT_TAKEN,
+        encode({"run_id": run_id}),
+        start.origin.actor,
+        metadata=queued_event.metadata,
+        correlation_id=queued_event.correlation_id,
+        causation_id=queued_event.event_id,
+    )

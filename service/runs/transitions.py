@@ -1,0 +1,176 @@
+"""The transition tables: what may happen to a run and to a task, and what becomes of it.
+
+``docs/states.md`` shows these tables; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from events.types import (
+    CORRECTION_RECORDED,
+    REPORT_REFUSED,
+    RUN_CANCEL_REQUESTED,
+    RUN_CANCELLED,
+    RUN_CLAIMED,
+    RUN_FAILED,
+    RUN_QUEUED,
+    RUN_STARTED,
+    RUN_SUCCEEDED,
+    RUN_TYPES,
+    RUN_UNLISTED,
+    RUN_WARNED,
+    TASK_CANCELLED,
+    TASK_FAILED,
+    TASK_OUTPUT_RECORDED,
+    TASK_SKIPPED,
+    TASK_STARTED,
+    TASK_SUCCEEDED,
+    TASK_TYPES,
+    TASK_WARNED,
+)
+
+RunStatus = Literal["queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled"]
+TaskStatus = Literal[
+    "pending", "running", "retrying", "succeeded", "warned", "failed", "cancelled", "skipped"
+]
+"""``retrying`` is the time between two attempts; everybody outside the decider calls it running."""
+
+Happening = Literal[
+    "TaskStarted",
+    "TaskSucceeded",
+    "TaskWarned",
+    "TaskFailed",
+    "TaskFailed, will retry",
+    "TaskFailed, lost, will retry",
+    "TaskCancelled",
+    "TaskSkipped",
+    "TaskOutputRecorded",
+]
+"""A task event's type, with what its body says where that decides the target."""
+
+FAILED_WILL_RETRY: Final = "TaskFailed, will retry"
+LOST_WILL_RETRY: Final = "TaskFailed, lost, will retry"
+
+RUN_ENDED: Final[frozenset[RunStatus]] = frozenset({"succeeded", "warned", "failed", "cancelled"})
+TASK_ENDED: Final[frozenset[TaskStatus]] = frozenset(
+    {"succeeded", "warned", "failed", "cancelled", "skipped"}
+)
+
+_NOTES: Final = (REPORT_REFUSED, CORRECTION_RECORDED)
+
+
+def _kept(
+    status: RunStatus, *types: str, changes: Mapping[str, RunStatus] | None = None
+) -> Mapping[str, RunStatus]:
+    return {**dict.fromkeys((*types, *_NOTES), status), **(changes or {})}
+
+
+RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
+    "queued": _kept(
+        "queued",
+        RUN_CLAIMED,
+        TASK_SKIPPED,
+        changes={
+            RUN_STARTED: "running",
+            RUN_CANCEL_REQUESTED: "cancelling",
+            RUN_FAILED: "failed",
+            RUN_CANCELLED: "cancelled",
+            TASK_CANCELLED: "queued",
+        },
+    ),
+    "running": _kept(
+        "running",
+        RUN_CLAIMED,
+        *TASK_TYPES,
+        changes={
+            RUN_CANCEL_REQUESTED: "cancelling",
+            RUN_SUCCEEDED: "succeeded",
+            RUN_WARNED: "warned",
+            RUN_FAILED: "failed",
+            RUN_CANCELLED: "cancelled",
+        },
+    ),
+    "cancelling": _kept(
+        "cancelling",
+        RUN_CLAIMED,
+        RUN_STARTED,
+        RUN_CANCEL_REQUESTED,
+        *TASK_TYPES,
+        changes={
+            RUN_SUCCEEDED: "succeeded",
+            RUN_WARNED: "warned",
+            RUN_FAILED: "failed",
+            RUN_CANCELLED: "cancelled",
+        },
+    ),
+    "succeeded": _kept("succeeded", RUN_UNLISTED),
+    "warned": _kept("warned", RUN_UNLISTED),
+    "failed": _kept("failed", RUN_UNLISTED),
+    "cancelled": _kept("cancelled", RUN_UNLISTED),
+}
+"""For each state of a run the events that may follow, and the state each leads to.
+
+`RunQueued` is not in it: it is the first event of every run and never a later one.
+"""
+
+_TASK_OPEN: Final[Mapping[Happening, TaskStatus]] = {
+    TASK_SUCCEEDED: "succeeded",
+    TASK_WARNED: "warned",
+    TASK_FAILED: "failed",
+    FAILED_WILL_RETRY: "retrying",
+    TASK_CANCELLED: "cancelled",
+    TASK_SKIPPED: "skipped",
+}
+
+TASK_TRANSITIONS: Final[Mapping[TaskStatus, Mapping[Happening, TaskStatus]]] = {
+    "pending": {**_TASK_OPEN, TASK_STARTED: "running", TASK_OUTPUT_RECORDED: "pending"},
+    "running": {**_TASK_OPEN, LOST_WILL_RETRY: "pending", TASK_OUTPUT_RECORDED: "running"},
+    "retrying": {
+        **_TASK_OPEN,
+        TASK_STARTED: "running",
+        LOST_WILL_RETRY: "pending",
+        TASK_OUTPUT_RECORDED: "retrying",
+    },
+    "succeeded": {},
+    "warned": {},
+    "failed": {},
+    "cancelled": {},
+    "skipped": {},
+}
+"""For each state of a task the happenings that may follow, and the state each leads to."""
+
+RUN_EVENTS: Final = RUN_TYPES | TASK_TYPES
+"""Every event type that a run's stream may hold."""
+
+
+def happening(type_: str, data: Mapping[str, Any]) -> str:
+    """Name what a task event means for the task: its type, unless the body says it will be retried.
+
+    >>> happening("TaskFailed", {"task": "LOAD", "reason": "lost", "will_retry": True})
+    'TaskFailed, lost, will retry'
+    """
+    if type_ != TASK_FAILED or not data.get("will_retry"):
+        return type_
+    return LOST_WILL_RETRY if data.get("reason") == "lost" else FAILED_WILL_RETRY
+
+
+def next_run_status(status: RunStatus | None, type_: str) -> RunStatus | None:
+    """Look up what an event makes of a run, or None where it may not follow.
+
+    The status None is that of a run without events.
+
+    >>> next_run_status("queued", "RunStarted")
+    'running'
+    >>> next_run_status("failed", "RunStarted")
+    """
+    if status is None:
+        return "queued" if type_ == RUN_QUEUED else None
+    return RUN_TRANSITIONS[status].get(type_)
+
+
+def next_task_status(status: TaskStatus, type_: str, data: Mapping[str, Any]) -> TaskStatus | None:
+    """Look up what an event makes of a task, or None where it may not follow."""
+    row: Mapping[Any, TaskStatus] = TASK_TRANSITIONS[status]
+    return row.get(happening(type_, data))

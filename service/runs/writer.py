@@ -1,0 +1,99 @@
+"""The one writer: every front door's commands come in here and go to the log."""
+
+from __future__ import annotations
+
+from events.errors import (
+    AppendTimeout,
+    InvalidEvent,
+    LogBusy,
+    LogUnavailable,
+)
+from events.numbers import NumbersExhausted
+from events.store import Log
+from projections.flows import Flows
+from service.errors import BadRequest, Overloaded, Unavailable
+from service.runs.chains import Batcher, Chains
+from service.runs.commands import (
+    CancelRun,
+    ClaimRun,
+    Command,
+    Outcome,
+    RetryRun,
+    StartRun,
+    TimeOutRun,
+)
+from service.runs.lanes import Lanes
+from service.runs.numbers import Numbers
+from service.runs.starter import Catalogue, CheckPayload, Starter
+from service.runs.states import States
+
+_INSIDE = (CancelRun, ClaimRun, TimeOutRun)
+
+
+class Writer:
+    """Decides commands and appends what they come to; whatever waits goes to the log together.
+
+    A start is decided in its caller's task and waits for the batcher alone. Commands for a run that
+    exists go through the run's chain, in the order in which they came.
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        log: Log,
+        catalogue: Catalogue,
+        *,
+        flows: Flows,
+        numbers: Numbers,
+        check_payload: CheckPayload,
+    ) -> None:
+        states = States(log, flows)
+        self._lanes = Lanes()
+        self._chains = Chains(batcher, states)
+        self._starter = Starter(
+            batcher,
+            log,
+            catalogue,
+            states=states,
+            numbers=numbers,
+            check_payload=check_payload,
+        )
+
+    async def submit(self, command: Command, *, inside: bool = False) -> Outcome:
+        """Carry out a command, and answer when what it wrote is in the log.
+
+        ``inside`` is for the ledger's own executors and sweeps: what they report is never turned
+        away, nor are cancels. A caller that goes away while its command waits for its turn takes it
+        back; after that it is carried out, once.
+
+        Raises:
+            ServiceError: the command is refused, see `Starter.start` and `Chains.submit`.
+            Overloaded: too many commands from outside wait.
+            Unavailable: the log does not answer; whether it was written is not known.
+            BadRequest: the log does not keep such values.
+        """
+        if inside or isinstance(command, _INSIDE):
+            return await self._carry_out(command)
+        await self._lanes.enter(command.tenant)
+        try:
+            return await self._carry_out(command)
+        finally:
+            self._lanes.leave(command.tenant)
+
+    async def close(self) -> None:
+        """Wait until what was taken is carried out; nothing may be submitted any more."""
+        await self._chains.close()
+
+    async def _carry_out(self, command: Command) -> Outcome:
+        try:
+            if isinstance(command, (StartRun, RetryRun)):
+                return await self._starter.start(command)
+            return await self._chains.submit(command)
+        except LogBusy as error:
+            raise Overloaded from error
+        except (LogUnavailable, AppendTimeout) as error:
+            raise Unavailable(str(error)) from error
+        except NumbersExhausted as error:
+            raise Unavailable(str(error), retry_after_s=3600) from error
+        except InvalidEvent as error:
+            raise BadRequest(str(error)) from error

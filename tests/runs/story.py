@@ -1,0 +1,138 @@
+"""Given, when, then for runs: a plan, what happened so far, a command, the events it comes to."""
+
+from datetime import UTC, datetime
+from itertools import count
+from uuid import UUID
+
+from events.codec import decode
+from events.envelope import Event
+from projections.flow import Plan, PlanTask
+from service.runs.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, TimeOutRun
+from service.runs.decider import decide, fold
+
+TENANT = "acme"
+RUN = "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"
+ORIGIN = Origin("ops", "api", "k-1")
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+CHAIN = Plan((PlanTask("A", "A"), PlanTask("B", "B", ("A",))))
+HOOKS = Plan(
+    (
+        PlanTask("A", "A"),
+        PlanTask("G/B", "B", ("A",), ("G",)),
+        PlanTask("G/C", "C", ("A",), ("G",)),
+        PlanTask("D", "D", ("G/B", "G/C")),
+        PlanTask("OK", "OK", hook="success"),
+        PlanTask("KO", "KO", hook="failure"),
+    )
+)
+
+
+def queued_body(executor="in_process", **more):
+    return {
+        "run_id": RUN,
+        "run_number": 7,
+        "flow": "example.ETL",
+        "flow_version": 1,
+        "executor": executor,
+        "exclusive": False,
+        "payload": {},
+        "comment": None,
+        "trigger": "on_demand",
+        "started_by": "ops",
+        "attempt": 1,
+        "retry_of": None,
+        "root_run": RUN,
+        "root_run_number": 7,
+    } | more
+
+
+class Story:
+    """A run from its first event on. Facts get the ids f-1, f-2 ... unless one is given."""
+
+    def __init__(self, plan=CHAIN, executor="in_process", **more):
+        self.plan = plan
+        self.ids, self.facts = count(1), count(1)
+        self.events = []
+        self.answers = ()
+        self.decision = None
+        self._append("RunQueued", queued_body(executor, **more), {}, self._new_id())
+
+    @property
+    def state(self):
+        return fold(self.plan, self.events)
+
+    @property
+    def told(self):
+        """The whole story but its first event."""
+        return [(event.type, event.data) for event in self.events[1:]]
+
+    def statuses(self):
+        return {path: task.status for path, task in self.state.tasks.items()}
+
+    def when(self, command):
+        """Carry out a command; the types and bodies of the events it comes to."""
+        self.decision = decide(self.plan, self.state, command, self._new_id)
+        before = len(self.events)
+        for new in self.decision.events:
+            self._append(new.type, decode(new.body), decode(new.metadata), new.event_id, new)
+        assert self.state == self.decision.state
+        self.answers = [(a.outcome, a.version, a.reason) for a in self.decision.answers]
+        return [(event.type, event.data) for event in self.events[before:]]
+
+    def claim(self, worker="w1", epoch=1):
+        return self.when(ClaimRun(TENANT, ORIGIN, RUN, worker, epoch))
+
+    def cancel(self, *, force=False):
+        return self.when(CancelRun(TENANT, ORIGIN, RUN, force=force))
+
+    def time_out(self):
+        return self.when(TimeOutRun(TENANT, ORIGIN, RUN))
+
+    def report(self, *facts, worker=None, epoch=None):
+        """Report facts as `fact` makes them: as the worker that has the run, if one has."""
+        state = self.state
+        worker = state.worker if worker is None else worker
+        epoch = state.epoch if epoch is None else epoch
+        return self.when(ReportFacts(TENANT, ORIGIN, RUN, facts, worker, epoch))
+
+    def fact(self, type_, task=None, *, id_=None, at=None, **data):
+        return Fact(id_ or f"f-{next(self.facts)}", type_, task, data, at)
+
+    def says(self, type_, task=None, **more):
+        return self.report(self.fact(type_, task, **more))
+
+    def _new_id(self):
+        return str(UUID(int=next(self.ids)))
+
+    def _append(self, type_, data, metadata, event_id, new=None):
+        version = len(self.events) + 1
+        self.events.append(
+            Event(
+                1000 + version,
+                TENANT,
+                f"run:{RUN}",
+                version,
+                event_id,
+                type_,
+                1,
+                data,
+                metadata,
+                new.actor if new else "ops",
+                new.correlation_id if new else RUN,
+                new.causation_id if new else "",
+                "",
+                new.occurred_at if new else None,
+                NOW,
+                b"",
+            )
+        )
+
+
+def running(plan=CHAIN, executor="in_process", **more):
+    """A story in which the first task runs."""
+    story = Story(plan, executor, **more)
+    if executor == "in_process":
+        story.claim()
+    story.says("TaskStarted", plan.tasks[0].path)
+    return story
