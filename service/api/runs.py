@@ -77,7 +77,7 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
 
 async def _submit(request: web.Request, command: CancelRun | ReportFacts) -> Outcome:
     service = request.app[SERVICE]
-    outcome = await service.writer.submit(command)
+    outcome: Outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
     request[POSITION] = outcome.position
     return outcome

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from events.database import Pool
+from events.database import Pool, translate
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import run_stream
@@ -34,6 +35,9 @@ SERVED: Final = ("executions", "workflows", "listings", "load_plans")
 
 WAIT_S: Final = 2.0
 """How long an answer waits for a read model to catch up."""
+
+READ_S: Final = 5.0
+"""How long a read may take before the database counts as away."""
 
 RECHECK_S: Final = 15.0
 """How often a wait for the end of a run looks for itself, should a wake-up have been lost."""
@@ -77,9 +81,15 @@ class Queries:
         self._workflows = self._gather(workflows.by_run_ids)
         self._load_plans = self._gather(load_plans.by_run_numbers)
 
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Any]:
+        with translate():
+            async with asyncio.timeout(READ_S), self._pool.acquire() as connection:
+                yield connection
+
     def _gather(self, read: Read[K]) -> Gathering[K, Document]:
         async def fetch(keys: Sequence[K]) -> Found[K]:
-            async with self._pool.acquire() as connection:
+            async with self._reading() as connection:
                 return await read(connection, keys)
 
         return Gathering(fetch)
@@ -115,12 +125,12 @@ class Queries:
 
     async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
         """Read a page of a tenant's runs (or of one flow's), newest first, and their number."""
-        async with self._pool.acquire() as connection:
+        async with self._reading() as connection:
             return await listings.page(connection, tenant, fullname, offset, limit)
 
     async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
         """Read a tenant's runs by filter, newest first, queued before a position."""
-        async with self._pool.acquire() as connection:
+        async with self._reading() as connection:
             return await listings.after(
                 connection,
                 tenant,
@@ -144,7 +154,7 @@ class Queries:
 
     async def flows(self, tenant: str) -> list[Document]:
         """Read a tenant's flows by name, retired ones too."""
-        async with self._pool.acquire() as connection:
+        async with self._reading() as connection:
             return (await workflows.flows(connection, tenant)).rows
 
     async def projections(self) -> list[dict[str, Any]]:
@@ -153,17 +163,17 @@ class Queries:
 
     async def waiting(self, limit: int) -> list[Document]:
         """Read which runs wait for a worker, in the order they were queued."""
-        async with self._pool.acquire() as connection:
+        async with self._reading() as connection:
             return (await dispatch.waiting(connection, limit)).rows
 
     async def claimed(self) -> list[Document]:
         """Read which runs are in a worker's hands."""
-        async with self._pool.acquire() as connection:
+        async with self._reading() as connection:
             return (await dispatch.claimed(connection)).rows
 
     async def overdue(self) -> list[Document]:
         """Read which runs have outlived their flow's timeout."""
-        async with self._pool.acquire() as connection:
+        async with self._reading() as connection:
             return (await dispatch.overdue(connection)).rows
 
     async def visible(self, position: int) -> None:

@@ -1,0 +1,99 @@
+"""``flowledger flows``: register the flows of a file, and list what is registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from projections.flow import Flow
+from service.cli.ledger import Ledger, open_ledger, print_json, run
+from service.flows.catalogue import Catalogue
+from service.flows.definitions import FlowDefinition, load_definitions
+from service.flows.registration import Changes, plan_changes, register
+from service.http.discovery import discover
+from service.runs.commands import Origin
+
+TENANT = click.option("--tenant", default="default", show_default=True, help="Whose catalogue.")
+ORIGIN = Origin(actor="cli", source="cli")
+
+
+@click.group()
+def flows() -> None:
+    """Register the flows of a file, and list what is registered."""
+
+
+@flows.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@TENANT
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def load(path: Path, tenant: str, dry_run: bool) -> None:
+    """Make the flows of PATH (a flows.yaml, or the folder with it) the tenant's catalogue.
+
+    Says what is added, changed and retired, and does it. A flow that is no more in the file is
+    retired: its runs stay, new ones cannot be started. A file with a mistake is refused whole.
+    """
+    run(_load(path, tenant, dry_run=dry_run))
+
+
+async def _load(path: Path, tenant: str, *, dry_run: bool) -> None:
+    definitions = load_definitions(path)
+    async with open_ledger() as ledger:
+        changes = await _change(ledger, tenant, definitions, dry_run=dry_run)
+    for line in changes.lines():
+        click.echo(line)
+    if dry_run:
+        click.echo("dry run: nothing was done")
+
+
+async def _change(
+    ledger: Ledger, tenant: str, definitions: tuple[FlowDefinition, ...], *, dry_run: bool
+) -> Changes:
+    catalogue = Catalogue(ledger.log)
+    if not dry_run:
+        return await register(
+            ledger.log,
+            catalogue,
+            tenant=tenant,
+            definitions=definitions,
+            dialects=discover(),
+            origin=ORIGIN,
+        )
+    await catalogue.refresh(tenant)
+    return plan_changes(catalogue.shelf(tenant), definitions, discover())
+
+
+@flows.command("list")
+@TENANT
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every vendor's ids.")
+def list_flows(tenant: str, as_json: bool) -> None:
+    """List the tenant's flows by name."""
+    run(_list(tenant, as_json=as_json))
+
+
+async def _list(tenant: str, *, as_json: bool) -> None:
+    async with open_ledger() as ledger:
+        catalogue = Catalogue(ledger.log)
+        await catalogue.refresh(tenant)
+        found = catalogue.all(tenant)
+    if as_json:
+        print_json([_shown(flow) for flow in found])
+        return
+    for flow in found:
+        click.echo(f"{flow.fullname:<30} version {flow.version:<4} {flow.executor}")
+
+
+def _shown(flow: Flow) -> dict[str, object]:
+    return {
+        "fullname": flow.fullname,
+        "version": flow.version,
+        "number": flow.number,
+        "executor": flow.executor,
+        "exclusive": flow.exclusive,
+        "timeout_s": flow.timeout_s,
+        "definition": flow.definition,
+        "vendor_ids": flow.ids,
+    }
+
+
+VERB = flows
