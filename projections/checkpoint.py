@@ -1,0 +1,124 @@
+"""Waiting for read models to pass a position: read your writes."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from events.database import Pool, load, translate
+from events.envelope import Position
+from events.errors import LogError
+from projections.errors import UnknownProjection
+from projections.runner import Runner
+
+POLL_S: Final = 0.005
+"""Seconds between two looks at the checkpoints while somebody waits."""
+
+AWAY_S: Final = 0.25
+"""Seconds between two looks while the database does not answer."""
+
+_SQL: Final = Path(__file__).parent / "sql"
+_log = logging.getLogger("flowledger.projections")
+
+_Heap = list[tuple[Position, int, asyncio.Future[None]]]
+
+
+class Checkpoints:
+    """Where the read models that answer stand; one for each process.
+
+    What this process applies itself wakes its waiters at once. What others apply is seen by a look
+    every 5 ms, one for the whole process, and only while somebody waits.
+    """
+
+    def __init__(self, pool: Pool, runner: Runner | None = None) -> None:
+        self._pool = pool
+        self._positions: dict[str, Position] = {}
+        self._paused: frozenset[str] = frozenset()
+        self._waiting: dict[frozenset[str], _Heap] = {}
+        self._numbers = itertools.count()
+        self._poll: asyncio.Task[None] | None = None
+        self._news = False
+        if runner is not None:
+            self._positions.update(runner.positions)
+            runner.on_advance(self._advance)
+
+    async def position(self, name: str) -> Position:
+        """Read where a read model stands now.
+
+        Raises:
+            UnknownProjection: there is none of this name.
+            LogUnavailable: the database does not answer.
+        """
+        await self._look()
+        if name not in self._positions:
+            raise UnknownProjection([name])
+        return self._positions[name]
+
+    async def wait(self, position: Position, names: Collection[str], timeout_s: float) -> bool:
+        """Wait until these read models have passed a position; False if that takes longer.
+
+        A paused one does not count: nobody knows when it goes on.
+        """
+        wanted = frozenset(names)
+        if self._reached(wanted) >= position:
+            return True
+        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heap = self._waiting.setdefault(wanted, [])
+        heapq.heappush(heap, (position, next(self._numbers), passed))
+        self._start_polling()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await passed
+        except TimeoutError:
+            return False
+        return True
+
+    def _reached(self, names: frozenset[str]) -> Position:
+        counted = names - self._paused if self._paused else names
+        return min((self._positions.get(name, Position(0)) for name in counted), default=_NEVER)
+
+    def _advance(self, name: str, position: Position) -> None:
+        self._news = True
+        self._positions[name] = position
+        self._wake()
+
+    def _wake(self) -> None:
+        for names, heap in list(self._waiting.items()):
+            reached = self._reached(names)
+            while heap and (heap[0][0] <= reached or heap[0][2].done()):
+                passed = heapq.heappop(heap)[2]
+                if not passed.done():
+                    passed.set_result(None)
+            if not heap:
+                del self._waiting[names]
+
+    def _start_polling(self) -> None:
+        if self._poll is None or self._poll.done():
+            self._poll = asyncio.create_task(self._keep_looking(), name="poll checkpoints")
+
+    async def _keep_looking(self) -> None:
+        while self._waiting:
+            self._news = False
+            await asyncio.sleep(POLL_S)
+            if self._news or not self._waiting:
+                continue
+            try:
+                await self._look()
+            except LogError as error:
+                _log.warning("checkpoints cannot be read: %s", error)
+                await asyncio.sleep(AWAY_S)
+
+    async def _look(self) -> None:
+        with translate():
+            rows = await self._pool.fetch(load(_SQL, "positions"))
+        self._positions.update({row["name"]: row["position"] for row in rows})
+        self._paused = frozenset(row["name"] for row in rows if row["state"] == "paused")
+        self._wake()
+
+
+_NEVER: Final = Position(2**63 - 1)

@@ -1,0 +1,121 @@
+"""The contract of a projection: how a read model is folded from events, and kept in its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from events.envelope import Event
+from events.types import RUN_TYPES, TASK_TYPES
+from projections.columns import Record
+from projections.errors import NothingBefore
+from projections.flow import Flow
+from projections.flows import Flows
+
+Key = tuple[str, str, str]
+"""What a state is of: kind (``run``, ``flow``, ``list``), tenant, and the name in the tenant."""
+
+States = dict[Key, Any]
+"""States by key, for the fold to change: None has no row, of a missing key nothing is known."""
+
+Columns = tuple[list[Any], ...]
+"""What ``store.sql`` writes, as parallel arrays: its parameters from the fifth on."""
+
+RUN_EVENTS: Final = RUN_TYPES | TASK_TYPES
+"""The event types of a run's stream."""
+
+
+class KnownFlows(Protocol):
+    """The flow versions that the runs of a batch name."""
+
+    def of(self, event: Event) -> Flow:
+        """Give the flow version that a `RunQueued` names."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """One read model. Its folder exposes it as ``PROJECTION``.
+
+    The fold is pure: the events, the flows they name and the states before give the states after,
+    in any process, in batches of any size. The tables are written in one statement.
+
+    - ``types``: the events it folds; all others pass by.
+    - ``keys``: the states that folding an event needs.
+    - ``fold``: folds one event into the states; gives the keys whose rows changed.
+    - ``revive``: makes a state of a row of ``load.sql``.
+    - ``columns``: makes the parameters of ``store.sql`` of the states that changed.
+    - ``document``: what a reader is shown of a state.
+
+    ``folder`` holds its SQL. ``create*.sql`` and ``index*.sql`` make its tables, in the order of
+    their names, indexes last. ``load.sql`` takes kinds, tenants and names as arrays and gives a row
+    with ``kind``, ``tenant``, ``name`` for each that exists. ``store.sql`` takes the checkpoint
+    (name, version, position before, position after) and the columns; it moves the checkpoint and
+    writes, or does neither and answers false.
+    """
+
+    name: str
+    version: int
+    types: frozenset[str]
+    folder: Path
+    keys: Callable[[Event], Sequence[Key]]
+    fold: Callable[[States, Event, KnownFlows], Sequence[Key]]
+    revive: Callable[[Record], Any]
+    columns: Callable[[States, Iterable[Key]], Columns]
+    document: Callable[[Any], Any]
+
+    @property
+    def schema(self) -> str:
+        """The Postgres schema of this version's tables."""
+        return schema_of(self.name, self.version)
+
+
+def schema_of(name: str, version: int) -> str:
+    """Name the Postgres schema of a version of a read model.
+
+    >>> schema_of("executions", 1)
+    'executions_v1'
+    """
+    return f"{name}_v{version}"
+
+
+def run_key(event: Event) -> Key:
+    """Give the key of the run whose stream an event is in."""
+    return ("run", event.tenant, event.stream[4:])
+
+
+def run_keys(event: Event) -> Sequence[Key]:
+    """Give the key of an event's run as the only one."""
+    return (("run", event.tenant, event.stream[4:]),)
+
+
+def state_of(states: States, key: Key) -> Any:  # noqa: ANN401 - each read model has its own states
+    """Give the state of what an event after the first is about.
+
+    Raises:
+        NothingBefore: there is none.
+    """
+    state = states.get(key)
+    if state is None:
+        raise NothingBefore(*key)
+    return state
+
+
+async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows) -> Any | None:  # noqa: ANN401
+    """Fold one run's stream alone: what the read model shows of the run after these events.
+
+    None when the read model has nothing to show of it. Events of other types pass by.
+
+    Raises:
+        UnknownFlowVersion: the run names a flow version that its catalogue does not hold.
+        LogError: the log cannot be read.
+    """
+    taken = [event for event in events if event.type in projection.types]
+    await flows.prepare(taken)
+    states: States = {}
+    for event in taken:
+        projection.fold(states, event, flows)
+    state = states.get(run_key(taken[0])) if taken else None
+    return None if state is None else projection.document(state)

@@ -1,0 +1,20 @@
+"""What waits for a worker, what workers have claimed, and what must be over by a deadline."""
+
+from pathlib import Path
+
+from projections.projection import Projection, run_keys
+from projections.read_models.dispatch import apply, read
+
+__all__ = ["PROJECTION", "read"]
+
+PROJECTION = Projection(
+    name="dispatch",
+    version=1,
+    types=apply.TYPES,
+    folder=Path(__file__).parent,
+    keys=run_keys,
+    fold=apply.fold,
+    revive=apply.revive,
+    columns=apply.columns,
+    document=apply.document,
+)

@@ -1,0 +1,4 @@
+-- Finds a run by its id, and an insert its conflict.
+-- no parameters
+-- is the index
+create unique index dispatch_run_id on dispatch (tenant, run_id)

@@ -1,0 +1,51 @@
+"""The fold of `executions`: a run's facts as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from events.envelope import Event
+from events.types import RUN_QUEUED
+from projections.columns import Record, columns_of
+from projections.facts import RunFacts, advance, queued
+from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+
+
+def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
+    """Fold one event of a run into its facts."""
+    key = run_key(event)
+    if event.type == RUN_QUEUED:
+        states[key] = queued(event, flows.of(event))
+    else:
+        advance(state_of(states, key), event)
+    return (key,)
+
+
+def revive(row: Record) -> RunFacts:
+    """Read a run's facts back from its row."""
+    facts: RunFacts = orjson.loads(row["document"])
+    return facts
+
+
+def columns(states: States, changed: Iterable[Key]) -> Columns:
+    """Write tenant, run_id, run_number, flow_number, queued_position, document."""
+    return columns_of((_row(states[key]) for key in changed), 6)
+
+
+def _row(run: RunFacts) -> tuple[Any, ...]:
+    return (
+        run["tenant"],
+        run["run_id"],
+        run["run_number"],
+        run["flow_number"],
+        run["queued_position"],
+        orjson.dumps(run),
+    )
+
+
+def document(run: RunFacts) -> RunFacts:
+    """Show a run: its facts."""
+    return run

@@ -1,0 +1,161 @@
+"""The fold of `listings`: a place in two lists for each run, and counts that lead to pages.
+
+A tenant's list is named by the empty text, a flow's by its fullname. A run's ordinal in a list is
+given once, in the order of `RunQueued`, and never again; a block is a thousand ordinals, with the
+number of runs that are still listed. Leaving a list changes a block's count and nobody's ordinal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from events.envelope import Event
+from events.types import RUN_QUEUED, RUN_UNLISTED
+from projections.columns import Record, columns_of
+from projections.facts import RunFacts, advance, queued
+from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+
+BLOCK: Final = 1000
+"""Ordinals in a block; the statements that find pages say the same."""
+
+ALL: Final = ""
+"""The name of a tenant's list of all its runs."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A run in its two lists. ``counted``: the tables count it as issued; ``live``: as listed."""
+
+    run: RunFacts
+    ordinal: int
+    flow_ordinal: int
+    unlisted_position: int | None = None
+    counted: bool = False
+    live: bool = False
+
+
+@dataclass(slots=True)
+class Issued:
+    """How many ordinals a list has given."""
+
+    ordinals: int = 0
+
+
+def keys(event: Event) -> Sequence[Key]:
+    """Name the run, and the lists that a new run enters."""
+    if event.type != RUN_QUEUED:
+        return (run_key(event),)
+    tenant = event.tenant
+    return (run_key(event), ("list", tenant, ALL), ("list", tenant, event.data["flow"]))
+
+
+def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
+    """Fold one event of a run into its row."""
+    key = run_key(event)
+    if event.type == RUN_QUEUED:
+        _, whole, flow = keys(event)
+        run = queued(event, flows.of(event))
+        states[key] = Place(run, _next(states, whole), _next(states, flow))
+        return (key,)
+    place: Place = state_of(states, key)
+    advance(place.run, event)
+    if event.type == RUN_UNLISTED and place.unlisted_position is None:
+        place.unlisted_position = event.position
+    return (key,)
+
+
+def _next(states: States, key: Key) -> int:
+    if states.get(key) is None:
+        states[key] = Issued()
+    issued: Issued = states[key]
+    issued.ordinals += 1
+    return issued.ordinals - 1
+
+
+def revive(row: Record) -> Place | Issued:
+    """Read a run, or a list's count, back from its row."""
+    if row["kind"] == "list":
+        return Issued(row["issued"])
+    run: RunFacts = orjson.loads(row["document"])
+    run["metrics"] = []
+    unlisted = row["unlisted_position"]
+    return Place(
+        run, row["ordinal"], row["flow_ordinal"], unlisted, counted=True, live=unlisted is None
+    )
+
+
+def columns(states: States, changed: Iterable[Key]) -> Columns:
+    """Write runs (11 columns); what their lists gain (4); what their blocks gain (6)."""
+    places: list[Place] = [states[key] for key in changed]
+    rows = columns_of(map(_row, places), 11)
+    return (*rows, *_gains(places))
+
+
+def _row(place: Place) -> tuple[Any, ...]:
+    run = place.run
+    return (
+        run["tenant"],
+        run["run_id"],
+        place.ordinal,
+        run["fullname"],
+        place.flow_ordinal,
+        run["queued_position"],
+        run["status"],
+        run["started_by"],
+        run["created_us"],
+        place.unlisted_position,
+        orjson.dumps(document(place)),
+    )
+
+
+@dataclass(slots=True)
+class _Gain:
+    """What a block gains, and the position and time it begins with if it is new."""
+
+    first_position: int
+    first_created_us: int
+    issued: int = 0
+    live: int = 0
+
+
+def _gains(places: Iterable[Place]) -> Columns:
+    blocks: dict[tuple[str, str, int], _Gain] = {}
+    for place in places:
+        _count(place, blocks)
+    issued: Counter[tuple[str, str]] = Counter()
+    live: Counter[tuple[str, str]] = Counter()
+    for (tenant, name, _), gain in blocks.items():
+        issued[tenant, name] += gain.issued
+        live[tenant, name] += gain.live
+    lists = [(*name, issued[name], live[name]) for name in issued]
+    parts = [(*block, g.live, g.first_position, g.first_created_us) for block, g in blocks.items()]
+    return (*columns_of(lists, 4), *columns_of(parts, 6))
+
+
+def _count(place: Place, blocks: dict[tuple[str, str, int], _Gain]) -> None:
+    listed = place.unlisted_position is None
+    issued, live = int(not place.counted), int(listed) - int(place.live)
+    place.counted, place.live = True, listed
+    if not issued and not live:
+        return
+    run = place.run
+    for name, ordinal in ((ALL, place.ordinal), (run["fullname"], place.flow_ordinal)):
+        block = (run["tenant"], name, ordinal // BLOCK)
+        gain = blocks.setdefault(block, _Gain(run["queued_position"], run["created_us"]))
+        gain.first_position = min(gain.first_position, run["queued_position"])
+        gain.first_created_us = min(gain.first_created_us, run["created_us"])
+        gain.issued += issued
+        gain.live += live
+
+
+def document(place: Place) -> Mapping[str, Any]:
+    """Show a row: a run's facts without metrics, its error without the traceback."""
+    shown = {name: value for name, value in place.run.items() if name != "metrics"}
+    if error := place.run["error"]:
+        shown["error"] = {**error, "traceback": None}
+    return shown

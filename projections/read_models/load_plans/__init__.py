@@ -1,0 +1,20 @@
+"""The tree of each run: plan, group, schema, table, with rolled-up states."""
+
+from pathlib import Path
+
+from projections.projection import RUN_EVENTS, Projection, run_keys
+from projections.read_models.load_plans import apply, read
+
+__all__ = ["PROJECTION", "read"]
+
+PROJECTION = Projection(
+    name="load_plans",
+    version=1,
+    types=RUN_EVENTS,
+    folder=Path(__file__).parent,
+    keys=run_keys,
+    fold=apply.fold,
+    revive=apply.revive,
+    columns=apply.columns,
+    document=apply.document,
+)

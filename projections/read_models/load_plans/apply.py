@@ -1,0 +1,199 @@
+"""The fold of `load_plans`: where a run stands, and its tree with states rolled up from the tables.
+
+Source: Incorta's public API v2, load plan status: a plan has groups, a group schemas, a schema
+objects, and only an object has a state that is not made from those below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+import orjson
+
+from events.envelope import Event
+from events.types import RUN_QUEUED
+from projections.columns import Record, columns_of
+from projections.facts import Standing, stand
+from projections.flow import Flow, Plan, PlanGroup, PlanTask
+from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+from projections.task_facts import TaskStatus, task_status
+
+State = TaskStatus | Literal["partial"]
+"""``partial``: all below has ended, and not all alike."""
+
+
+class Table(TypedDict):
+    """A leaf. ``task`` is the path of the task that loads it."""
+
+    name: str
+    state: TaskStatus
+    task: str
+
+
+class Schema(TypedDict):
+    """A schema and its tables."""
+
+    name: str
+    state: State
+    tables: list[Table]
+
+
+class Group(TypedDict):
+    """A group and its schemas."""
+
+    name: str
+    state: State
+    schemas: list[Schema]
+
+
+class PlanRun(Standing):
+    """What a load plan shows of the run itself."""
+
+    run_id: str
+    run_number: int
+    tenant: str
+    fullname: str
+    flow_ids: Mapping[str, Mapping[str, Any]]
+
+
+class LoadPlan(TypedDict):
+    """A run as a load plan."""
+
+    run: PlanRun
+    groups: list[Group]
+
+
+def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
+    """Fold one event of a run into its tree."""
+    key = run_key(event)
+    if event.type == RUN_QUEUED:
+        states[key] = _begin(event, flows.of(event))
+    else:
+        _advance(state_of(states, key), event)
+    return (key,)
+
+
+def _begin(event: Event, flow: Flow) -> LoadPlan:
+    return {
+        "run": {
+            "run_id": event.data["run_id"],
+            "run_number": event.data["run_number"],
+            "tenant": event.tenant,
+            "fullname": event.data["flow"],
+            "flow_ids": flow.ids,
+            "status": "queued",
+            "failing": False,
+            "tasks_succeeded": 0,
+            "position": event.position,
+        },
+        "groups": planned(flow.plan),
+    }
+
+
+def _advance(plan: LoadPlan, event: Event) -> None:
+    stand(plan["run"], event)
+    if state := task_status(event):
+        task = event.data["task"]
+        for table in tables(plan):
+            if table["task"] == task:
+                table["state"] = state
+
+
+def revive(row: Record) -> LoadPlan:
+    """Read a run's tree back from its row."""
+    plan: LoadPlan = orjson.loads(row["document"])
+    return plan
+
+
+def columns(states: States, changed: Iterable[Key]) -> Columns:
+    """Write tenant, run_id, run_number, document."""
+    return columns_of((_row(document(states[key])) for key in changed), 4)
+
+
+def _row(plan: LoadPlan) -> tuple[Any, ...]:
+    run = plan["run"]
+    return (run["tenant"], run["run_id"], run["run_number"], orjson.dumps(plan))
+
+
+def document(plan: LoadPlan) -> LoadPlan:
+    """Show a run's tree, rolled up."""
+    roll_up(plan)
+    return plan
+
+
+def planned(plan: Plan) -> list[Group]:
+    """Lay out a plan's groups, all pending. A flow without a load plan has its steps as groups."""
+    if plan.groups:
+        return [_of_group(group, plan) for group in plan.groups]
+    steps: dict[str, list[PlanTask]] = {}
+    for task in plan.tasks:
+        if task.hook is None:
+            steps.setdefault(_step_of(task), []).append(task)
+    return [_of_tasks(step, tasks) for step, tasks in steps.items()]
+
+
+def _step_of(task: PlanTask) -> str:
+    return task.path.partition("/")[0] if task.groups else task.path
+
+
+def _of_group(group: PlanGroup, plan: Plan) -> Group:
+    if not group.schemas:
+        return _of_tasks(group.name, (plan.by_path[path] for path in group.tasks))
+    return _group(
+        group.name,
+        [
+            _schema(schema.name, ((table.name, table.task) for table in schema.tables))
+            for schema in group.schemas
+        ],
+    )
+
+
+def _of_tasks(step: str, tasks: Iterable[PlanTask]) -> Group:
+    return _group(step, [_schema(step, ((f"{step}.{task.key}", task.path) for task in tasks))])
+
+
+def _group(name: str, schemas: list[Schema]) -> Group:
+    return {"name": name, "state": "pending", "schemas": schemas}
+
+
+def _schema(name: str, named: Iterable[tuple[str, str]]) -> Schema:
+    leaves: list[Table] = [
+        {"name": table, "state": "pending", "task": task} for table, task in named
+    ]
+    return {"name": name, "state": "pending", "tables": leaves}
+
+
+def tables(plan: LoadPlan) -> Iterator[Table]:
+    """Walk the leaves of a tree."""
+    for group in plan["groups"]:
+        for schema in group["schemas"]:
+            yield from schema["tables"]
+
+
+def roll_up(plan: LoadPlan) -> None:
+    """Settle the states of schemas and groups from the tables below them."""
+    for group in plan["groups"]:
+        for schema in group["schemas"]:
+            schema["state"] = rolled(table["state"] for table in schema["tables"])
+        group["state"] = rolled(schema["state"] for schema in group["schemas"])
+
+
+def rolled(children: Iterable[State]) -> State:
+    """Make one state of those below: all alike is that, anything open is running.
+
+    What has ended unalike is cancelled when any is, else partial; nothing below is nothing to do.
+
+    >>> rolled(["succeeded", "pending"])
+    'running'
+    >>> rolled(["succeeded", "failed"])
+    'partial'
+    """
+    states = set(children)
+    if len(states) == 1:
+        return states.pop()
+    if states & {"pending", "running"}:
+        return "running"
+    if "cancelled" in states:
+        return "cancelled"
+    return "partial" if states else "succeeded"

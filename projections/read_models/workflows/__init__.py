@@ -1,0 +1,21 @@
+"""Flows, and each run in full with its tasks and what they waited for."""
+
+from pathlib import Path
+
+from events.types import CATALOGUE_TYPES
+from projections.projection import RUN_EVENTS, Projection
+from projections.read_models.workflows import apply, read
+
+__all__ = ["PROJECTION", "read"]
+
+PROJECTION = Projection(
+    name="workflows",
+    version=1,
+    types=RUN_EVENTS | CATALOGUE_TYPES,
+    folder=Path(__file__).parent,
+    keys=apply.keys,
+    fold=apply.fold,
+    revive=apply.revive,
+    columns=apply.columns,
+    document=apply.document,
+)

@@ -1,0 +1,102 @@
+"""The fold of `workflows`: a run's facts with those of its tasks, and each catalogue's flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from events.envelope import Event
+from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
+from projections.columns import Record, columns_of
+from projections.facts import RunFacts, advance, micros, queued
+from projections.projection import (
+    Columns,
+    Key,
+    KnownFlows,
+    States,
+    run_key,
+    run_keys,
+    state_of,
+)
+from projections.task_facts import TaskFacts, advance_task, pending_tasks
+
+
+@dataclass(slots=True)
+class Workflow:
+    """A run, and its tasks by path in the plan's order."""
+
+    run: RunFacts
+    tasks: dict[str, TaskFacts]
+
+
+def keys(event: Event) -> Sequence[Key]:
+    """Name the run, or the flow, that an event is about."""
+    if event.type in CATALOGUE_TYPES:
+        return (("flow", event.tenant, event.data["fullname"]),)
+    return run_keys(event)
+
+
+def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
+    """Fold one event of a run or of a catalogue."""
+    if event.type in CATALOGUE_TYPES:
+        return _fold_flow(states, event)
+    key = run_key(event)
+    if event.type == RUN_QUEUED:
+        flow = flows.of(event)
+        states[key] = Workflow(queued(event, flow), pending_tasks(event, flow))
+    else:
+        _advance(state_of(states, key), event)
+    return (key,)
+
+
+def _advance(workflow: Workflow, event: Event) -> None:
+    advance(workflow.run, event)
+    if event.type in TASK_TYPES:
+        advance_task(workflow.tasks[event.data["task"]], event)
+
+
+def _fold_flow(states: States, event: Event) -> Sequence[Key]:
+    key = keys(event)[0]
+    now = micros(event.recorded_at)
+    if event.type == FLOW_RETIRED:
+        change = {"retired": True, "updated_us": now, "position": event.position}
+        states[key] = state_of(states, key) | change
+        return (key,)
+    before = states.get(key)
+    states[key] = {
+        **{name: value for name, value in event.data.items() if name != "plan"},
+        "tenant": event.tenant,
+        "retired": False,
+        "created_us": before["created_us"] if before else now,
+        "updated_us": now,
+        "position": event.position,
+    }
+    return (key,)
+
+
+def revive(row: Record) -> Workflow | dict[str, Any]:
+    """Read a run, or a flow, back from its row."""
+    document: Any = orjson.loads(row["document"])
+    if row["kind"] == "flow":
+        flow: dict[str, Any] = document
+        return flow
+    return Workflow(document, {task["path"]: task for task in document.pop("tasks")})
+
+
+def columns(states: States, changed: Iterable[Key]) -> Columns:
+    """Write tenant, run_id, document of runs; then tenant, fullname, document of flows."""
+    rows: dict[str, list[tuple[str, str, bytes]]] = {"run": [], "flow": []}
+    for kind, tenant, name in changed:
+        shown = document(states[kind, tenant, name])
+        rows[kind].append((tenant, name, orjson.dumps(shown)))
+    return (*columns_of(rows["run"], 3), *columns_of(rows["flow"], 3))
+
+
+def document(state: Workflow | dict[str, Any]) -> Mapping[str, Any]:
+    """Show a run with its tasks in the plan's order, or a flow."""
+    if isinstance(state, Workflow):
+        return {**state.run, "tasks": list(state.tasks.values())}
+    return state

@@ -1,0 +1,4 @@
+-- Finds a tenant's flows in the order of their names, and an insert its conflict.
+-- no parameters
+-- is the index
+create unique index flows_fullname on flows (tenant, fullname)

@@ -1,0 +1,32 @@
+"""The reads of `workflows`: each one statement, each with its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from events.database import load
+from projections.answers import Found, Rows, found, rows_of
+from projections.columns import columns_of
+
+_SQL: Final = Path(__file__).parent
+
+
+async def by_run_ids(
+    connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
+) -> Found[tuple[str, str]]:
+    """Find runs by tenant and run id, each as `RunFacts` with ``tasks``, a list of `TaskFacts`."""
+    tenants, run_ids = columns_of(keys, 2)
+    return found(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
+
+
+async def flows(connection: asyncpg.Connection, tenant: str) -> Rows:
+    """List a tenant's flows by name, retired ones too.
+
+    Each is its newest version as `FlowRegistered` told it, without the plan, and
+    has ``tenant``, ``retired``, ``created_us``, ``updated_us`` and ``position``.
+    """
+    return rows_of(await connection.fetch(load(_SQL, "flows"), tenant))

@@ -1,0 +1,120 @@
+"""What the ledger knows of a task of a run, folded as `projections.facts` folds the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypedDict
+from uuid import UUID, uuid5
+
+from events import types
+from events.envelope import Data, Event
+from projections.facts import SUCCESSES, happened, micros
+from projections.flow import Flow
+from projections.told import Failure, failure, integer, mapping, text, texts
+
+TaskStatus = Literal["pending", "running", "succeeded", "warned", "failed", "cancelled", "skipped"]
+
+
+class TaskFacts(TypedDict):
+    """All that is shown of a task of a run. ``started_us`` is the first attempt's."""
+
+    id: str
+    path: str
+    key: str
+    previous: list[str]
+    groups: list[str]
+    hook: str | None
+    status: TaskStatus
+    attempt: int
+    created_us: int
+    started_us: int | None
+    ended_us: int | None
+    updated_us: int
+    result: Any
+    error: Failure | None
+    warnings: list[str]
+    metrics: dict[str, Any]
+    log: str | None
+
+
+_TASK_STATUS: Final[Mapping[str, TaskStatus]] = {
+    types.TASK_STARTED: "running",
+    types.TASK_SUCCEEDED: "succeeded",
+    types.TASK_WARNED: "warned",
+    types.TASK_FAILED: "failed",
+    types.TASK_CANCELLED: "cancelled",
+    types.TASK_SKIPPED: "skipped",
+}
+
+
+def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
+    """Begin the facts of a run's tasks, by path and in the plan's order, from its `RunQueued`."""
+    run = UUID(event.data["run_id"])
+    ids = {task.path: str(uuid5(run, task.path)) for task in flow.plan.tasks}
+    now = micros(event.recorded_at)
+    return {
+        task.path: {
+            "id": ids[task.path],
+            "path": task.path,
+            "key": task.key,
+            "previous": [ids[path] for path in task.previous],
+            "groups": list(task.groups),
+            "hook": task.hook,
+            "status": "pending",
+            "attempt": 0,
+            "created_us": now,
+            "started_us": None,
+            "ended_us": None,
+            "updated_us": now,
+            "result": None,
+            "error": None,
+            "warnings": [],
+            "metrics": {},
+            "log": None,
+        }
+        for task in flow.plan.tasks
+    }
+
+
+def task_status(event: Event) -> TaskStatus | None:
+    """Give the state that an event brings its task to; None for one that changes none.
+
+    A failure that will be tried again leaves the task running.
+    """
+    if event.type == types.TASK_FAILED and event.data.get("will_retry"):
+        return "running"
+    return _TASK_STATUS.get(event.type)
+
+
+def advance_task(task: TaskFacts, event: Event) -> None:
+    """Fold an event about a task into its facts."""
+    data = event.data
+    task["updated_us"] = micros(event.recorded_at)
+    task["status"] = status = task_status(event) or task["status"]
+    if event.type == types.TASK_STARTED:
+        _start_task(task, event)
+    elif event.type in types.TASK_ENDS and status != "running":
+        task["ended_us"] = max(happened(event), task["started_us"] or task["created_us"])
+    if event.type == types.TASK_FAILED:
+        task["error"] = failure(data)
+    elif event.type in SUCCESSES:
+        task["error"] = None
+    if len(data) > 1:
+        _keep_output(task, data)
+
+
+def _start_task(task: TaskFacts, event: Event) -> None:
+    task["attempt"] = integer(event.data.get("attempt")) or task["attempt"] + 1
+    if task["started_us"] is None:
+        task["started_us"] = happened(event)
+
+
+def _keep_output(task: TaskFacts, data: Data) -> None:
+    if "result" in data:
+        task["result"] = data["result"]
+    if told := data.get("warnings"):
+        task["warnings"] = task["warnings"] + texts(told)
+    if measured := data.get("metrics"):
+        task["metrics"] = mapping(measured)
+    if data.get("log") is not None:
+        task["log"] = text(data["log"])
