@@ -1,7 +1,7 @@
 """What every dialect must keep, whatever its vendor: the shared suite's view of a vendor.
 
-Each vendor's folder here has a `vendor.py` with a `VENDOR`, which says in the vendor's own words how
-a client of that vendor asks. `test_contract.py` runs the promises against a real server.
+Each vendor's folder here has a `vendor.py` with a `VENDOR`, which says in the vendor's own words
+how a client of that vendor asks. `test_contract.py` runs the promises against a real server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from typing import Any, Protocol
 
 from service.dialects import discover
 
-STATES = ("queued", "running", "failing", "cancelling", "succeeded", "warned", "failed", "cancelled")
+STATES = (
+    "queued",
+    "running",
+    "failing",
+    "cancelling",
+    "succeeded",
+    "warned",
+    "failed",
+    "cancelled",
+)
 ENDS = ("succeeded", "warned", "failed", "cancelled")
 
 

@@ -17,7 +17,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import SERVICE
+from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
 from service.runs.commands import StartRun
 
@@ -38,6 +38,7 @@ async def status(request: web.Request) -> web.StreamResponse:
         document = await request.app[SERVICE].queries.load_plan(tenant, execution_id)
     except UnknownRun as error:
         raise unknown from error
+    request[POSITION] = document["run"]["position"]
     return json_response(rendering.tree(document, level))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import ClassVar
 
 from tests.dialects.suite import Call
 
 
 class Etlworks:
-    words = {
+    words: ClassVar = {
         "queued": "running",
         "running": "running",
         "failing": "running",
@@ -68,7 +69,15 @@ class Etlworks:
             yield Call("POST", f"/rest/v1/flows/{flow_id}/run"), 400
         yield Call("GET", "/rest/v1/executions/1"), 404
         start = self.start(run)
-        for body in (b"{", b"[]", b'"x"', b"\xff\xfe", b'{"a": "\\u0000"}', b'{"a": NaN}', b"[" * 9999):
+        for body in (
+            b"{",
+            b"[]",
+            b'"x"',
+            b"\xff\xfe",
+            b'{"a": "\\u0000"}',
+            b'{"a": NaN}',
+            b"[" * 9999,
+        ):
             yield start.sending(body), 400
         for body in ({"a": {}}, {"a": []}, {"a": 2**70}):
             yield start.sending(body), 400

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tests.dialects.suite import Call
 
 
 class Incorta:
-    words = {
+    words: ClassVar = {
         "queued": "Load State/In Queue",
         "running": "Load State/In Progress",
         "failing": "Load State/In Progress",
@@ -52,7 +54,15 @@ class Incorta:
         for tenant in ("Default", "nobody", "%2A", "*"):
             yield Call("GET", f"/incorta/api/v2/{tenant}/load-plan/status/1"), 404
         start = self.start(run)
-        for body in (b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"loadPlanName": "\\u0000"}', b"[" * 9999):
+        for body in (
+            b"",
+            b"{",
+            b"[]",
+            b'"x"',
+            b"\xff\xfe",
+            b'{"loadPlanName": "\\u0000"}',
+            b"[" * 9999,
+        ):
             yield start.sending(body), 400
         for body in ({}, {"loadPlanName": ""}, {"loadPlanName": 7}, {"loadPlanName": None}):
             yield start.sending(body), 400

@@ -1,4 +1,4 @@
-"""An answer that waits for hours: spaces keep it open, and it may be given up by the client alone."""
+"""An answer that waits for hours: spaces keep it open, and a client may give it up."""
 
 from __future__ import annotations
 

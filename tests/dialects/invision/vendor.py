@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tests.dialects.suite import Call
 
 RUN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 class Invision:
-    words = {
+    words: ClassVar = {
         "queued": "Pending",
         "running": "Running",
         "failing": "Running",
@@ -53,7 +55,15 @@ class Invision:
         yield Call("POST", "/api/pub/v1/dataflows/nothing/start"), 404
         yield Call("POST", f"/api/pub/v1/dataflows/{'x' * 5000}/start"), 404
         start = self.start(run)
-        for body in (b"{", b"[]", b'"x"', b"\xff\xfe", b'{"a": "\\u0000"}', b'{"a": NaN}', b"[" * 9999):
+        for body in (
+            b"{",
+            b"[]",
+            b'"x"',
+            b"\xff\xfe",
+            b'{"a": "\\u0000"}',
+            b'{"a": NaN}',
+            b"[" * 9999,
+        ):
             yield start.sending(body), 400
         for body in ({"globalArguments": []}, {"dataContext": 7}, {"activitiesExecutionData": {}}):
             yield start.sending(body), 400

@@ -1,0 +1,155 @@
+"""What every dialect's folder and its pure parts must keep, without a server."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from service import dialects, errors
+from service.http.dialect import FlowIdentity
+from tests.dialects.facts import FLOW_IDS, run_facts
+from tests.dialects.suite import DIALECTS, NAMES, Answer, Call, vendor
+
+ROOT = Path(dialects.__file__).parent
+FILES = frozenset(
+    [
+        "__init__",
+        "auth",
+        "errors",
+        "handlers",
+        "ids",
+        "parsing",
+        "rendering",
+        "routes",
+        "schemas",
+        "statuses",
+    ]
+)
+REFUSALS = (
+    errors.BadRequest("wrong"),
+    errors.InvalidPayload(["'a' is a required property"]),
+    errors.Unauthenticated(),
+    errors.Forbidden(),
+    errors.NotFound(),
+    errors.UnknownFlow("a.B"),
+    errors.UnknownRun("r"),
+    errors.FlowBusy(),
+    errors.TooLarge(),
+    errors.UnsupportedMediaType(),
+    errors.KeyReused(),
+    errors.Unavailable(),
+    errors.Overloaded(),
+    errors.PositionAhead(),
+    errors.PositionNotReached(),
+    errors.MethodNotAllowed("PATCH", ["GET"]),
+    errors.Crashed("request-1"),
+)
+
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def flow(number, tenant="default"):
+    return FlowIdentity(tenant, f"suite.FLOW_{number}", number)
+
+
+def test_all_five_are_found():
+    assert NAMES == ("director", "etlworks", "incorta", "invision", "naver")
+
+
+@every
+def test_folder_has_the_same_files_as_its_siblings(name):
+    assert {file.stem for file in (ROOT / name).glob("*.py")} >= FILES
+    assert (ROOT / name / "README.md").exists()
+
+
+@every
+def test_dialect_is_named_as_its_folder(name):
+    assert DIALECTS[name].name == name
+
+
+@every
+def test_every_handler_says_what_it_does(name):
+    for route in DIALECTS[name].routes():
+        said = getattr(route.handler, "__apispec__", None)
+        assert inspect.getdoc(route.handler) or said, route
+
+
+@every
+def test_every_sample_says_its_source(name):
+    for file in sorted((ROOT / name / "samples").glob("*.json")):
+        assert json.loads(file.read_bytes())["source"], file
+
+
+@every
+def test_unknown_paths_are_claimed_by_one_vendor(name):
+    path = vendor(name).unknown
+    assert [other for other in NAMES if DIALECTS[other].claims(path)] == [name]
+
+
+@every
+@pytest.mark.parametrize("path", ["/v1/runs", "/docs", "/health/live", "/metrics", "/"])
+def test_our_own_paths_are_no_vendors(name, path):
+    assert not DIALECTS[name].claims(path)
+
+
+@every
+def test_flow_ids_are_the_same_for_ever(name):
+    assert DIALECTS[name].flow_ids(flow(7), {}) == DIALECTS[name].flow_ids(flow(7), {})
+
+
+@every
+def test_flows_of_a_tenant_share_no_id(name):
+    made = [DIALECTS[name].flow_ids(flow(number), {}) for number in range(1, 200)]
+    for kind in made[0]:
+        assert len({ids[kind] for ids in made}) == len(made)
+
+
+@every
+def test_made_ids_can_be_given_back_as_fixed_ones(name):
+    made = DIALECTS[name].flow_ids(flow(7), {})
+    assert DIALECTS[name].flow_ids(flow(8), made) == made
+
+
+@every
+def test_fixed_id_of_an_unknown_name_is_refused(name):
+    with pytest.raises(ValueError, match="noSuchId"):
+        DIALECTS[name].flow_ids(flow(7), {"noSuchId": "1"})
+
+
+@every
+def test_run_ids_tell_runs_apart(name):
+    one = DIALECTS[name].run_ids(run_facts())
+    other = DIALECTS[name].run_ids(
+        run_facts(run_id="6f0f2f1e-5a0c-4f57-9d0e-0d6f1b6a7c11", run_number=880013)
+    )
+    assert one != other
+    assert one.keys() == other.keys()
+
+
+@every
+def test_run_ids_show_the_flows_too(name):
+    shown = DIALECTS[name].run_ids(run_facts())
+    assert shown.items() >= FLOW_IDS[name].items()
+
+
+@every
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
+def test_every_refusal_is_in_the_vendors_own_body(name, error):
+    path = vendor(name).unknown
+    request = make_mocked_request("GET", f"{path}?a=1")
+    response = DIALECTS[name].error(request, error)
+    assert response.content_type == "application/json"
+    answer = Answer(response.status, response.headers, response.body)
+    vendor(name).check_error(answer, Call("GET", path))
+
+
+@every
+def test_crash_says_nothing_of_what_crashed(name):
+    request = make_mocked_request("GET", vendor(name).unknown)
+    response = DIALECTS[name].error(request, errors.Crashed("request-1"))
+    assert response.status == 500
+    assert b"Traceback" not in response.body
