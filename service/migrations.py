@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from events.migrate import migrate
+from projections import registry
 
 _SERVICE: Final = Path(__file__).parent
-_PROJECTIONS: Final = _SERVICE.parent / "projections"
+_PROJECTIONS: Final = Path(registry.__file__).parent
 ROOMS: Final = (
     _PROJECTIONS,
     _SERVICE / "auth",
@@ -22,10 +23,11 @@ async def migrate_all(url: str) -> list[str]:
     """Apply what is missing, as the login role of ``url``; safe beside a running service.
 
     Returns:
-        The names of the migrations that were applied, in their order.
+        The names of the migrations that were applied and of the schemas that were made.
 
     Raises:
         MigrationRefused: the database cannot be migrated; says what to do.
         LogUnavailable: the server cannot be reached.
     """
-    return await migrate(url, [room / "sql" / "migrations" for room in ROOMS])
+    applied = await migrate(url, [room / "sql" / "migrations" for room in ROOMS])
+    return [*applied, *await registry.create_schemas(url)]

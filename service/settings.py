@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final, Literal, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
@@ -38,9 +40,9 @@ class OpenAccess(NamedTuple):
 class Settings:
     """What the service is told from outside.
 
-    ``database_url`` None means the embedded Postgres in ``home``; ``flows`` None means that no
-    flows are loaded at the start; ``max_body`` is in bytes; ``grace_s`` is how long running tasks
-    and requests may go on at the end.
+    ``database_url`` None means the embedded Postgres in ``home``; ``flows`` is the folder with
+    flows.yaml and the tasks of the workers; ``max_body`` is in bytes; ``grace_s`` is how long
+    running tasks and requests may go on at the end.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -114,12 +116,12 @@ def secret_key_file(home: Path) -> Path:
 def make_secret_key(home: Path) -> None:
     """Make the secret key's file, of mode 600, unless it is there."""
     home.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(secret_key_file(home), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "w") as file:
+    # Linked when it is whole: of two that make it at once one wins, and nobody reads half a key.
+    with NamedTemporaryFile("w", dir=home, prefix="secret_key.") as file:
         file.write(secrets.token_urlsafe(SECRET_KEY_BYTES))
+        file.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, secret_key_file(home))
 
 
 def parse_secret_key(text: str) -> bytes | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from service.http.discovery import discover
-from service.http.openapi import document, render
+from service.http.pages import Pages
 
 
 @click.command()
 def openapi() -> None:
     """Print the OpenAPI 3.1 document of all that is served."""
-    click.echo(render(document(discover())), nl=False)
+    click.echo(Pages(discover()).openapi_yaml, nl=False)
 
 
 VERB = openapi

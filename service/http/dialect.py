@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
+from marshmallow import Schema
 
 from service.auth.principal import Principal, Right
 
@@ -36,11 +37,33 @@ class FlowIdentity:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What openapi.yaml says of a dialect as a whole.
+
+    ``security`` are OpenAPI security schemes by name, any one of which suffices; ``error`` is the
+    body of every refusal, of the media type ``error_type``.
+    """
+
+    title: str
+    text: str
+    security: Mapping[str, Mapping[str, Any]]
+    error: type[Schema]
+    error_type: str = "application/json"
+
+
 class Dialect(Protocol):
     """One vendor's API. Each dialect package exposes an instance named ``DIALECT``."""
 
-    name: str
-    """The vendor's name: the folder, the key in ``vendor_ids``, the source of what it starts."""
+    @property
+    def name(self) -> str:
+        """Name the vendor: the folder, the key in ``vendor_ids``, the source of what it starts."""
+        ...
+
+    @property
+    def description(self) -> Description:
+        """Say what openapi.yaml tells of the dialect as a whole."""
+        ...
 
     def routes(self) -> Sequence[Route]:
         """List what is served; paths do not clash with any other dialect's."""

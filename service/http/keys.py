@@ -16,3 +16,9 @@ SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")
 
 PRINCIPAL: Final[web.RequestKey[Principal]] = web.RequestKey("principal", Principal)
 """Who asks; absent on open routes."""
+
+POSITION: Final[web.RequestKey[int]] = web.RequestKey("position", int)
+"""The position that the answer stands at, if the handler says so: `Flowledger-Position`."""
+
+REQUEST_ID: Final[web.RequestKey[str]] = web.RequestKey("request_id", str)
+"""The request's id, once `service.http.origins.request_id` was asked for it: `X-Request-Id`."""

@@ -1,0 +1,70 @@
+"""Health: is the process alive, and can it serve."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp import web
+
+from events.errors import LogError
+from service.http.decorators import docs
+from service.http.dialect import Route
+from service.http.json import json_response
+from service.http.keys import SERVICE
+from service.supervisor import Supervised
+
+PROBE_TIMEOUT_S: Final = 2.0
+_STATE: Final = {"content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+@docs(
+    summary="Tell that the process is alive",
+    responses={"200": {"description": "It is.", **_STATE}},
+)
+async def live(_request: web.Request) -> web.StreamResponse:
+    """Tell that the process is alive, whatever else is the matter."""
+    return json_response({"status": "alive"})
+
+
+@docs(
+    summary="Tell whether the service can serve",
+    responses={
+        "200": {"description": "It can.", **_STATE},
+        "503": {"description": "It cannot; `reasons` tells why.", **_STATE},
+    },
+)
+async def ready(request: web.Request) -> web.StreamResponse:
+    """Tell whether the service can serve: the database, the background tasks, the read models."""
+    service = request.app[SERVICE]
+    reasons: list[str] = []
+    state: dict[str, Any] = {"status": "ready", "reasons": reasons}
+    state["tasks"] = [_task(task, reasons) for task in service.supervisor.tasks]
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            state["head"] = await service.log.head()
+            state["projections"] = await service.queries.projections()
+    except (LogError, TimeoutError) as error:
+        reasons.append(f"the database does not answer: {error}")
+    if service.stopping:
+        reasons.append("the service is stopping")
+    if not reasons:
+        return json_response(state)
+    return json_response(state | {"status": "not ready"}, status=503, headers={"Retry-After": "1"})
+
+
+def _task(task: Supervised, reasons: list[str]) -> dict[str, Any]:
+    if task.state != "running":
+        reasons.append(f"background task {task.name} is {task.state}: {task.last_error}")
+    return {
+        "name": task.name,
+        "state": task.state,
+        "crashes": task.crashes,
+        "last_error": task.last_error,
+    }
+
+
+ROUTES: Final = (
+    Route("GET", "/health/live", live, None),
+    Route("GET", "/health/ready", ready, None),
+)

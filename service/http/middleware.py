@@ -1,0 +1,86 @@
+"""The one middleware: who asks, may they, and every refusal in the words of the address's owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from events.types import EVERY_TENANT
+from service.auth.credentials import Credentials
+from service.auth.principal import Principal, Right
+from service.errors import Forbidden
+from service.http.dialect import Dialect, Handler
+from service.http.keys import POSITION, PRINCIPAL, REQUEST_ID
+from service.http.refusals import check_target, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The owner of a route, and the right it asks for; None: it is open to all."""
+
+    dialect: Dialect
+    right: Right | None
+    ledger_wide: bool = False
+    """Whether keys of the whole ledger may use it."""
+
+    def admit(self, principal: Principal) -> None:
+        """Raise `Forbidden` unless the principal may use the route."""
+        if self.right is not None:
+            principal.require(self.right)
+        if principal.tenant == EVERY_TENANT and not self.ledger_wide:
+            raise Forbidden("a key of the whole ledger is for /v1 only")
+
+
+def front_door(
+    credentials: Credentials,
+    vendors: Sequence[Dialect],
+    own: Dialect,
+    served: Mapping[web.AbstractRoute, Served],
+) -> Middleware:
+    """Make the middleware; ``own`` answers for every address that no vendor claims.
+
+    It is one function with few calls, since every request goes through it.
+    """
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        known = served.get(request.match_info.route)
+        try:
+            if "%" in request.raw_path:
+                check_target(request.raw_path)
+            if known is not None and known.right is not None:
+                principal = await known.dialect.authenticate(request, credentials)
+                known.admit(principal)
+                request[PRINCIPAL] = principal
+            response = await handler(request)
+        except Exception as error:
+            if _too_late(request, error):
+                raise
+            owner = known.dialect if known is not None else _owner(request.path)
+            response = refuse(request, owner, error)
+        if POSITION in request or REQUEST_ID in request:
+            _stamp(request, response)
+        return response
+
+    def _owner(path: str) -> Dialect:
+        return next((dialect for dialect in vendors if dialect.claims(path)), own)
+
+    return answer
+
+
+def _too_late(request: web.Request, error: Exception) -> bool:
+    """Tell whether the answer has begun, or is one that is sent by raising it."""
+    redirects = isinstance(error, web.HTTPException) and error.status < 400  # noqa: PLR2004 - RFC 9110
+    return redirects or request.writer.output_size > 0
+
+
+def _stamp(request: web.Request, response: web.StreamResponse) -> None:
+    if response.prepared:
+        return
+    if (position := request.get(POSITION)) is not None:
+        response.headers["Flowledger-Position"] = str(position)
+    if (name := request.get(REQUEST_ID)) is not None:
+        response.headers["X-Request-Id"] = name

@@ -1,0 +1,234 @@
+"""openapi.yaml: an OpenAPI 3.1 document built from what the decorators put onto the handlers.
+
+On a handler, from `service.http.decorators` (aiohttp-apispec's own, with types)::
+
+    @docs(summary="Latest status of a flow", description="Longer text, markdown.")
+    @querystring_schema(EtlworksStatusQuery)  # each field a query parameter
+    @match_info_schema(EtlworksStatusPath)    # optional: types of the path's variables
+    @request_schema(EtlworksStartBody)        # a JSON body; required=False where it is optional
+    @response_schema(EtlworksExecution, 200, description="The execution")
+    @response_schema(EtlworksError, 409, description="The flow is running")
+    async def status(request: web.Request) -> web.Response:
+
+- Decorators document and never validate (their middleware is not installed): parse by hand.
+- Schemas are marshmallow ones, their class names begin with the vendor's (a trailing ``Schema`` is
+  dropped); ``metadata={"description": ..., "example": ...}`` and ``allow_none`` are taken over.
+- ``summary`` defaults to the first line of the handler's docstring.
+- Added by the builder, never by hand: tags, operation ids, path variables (strings unless
+  described), security, and the dialect's error body for 400 (where there are parameters), 401 and
+  403 (unless the route is open), 404 (where the path has variables), 413 (where there is a body)
+  and 503. A status that the handler describes itself wins.
+- Other media types: ``@docs(produces=["application/json", "application/x-ndjson"])``. A response by
+  hand: ``@docs(responses={"200": {"description": ..., "content": {...}}})``. A parameter by hand:
+  ``@docs(parameters=[{"in": "header", "name": ..., "schema": {"type": "string"}}])``.
+- A route with a pattern over its first segments (``/{prefix:.+}/api/...``) is not documented: give
+  the plain path a route of its own. Two routes with one handler are two operations.
+
+What is said of a dialect as a whole (title, security schemes, error body) is its
+`service.http.dialect.Description`, the attribute ``description`` of ``DIALECT``.
+
+Source: OpenAPI 3.1.0; aiohttp-apispec 3.0.0b2, whose own document is Swagger 2.0.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final, Protocol
+
+import yaml
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from service.http.dialect import Description, Route
+
+ERRORS: Final = {
+    400: "The request is malformed.",
+    401: "The credential is missing, malformed, unknown, expired or revoked.",
+    403: "The role of this credential does not allow that.",
+    404: "There is no such thing, or it belongs to another tenant.",
+    413: "The request is larger than the ledger keeps.",
+    503: "The service cannot answer now; `Retry-After` says when to try again.",
+}
+INFO: Final = {
+    "description": "One service that starts and records runs of data flows, and serves what was"
+    " recorded through five vendors' APIs and one of its own.",
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+_VARIABLE: Final = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
+_SPANNING: Final = re.compile(r"^/\{\w+:")
+_PARTS: Final = ("openapi", "info", "servers", "tags", "paths", "components")
+_ORDER: Final = ("path", "query", "header", "cookie")
+_LOCATIONS: Final = {"querystring": "query", "match_info": "path", "headers": "header"}
+
+
+class Documented(Protocol):
+    """What the document shows as one part: a dialect, or the pages of the service itself."""
+
+    @property
+    def name(self) -> str:
+        """Begin the operations' ids with it."""
+        ...
+
+    @property
+    def description(self) -> Description:
+        """Say what is common to the operations."""
+        ...
+
+    def routes(self) -> Sequence[Route]:
+        """List the operations."""
+        ...
+
+
+def document(parts: Iterable[Documented]) -> dict[str, Any]:
+    """Build the OpenAPI document of all dialects and pages, in their order."""
+    plugin = MarshmallowPlugin(schema_name_resolver=schema_name)
+    spec = APISpec(
+        title="Flowledger",
+        version=version("flowledger"),
+        openapi_version="3.1.0",
+        plugins=[plugin],
+        info=INFO,
+        servers=[{"url": "/"}],
+    )
+    for part in parts:
+        _add_part(spec, part)
+    whole = spec.to_dict()
+    whole["info"] = {"title": spec.title, "version": spec.version, **whole["info"]}
+    return {name: whole[name] for name in _PARTS if name in whole}
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Write a document as YAML, the same bytes for the same document."""
+    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def schema_name(schema: type[Schema] | Schema) -> str:
+    """Name a schema in the document: its class's name without a trailing ``Schema``."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__.removesuffix("Schema") or kind.__name__
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """No anchors: a repeated part is written out."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _add_part(spec: APISpec, part: Documented) -> None:
+    about = part.description
+    spec.tag({"name": about.title, "description": about.text})
+    for name, scheme in about.security.items():
+        spec.components.security_scheme(name, dict(scheme))
+    for route, path, operation_id in _documented(part):
+        operation = _operation(route, path, part)
+        operation["operationId"] = operation_id
+        spec.path(path=path, operations={route.method.lower(): operation})
+
+
+def _documented(part: Documented) -> Iterator[tuple[Route, str, str]]:
+    taken: set[str] = set()
+    for route in part.routes():
+        if _SPANNING.match(route.path):
+            continue
+        base = name = f"{part.name}_{getattr(route.handler, '__name__', 'call')}"
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        taken.add(name)
+        yield route, _VARIABLE.sub(r"{\1}", route.path), name
+
+
+def _operation(route: Route, path: str, part: Documented) -> dict[str, Any]:
+    said: dict[str, Any] = getattr(route.handler, "__apispec__", {})
+    summary = (route.handler.__doc__ or "").strip().partition("\n")[0]
+    parameters = [*_parameters(said), *copy.deepcopy(said.get("parameters", []))]
+    body = _request_body(said)
+    operation: dict[str, Any] = {
+        "tags": [part.description.title],
+        "summary": said.get("summary") or summary,
+        "description": said.get("description"),
+        "parameters": _with_path_variables(parameters, path),
+        "requestBody": body,
+        "responses": _responses(said, route, part, parametrised=bool(parameters or body)),
+        "security": [{name: []} for name in part.description.security] if route.right else [],
+    }
+    return {key: value for key, value in operation.items() if value or key == "security"}
+
+
+def _parameters(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in said.get("schemas", ()):
+        if location := _LOCATIONS.get(each["location"]):
+            yield {"in": location, "schema": each["schema"]}
+
+
+def _with_path_variables(parameters: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    described = {p.get("name") for p in parameters if p["in"] == "path"}
+    for parameter in parameters:
+        if parameter["in"] == "path" and "name" not in parameter:
+            described.update(f.data_key or n for n, f in parameter["schema"].fields.items())
+    plain = [
+        {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+        for name in _VARIABLE.findall(path)
+        if name not in described
+    ]
+    return sorted(plain + parameters, key=lambda each: _ORDER.index(each["in"]))
+
+
+def _request_body(said: Mapping[str, Any]) -> dict[str, Any] | None:
+    for each in said.get("schemas", ()):
+        if each["location"] == "json":
+            media: dict[str, Any] = {"schema": each["schema"]}
+            example = {k: v for k, v in each["example"].items() if k != "add_to_refs"}
+            if example:
+                media["example"] = example
+            required = bool(each["options"]["required"])
+            return {"required": required, "content": {"application/json": media}}
+    return None
+
+
+def _responses(
+    said: Mapping[str, Any], route: Route, part: Documented, *, parametrised: bool
+) -> dict[str, Any]:
+    produces = said.get("produces", ["application/json"])
+    refusal = [part.description.error_type]
+    found = {
+        str(code): _response(each, produces if int(code) < HTTPStatus.BAD_REQUEST else refusal)
+        for code, each in said.get("responses", {}).items()
+    }
+    for code in _usual_errors(route, parametrised=parametrised):
+        if str(code) not in found:
+            answer = {"schema": part.description.error, "description": ERRORS[code]}
+            found[str(code)] = _response(answer, refusal)
+    return dict(sorted(found.items()))
+
+
+def _usual_errors(route: Route, *, parametrised: bool) -> Iterator[int]:
+    variables = _VARIABLE.search(route.path) is not None
+    if parametrised or variables:
+        yield 400
+    if route.right:
+        yield from (401, 403)
+    if variables:
+        yield 404
+    if route.method in ("POST", "PUT", "PATCH"):
+        yield 413
+    if route.right:
+        yield 503
+
+
+def _response(said: Mapping[str, Any], media_types: Iterable[str]) -> dict[str, Any]:
+    answer = {"description": said.get("description") or "Done."}
+    if headers := said.get("headers"):
+        answer["headers"] = headers
+    if "content" in said:
+        answer["content"] = copy.deepcopy(said["content"])
+    elif "schema" in said:
+        answer["content"] = {name: {"schema": said["schema"]} for name in media_types}
+    return answer

@@ -1,0 +1,85 @@
+"""From what was raised to what is refused: one place where every error becomes a `ServiceError`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+import structlog
+from aiohttp import web
+
+from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable, MalformedJson
+from service.errors import (
+    BadRequest,
+    Crashed,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    ServiceError,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from service.http.dialect import Dialect
+from service.http.origins import request_id
+
+_log = structlog.get_logger(__name__)
+_BROKEN_ENCODING: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+
+
+def refuse(request: web.Request, dialect: Dialect, error: Exception) -> web.StreamResponse:
+    """Answer an error in the words of the dialect that owns the address; a crash is logged."""
+    refusal = refusal_of(request, error)
+    name = request_id(request)
+    if refusal.status == ServiceError.status:
+        facts = {"method": request.method, "path": request.path, "dialect": dialect.name}
+        _log.error("request crashed", exc_info=error, request_id=name, **facts)
+    else:
+        _log.debug("refused", status=refusal.status, reason=refusal.detail, request_id=name)
+    return _with_headers(dialect.error(request, refusal), refusal)
+
+
+def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa: PLR0911 - a table
+    """Translate what was raised; what nobody foresaw is `Crashed`."""
+    match error:
+        case ServiceError():
+            return error
+        case LogBusy():
+            return Overloaded(str(error))
+        case LogUnavailable() | AppendTimeout():
+            return Unavailable("the ledger's database does not answer; try again")
+        case MalformedJson() | InvalidEvent():
+            return BadRequest(str(error))
+        case web.HTTPNotFound():
+            return NotFound(f"there is nothing at {request.path}")
+        case web.HTTPMethodNotAllowed():
+            return MethodNotAllowed(error.method, error.allowed_methods)
+        case web.HTTPRequestEntityTooLarge():
+            return TooLarge(f"the body is larger than {request.client_max_size} bytes")
+        case web.HTTPUnsupportedMediaType():
+            return UnsupportedMediaType(error.text or "")
+        case _:
+            return Crashed(request_id(request))
+
+
+def check_target(target: str) -> None:
+    """Check path and query as they were sent, so that nobody meets broken text later.
+
+    Raises:
+        BadRequest: for broken percent-encoding, NUL, and what is no UTF-8 once decoded.
+    """
+    if _BROKEN_ENCODING.search(target):
+        raise BadRequest("the address has a NUL or broken percent-encoding")
+    try:
+        unquote_to_bytes(target).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("the address is not UTF-8") from error
+
+
+def _with_headers(response: web.Response, refusal: ServiceError) -> web.Response:
+    if isinstance(refusal, Unavailable):
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    if isinstance(refusal, MethodNotAllowed):
+        response.headers.setdefault("Allow", ", ".join(refusal.allowed))
+    return response

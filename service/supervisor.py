@@ -1,0 +1,105 @@
+"""The supervisor: background tasks with a name, restarted when they crash, their state shown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import structlog
+
+TaskState = Literal["waiting", "running", "restarting", "stopped"]
+
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 10.0
+CALM_S: Final = 30.0
+"""A task that ran this long starts its delays anew when it crashes."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Supervised:
+    """One background task and what became of it so far."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    state: TaskState = "waiting"
+    crashes: int = 0
+    last_error: str | None = None
+    last_crash_at: datetime | None = None
+    _task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Supervisor:
+    """Runs background tasks: a crash is logged with its traceback, then the task restarted.
+
+    Tasks are stopped in the reverse of the order in which they were added.
+    """
+
+    def __init__(
+        self, *, first_delay_s: float = FIRST_DELAY_S, longest_delay_s: float = LONGEST_DELAY_S
+    ) -> None:
+        self._first_delay_s = first_delay_s
+        self._longest_delay_s = longest_delay_s
+        self._tasks: list[Supervised] = []
+
+    @property
+    def tasks(self) -> tuple[Supervised, ...]:
+        """Every task with its state."""
+        return tuple(self._tasks)
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Start a task: ``run`` goes on until it is cancelled; its return counts as a crash."""
+        supervised = Supervised(name, run)
+        supervised._task = asyncio.create_task(self._watch(supervised), name=name)  # noqa: SLF001 - ours
+        self._tasks.append(supervised)
+
+    async def stop(self, *names: str) -> None:
+        """Cancel the named tasks (all, if none is named) and wait until each has ended."""
+        for supervised in reversed(self._tasks):
+            if not names or supervised.name in names:
+                await _end(supervised)
+
+    async def _watch(self, supervised: Supervised) -> None:
+        delay_s = self._first_delay_s
+        loop = asyncio.get_running_loop()
+        while True:
+            supervised.state = "running"
+            started = loop.time()
+            await self._run_once(supervised)
+            if loop.time() - started > CALM_S:
+                delay_s = self._first_delay_s
+            supervised.state = "restarting"
+            # Spread, so that many processes do not come back to a database at the same moment.
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - guards nothing
+            delay_s = min(delay_s * 2, self._longest_delay_s)
+
+    async def _run_once(self, supervised: Supervised) -> None:
+        try:
+            await supervised.run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
+            _note(supervised, repr(error))
+            _log.exception("background task crashed", task=supervised.name)
+        else:
+            _note(supervised, "ended by itself")
+            _log.error("background task ended by itself", task=supervised.name)
+
+
+def _note(supervised: Supervised, error: str) -> None:
+    supervised.crashes += 1
+    supervised.last_error = error
+    supervised.last_crash_at = datetime.now(UTC)
+
+
+async def _end(supervised: Supervised) -> None:
+    task = supervised._task  # noqa: SLF001 - ours
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    supervised.state = "stopped"

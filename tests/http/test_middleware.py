@@ -1,0 +1,271 @@
+"""The front door: who gets in, and whose words a refusal has."""
+
+import asyncio
+import gzip
+import json
+
+import pytest
+from yarl import URL
+
+from events import errors as log_errors
+from service import errors
+
+
+async def said(response):
+    return (await response.json())["vendor"], response.status
+
+
+async def raw(client, request: bytes) -> bytes:
+    """What the server answers to bytes that no client library would send."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_a_known_key_gets_in_and_the_handler_knows_who(client, bearer):
+    response = await client.get("/acme/runs/7", headers=bearer)
+    assert response.status == 200
+    assert await response.json() == {"id": "7", "tenant": "globex"}
+
+
+async def test_a_handlers_position_is_a_header(client, bearer):
+    response = await client.get("/acme/runs/7", headers=bearer)
+    assert response.headers["Flowledger-Position"] == "42"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Basic eDp5"},
+        {"Authorization": "Bearer fl_unknown"},
+        {"Authorization": "Bearer ünknown"},
+    ],
+)
+async def test_without_a_known_key_nobody_gets_in(client, headers):
+    response = await client.get("/acme/runs/7", headers=headers)
+    assert await said(response) == ("acme", 401)
+
+
+async def test_two_authorization_headers_are_one_too_many(client, bearer):
+    twice = [*bearer.items(), *bearer.items()]
+    response = await client.get("/acme/runs/7", headers=twice)
+    assert await said(response) == ("acme", 401)
+
+
+async def test_a_role_without_the_right_is_refused(client, bearer):
+    response = await client.get("/acme/keys/7", headers=bearer)
+    assert await said(response) == ("acme", 403)
+
+
+async def test_a_key_of_the_whole_ledger_is_for_our_own_api_only(client, credentials):
+    created = await credentials.create(tenant="*", role="auditor", name="auditor")
+    headers = {"Authorization": f"Bearer {created.token}"}
+    assert await said(await client.get("/acme/runs/7", headers=headers)) == ("acme", 403)
+    assert (await client.get("/own/runs/7", headers=headers)).status == 200
+
+
+async def test_an_open_route_asks_for_no_key(client):
+    assert (await client.get("/acme/ping")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"), [("/acme/nothing", "acme"), ("/nothing", "own"), ("/", "own")]
+)
+async def test_an_unknown_address_is_answered_by_whose_it_is(client, path, owner):
+    assert await said(await client.get(path)) == (owner, 404)
+
+
+async def test_a_wrong_method_is_told_the_right_ones(client):
+    response = await client.delete("/acme/ping")
+    assert await said(response) == ("acme", 405)
+    assert response.headers["Allow"] == "GET, HEAD"
+
+
+async def test_a_dialect_may_answer_options(client):
+    response = await client.options("/acme/runs")
+    assert (response.status, await response.read()) == (200, b"")
+    assert response.headers["Allow"] == "POST"
+
+
+async def test_head_is_served_where_get_is(client, bearer):
+    response = await client.head("/acme/runs/7", headers=bearer)
+    assert (response.status, await response.read()) == (200, b"")
+    assert (await client.head("/acme/runs/7")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (errors.BadRequest("x"), 400),
+        (errors.InvalidPayload(["x"]), 400),
+        (errors.Unauthenticated(), 401),
+        (errors.Forbidden(), 403),
+        (errors.UnknownRun("7"), 404),
+        (errors.RunEnded(), 409),
+        (errors.FlowBusy(), 409),
+        (errors.TooLarge(), 413),
+        (errors.UnsupportedMediaType(), 415),
+        (errors.KeyReused(), 422),
+        (errors.Overloaded(), 503),
+        (errors.PositionNotReached(), 503),
+        (log_errors.LogUnavailable(), 503),
+        (log_errors.LogBusy(), 503),
+        (log_errors.AppendTimeout(), 503),
+        (log_errors.MalformedJson("x"), 400),
+        (log_errors.InvalidEvent("x"), 400),
+        (log_errors.MissingPositions(1, 2), 500),
+        (RuntimeError("secret"), 500),
+        (errors.ServiceError("broken"), 500),
+    ],
+)
+async def test_every_refusal_has_the_dialects_words(client, failures, failure, status):
+    failures.append(failure)
+    response = await client.get("/acme/fail")
+    assert await said(response) == ("acme", status)
+    assert ("Retry-After" in response.headers) is (status == 503)
+
+
+async def test_retry_after_says_how_long(client, failures):
+    failures.append(errors.Unavailable(retry_after_s=7))
+    assert (await client.get("/acme/fail")).headers["Retry-After"] == "7"
+
+
+async def test_a_crash_is_logged_once_with_the_id_that_is_answered(client, failures, logged):
+    failures.append(RuntimeError("boom"))
+    response = await client.get("/acme/fail?api_key=sesame", headers={"X-Request-Id": "abc-1"})
+    assert response.headers["X-Request-Id"] == "abc-1"
+    assert "abc-1" in (await response.json())["says"]
+    assert "boom" not in await response.text()
+    (crash,) = [entry for entry in logged() if entry["level"] == "error"]
+    assert (crash["request_id"], crash["path"]) == ("abc-1", "/acme/fail")
+    assert crash["exception"].count("RuntimeError: boom") == 1
+    assert "sesame" not in str(crash)
+
+
+async def test_a_refusal_is_no_crash_in_the_log(client, failures, logged):
+    failures.append(errors.BadRequest("x"))
+    await client.get("/acme/fail")
+    assert [entry["event"] for entry in logged()] == ["refused"]
+
+
+async def test_a_crash_after_the_answer_has_begun_ends_the_connection(client, failures):
+    failures.append(RuntimeError("late"))
+    answer = await raw(client, b"GET /acme/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"begun" in answer
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("given", ["x" * 129, "a b", "a\tb"])
+async def test_an_improper_request_id_is_replaced(client, given):
+    response = await client.get("/acme/nothing", headers={"X-Request-Id": given})
+    assert response.headers["X-Request-Id"] != given
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/acme/runs/%00",
+        "/acme/runs/%",
+        "/acme/runs/%zz",
+        "/acme/runs/%ff",
+        "/acme/runs/%c3%28",
+        "/acme/runs/1?page=%00",
+        "/acme/runs/1?page=%ff",
+        "/acme/runs/1?page=%ed%a0%80",
+    ],
+)
+async def test_a_broken_address_is_refused(client, bearer, target):
+    response = await client.get(URL(target, encoded=True), headers=bearer)
+    assert await said(response) == ("acme", 400)
+
+
+@pytest.mark.parametrize("target", [b"/acme/runs/\xff", b"/acme/runs/1?x=\xff"])
+async def test_a_broken_address_is_refused_in_bytes_too(client, target):
+    answer = await raw(
+        client, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert b" 400 Bad Request" in answer
+
+
+async def test_an_address_in_utf8_is_fine(client, bearer):
+    response = await client.get("/acme/runs/%C3%BC", headers=bearer)
+    assert (await response.json())["id"] == "ü"
+
+
+async def test_a_body_is_read_as_json(client, bearer):
+    response = await client.post("/acme/runs", headers=bearer, json={"name": "x"})
+    assert response.status == 201
+    assert await response.json() == {"body": {"name": "x"}, "actor": "night shift"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'"\xff"',
+        b"NaN",
+        b'{"a": 1e999}',
+        b'"\\u0000"',
+        b"18446744073709551616",
+        b"[" * 300 + b"]" * 300,
+        b'"\\ud800"',
+    ],
+)
+async def test_what_is_no_json_is_refused(client, bearer, body):
+    response = await client.post("/acme/runs", headers=bearer, data=body)
+    assert await said(response) == ("acme", 400)
+
+
+async def test_a_body_beyond_the_bound_is_refused(client, bearer):
+    fits, too_long = (json.dumps("x" * (size - 2)).encode() for size in (1000, 1001))
+    assert (await client.post("/acme/runs", headers=bearer, data=fits)).status == 201
+    response = await client.post("/acme/runs", headers=bearer, data=too_long)
+    assert await said(response) == ("acme", 413)
+
+
+async def test_a_body_that_unpacks_beyond_the_bound_is_refused(client, bearer):
+    packed = gzip.compress(json.dumps("x" * 100_000).encode())
+    response = await client.post(
+        "/acme/runs", headers=bearer | {"Content-Encoding": "gzip"}, data=packed
+    )
+    assert await said(response) == ("acme", 413)
+
+
+async def test_a_body_that_does_not_unpack_is_refused(client, bearer):
+    response = await client.post(
+        "/acme/runs", headers=bearer | {"Content-Encoding": "gzip"}, data=b"plain text"
+    )
+    assert response.status == 400
+
+
+async def test_a_body_that_is_cut_short_harms_nobody(client, bearer, logged):
+    token = bearer["Authorization"].encode()
+    _, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(
+        b"POST /acme/runs HTTP/1.1\r\nHost: x\r\nAuthorization: "
+        + token
+        + b"\r\nContent-Length: 99\r\n\r\n{"
+    )
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await client.get("/acme/ping")).status == 200
+    assert not [entry for entry in logged() if entry["level"] == "error"]
+
+
+async def test_an_unknown_expectation_is_ignored(client):
+    assert (await client.get("/acme/ping", headers={"Expect": "gold"})).status == 200
+
+
+async def test_a_client_that_waits_for_continue_is_told_to_go_on(client, bearer):
+    response = await client.post("/acme/runs", headers=bearer, json={"name": "x"}, expect100=True)
+    assert response.status == 201
