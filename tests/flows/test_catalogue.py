@@ -1,0 +1,289 @@
+"""A load becomes the tenant's catalogue: in the log, and in the memory of whoever follows it."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from events.envelope import Position
+from events.errors import VersionConflict
+from events.types import CATALOGUE_STREAM
+from projections.flow import flow_json, flow_of
+from service.dialects.etlworks import DIALECT as ETLWORKS
+from service.dialects.incorta import DIALECT as INCORTA
+from service.flows.catalogue import Catalogue
+from service.flows.definitions import load_definitions
+from service.flows.errors import LoadRefused
+from service.flows.registration import Changes, plan_changes, register
+from service.runs.commands import Origin
+
+DIALECTS = (ETLWORKS, INCORTA)
+ORIGIN = Origin("ada", "cli", key_id="k1")
+
+FIRST = "a.ONE:\n  tasks: [A]\na.TWO:\n  tasks: [B]\n"
+
+
+class Tenant:
+    """Loads texts of flows into a tenant's catalogue, as a process of its own would."""
+
+    def __init__(self, log, folder: Path, name: str) -> None:
+        self.log = log
+        self.folder = folder
+        self.name = name
+        self.catalogue = Catalogue(log)
+
+    def definitions(self, text: str):
+        (self.folder / "flows.yaml").write_text(text)
+        return load_definitions(self.folder)
+
+    async def load(self, text: str) -> Changes:
+        return await register(
+            self.log,
+            self.catalogue,
+            tenant=self.name,
+            definitions=self.definitions(text),
+            dialects=DIALECTS,
+            origin=ORIGIN,
+        )
+
+    async def events(self):
+        return await self.log.read_stream(self.name, CATALOGUE_STREAM)
+
+
+@pytest.fixture
+def tenant(log, folder):
+    return Tenant(log, folder, "acme")
+
+
+async def test_new_flows_are_added_with_numbers_and_ids_of_every_vendor(tenant):
+    changes = await tenant.load(FIRST)
+    assert [(f.fullname, f.version, f.number) for f in changes.add] == [
+        ("a.ONE", 1, 1),
+        ("a.TWO", 1, 2),
+    ]
+    assert changes.add[1].ids == {
+        "etlworks": {"flowId": 1_000_000_002},
+        "incorta": {"loadPlanName": "a.TWO"},
+    }
+    assert tenant.catalogue.all("acme") == list(changes.add)
+
+
+async def test_a_registration_says_who_and_through_what(tenant):
+    await tenant.load(FIRST)
+    event, _ = await tenant.events()
+    assert (event.type, event.version, event.actor) == ("FlowRegistered", 1, "ada")
+    assert event.metadata == {"source": "cli", "key_id": "k1"}
+    assert event.data == flow_json(tenant.catalogue.find("acme", "a.ONE"))
+    assert flow_of("acme", event.data) == tenant.catalogue.find("acme", "a.ONE")
+
+
+async def test_the_same_files_again_change_nothing(tenant):
+    await tenant.load(FIRST)
+    head = await tenant.log.head()
+    changes = await tenant.load(FIRST)
+    assert not changes
+    assert [flow.fullname for flow in changes.unchanged] == ["a.ONE", "a.TWO"]
+    assert await tenant.log.head() == head
+
+
+async def test_a_changed_flow_is_registered_as_its_next_version(tenant):
+    await tenant.load(FIRST)
+    changes = await tenant.load(FIRST.replace("[B]", "[B, C]"))
+    assert [(f.fullname, f.version, f.number) for f in changes.change] == [("a.TWO", 2, 2)]
+    assert [flow.fullname for flow in changes.unchanged] == ["a.ONE"]
+    assert tenant.catalogue.find("acme", "a.TWO") == changes.change[0]
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["queue: q1", "executor: external", "exclusive: true", "timeout: 5", "x: true", "x: 1.5",
+     "schema: {type: object}", "ids: {etlworks: {flowId: 7}}", "hooks: {success: OK}",
+     "load_plan: {groups: [{name: G, schemas: [{name: S, tables: [{name: t, task: B}]}]}]}"],
+)  # fmt: skip
+async def test_whatever_changes_in_a_definition_makes_a_version(tenant, more):
+    await tenant.load(FIRST)
+    assert [flow.fullname for flow in (await tenant.load(f"{FIRST}  {more}\n")).change] == ["a.TWO"]
+
+
+async def test_a_one_is_not_a_true(tenant):
+    await tenant.load(f"{FIRST}  x: 1\n")
+    assert (await tenant.load(f"{FIRST}  x: true\n")).change
+
+
+async def test_a_flow_that_is_no_more_in_the_files_is_retired(tenant):
+    await tenant.load(FIRST)
+    changes = await tenant.load("a.ONE:\n  tasks: [A]\n")
+    assert [flow.fullname for flow in changes.retire] == ["a.TWO"]
+    assert (await tenant.events())[-1].data == {"fullname": "a.TWO", "version": 1}
+    catalogue = tenant.catalogue
+    assert catalogue.find("acme", "a.TWO") is None
+    assert catalogue.is_retired("acme", "a.TWO")
+    assert [flow.fullname for flow in catalogue.all("acme")] == ["a.ONE"]
+
+
+async def test_a_retired_flow_comes_back_as_its_next_version_with_its_number(tenant):
+    await tenant.load(FIRST)
+    await tenant.load("a.ONE:\n  tasks: [A]\n")
+    changes = await tenant.load(FIRST)
+    assert [(f.fullname, f.version, f.number) for f in changes.add] == [("a.TWO", 2, 2)]
+    assert not tenant.catalogue.is_retired("acme", "a.TWO")
+
+
+async def test_a_load_says_what_it_does(tenant):
+    await tenant.load(f"{FIRST}a.OLD:\n  tasks: [A]\n")
+    definitions = tenant.definitions(
+        "a.ONE:\n  tasks: [A]\na.TWO:\n  tasks: [C]\na.NEW:\n  tasks: [A]\n"
+    )
+    changes = plan_changes(tenant.catalogue.shelf("acme"), definitions, DIALECTS)
+    assert changes.lines() == [
+        "add a.NEW (version 1)",
+        "change a.TWO (version 2)",
+        "retire a.OLD (a load is the whole catalogue)",
+        "unchanged: 1",
+    ]
+
+
+async def test_planning_alone_writes_nothing(tenant):
+    plan_changes(tenant.catalogue.shelf("acme"), tenant.definitions(FIRST), DIALECTS)
+    assert await tenant.log.head() == 0
+
+
+async def test_a_load_is_one_append(tenant):
+    await tenant.load(FIRST)
+    first, second = await tenant.events()
+    assert first.recorded_at == second.recorded_at
+
+
+async def test_fixed_ids_win_and_new_numbers_go_around_them(tenant):
+    text = f"{FIRST}a.OURS:\n  tasks: [A]\n  ids:\n    etlworks: {{flowId: 1000000002}}\n"
+    changes = await tenant.load(text)
+    assert {f.fullname: (f.number, f.ids["etlworks"]["flowId"]) for f in changes.add} == {
+        "a.OURS": (1, 1_000_000_002),
+        "a.ONE": (3, 1_000_000_003),
+        "a.TWO": (4, 1_000_000_004),
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "reason"),
+    [
+        (
+            "  ids:\n    etlworks: {flowId: 1000000001}\n",
+            6,
+            "ids of a.TWO: etlworks flowId 1000000001 belongs to flow a.ONE",
+        ),
+        (
+            "  ids:\n    incorta:\n      loadPlanName: a.ONE\n",
+            6,
+            "ids of a.TWO: incorta loadPlanName 'a.ONE' belongs to flow a.ONE",
+        ),
+        ("  ids: {acme: {id: 1}}\n", 5, "there is no vendor 'acme'; known are etlworks, incorta"),
+        ("  ids: {etlworks: {flow: 1}}\n", 5, "etlworks has no id 'flow' of a flow"),
+        ("  ids: {etlworks: {flowId: x}}\n", 5, "flowId must be a whole number"),
+    ],
+)
+async def test_ids_that_cannot_be_are_refused_with_line_and_both_flows(tenant, more, line, reason):
+    await tenant.load(FIRST)
+    head = await tenant.log.head()
+    with pytest.raises(LoadRefused) as refused:
+        await tenant.load(FIRST + more)
+    (refusal,) = refused.value.refusals
+    assert (refusal.file, refusal.line) == (str(tenant.folder / "flows.yaml"), line)
+    assert reason in refusal.reason
+    assert await tenant.log.head() == head
+
+
+async def test_two_new_flows_of_one_fixed_id_are_refused(tenant):
+    ids = "  ids: {etlworks: {flowId: 7}}\n"
+    with pytest.raises(LoadRefused, match=r"a.TWO: etlworks flowId 7 belongs to flow a.ONE"):
+        await tenant.load(FIRST.replace("[A]\n", f"[A]\n{ids}") + ids)
+
+
+async def test_an_id_stays_its_flows_after_it_changed_and_after_it_was_retired(tenant):
+    await tenant.load(FIRST)
+    await tenant.load("a.ONE:\n  tasks: [A]\n  ids: {etlworks: {flowId: 7}}\n")
+    catalogue = tenant.catalogue
+    one, two = (catalogue.shelf("acme").flows[name] for name in ("a.ONE", "a.TWO"))
+    for flow_id, flow in ((7, one), (1_000_000_001, one), (1_000_000_002, two), (8, None)):
+        assert catalogue.by_id("acme", "etlworks", "flowId", flow_id) == flow
+    with pytest.raises(LoadRefused, match=r"flowId 1000000002 belongs to flow a.TWO"):
+        await tenant.load("a.NEW:\n  tasks: [A]\n  ids: {etlworks: {flowId: 1000000002}}\n")
+
+
+async def test_a_definition_that_the_log_cannot_keep_is_refused_with_its_line(tenant):
+    (definition, _) = tenant.definitions(FIRST)
+    wrong = replace(definition, definition={"x": float("nan")})
+    with pytest.raises(LoadRefused, match=r"flows.yaml:1: a.ONE is not storable as JSON"):
+        plan_changes(tenant.catalogue.shelf("acme"), [wrong], DIALECTS)
+
+
+async def test_tenants_do_not_see_each_other(log, folder):
+    acme, other = Tenant(log, folder, "acme"), Tenant(log, folder, "other")
+    await acme.load(FIRST)
+    await other.load("a.TWO:\n  tasks: [C]\n")
+    catalogue = Catalogue(log)
+    await catalogue.load()
+    assert catalogue.find("other", "a.ONE") is None
+    assert catalogue.find("other", "a.TWO").number == 1
+    assert catalogue.by_id("other", "etlworks", "flowId", 1_000_000_002) is None
+    assert catalogue.all("nobody") == []
+    assert catalogue.version_of("nobody") == 0
+
+
+async def test_a_new_process_loads_what_the_others_know(tenant):
+    await tenant.load(FIRST)
+    await tenant.load("a.ONE:\n  tasks: [A, B]\na.TWO:\n  tasks: [B]\n")
+    await tenant.load("a.ONE:\n  tasks: [A, B]\n")
+    fresh = Catalogue(tenant.log)
+    await fresh.load()
+    assert fresh.shelf("acme") == tenant.catalogue.shelf("acme")
+    assert fresh.version_of("acme") == 4
+
+
+async def test_a_catalogue_follows_the_feed_and_takes_each_event_once(tenant):
+    await tenant.load(FIRST)
+    events = await tenant.log.read(Position(0), 100)
+    follower = Catalogue(tenant.log)
+    follower.apply(events[:1])
+    follower.apply(events)
+    follower.apply(events)
+    assert follower.shelf("acme") == tenant.catalogue.shelf("acme")
+
+
+async def test_a_gap_in_the_feed_is_an_error_and_a_refresh_heals_it(tenant):
+    await tenant.load(FIRST)
+    events = await tenant.log.read(Position(0), 100)
+    follower = Catalogue(tenant.log)
+    with pytest.raises(VersionConflict):
+        follower.apply(events[1:])
+    await follower.refresh("acme")
+    assert follower.shelf("acme") == tenant.catalogue.shelf("acme")
+
+
+async def test_two_loads_at_once_are_planned_one_after_the_other(log, folder):
+    definitions = {
+        text: Tenant(log, folder, "acme").definitions(text)
+        for text in ("a.ONE:\n  tasks: [A]\n", "a.TWO:\n  tasks: [B]\n")
+    }
+    catalogues = [Catalogue(log) for _ in range(8)]
+    changes = await asyncio.gather(
+        *(
+            register(
+                log,
+                catalogue,
+                tenant="acme",
+                definitions=definitions[list(definitions)[number % 2]],
+                dialects=DIALECTS,
+                origin=ORIGIN,
+            )
+            for number, catalogue in enumerate(catalogues)
+        ),
+        return_exceptions=True,
+    )
+    assert all(isinstance(change, (Changes, VersionConflict)) for change in changes)
+    fresh = Catalogue(log)
+    await fresh.load()
+    shelf = fresh.shelf("acme")
+    assert len(shelf.current) == 1
+    assert sorted(flow.number for flow in shelf.flows.values()) == [1, 2]

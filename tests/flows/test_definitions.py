@@ -1,0 +1,100 @@
+"""Files of flows are found and read as they are written."""
+
+import pytest
+
+from service.flows.definitions import load_definitions
+from service.flows.errors import Findings
+from service.flows.periodic import check_periodic
+
+
+def test_a_file_of_any_name_is_read(folder):
+    (folder / "mine.yml").write_text("a.B:\n  tasks: [A]\n")
+    assert [flow.fullname for flow in load_definitions(folder / "mine.yml")] == ["a.B"]
+
+
+def test_a_folder_may_hold_our_file_beside_directors(folder):
+    (folder / "flows.yaml").write_text("a.B:\n  tasks: [A]\n")
+    (folder / "workflows.yml").write_text("a.C:\n  tasks: [A]\n")
+    assert [flow.fullname for flow in load_definitions(folder)] == ["a.B", "a.C"]
+
+
+def test_a_definition_says_what_it_is_and_where(folder):
+    (folder / "flows.yaml").write_text(
+        "a.B:\n  tasks: [A]\n  executor: external\n  exclusive: true\n  timeout: 90\n"
+        "  schema: {type: object, properties: {z: {}, a: {}}}\n"
+        "  ids:\n    etlworks: {flowId: 7}\n    naver:\n      workflowId: wf\n"
+    )
+    (flow,) = load_definitions(folder)
+    assert (flow.executor, flow.exclusive, flow.timeout_s) == ("external", True, 90.0)
+    assert flow.payload_schema == '{"type":"object","properties":{"z":{},"a":{}}}'
+    assert flow.ids == {"etlworks": {"flowId": 7}, "naver": {"workflowId": "wf"}}
+    assert (flow.file, flow.line) == (str(folder / "flows.yaml"), 1)
+    assert flow.id_lines == {"etlworks": 8, "naver": 9}
+
+
+def test_anchors_and_merge_keys_work_and_may_be_overridden(folder):
+    (folder / "flows.yaml").write_text(
+        "a.B: &b\n  tasks: &chain [A, B]\n  queue: q1\n"
+        "a.C:\n  <<: *b\n  queue: q2\n"
+        "a.D:\n  tasks: *chain\n"
+    )
+    assert {flow.fullname: flow.definition for flow in load_definitions(folder)} == {
+        "a.B": {"tasks": ["A", "B"], "queue": "q1"},
+        "a.C": {"tasks": ["A", "B"], "queue": "q2"},
+        "a.D": {"tasks": ["A", "B"]},
+    }
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(folder):
+    (folder / "flows.yaml").write_text("a.B:\n  tasks: [A]\n", encoding="utf-8-sig")
+    assert [flow.fullname for flow in load_definitions(folder)] == ["a.B"]
+
+
+@pytest.mark.parametrize(
+    "periodic",
+    [
+        {"interval": 60},
+        {"interval": "1.5"},
+        {"interval": 60, "payload": {"user": False}},
+        {"crontab": "0 */3 * * *"},
+        {"crontab": "*/15,3 8-18/2 1,31 jan-MAR mon-fri"},
+        {"crontab": "0 0 * * 7"},
+        {"schedule": 30.5},
+        {"schedule": "60"},
+        {"schedule": "0 12 1 31 12"},
+    ],
+)
+def test_every_schedule_of_directors_guides_is_taken(periodic):
+    findings = Findings("flows.yaml", {})
+    check_periodic(periodic, (), findings)
+    assert findings.refusals == []
+
+
+@pytest.mark.parametrize(
+    "periodic",
+    [
+        {"interval": -1},
+        {"interval": True},
+        {"interval": "nan"},
+        {"interval": "inf"},
+        {"interval": "0 * * * *"},
+        {"crontab": 60},
+        {"crontab": "60"},
+        {"crontab": "* * * * * *"},
+        {"crontab": "* 24 * * *"},
+        {"crontab": "* * 0 * *"},
+        {"crontab": "* * * 13 *"},
+        {"crontab": "* * * * 8"},
+        {"crontab": "* * * * fun"},
+        {"crontab": "* * * mon *"},
+        {"crontab": "*/0 * * * *"},
+        {"crontab": "a * * * *"},
+        {"crontab": "1- * * * *"},
+        {"schedule": "0 12 31 1 1"},
+        {"schedule": []},
+    ],
+)
+def test_what_is_no_schedule_is_refused(periodic):
+    findings = Findings("flows.yaml", {})
+    check_periodic(periodic, (), findings)
+    assert len(findings.refusals) == 1

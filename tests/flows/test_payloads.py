@@ -1,0 +1,67 @@
+"""A payload is held against its flow's schema before a run starts."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from projections.flow import Flow, Plan
+from service.errors import InvalidPayload
+from service.flows.payloads import MAX_ERROR_TEXT, MAX_ERRORS, check
+
+FLOW = Flow("t", "a.B", "a", "B", 1, 1, "in_process", False, None, {}, {}, Plan(()))  # noqa: FBT003
+
+
+def flow(schema: dict) -> Flow:
+    return replace(FLOW, payload_schema=json.dumps(schema))
+
+
+def test_a_flow_without_a_schema_takes_any_payload():
+    check(FLOW, {"anything": ["goes"]})
+
+
+def test_a_payload_that_fits_is_taken():
+    check(flow({"required": ["a"], "properties": {"a": {"type": "integer"}}}), {"a": 1, "b": 2})
+
+
+def test_errors_come_in_the_order_in_which_the_schema_is_written():
+    properties = {"z": {"type": "integer"}, "a": {"type": "null"}}
+    payload = {"a": 1, "z": "x", "more": True}
+    written = {"properties": properties, "additionalProperties": False, "required": ["b"]}
+    with pytest.raises(InvalidPayload) as refused:
+        check(flow(written), payload)
+    assert refused.value.errors == (
+        "'x' is not of type 'integer'",
+        "1 is not of type 'null'",
+        "Additional properties are not allowed ('more' was unexpected)",
+        "'b' is a required property",
+    )
+
+
+def test_the_schema_says_which_json_schema_it_is():
+    old = {"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 5}
+    tuple_form = {"properties": {"a": {"items": [{"type": "string"}]}}}
+    check(flow({"$schema": old["$schema"], **tuple_form}), {"a": ["x", 1]})
+    exclusive = {"properties": {"a": {"minimum": 5, "exclusiveMinimum": True}}}
+    with pytest.raises(InvalidPayload, match="5 is less than or equal to the minimum of 5"):
+        check(flow({"$schema": old["$schema"], **exclusive}), {"a": 5})
+
+
+def test_errors_and_their_texts_are_bounded():
+    with pytest.raises(InvalidPayload) as refused:
+        check(
+            flow({"properties": {"a": {"items": {"type": "null"}}}}),
+            {"a": ["x" * 5000] * 5000},
+        )
+    assert len(refused.value.errors) == MAX_ERRORS
+    assert max(map(len, refused.value.errors)) == MAX_ERROR_TEXT + len("...")
+
+
+def test_a_schema_that_refers_to_itself_without_end_refuses_the_payload():
+    with pytest.raises(InvalidPayload, match="nested too deeply for its schema"):
+        check(flow({"$ref": "#"}), {})
+
+
+def test_two_flows_of_one_name_and_version_keep_their_own_schemas():
+    check(flow({"required": ["a"]}), {"a": 1})
+    check(flow({"required": ["b"]}), {"b": 1})

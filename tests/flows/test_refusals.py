@@ -1,0 +1,286 @@
+"""What is wrong in a file of flows is refused with its line and the reason."""
+
+import pytest
+
+from service.flows.definitions import load_definitions
+from service.flows.errors import LoadRefused
+
+FLOW = "example.A:\n  tasks: [A]\n"
+
+CASES = {
+    "a name without a dot": ("ETL:\n  tasks: [A]\n", 1, "'ETL' must be a project and a name"),
+    "a name without a project": (".ETL:\n  tasks: [A]\n", 1, "must be a project and a name"),
+    "a flow that is no mapping": (f"{FLOW}example.B: [A]\n", 3, "example.B must be a mapping"),
+    "an unknown task": ("a.B:\n  tasks:\n    - A\n    - AX\n", 4, "unknown task 'AX'"),
+    "an unknown task in a group": (
+        "a.B:\n  tasks:\n    - G:\n        type: group\n        tasks:\n          - X\n",
+        6,
+        "unknown task 'X'",
+    ),
+    "an unknown hook": ("a.B:\n  tasks: [A]\n  hooks:\n    success: X\n", 4, "unknown task 'X'"),
+    "no tasks": ("a.B:\n  queue: q\n", 1, "tasks must be a list"),
+    "empty tasks": ("a.B:\n\n  tasks: []\n", 3, "tasks must be a list of at least one task"),
+    "tasks that are a text": ("a.B:\n  tasks: A\n", 2, "tasks must be a list"),
+    "a task that is a number": ("a.B:\n  tasks:\n    - 5\n", 3, "a task is a name, or a mapping"),
+    "an empty name": ("a.B:\n  tasks:\n    - ''\n", 3, "a name is 1 to 255 characters"),
+    "a group's keys beside its name": (
+        "a.B:\n  tasks:\n    - G:\n      type: group\n      tasks: [A]\n",
+        3,
+        "a task is a name, or a mapping of one name",
+    ),
+    "options that are no mapping": (
+        "a.B:\n  tasks:\n    - A:\n",
+        3,
+        "the options of 'A' must be a mapping",
+    ),
+    "an unknown type": (
+        "a.B:\n  tasks:\n    - A:\n        type: shell\n",
+        4,
+        "the type of 'A' must be group, chain, command or python, not 'shell'",
+    ),
+    "an empty group": (
+        "a.B:\n  tasks:\n    - G:\n        type: group\n        tasks: []\n",
+        5,
+        "tasks must be a list of at least one task",
+    ),
+    "a group without tasks": (
+        "a.B:\n  tasks:\n    - G:\n        type: group\n",
+        3,
+        "tasks must be a list",
+    ),
+    "an unknown option": (
+        "a.B:\n  tasks:\n    - A:\n        retrys: 2\n",
+        4,
+        "unknown option 'retrys' of a task; known are retries, timeout, type",
+    ),
+    "retries that are no number": (
+        "a.B:\n  tasks:\n    - A: {retries: many}\n",
+        3,
+        "retries must be a whole number of 0 to 100",
+    ),
+    "retries below 0": ("a.B:\n  tasks:\n    - A: {retries: -1}\n", 3, "retries must be"),
+    "retries that are true": ("a.B:\n  tasks:\n    - A: {retries: yes}\n", 3, "retries must be"),
+    "a timeout of 0": ("a.B:\n  tasks:\n    - A: {timeout: 0}\n", 3, "timeout must be seconds"),
+    "a flow's timeout that is null": (f"{FLOW}  timeout:\n", 3, "timeout must be seconds"),
+    "a command that is a text": (
+        "a.B:\n  tasks:\n    - L: {type: command, command: ls}\n",
+        3,
+        "command of 'L' must be a list of texts",
+    ),
+    "a command task without a command": (
+        "a.B:\n  tasks:\n    - L: {type: command}\n",
+        3,
+        "command of 'L' must be",
+    ),
+    "an environment with a number": (
+        (
+            "a.B:\n  tasks:\n    - L:\n        type: command\n        command: [ls]\n"
+            "        environment: {N: 1}\n"
+        ),
+        6,
+        "environment of 'L' must be a mapping of names to texts",
+    ),
+    "an empty directory": (
+        "a.B:\n  tasks:\n    - L: {type: command, command: [ls], directory: ''}\n",
+        3,
+        "directory of 'L' must be",
+    ),
+    "an unknown executor": (f"{FLOW}  executor: celery\n", 3, "executor must be in_process or"),
+    "an exclusive that is a text": (f"{FLOW}  exclusive: 'no'\n", 3, "exclusive must be true or"),
+    "hooks that are a list": (f"{FLOW}  hooks: [OK]\n", 3, "hooks must be a mapping"),
+    "a hook that is a group": (
+        f"{FLOW}  hooks:\n    success:\n      G: {{type: group, tasks: [OK]}}\n",
+        4,
+        "a hook is one task",
+    ),
+    "a hook that is a list": (f"{FLOW}  hooks: {{failure: [KO]}}\n", 3, "a task is a name"),
+    "a retention that is a number": (f"{FLOW}  retention: 5\n", 3, "retention must be {offset"),
+    "an offset that is a text": (f"{FLOW}  retention: {{offset: x}}\n", 3, "retention must be"),
+    "a queue that is a list": (f"{FLOW}  queue: [q]\n", 3, "queue must be a name"),
+    "customs that are a list": (f"{FLOW}  queue: {{customs: [q]}}\n", 3, "queue must be a name"),
+    "a custom that is a number": (f"{FLOW}  queue: {{customs: {{A: 1}}}}\n", 3, "queue must be"),
+    "ids that are a list": (f"{FLOW}  ids: [1]\n", 3, "ids must be a mapping of vendors"),
+    "a vendor's ids that are a number": (
+        f"{FLOW}  ids:\n    etlworks: 5\n",
+        4,
+        "the ids of etlworks must be a mapping",
+    ),
+    "an id that is a list": (
+        f"{FLOW}  ids:\n    etlworks:\n      flowId: [5]\n",
+        4,
+        "the ids of etlworks must be a mapping",
+    ),
+    "a periodic that is a number": (f"{FLOW}  periodic: 5\n", 3, "periodic must have exactly one"),
+    "a periodic without a schedule": (f"{FLOW}  periodic: {{payload: {{}}}}\n", 3, "exactly one"),
+    "a periodic with two": (f"{FLOW}  periodic: {{interval: 5, crontab: x}}\n", 3, "exactly one"),
+    "a periodic with another key": (f"{FLOW}  periodic: {{intervall: 5}}\n", 3, "exactly one of"),
+    "an interval of 0": (f"{FLOW}  periodic: {{interval: 0}}\n", 3, "periodic: 0 is no interval"),
+    "an interval that is a text": (f"{FLOW}  periodic: {{interval: x}}\n", 3, "'x' is no interval"),
+    "a crontab of four fields": (
+        f"{FLOW}  periodic:\n    crontab: '0 0 * *'\n",
+        4,
+        "periodic: '0 0 * *' is no crontab",
+    ),
+    "a crontab of 60 minutes": (f"{FLOW}  periodic: {{crontab: 60 * * * *}}\n", 3, "no crontab"),
+    "a periodic payload that is a list": (
+        f"{FLOW}  periodic:\n    interval: 5\n    payload: []\n",
+        5,
+        "periodic: payload must be a mapping",
+    ),
+    "a schema that is not there": (f"{FLOW}  schema: nope\n", 3, "nope.json cannot be read"),
+    "a schema elsewhere": (f"{FLOW}  schema: ../x\n", 3, "'../x' lies outside of schemas"),
+    "a schema that is a list": (f"{FLOW}  schema: []\n", 3, "must be the name of a file"),
+    "a schema that is no schema": (f"{FLOW}  schema: {{type: whole}}\n", 3, "'whole' is not valid"),
+    "a schema with a broken pattern": (f"{FLOW}  schema: {{pattern: '('}}\n", 3, "schema: at"),
+    "a schema whose reference leads nowhere": (
+        f"{FLOW}  schema: {{properties: {{x: {{$ref: '#/$defs/y'}}}}}}\n",
+        3,
+        "the reference '#/$defs/y' leads nowhere",
+    ),
+    "a schema that refers to the network": (
+        f"{FLOW}  schema: {{$ref: 'https://example.com/x.json'}}\n",
+        3,
+        "the reference 'https://example.com/x.json' leads nowhere",
+    ),
+    "a load plan that is a list": (f"{FLOW}  load_plan: []\n", 3, "load_plan: groups must be"),
+    "a load plan's group without a name": (
+        f"{FLOW}  load_plan:\n    groups:\n      - schemas: []\n",
+        5,
+        "load_plan: a mapping with a name is needed",
+    ),
+    "a load plan's group without schemas": (
+        f"{FLOW}  load_plan:\n    groups:\n      - name: G\n",
+        5,
+        "load_plan: schemas must be a list of at least one",
+    ),
+    "a load plan's unknown task": (
+        (
+            f"{FLOW}  load_plan:\n    groups:\n      - name: G\n        schemas:\n"
+            "          - name: S\n            tables:\n              - name: t\n"
+            "                task: X\n"
+        ),
+        10,
+        "load_plan: task 'X' names no task of the flow",
+    ),
+    "a load plan's ambiguous task": (
+        (
+            "a.B:\n  tasks:\n    - G: {type: group, tasks: [A, A]}\n  load_plan: {groups: [\n"
+            "    {name: G, schemas: [{name: S, tables: [{name: t,\n    task: A}]}]}]}\n"
+        ),
+        6,
+        "load_plan: task 'A' names several tasks: G/A, G/A#2",
+    ),
+    "a duplicate flow": (f"{FLOW}{FLOW}", 3, "'example.A' stands twice, first in line 1"),
+    "a duplicate key": (f"{FLOW}  tasks: [B]\n", 3, "'tasks' stands twice, first in line 2"),
+    "a syntax error": ("example.A:\n  tasks: [A\n", 3, "does not parse: "),
+    "a tabulator": ("example.A:\n\ttasks: [A]\n", 2, "does not parse: "),
+    "an unknown alias": ("example.A:\n  tasks: *x\n", 2, "does not parse: found undefined alias"),
+    "a second document": (f"{FLOW}---\n{FLOW}", 3, "does not parse: expected a single document"),
+    "a control character": ("example.A:\n  tasks: [A\x01]\n", 2, "does not parse: "),
+    "a tag of Python's": (f"{FLOW}  x: !!python/name:os.system\n", 3, "has no JSON form"),
+    "a set": (f"{FLOW}  x: !!set {{a, b}}\n", 3, "!!set has no JSON form"),
+    "a number that is none": (f"{FLOW}  x: !!int abc\n", 3, "'abc' is no int"),
+    "a number beyond 64 bits": (f"{FLOW}  x: 18446744073709551616\n", 3, "is beyond 64 bits"),
+    "an infinite number": (f"{FLOW}  x: .inf\n", 3, ".inf is no JSON number"),
+    "NUL in a text": (f'{FLOW}  x: "a\\0b"\n', 3, "a text holds NUL"),
+    "half a surrogate pair": (f'{FLOW}  x: "\\ud800"\n', 3, "half a surrogate pair"),
+    "a key that is a list": (f"{FLOW}  ? [a]\n  : 1\n", 3, "a key must be a text"),
+    "an alias to itself": (f"{FLOW}  x: &x [*x]\n", 3, "nested deeper than 100"),
+    "nesting without end": (f"{FLOW}  x: {'[' * 5000}{']' * 5000}\n", 1, "nested too deeply"),
+    "a bomb of aliases": (
+        f"{FLOW}  a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
+        3,
+        "more than 200000 values",
+    ),
+    "an empty file": ("", 1, "must be a mapping of flows"),
+    "an empty mapping": ("{}", 1, "must be a mapping of flows"),
+    "a list of flows": ("# flows\n- example.A\n", 2, "must be a mapping of flows"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "reason"), CASES.values(), ids=CASES.keys())
+def test_it_is_refused_with_line_and_reason(refusals, text, line, reason):
+    ((found_line, found_reason),) = refusals(text)
+    assert reason in found_reason
+    assert found_line == line
+
+
+def test_everything_that_is_wrong_is_named_at_once(refusals):
+    text = "A:\n  tasks: []\nb.C:\n  tasks: [X]\n  exclusive: 1\n  periodic: {}\n"
+    assert [line for line, _ in refusals(text)] == [1, 2, 4, 5, 6]
+
+
+def test_a_slip_in_a_tasks_name_is_helped_with(folder):
+    (folder / "tasks" / "more.py").write_text(
+        "from service.tasks import task\n\n@task(name='EXTRACT')\ndef f(): ...\n"
+    )
+    (folder / "flows.yaml").write_text("a.B:\n  tasks: [EXTRAKT]\n")
+    with pytest.raises(
+        LoadRefused, match=r"unknown task 'EXTRAKT': not in .*tasks, perhaps 'EXTRACT'"
+    ):
+        load_definitions(folder)
+
+
+def test_a_file_that_is_no_utf8_is_refused_with_its_line(folder):
+    (folder / "flows.yaml").write_bytes(b"a.B:\n  tasks: [A]\n  x: \xff\n")
+    with pytest.raises(LoadRefused, match=r"flows.yaml:3: is no UTF-8"):
+        load_definitions(folder)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(LoadRefused, match=r"nope.yaml:1: cannot be read: No such file"):
+        load_definitions(tmp_path / "nope.yaml")
+
+
+def test_a_folder_without_flows_is_refused(tmp_path):
+    with pytest.raises(LoadRefused, match=r"holds neither flows.yaml nor workflows.yml"):
+        load_definitions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "is no JSON: "),
+        ("[]", "is no JSON object"),
+        ('{"const": NaN}', "NaN is no JSON number"),
+        ("\udcff", "is no JSON"),
+    ],
+)
+def test_a_schema_file_that_cannot_be_used_is_refused(folder, refusals, text, reason):
+    (folder / "schemas").mkdir()
+    (folder / "schemas" / "s.json").write_text(text, errors="surrogateescape")
+    ((line, found),) = refusals(f"{FLOW}  schema: s\n")
+    assert line == 3
+    assert reason in found
+
+
+def test_a_flow_in_both_files_is_refused_with_both_places(folder):
+    (folder / "flows.yaml").write_text(FLOW)
+    (folder / "workflows.yml").write_text(f"\n{FLOW}")
+    with pytest.raises(LoadRefused) as refused:
+        load_definitions(folder)
+    assert str(refused.value) == (
+        f"{folder}/workflows.yml:2: flow example.A is defined in {folder}/flows.yaml:1 too"
+    )
+
+
+def test_what_is_wrong_in_both_files_is_named_at_once(folder):
+    (folder / "flows.yaml").write_text("A:\n  tasks: [A]\n")
+    (folder / "workflows.yml").write_text("B:\n  tasks: [A]\n")
+    with pytest.raises(LoadRefused) as refused:
+        load_definitions(folder)
+    assert [r.file for r in refused.value.refusals] == [
+        str(folder / "flows.yaml"),
+        str(folder / "workflows.yml"),
+    ]
+
+
+def test_a_broken_module_of_tasks_is_refused_with_its_own_file_and_line(folder):
+    (folder / "tasks" / "broken.py").write_text("x = 1\ny = x / 0\n")
+    (folder / "flows.yaml").write_text(FLOW)
+    with pytest.raises(LoadRefused) as refused:
+        load_definitions(folder)
+    assert str(refused.value) == (
+        f"{folder}/tasks/broken.py:2: ZeroDivisionError: division by zero"
+    )
