@@ -165,22 +165,19 @@ class Batch:
         leaves = iter(row["leaf_hashes"] or ())
         parts = iter(zip(self.parts, row["part_version"], strict=True))
         outcomes = zip(
-            self.requests,
-            row["outcome"],
-            row["first_position"],
-            row["last_position"],
-            row["recorded_at"],
-            strict=True,
+            self.requests, row["outcome"], row["first_position"], row["last_position"], strict=True
         )
+        recorded_at: datetime = row["recorded_at"]
         answers: list[Answer] = []
-        for number, (request, outcome, first, last, recorded_at) in enumerate(outcomes):
+        for number, (request, outcome, first, last) in enumerate(outcomes):
             mine = [next(parts) for _ in request.streams]
             match outcome:
                 case "appended":
                     events = _recorded(request.tenant, mine, first, recorded_at, leaves)
                     answers.append(Appended(first, last, recorded_at, events=tuple(events)))
                 case "duplicate":
-                    answers.append(Appended(first, last, recorded_at, duplicate=True))
+                    written_at = row["duplicate_at"][number]
+                    answers.append(Appended(first, last, written_at, duplicate=True))
                 case _:
                     answers.append(self._refusal(outcome, request, number, row))
         return answers

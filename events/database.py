@@ -29,6 +29,9 @@ _REFUSED: Final = re.compile("22|23|54")
 
 Init = Callable[[asyncpg.Connection], Awaitable[None]]
 
+Pool = asyncpg.Pool
+"""A pool of connections, for signatures outside the rooms that know the driver."""
+
 
 async def connect_pool(
     url: str,

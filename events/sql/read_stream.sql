@@ -1,6 +1,6 @@
 -- Read the events of one stream, in the order of their versions.
 -- $1 tenant, $2 stream, $3 after this version, $4 up to this version, $5 up to this position or null.
--- Index: log.streams_pkey, then (tenant, stream, version) of the partitions the stream lies in.
+-- Index: log.streams_pkey, then (stream, tenant, version) of the partitions the stream lies in.
 select
     e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,
     e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,

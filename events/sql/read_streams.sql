@@ -1,6 +1,6 @@
 -- Read the events of many streams, stream by stream, in the order of their versions.
 -- $1 tenants, $2 streams (pairwise), $3 up to this position or null.
--- Index: log.streams_pkey, then (tenant, stream, version) of the partitions each stream lies in.
+-- Index: log.streams_pkey, then (stream, tenant, version) of the partitions each stream lies in.
 select
     k.n,
     e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,

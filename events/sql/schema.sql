@@ -39,11 +39,13 @@ create table log.streams (
     version bigint not null check (version > 0),
     first_position bigint not null,
     last_position bigint not null,
-    primary key (tenant, stream)
+    primary key (stream, tenant)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table log.streams is
     'The version of each stream: a partitioned table cannot hold (stream, version) unique.';
+comment on index log.streams_pkey is
+    'The stream first: it alone tells nearly all rows apart, the tenant would be compared in vain.';
 
 create table log.event_ids (
     event_id uuid primary key,
@@ -108,7 +110,7 @@ begin
         name := 'events_' || lpad(part::text, 6, '0');
         continue when to_regclass('log.' || name) is not null;
         execute format('create table log.%I (like log.events including comments)', name);
-        execute format('create unique index on log.%I (tenant, stream, version)', name);
+        execute format('create unique index on log.%I (stream, tenant, version)', name);
         execute format('create trigger refuse_statement before update or delete or truncate on log.%I'
             ' for each statement execute function log.refuse()', name);
         execute format('alter table log.events attach partition log.%I for values from (%s) to (%s)',
@@ -127,7 +129,7 @@ comment on function log.ensure_partitions() is
 -- be a second function.
 
 create function log.micros(moment timestamptz) returns bigint
-language sql immutable parallel safe
+language sql stable parallel safe
 return (extract(epoch from moment) * 1000000)::bigint;
 
 create function log.prefixed(field text) returns bytea
@@ -137,8 +139,8 @@ return int4send(octet_length(field)) || convert_to(field, 'UTF8');
 create function log.leaf_1(
     "position" bigint,
     version bigint,
-    recorded_at timestamptz,
-    occurred_at timestamptz,
+    recorded_us bigint,
+    occurred_us bigint,
     schema_version integer,
     tenant text,
     stream text,
@@ -154,9 +156,8 @@ create function log.leaf_1(
 language sql stable parallel safe
 return sha256(
     '\x0001'::bytea
-    || int8send("position") || int8send(version) || int8send(log.micros(recorded_at))
-    || int8send(coalesce(log.micros(occurred_at), -9223372036854775808))
-    || int4send(schema_version)
+    || int8send("position") || int8send(version) || int8send(recorded_us)
+    || int8send(coalesce(occurred_us, -9223372036854775808)) || int4send(schema_version)
     || log.prefixed(tenant) || log.prefixed(stream) || log.prefixed(event_id::text)
     || log.prefixed(type) || log.prefixed(actor) || log.prefixed(correlation_id)
     || log.prefixed(causation_id) || log.prefixed(idempotency_key)
@@ -173,8 +174,9 @@ return sha256(
 --
 -- The answers are arrays too. One for each request: outcome (appended, duplicate, conflict: at
 -- conflict_part, which stands at conflict_version; mismatch: the key was used for another request;
--- known: refused_event is in the log already), its positions and their time. One for each part
--- appended: its first version. leaf_hashes are those of the new events, in the order of position.
+-- known: refused_event is in the log already), its positions, and duplicate_at, when a repeat was
+-- first recorded. One for each part appended: its first version. recorded_at and leaf_hashes are
+-- those of the new events, in the order of position.
 --
 -- No event id and no key may stand twice in a batch; the primary keys would fail the statement.
 
@@ -201,7 +203,8 @@ create function log.append(
     out outcome text[],
     out first_position bigint[],
     out last_position bigint[],
-    out recorded_at timestamptz[],
+    out recorded_at timestamptz,
+    out duplicate_at timestamptz[],
     out conflict_part integer[],
     out conflict_version bigint[],
     out refused_event integer[],
@@ -223,6 +226,7 @@ as $$
 declare
     requests constant integer := cardinality(request_tenant);
     parts constant integer := cardinality(part_request);
+    events constant integer := cardinality(event_part);
     head log.head;
     known record;
     next_position bigint;
@@ -234,17 +238,21 @@ declare
     expected bigint;
     part_event integer[];
     part_position bigint[];
+    stream_before bigint[];
     stream_version bigint[];
     stream_first bigint[];
     stream_last bigint[];
+    written_streams bigint := 0;
     inserted bigint;
+    updated bigint;
+    recorded_us bigint;
 begin
     select h.* into strict head from log.head h for update;
 
     outcome := array_fill(null::text, array[requests]);
     first_position := array_fill(null::bigint, array[requests]);
     last_position := first_position;
-    recorded_at := array_fill(null::timestamptz, array[requests]);
+    duplicate_at := array_fill(null::timestamptz, array[requests]);
     conflict_part := array_fill(null::integer, array[requests]);
     conflict_version := first_position;
     refused_event := conflict_part;
@@ -265,7 +273,7 @@ begin
         continue when not known.same;
         first_position[known.n] := known.first_position;
         last_position[known.n] := known.last_position;
-        recorded_at[known.n] := known.recorded_at;
+        duplicate_at[known.n] := known.recorded_at;
     end loop;
 
     -- Event ids that are in the log: the whole request, as it stands there, is a repeat of it.
@@ -293,7 +301,7 @@ begin
             continue when not known.same;
             first_position[known.n] := known.first_position;
             last_position[known.n] := known.last_position;
-            recorded_at[known.n] := known.recorded_at;
+            duplicate_at[known.n] := known.recorded_at;
         end loop;
     end if;
 
@@ -304,8 +312,10 @@ begin
     into strict stream_version
     from unnest(stream_tenant, stream_name) with ordinality as n (tenant, stream, n);
 
+    stream_before := stream_version;
+
     -- One request after the other, each on the versions that those before it leave.
-    head.recorded_at := greatest(clock_timestamp(), head.recorded_at);
+    recorded_at := greatest(clock_timestamp(), head.recorded_at);
     next_position := head.position + 1;
     for request in 1 .. requests loop
         from_part := next_part;
@@ -330,14 +340,16 @@ begin
 
         outcome[request] := 'appended';
         first_position[request] := next_position;
-        recorded_at[request] := head.recorded_at;
         for part in from_part .. next_part - 1 loop
             continue when part_event[part + 1] = part_event[part];
             stream := part_stream[part];
             part_position[part] := next_position;
             part_version[part] := stream_version[stream] + 1;
             stream_version[stream] := stream_version[stream] + part_event[part + 1] - part_event[part];
-            stream_first[stream] := coalesce(stream_first[stream], next_position);
+            if stream_first[stream] is null then
+                stream_first[stream] := next_position;
+                written_streams := written_streams + 1;
+            end if;
             next_position := next_position + part_event[part + 1] - part_event[part];
             stream_last[stream] := next_position - 1;
         end loop;
@@ -346,37 +358,46 @@ begin
             raise exception 'request % has no events', request using errcode = 'data_exception';
         end if;
     end loop;
-    if next_part <= parts or next_event <= cardinality(event_part) then
+    if next_part <= parts or next_event <= events then
         raise exception 'parts or events are not in order' using errcode = 'data_exception';
     end if;
     if next_position = head.position + 1 then
         return;
     end if;
 
+    recorded_us := log.micros(recorded_at);
     with written as (
         insert into log.events
         select
             e.position, e.tenant, e.stream, e.version, e.id, e.type, e.schema_version, e.body, e.metadata,
-            e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at, head.recorded_at,
+            e.actor, e.correlation_id, e.causation_id, e.key, e.occurred_at, recorded_at,
             log.leaf_1(
-                e.position, e.version, head.recorded_at, e.occurred_at, e.schema_version, e.tenant, e.stream,
-                e.id, e.type, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.metadata, e.body
+                e.position, e.version, recorded_us, log.micros(e.occurred_at), e.schema_version, e.tenant,
+                e.stream, e.id, e.type, e.actor, e.correlation_id, e.causation_id, e.key, e.metadata, e.body
             )
         from (
             select
-                e.*,
-                part_position[e.part] + e.n - part_event[e.part] as position,
-                part_version[e.part] + e.n - part_event[e.part] as version,
-                stream_tenant[part_stream[e.part]] as tenant,
-                stream_name[part_stream[e.part]] as stream
-            from unnest(
-                event_part, event_id, event_type, event_schema_version, event_body, event_metadata,
-                event_actor, event_correlation_id, event_causation_id, event_idempotency_key, event_occurred_at
-            ) with ordinality as e (
-                part, id, type, schema_version, body, metadata,
-                actor, correlation_id, causation_id, idempotency_key, occurred_at, n
-            )
-            where part_position[e.part] is not null
+                n.*,
+                part_position[n.part] + n.n - part_event[n.part] as position,
+                part_version[n.part] + n.n - part_event[n.part] as version,
+                stream_tenant[part_stream[n.part]] as tenant,
+                stream_name[part_stream[n.part]] as stream
+            from (
+                select
+                    generate_series(1, events) as n,
+                    unnest(event_part) as part,
+                    unnest(event_id) as id,
+                    unnest(event_type) as type,
+                    unnest(event_schema_version) as schema_version,
+                    unnest(event_body) as body,
+                    unnest(event_metadata) as metadata,
+                    unnest(event_actor) as actor,
+                    unnest(event_correlation_id) as correlation_id,
+                    unnest(event_causation_id) as causation_id,
+                    unnest(event_idempotency_key) as key,
+                    unnest(event_occurred_at) as occurred_at
+            ) n
+            where part_position[n.part] is not null
             offset 0
         ) e
         returning event_id, position, leaf_hash
@@ -390,19 +411,41 @@ begin
 
     insert into log.streams (tenant, stream, version, first_position, last_position)
     select s.tenant, s.stream, s.version, s.first_position, s.last_position
-    from unnest(stream_tenant, stream_name, stream_version, stream_first, stream_last)
-        as s (tenant, stream, version, first_position, last_position)
-    where s.last_position is not null
-    on conflict (tenant, stream) do update
-        set version = excluded.version, last_position = excluded.last_position;
+    from (
+        select
+            unnest(stream_tenant) as tenant,
+            unnest(stream_name) as stream,
+            unnest(stream_before) as before,
+            unnest(stream_version) as version,
+            unnest(stream_first) as first_position,
+            unnest(stream_last) as last_position
+    ) s
+    where s.before = 0 and s.version > 0;
+    get diagnostics inserted = row_count;
+    if inserted < written_streams then
+        update log.streams t set version = s.version, last_position = s.last_position
+        from (
+            select
+                unnest(stream_tenant) as tenant,
+                unnest(stream_name) as stream,
+                unnest(stream_before) as before,
+                unnest(stream_version) as version,
+                unnest(stream_last) as last_position
+        ) s
+        where t.tenant = s.tenant and t.stream = s.stream and s.before > 0 and s.version > s.before;
+        get diagnostics updated = row_count;
+        if inserted + updated <> written_streams then
+            raise exception 'a stream stands twice in the batch' using errcode = 'data_exception';
+        end if;
+    end if;
 
     insert into log.idempotency (tenant, key, fingerprint, first_position, last_position, recorded_at)
-    select r.tenant, r.key, r.fingerprint, r.first_position, r.last_position, head.recorded_at
+    select r.tenant, r.key, r.fingerprint, r.first_position, r.last_position, recorded_at
     from unnest(request_tenant, request_key, request_fingerprint, outcome, first_position, last_position)
         as r (tenant, key, fingerprint, outcome, first_position, last_position)
     where r.outcome = 'appended' and r.key <> '';
 
-    update log.head h set position = next_position - 1, recorded_at = head.recorded_at;
+    update log.head h set position = next_position - 1, recorded_at = append.recorded_at;
 end
 $$;
 
