@@ -47,6 +47,7 @@ class Supervisor:
         self._first_delay_s = first_delay_s
         self._longest_delay_s = longest_delay_s
         self._tasks: list[Supervised] = []
+        self._winding_down = False
 
     @property
     def tasks(self) -> tuple[Supervised, ...]:
@@ -54,10 +55,14 @@ class Supervisor:
         return tuple(self._tasks)
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Start a task: ``run`` goes on until it is cancelled; its return counts as a crash."""
+        """Start a task: ``run`` goes on until it is cancelled; to return counts as a crash."""
         supervised = Supervised(name, run)
         supervised._task = asyncio.create_task(self._watch(supervised), name=name)  # noqa: SLF001 - ours
         self._tasks.append(supervised)
+
+    def wind_down(self) -> None:
+        """From now on a task may return: it has done its last work and is not started again."""
+        self._winding_down = True
 
     async def stop(self, *names: str) -> None:
         """Cancel the named tasks (all, if none is named) and wait until each has ended."""
@@ -71,7 +76,9 @@ class Supervisor:
         while True:
             supervised.state = "running"
             started = loop.time()
-            await self._run_once(supervised)
+            if await self._returned(supervised):
+                supervised.state = "stopped"
+                return
             if loop.time() - started > CALM_S:
                 delay_s = self._first_delay_s
             supervised.state = "restarting"
@@ -79,15 +86,18 @@ class Supervisor:
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - guards nothing
             delay_s = min(delay_s * 2, self._longest_delay_s)
 
-    async def _run_once(self, supervised: Supervised) -> None:
+    async def _returned(self, supervised: Supervised) -> bool:
+        """Run a task once; tell whether it has returned as it was asked to."""
         try:
             await supervised.run()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
             _note(supervised, repr(error))
             _log.exception("background task crashed", task=supervised.name)
-        else:
+            return False
+        if not self._winding_down:
             _note(supervised, "ended by itself")
             _log.error("background task ended by itself", task=supervised.name)
+        return self._winding_down
 
 
 def _note(supervised: Supervised, error: str) -> None:

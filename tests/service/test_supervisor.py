@@ -94,6 +94,18 @@ async def test_stopping_ends_the_last_started_first_and_waits(supervisor):
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_task_that_was_asked_to_end_is_not_started_again(supervisor):
+    asked = asyncio.Event()
+    with structlog.testing.capture_logs() as logged:
+        supervisor.start("batcher", asked.wait)
+        await asyncio.sleep(0)
+        supervisor.wind_down()
+        asked.set()
+        await until(lambda: supervisor.tasks[0].state == "stopped")
+    assert logged == []
+    assert supervisor.tasks[0].crashes == 0
+
+
 async def test_stopping_twice_harms_nobody(supervisor):
     supervisor.start("feed", Crashing(0).run)
     await supervisor.stop()

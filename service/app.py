@@ -1,0 +1,246 @@
+"""The composition root: what the service is made of, how its parts start, and how they stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from events.batcher import Batcher
+from events.database import Pool, connect_pool
+from events.follow import Feed, Notifier
+from events.numbers import next_blocks
+from events.store import Log
+from projections import registry
+from projections.checkpoint import Checkpoints
+from projections.flows import Flows
+from projections.runner import Runner
+from service.auth.credentials import Credentials
+from service.errors import Unavailable
+from service.executors.dispatcher import Dispatcher, new_worker
+from service.executors.driver import Tools
+from service.executors.in_process import InProcess
+from service.executors.workers import Workers
+from service.flows import payloads
+from service.flows.catalogue import Catalogue
+from service.http.dialect import Dialect
+from service.http.discovery import discover
+from service.http.keys import SERVICE
+from service.http.server import web_application
+from service.runs.endings import Endings
+from service.runs.numbers import Numbers
+from service.runs.queries import Queries
+from service.runs.writer import Writer
+from service.settings import Settings
+from service.supervisor import Supervisor
+
+CATCH_UP_S: Final = 10.0
+"""How long a start may take to read up to the head of the log."""
+
+HANG_UP_S: Final = 2.0
+"""How long a pool may take to close politely."""
+
+
+class Part(StrEnum):
+    """What a process may do; `serve` does all of it, `project` and `work` one each."""
+
+    API = "api"
+    PROJECT = "project"
+    WORK = "work"
+
+
+EVERYTHING: Final = frozenset(Part)
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of a running service, one of each in a process."""
+
+    settings: Settings
+    parts: Collection[Part]
+    log: Log
+    batcher: Batcher
+    notifier: Notifier
+    feed: Feed
+    runner: Runner
+    checkpoints: Checkpoints
+    catalogue: Catalogue
+    numbers: Numbers
+    writer: Writer
+    endings: Endings
+    queries: Queries
+    credentials: Credentials
+    dialects: tuple[Dialect, ...]
+    executor: InProcess | None
+    dispatcher: Dispatcher | None
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    stopping: bool = False
+
+
+def build_app(service: Service) -> web.Application:
+    """Make the web application of a composed service."""
+    own, *vendors = service.dialects
+    application = web_application(
+        service.credentials, vendors=vendors, own=own, max_body=service.settings.max_body
+    )
+    application[SERVICE] = service
+    return application
+
+
+@asynccontextmanager
+async def compose(
+    settings: Settings, parts: Collection[Part] = EVERYTHING
+) -> AsyncIterator[Service]:
+    """Make all parts and connect them; nothing runs yet. Closes its connections at the end.
+
+    Raises:
+        InvalidSetting: a setting that the service needs is missing.
+        LogUnavailable: the database does not answer, or was not migrated.
+        UnknownProjection: the database was not migrated to this release.
+    """
+    url = settings.require_database_url
+    async with AsyncExitStack() as stack:
+        keep = partial(_keep, stack)
+        log_pool = await keep(connect_pool(url))
+        log = Log(log_pool)
+        flows = Flows(log)
+        feed, batcher, notifier = Feed(log, url), Batcher(log), Notifier(url)
+        batcher.on_commit(feed.wake)
+        batcher.on_commit(notifier.committed)
+        catalogue = Catalogue(log)
+        numbers = Numbers(partial(next_blocks, log_pool))
+        writer = Writer(
+            batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
+        )
+        runner = Runner(feed, url, registry.discover(), flows)
+        read_pool = await keep(registry.open_read_pool(url))
+        checkpoints = Checkpoints(read_pool, runner if Part.PROJECT in parts else None)
+        endings = Endings(feed)
+        queries = Queries(
+            pool=read_pool, checkpoints=checkpoints, log=log, flows=flows, endings=endings
+        )
+        # A pool of its own: look-ups of unknown credentials may not keep the log waiting.
+        key_pool = await keep(connect_pool(url, max_size=2))
+        service = Service(
+            settings=settings,
+            parts=frozenset(parts),
+            log=log,
+            batcher=batcher,
+            notifier=notifier,
+            feed=feed,
+            runner=runner,
+            checkpoints=checkpoints,
+            catalogue=catalogue,
+            numbers=numbers,
+            writer=writer,
+            endings=endings,
+            queries=queries,
+            credentials=Credentials(key_pool, log, settings.require_secret_key),
+            dialects=discover(),
+            executor=None,
+            dispatcher=None,
+        )
+        if Part.WORK in parts:
+            # Another of its own: a heartbeat that waits looks like a dead worker.
+            await _add_worker(service, flows, await keep(connect_pool(url, max_size=2)))
+        yield service
+
+
+async def _keep(stack: AsyncExitStack, opening: Awaitable[Pool]) -> Pool:
+    pool = await opening
+    stack.push_async_callback(_close, pool)
+    return pool
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(HANG_UP_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def _add_worker(service: Service, flows: Flows, pool: Pool) -> None:
+    settings = service.settings
+    worker = new_worker()
+    service.executor = InProcess(settings.flows, slots=settings.slots)
+    tools = Tools(
+        log=service.log,
+        flows=flows,
+        writer=service.writer,
+        executor=service.executor,
+        slots=asyncio.Semaphore(settings.slots),
+    )
+    service.dispatcher = Dispatcher(
+        worker=worker,
+        slots=settings.slots,
+        tools=tools,
+        feed=service.feed,
+        queries=service.queries,
+        workers=Workers(pool, worker, slots=settings.slots),
+    )
+
+
+async def start(service: Service) -> None:
+    """Start the background tasks, in the order in which they need each other.
+
+    Raises:
+        InvalidSetting: the secret key is not the one that the credentials were made under.
+        LogUnavailable: the database does not answer.
+        Unavailable: the head of the log was not reached in time.
+    """
+    supervise = service.supervisor.start
+    supervise("batcher", service.batcher.run)
+    supervise("notifier", service.notifier.run)
+    supervise("feed", service.feed.run)
+    # Who follows from the feed's head on needs it to be there: before, it stands at 0.
+    if not await service.feed.wait_for(await service.log.head(), CATCH_UP_S):
+        raise Unavailable(f"the head of the log was not reached within {CATCH_UP_S:.0f} s")
+    await service.credentials.start()
+    await service.catalogue.load()
+    supervise("keys", partial(_follow_keys, service))
+    supervise("catalogue", partial(_follow_catalogue, service))
+    supervise("endings", service.endings.run)
+    if Part.PROJECT in service.parts:
+        supervise("runner", service.runner.run)
+    if service.dispatcher is not None:
+        supervise("dispatcher", service.dispatcher.run)
+
+
+async def stop(service: Service, close_doors: Callable[[], Awaitable[None]]) -> None:
+    """Stop in the reverse order: doors and workers first, with grace, then what they write with."""
+    service.stopping = True
+    service.supervisor.wind_down()
+    workers = service.dispatcher.close(service.settings.grace_s) if service.dispatcher else _done()
+    await asyncio.gather(close_doors(), workers)
+    await service.supervisor.stop("dispatcher")
+    await service.writer.close()
+    await service.batcher.close()
+    await service.numbers.close()
+    await service.supervisor.stop()
+    if service.executor is not None:
+        await service.executor.close()
+
+
+async def _done() -> None:
+    return
+
+
+async def _follow_keys(service: Service) -> None:
+    after = service.feed.head
+    await service.credentials.refresh()
+    async for events in service.feed.subscribe(after):
+        service.credentials.apply(events)
+
+
+async def _follow_catalogue(service: Service) -> None:
+    after = service.feed.head
+    await service.catalogue.load()
+    async for events in service.feed.subscribe(after):
+        service.catalogue.apply(events)
