@@ -69,12 +69,15 @@ def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, A
 def _command(message: dict[str, Any]) -> dict[str, Any]:
     options = message["options"]
     environment = os.environ | {k: str(v) for k, v in options.get("environment", {}).items()}
-    process = subprocess.Popen(
-        options["command"],
-        cwd=options.get("directory"),
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
+    try:
+        process = subprocess.Popen(
+            options["command"],
+            cwd=_flows_folder() / options.get("directory", ""),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:  # no such program or directory, or no right to it
+        return failed(error)
     try:
         status = process.wait()
     except Stopped:
@@ -84,6 +87,11 @@ def _command(message: dict[str, Any]) -> dict[str, Any]:
     if status:
         return {"failure": {"exception": f"the command ended with exit status {status}"}}
     return {"value": status}
+
+
+def _flows_folder() -> Path:
+    # The folder that holds flows.yaml, beside which the tasks lie.
+    return Path(sys.argv[2]).parent if len(sys.argv) > 2 else Path()  # noqa: PLR2004
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from events.codec import encode
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.errors import LogError, VersionConflict
 from events.store import Log
-from events.types import CATALOGUE_STREAM, FLOW_REGISTERED, FLOW_RETIRED
+from events.types import CATALOGUE_STREAM, EVERY_TENANT, FLOW_REGISTERED, FLOW_RETIRED
 from projections.flow import Flow, flow_json
+from service.errors import BadRequest
 from service.flows.catalogue import Catalogue, Shelf
 from service.flows.definitions import FlowDefinition
 from service.flows.ids import IdSource
@@ -82,11 +83,14 @@ async def register(
     """Make the definitions the tenant's catalogue; ``catalogue`` knows it afterwards.
 
     Raises:
+        BadRequest: ``*`` is every tenant, and none that can have flows.
         LoadRefused: ids are wrong or clash; nothing was written.
         VersionConflict: other registrations came between, `ATTEMPTS` times.
         LogError: the log did not take it.
 
     """
+    if tenant == EVERY_TENANT:
+        raise BadRequest("flows belong to one tenant", field="tenant")
     for _ in range(ATTEMPTS):
         await catalogue.refresh(tenant)
         shelf = catalogue.shelf(tenant)

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import sqlite3
-import subprocess
 import tempfile
 import threading
 from contextlib import closing
@@ -15,6 +14,8 @@ import pytest
 
 from events.database import connect
 from projections.flow import PlanGroup, PlanSchema, PlanTable, PlanTask
+from service.executors.executor import Work
+from service.executors.in_process import InProcess
 from service.flows.definitions import FlowDefinition, load_definitions
 from service.tasks import Report, StatementError, load_tasks, reporting
 
@@ -116,9 +117,7 @@ def test_fail_fails_on_the_bad_row_with_its_statement_and_line(flows):
     with pytest.raises(StatementError) as raised:
         Run().run(flows["example.FAIL"], {})
     script = (EXAMPLES / "tasks/sql/load_strict.sql").read_text().splitlines()
-    assert str(raised.value) == (
-        "row 4: NOT NULL constraint failed: weighed_penguins.body_mass_g"
-    )
+    assert str(raised.value) == ("row 4: NOT NULL constraint failed: weighed_penguins.body_mass_g")
     assert raised.value.statement.startswith("insert into weighed_penguins")
     assert script[raised.value.line - 1] == raised.value.statement.splitlines()[0]
 
@@ -224,11 +223,14 @@ def test_hooks_fail_when_the_payload_asks(flows):
         Run().run(flows["example.HOOKS"], {"fail": True})
 
 
-def test_command_counts_the_lines_of_the_csv(flows):
+async def test_command_counts_the_lines_of_the_csv(flows):
     (task,) = flows["example.COMMAND"].plan.tasks
-    folder = EXAMPLES / task.options["directory"]
-    said = subprocess.run(task.options["command"], cwd=folder, capture_output=True, check=True)
-    assert said.stdout.split() == [b"345", b"penguins_raw.csv"]
+    executor = InProcess(EXAMPLES / "tasks", slots=1)
+    try:
+        result = await executor.execute(Work("3f1c", task, 1, (None,), {}))
+    finally:
+        await executor.close()
+    assert (result.failure, result.log.split()) == (None, ["345", "penguins_raw.csv"])
 
 
 def test_no_file_of_the_examples_holds_an_absolute_path():

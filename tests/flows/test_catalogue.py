@@ -12,6 +12,7 @@ from events.types import CATALOGUE_STREAM
 from projections.flow import flow_json, flow_of
 from service.dialects.etlworks import DIALECT as ETLWORKS
 from service.dialects.incorta import DIALECT as INCORTA
+from service.errors import BadRequest
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
 from service.flows.errors import LoadRefused
@@ -229,6 +230,12 @@ async def test_tenants_do_not_see_each_other(log, folder):
     assert catalogue.by_id("other", "etlworks", "flowId", 1_000_000_002) is None
     assert catalogue.all("nobody") == []
     assert catalogue.version_of("nobody") == 0
+
+
+async def test_flows_are_not_registered_for_every_tenant(log, folder):
+    with pytest.raises(BadRequest, match="flows belong to one tenant"):
+        await Tenant(log, folder, "*").load(FIRST)
+    assert await log.head() == 0
 
 
 async def test_a_new_process_loads_what_the_others_know(tenant):

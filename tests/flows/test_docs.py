@@ -1,0 +1,34 @@
+"""What docs/flows.md shows is taken as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.flows.catalogue import Shelf
+from service.flows.definitions import load_definitions
+from service.flows.settling import settle
+from service.http.discovery import discover
+
+DOCS = (Path(__file__).parents[2] / "docs" / "flows.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
+
+
+def indented(block: str) -> str:
+    return "".join(f"  {line}\n" for line in block.splitlines())
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_example_of_a_flow_loads(folder, block):
+    (folder / "schemas").mkdir()
+    (folder / "schemas" / "etl.json").write_text("{}")
+    if not block.startswith("example."):
+        block = f"example.DOC:\n{indented(block)}"
+        if "tasks:" not in block.split("load_plan")[0]:
+            block += "  tasks: [LOAD_ORDERS, LOAD_LINES]\n"
+    (folder / "flows.yaml").write_text(f"{block}  executor: external\n")
+    assert len(settle(Shelf("default"), load_definitions(folder), discover())) == 1
+
+
+def test_there_are_examples():
+    assert len(BLOCKS) == 4
