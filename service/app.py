@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -146,9 +147,10 @@ async def compose(
             executor=None,
             dispatcher=None,
         )
-        if Part.WORK in parts:
+        if Part.WORK in parts and settings.flows is not None:
             # Another of its own: a heartbeat that waits looks like a dead worker.
-            await _add_worker(service, flows, await keep(connect_pool(url, max_size=2)))
+            pool = await keep(connect_pool(url, max_size=2))
+            _add_worker(service, settings.flows, flows, pool)
         yield service
 
 
@@ -166,10 +168,10 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-async def _add_worker(service: Service, flows: Flows, pool: Pool) -> None:
+def _add_worker(service: Service, folder: Path, flows: Flows, pool: Pool) -> None:
     settings = service.settings
     worker = new_worker()
-    service.executor = InProcess(settings.flows, slots=settings.slots)
+    service.executor = InProcess(folder, slots=settings.slots)
     tools = Tools(
         log=service.log,
         flows=flows,

@@ -25,7 +25,7 @@ class Stopped(BaseException):
 def main() -> None:
     """Serve tasks from the socket that was handed down until the worker closes it."""
     sock = socket.socket(fileno=int(sys.argv[1]))
-    tasks = load_tasks(Path(sys.argv[2])) if len(sys.argv) > 2 else {}  # noqa: PLR2004
+    tasks = load_tasks(_flows_folder() / "tasks")
     signal.signal(signal.SIGTERM, _stop)
     waiting: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
     threading.Thread(target=_listen, args=(sock, waiting), daemon=True).start()
@@ -90,8 +90,8 @@ def _command(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flows_folder() -> Path:
-    # The folder that holds flows.yaml, beside which the tasks lie.
-    return Path(sys.argv[2]).parent if len(sys.argv) > 2 else Path()  # noqa: PLR2004
+    # It holds flows.yaml and, beside it, the tasks; a worker without one has no flows to run.
+    return Path(sys.argv[2])
 
 
 if __name__ == "__main__":

@@ -39,18 +39,18 @@ class Child:
         asyncio.get_running_loop().add_reader(output, self._print)
 
     @classmethod
-    async def start(cls, folder: Path | None) -> Child:
-        """Start a child with the tasks of a folder, in a session of its own."""
+    async def start(cls, flows: Path) -> Child:
+        """Start a child with the tasks of a folder of flows, in a session of its own."""
         ours, theirs = socket.socketpair()
         output, printed = os.pipe()
         os.set_blocking(output, False)
-        arguments = [str(theirs.fileno())] + ([str(folder)] if folder else [])
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "service.executors.child",
-                *arguments,
+                str(theirs.fileno()),
+                str(flows),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,
@@ -121,15 +121,15 @@ def _ending(status: int) -> str:
 class Children:
     """The idle children of a worker; one is started where none is idle."""
 
-    def __init__(self, folder: Path | None, *, keep: int) -> None:
-        self._folder = folder
+    def __init__(self, flows: Path, *, keep: int) -> None:
+        self._flows = flows
         self._keep = keep
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
 
     async def take(self) -> Child:
         """Take an idle child, or start one."""
-        child = self._idle.pop() if self._idle else await Child.start(self._folder)
+        child = self._idle.pop() if self._idle else await Child.start(self._flows)
         self._busy.add(child)
         return child
 

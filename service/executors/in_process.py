@@ -20,11 +20,11 @@ CANCEL_GRACE_S = 5.0
 
 
 class InProcess:
-    """Runs the tasks of a folder of flows."""
+    """Runs the tasks of a folder of flows: those in its folder ``tasks``, and commands from it."""
 
-    def __init__(self, folder: Path | None, *, slots: int, grace_s: float = CANCEL_GRACE_S) -> None:
-        self._tasks: Mapping[str, TaskFunction] = load_tasks(folder) if folder else {}
-        self._children = Children(folder, keep=slots)
+    def __init__(self, flows: Path, *, slots: int, grace_s: float = CANCEL_GRACE_S) -> None:
+        self._tasks: Mapping[str, TaskFunction] = load_tasks(flows / "tasks")
+        self._children = Children(flows, keep=slots)
         self._grace_s = grace_s
         self._abandoned: set[asyncio.Task[dict[str, Any]]] = set()
 

@@ -86,15 +86,15 @@ TASKS = """
 
 
 @pytest.fixture
-def tasks_folder(tmp_path: Path) -> Path:
+def flows(tmp_path: Path) -> Path:
     folder = tmp_path / "tasks"
     folder.mkdir()
     (folder / "all.py").write_text(textwrap.dedent(TASKS))
-    return folder
+    return tmp_path
 
 
 @pytest.fixture
-async def executor(tasks_folder: Path) -> AsyncIterator[InProcess]:
-    executor = InProcess(tasks_folder, slots=2, grace_s=0.5)
+async def executor(flows: Path) -> AsyncIterator[InProcess]:
+    executor = InProcess(flows, slots=2, grace_s=0.5)
     yield executor
     await executor.close()

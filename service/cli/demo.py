@@ -1,0 +1,119 @@
+"""``flowledger demo``: everything at once, with sample flows, a key and lines to paste."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from service.api import rendering
+from service.app import Service
+from service.auth.credentials import Created, Credentials
+from service.cli.ledger import database, run
+from service.cli.pasting import lines
+from service.errors import InvalidSetting
+from service.flows.definitions import load_definitions
+from service.flows.registration import register
+from service.migrations import migrate_all
+from service.runs.commands import Origin, StartRun
+from service.serving import serving, until_told_to_stop
+from service.settings import Settings, make_secret_key, read_settings
+
+TENANT: Final = "default"
+KEY: Final = "demo"
+ORIGIN: Final = Origin(actor=KEY, source="cli")
+EXAMPLES: Final = Path(__file__).parents[2] / "examples"
+FIRST: Final = ("example.ETL", "example.RANDOMS", "example.FAIL", "example.WARN", "example.PLAN")
+SHOWN_S: Final = 20.0
+
+
+@click.command()
+def demo() -> None:
+    """Run everything with sample flows, print a line to paste for each API, serve until stopped.
+
+    Without FLOWLEDGER_DATABASE_URL it brings its own Postgres, in FLOWLEDGER_HOME/postgres.
+    """
+    run(_demo())
+
+
+VERB = demo
+
+
+async def _demo() -> None:
+    make_secret_key(read_settings().home)
+    given = read_settings()
+    given = replace(given, flows=given.flows or _examples())
+    async with database(given) as settings:
+        await migrate_all(settings.require_database_url)
+        async with serving(settings) as (service, address):
+            await _load(service, settings)
+            key = await _new_key(service.credentials)
+            docs = await _first_runs(service)
+            click.echo(_page(service, str(address), key, docs))
+            await until_told_to_stop()
+
+
+def _examples() -> Path:
+    if not EXAMPLES.is_dir():
+        raise InvalidSetting("FLOWLEDGER_FLOWS", "is not set, and there is no folder of examples")
+    return EXAMPLES
+
+
+async def _load(service: Service, settings: Settings) -> None:
+    assert settings.flows is not None  # noqa: S101 - set above
+    await register(
+        service.log,
+        service.catalogue,
+        tenant=TENANT,
+        definitions=load_definitions(settings.flows),
+        dialects=service.dialects,
+        origin=ORIGIN,
+    )
+
+
+async def _new_key(credentials: Credentials) -> Created:
+    # Secrets cannot be shown again: each demo makes a key, and the one before goes.
+    for old in await credentials.list(TENANT):
+        if old.principal.name == KEY and old.revoked_at is None:
+            await credentials.revoke(old.principal.key_id, origin=ORIGIN)
+    return await credentials.create(tenant=TENANT, role="administrator", name=KEY, origin=ORIGIN)
+
+
+async def _first_runs(service: Service) -> list[dict[str, Any]]:
+    known = [name for name in FIRST if service.catalogue.find(TENANT, name)]
+    outcomes = await asyncio.gather(
+        *(
+            service.writer.submit(StartRun(tenant=TENANT, origin=ORIGIN, fullname=name))
+            for name in known
+        )
+    )
+    ends = [service.queries.ended(TENANT, outcome.run_id) for outcome in outcomes]
+    async with asyncio.timeout(SHOWN_S):
+        return await asyncio.gather(*ends)
+
+
+def _page(service: Service, address: str, key: Created, docs: list[dict[str, Any]]) -> str:
+    shown = [rendering.run(doc, service.dialects) for doc in docs]
+    parts = [
+        f"\nFlowledger serves at {address}  (operations: {address}/docs)\n",
+        "Runs of the sample flows:",
+        *(f"  {run['flow']['fullname']:<16} {run['status']:<10} {run['run_id']}" for run in shown),
+        "\nA key for you:",
+        f"  token      {key.token}",
+        f"  basic      {key.username}:{key.password}",
+        f"  naver      {key.access_key} / {key.secret_key}",
+    ]
+    if shown:
+        run = shown[-1]
+        parts.append(f"\nOne run ({run['flow']['fullname']}) through every API, to be pasted:")
+        parts += [f"\n# {p.title}\n{p.shell}" for p in lines(address, key, run)]
+    parts.append(
+        f"\n# Start one\ncurl -s -H 'Authorization: Bearer {key.token}' "
+        f"-H 'Content-Type: application/json' "
+        f'-d \'{{"flow": "example.SLOW", "payload": {{"sleep": 5}}}}\' {address}/v1/runs'
+    )
+    parts.append("\nServing until Ctrl-C.")
+    return "\n".join(parts)

@@ -1,0 +1,87 @@
+"""Lines of shell that read one run through each API, to be pasted as they are."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.auth.credentials import Created
+from service.dialects.naver.auth import sign
+
+
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """One line: whose API it speaks, what it asks, and the shell that asks it."""
+
+    title: str
+    shell: str
+
+
+def lines(base: str, key: Created, run: Mapping[str, Any]) -> list[Paste]:
+    """Write a line for each API about one run, as ``GET /v1/runs/{run_id}`` shows it."""
+    ids: Mapping[str, Mapping[str, Any]] = run["vendor_ids"]
+    return [
+        Paste("own API", _get(f"{base}/v1/runs/{run['run_id']}", _bearer(key))),
+        Paste("Etlworks", _get(base + _etlworks(ids["etlworks"]), _bearer(key))),
+        Paste("InVision", _get(base + _invision(ids["invision"]), f"-H 'x-api-key: {key.token}'")),
+        Paste(
+            "Celery Director",
+            _get(base + _director(ids["director"]), f"-u {key.username}:{key.password}"),
+        ),
+        Paste("NAVER Data Flow", naver(base, key, _naver(ids["naver"]))),
+        Paste("Incorta", _get(base + _incorta(run["tenant"], ids["incorta"]), _bearer(key))),
+    ]
+
+
+def _get(url: str, credential: str) -> str:
+    return f"curl -s {credential} '{url}'"
+
+
+def _bearer(key: Created) -> str:
+    return f"-H 'Authorization: Bearer {key.token}'"
+
+
+def _etlworks(ids: Mapping[str, Any]) -> str:
+    return f"/rest/v1/executions/{ids['flowId']}?auditId={ids['auditId']}"
+
+
+def _invision(ids: Mapping[str, Any]) -> str:
+    return f"/InVision/api/pub/v1/dataflows/{ids['dataflowId']}/runs/{ids['runId']}/status"
+
+
+def _director(ids: Mapping[str, Any]) -> str:
+    return f"/api/workflows/{ids['id']}"
+
+
+def _naver(ids: Mapping[str, Any]) -> str:
+    return f"/api/v1/workflows/{ids['workflowId']}/executions?page=0&limit=5"
+
+
+def _incorta(tenant: str, ids: Mapping[str, Any]) -> str:
+    return f"/incorta/api/v2/{tenant}/load-plan/status/{ids['executionId']}?level=4"
+
+
+def naver(base: str, key: Created, uri: str) -> str:
+    """Write a signed GET; a signature is good for five minutes, so openssl makes it when pasted.
+
+    Source: api.ncloud-docs.com, common-ncpapi (signature v2).
+    """
+    if shutil.which("openssl") is None:
+        now = str(int(time.time() * 1000))
+        signature = sign("GET", uri, now, key.access_key, key.secret_key)
+        return _get(base + uri, _headers(key, now, signature))
+    signed = f"'GET {uri}\\n%s\\n{key.access_key}'"
+    digest = f"openssl dgst -sha256 -hmac '{key.secret_key}' -binary | base64"
+    return f'T=$(date +%s000); S=$(printf {signed} "$T" | {digest}); ' + _get(
+        base + uri, _headers(key, "'$T'", "'$S'")
+    )
+
+
+def _headers(key: Created, now: str, signature: str) -> str:
+    return (
+        f"-H 'x-ncp-apigw-timestamp: {now}' -H 'x-ncp-iam-access-key: {key.access_key}' "
+        f"-H 'x-ncp-apigw-signature-v2: {signature}'"
+    )

@@ -1,0 +1,17 @@
+"""``flowledger project``: only the read models, apart from the rest."""
+
+from __future__ import annotations
+
+import click
+
+from service.app import Part
+from service.cli.ledger import run, run_parts
+
+
+@click.command()
+def project() -> None:
+    """Apply the log to the read models until told to stop; beside any number of others."""
+    run(run_parts({Part.PROJECT}))
+
+
+VERB = project

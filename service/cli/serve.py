@@ -1,0 +1,21 @@
+"""``flowledger serve``: the whole service in one process."""
+
+from __future__ import annotations
+
+import click
+
+from service.app import EVERYTHING
+from service.cli.ledger import run, run_parts
+
+
+@click.command()
+@click.option("--migrate", is_flag=True, help="First bring the database up to this release.")
+def serve(migrate: bool) -> None:
+    """Serve all dialects, apply the read models and execute flows, until told to stop.
+
+    SIGTERM ends it: requests in flight and running tasks get the grace period, FLOWLEDGER_GRACE.
+    """
+    run(run_parts(EVERYTHING, migrate=migrate))
+
+
+VERB = serve
