@@ -27,6 +27,12 @@ _UNAVAILABLE: Final = re.compile(
 _REFUSED: Final = re.compile("22|23|54")
 """SQLSTATE classes that say that the values are at fault: data, constraint, limit."""
 
+_CLIENT: Final = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a server killed between prepare and execute
+)
+"""What the driver itself raises of a connection that is gone."""
+
 Init = Callable[[asyncpg.Connection], Awaitable[None]]
 
 Pool = asyncpg.Pool
@@ -133,7 +139,7 @@ def translate() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         raise _translated(error) from error
-    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, *_CLIENT) as error:
         raise LogUnavailable(f"the database does not answer: {error}") from error
 
 
