@@ -1,0 +1,223 @@
+"""The promises that every dialect keeps, asked of a real server as its vendor's clients ask."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from tests.dialects.suite import DIALECTS, ENDS, NAMES, STATES, Call, vendor
+
+every = pytest.mark.parametrize("name", NAMES)
+
+
+@every
+def test_every_route_that_is_not_open_refuses_who_shows_nothing(server, run_in, name):
+    run, head = run_in("running"), server.head()
+    for call in vendor(name).calls(run):
+        answer = server.ask(call)
+        assert answer.status == 401, call
+        vendor(name).check_error(answer, call)
+    assert server.head() == head
+
+
+@every
+def test_every_route_refuses_an_unknown_credential(server, run_in, name):
+    run, head = run_in("running"), server.head()
+    for call in vendor(name).calls(run):
+        answer = server.ask(vendor(name).sign(call, server.unknown_key))
+        assert answer.status == 401, call
+        vendor(name).check_error(answer, call)
+    assert server.head() == head
+
+
+@every
+def test_every_route_refuses_a_credential_that_is_no_text(server, run_in, name):
+    for call in vendor(name).calls(run_in("running")):
+        answer = server.ask(vendor(name).sign(call, server.garbled_key))
+        assert answer.status == 401, call
+        vendor(name).check_error(answer, call)
+
+
+@every
+async def test_calls_of_the_suite_cover_every_route(run_in, name):
+    application = web.Application()
+    routes = {
+        application.router.add_route(route.method, route.path, route.handler): route
+        for route in DIALECTS[name].routes()
+    }
+    reached = set()
+    for call in vendor(name).calls(run_in("running")):
+        request = make_mocked_request(call.method, call.target)
+        reached.add(routes[(await application.router.resolve(request)).route])
+    about = {route for route in routes.values() if route.right and "{" in route.path}
+    assert about <= reached
+
+
+@every
+def test_what_is_another_tenants_is_not_found_on_any_route(server, run_in, name):
+    run, head = run_in("running"), server.head()
+    for call in vendor(name).calls(run):
+        answer = server.ask(vendor(name).sign(call, server.keys["stranger"]))
+        assert answer.status == 404, call
+        vendor(name).check_error(answer, call)
+    assert server.head() == head
+
+
+@every
+def test_key_of_the_whole_ledger_is_refused(server, run_in, name):
+    for call in vendor(name).calls(run_in("running")):
+        answer = server.ask(vendor(name).sign(call, server.keys["auditor of all"]))
+        assert answer.status == 403, call
+        vendor(name).check_error(answer, call)
+
+
+@every
+def test_viewer_starts_nothing(server, run_in, name):
+    run, head = run_in("running"), server.head()
+    for call in vendor(name).calls(run):
+        if call.method == "POST":
+            answer = server.ask(vendor(name).sign(call, server.keys["viewer"]))
+            assert answer.status == 403, call
+            vendor(name).check_error(answer, call)
+    assert server.head() == head
+
+
+@every
+def test_malformed_calls_get_the_vendors_error_and_write_nothing(server, run_in, name):
+    run, head = run_in("running"), server.head()
+    for call, status in vendor(name).malformed(run):
+        answer = server.ask(vendor(name).sign(call, server.keys["operator"]))
+        assert (answer.status, call) == (status, call), answer.body
+        vendor(name).check_error(answer, call)
+    assert server.head() == head
+
+
+@every
+def test_unknown_address_is_not_found_in_the_vendors_body(server, name):
+    call = Call("GET", vendor(name).unknown)
+    answer = server.ask(vendor(name).sign(call, server.keys["operator"]))
+    assert answer.status == 404
+    vendor(name).check_error(answer, call)
+
+
+@every
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "PUT"])
+def test_other_methods_are_refused_in_the_vendors_body_and_the_right_ones_named(
+    server, run_in, name, method
+):
+    run = run_in("running")
+    paths = {call.path: call.method for call in vendor(name).calls(run)}
+    for path, right in paths.items():
+        call = Call(method, path)
+        answer = server.ask(vendor(name).sign(call, server.keys["operator"]))
+        assert answer.status == 405, path
+        assert right in answer.headers["Allow"]
+        vendor(name).check_error(answer, call)
+
+
+@every
+def test_crash_is_answered_in_the_vendors_body(server, run_in, name):
+    run = run_in("running")
+    for call in vendor(name).calls(run):
+        answer = server.ask(vendor(name).sign(call, server.keys["operator"]), broken=True)
+        assert answer.status == 500, call
+        vendor(name).check_error(answer, call)
+
+
+@every
+@pytest.mark.parametrize("state", STATES)
+def test_state_has_its_word(server, run_in, name, state):
+    run = run_in(state)
+    answer = server.ask(vendor(name).sign(vendor(name).status(run), server.keys["operator"]))
+    assert answer.status == 200
+    assert vendor(name).word(answer, run) == vendor(name).words[state]
+    assert int(answer.headers["Flowledger-Position"]) >= run["position"]
+
+
+@every
+@pytest.mark.parametrize("state", ENDS)
+def test_word_of_an_ended_run_never_changes(server, run_in, name, state):
+    run = run_in(state)
+    for kind in ("RunStarted", "RunSucceeded", "RunWarned", "RunFailed", "RunCancelled"):
+        server.report(run, [(kind, None, {})])
+    server.report(run, [("TaskStarted", "BOTH/ORDERS", {}), ("TaskFailed", "BOTH/ITEMS", {})])
+    server.cancel(run)
+    answer = server.ask(vendor(name).sign(vendor(name).status(run), server.keys["operator"]))
+    assert vendor(name).word(answer, run) == vendor(name).words[state]
+
+
+@every
+def test_run_that_is_started_can_be_read_at_once_by_all(server, free, name):
+    operator = server.keys["operator"]
+    answer = server.ask(vendor(name).sign(vendor(name).start(free), operator))
+    assert answer.status in {200, 201, 202}
+    read = server.ask(vendor(name).sign(vendor(name).started(answer, free), operator))
+    assert read.status == 200
+    run = server.newest("suite.EXCLUSIVE")
+    assert run["run_id"] != free["run_id"]
+    for other in NAMES:
+        read = server.ask(vendor(other).sign(vendor(other).status(run), operator))
+        assert vendor(other).word(read, run) == vendor(other).words["queued"]
+
+
+@every
+def test_start_with_the_same_key_is_the_same_run(server, free, name):
+    operator = server.keys["operator"]
+    start = vendor(name).start(free).having(Idempotency_Key=f"twice in {name}")
+    first = server.ask(vendor(name).sign(start, operator))
+    head = server.head()
+    second = server.ask(vendor(name).sign(start, operator))
+    assert (second.status, second.body) == (first.status, first.body)
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert server.head() == head
+
+
+@every
+def test_same_key_for_another_request_is_refused(server, queued, name):
+    operator = server.keys["operator"]
+    for flow, status in (("suite.OTHER", {200, 201, 202}), ("suite.NEVER", {422})):
+        start = vendor(name).start(queued(flow)).having(Idempotency_Key=f"two in {name}")
+        answer = server.ask(vendor(name).sign(start, operator))
+        assert answer.status in status
+    vendor(name).check_error(answer, start)
+
+
+@every
+def test_exclusive_flow_does_not_run_twice(server, queued, name):
+    run, head = queued("suite.EXCLUSIVE"), server.head()
+    start = vendor(name).start(run)
+    answer = server.ask(vendor(name).sign(start, server.keys["operator"]))
+    assert answer.status in {400, 409}
+    vendor(name).check_error(answer, start)
+    assert server.head() == head
+
+
+@every
+def test_payload_that_the_flow_refuses_starts_nothing(server, queued, name):
+    run, head = queued("suite.STRICT", day="monday"), server.head()
+    start = vendor(name).start(run)
+    answer = server.ask(vendor(name).sign(start, server.keys["operator"]))
+    assert answer.status == 400
+    vendor(name).check_error(answer, start)
+    assert server.head() == head
+
+
+@every
+def test_retry_is_a_run_of_its_own(server, run_in, name):
+    first = run_in("failed")
+    again = server.retry(first)
+    for run, state in ((first, "failed"), (again, "queued")):
+        call = vendor(name).status(run)
+        answer = server.ask(vendor(name).sign(call, server.keys["operator"]))
+        assert vendor(name).word(answer, run) == vendor(name).words[state]
+
+
+def test_two_vendors_agree_on_every_state_at_one_position(server, run_in):
+    for state in STATES:
+        run = run_in(state)
+        for name in NAMES:
+            call = vendor(name).sign(vendor(name).status(run), server.keys["operator"])
+            answer = server.ask(call.having(Flowledger_Min_Position=str(run["position"])))
+            assert vendor(name).word(answer, run) == vendor(name).words[state], (name, state)
