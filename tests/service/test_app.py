@@ -1,0 +1,211 @@
+"""The whole service on a real database: it starts, serves, loses it, recovers and stops."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from events.errors import LogError
+from projections.errors import ProjectionError
+from service.app import Part, compose
+from service.errors import InvalidSetting, ServiceError, Unauthenticated
+from service.flows.definitions import load_definitions
+from service.flows.registration import register
+from service.migrations import migrate_all
+from service.runs.commands import Origin
+from service.serving import serving, until_told_to_stop
+from service.settings import Settings
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def settings(database_url):
+    return Settings(
+        database_url=database_url, port=0, secret_key=secrets.token_bytes(32), grace_s=10
+    )
+
+
+@contextlib.asynccontextmanager
+async def client_of(service, address, *, tenant="acme", role="operator"):
+    """A client of the service with a key of its own."""
+    created = await service.credentials.create(tenant=tenant, role=role, name="tester")
+    headers = {"Authorization": f"Bearer {created.token}"}
+    async with aiohttp.ClientSession(address, headers=headers) as client:
+        client.created = created
+        yield client
+
+
+async def load_examples(service):
+    await register(
+        service.log,
+        service.catalogue,
+        tenant="acme",
+        definitions=load_definitions(EXAMPLES),
+        dialects=service.dialects,
+        origin=Origin(actor="tests", source="tests"),
+    )
+
+
+async def until(ask, wanted):
+    """Ask again until the answer is as wanted."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not wanted(answer := await ask()):  # noqa: ASYNC110 - it is asked over the network
+            await asyncio.sleep(0.02)
+    return answer
+
+
+async def status_of(client, path):
+    async with client.get(path) as response:
+        await response.read()
+        return response.status
+
+
+async def test_a_started_service_is_alive_and_ready(settings):
+    async with serving(settings) as (_, address), aiohttp.ClientSession(address) as client:
+        assert await status_of(client, "/health/live") == 200
+        state = await (await client.get("/health/ready")).json()
+    assert (state["status"], state["reasons"]) == ("ready", [])
+    assert {task["state"] for task in state["tasks"]} == {"running"}
+    assert {row["name"] for row in state["projections"]} >= {"executions", "listings"}
+
+
+async def test_a_run_is_started_read_and_its_position_told(settings):
+    async with serving(settings) as (service, address):
+        await load_examples(service)
+        async with client_of(service, address) as client:
+            started = await client.post("/v1/runs", json={"flow": "example.EXTERNAL"})
+            run = await started.json()
+            assert started.status == 201, run
+            assert int(started.headers["Flowledger-Position"]) > 0
+            assert await status_of(client, f"/v1/runs/{run['run_id']}") == 200
+
+
+async def test_at_the_end_nothing_is_left_running(settings):
+    async with serving(settings, set(Part)) as (service, _):
+        pass
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert {task.state for task in service.supervisor.tasks} == {"stopped"}
+    assert {task.crashes for task in service.supervisor.tasks} == {0}
+
+
+@pytest.mark.parametrize(("part", "absent"), [(Part.PROJECT, "dispatcher"), (Part.WORK, "runner")])
+async def test_parts_may_run_apart(settings, part, absent):
+    async with serving(settings, {part}) as (service, address):
+        assert address is None
+        assert absent not in {task.name for task in service.supervisor.tasks}
+
+
+async def test_a_key_revoked_in_one_process_is_soon_dropped_by_another(settings):
+    async with (
+        serving(settings) as (service, address),
+        compose(settings) as other,
+        client_of(service, address) as client,
+    ):
+        assert await status_of(client, "/v1/runs") == 200
+        await other.credentials.revoke(client.created.key_id)
+        await until(lambda: status_of(client, "/v1/runs"), lambda status: status == 401)
+        with pytest.raises(Unauthenticated):
+            await service.credentials.by_token(client.created.token)
+
+
+async def test_a_request_in_flight_ends_before_the_service_does(settings):
+    running = serving(settings)
+    service, address = await running.__aenter__()
+    await load_examples(service)
+    async with client_of(service, address) as client:
+        async with held_log(settings.database_url) as waited_for:
+            starting = asyncio.create_task(
+                client.post("/v1/runs", json={"flow": "example.EXTERNAL"})
+            )
+            await until(waited_for, bool)
+            stopping = asyncio.create_task(running.__aexit__(None, None, None))
+            await asyncio.wait({stopping}, timeout=0.1)
+            assert not stopping.done()
+        async with await starting as response:
+            assert response.status == 201
+    await stopping
+
+
+@contextlib.asynccontextmanager
+async def held_log(url):
+    """Hold the log, so that appends wait; gives a question: does one wait?"""
+    holder, watcher = await asyncpg.connect(url), await asyncpg.connect(url)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM log.head FOR UPDATE")
+            yield lambda: watcher.fetchval(waiting)
+    finally:
+        await holder.close()
+        await watcher.close()
+
+
+async def test_a_signal_tells_it_to_stop():
+    waiting = asyncio.create_task(until_told_to_stop())
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(waiting, PATIENCE_S)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
+async def test_a_port_that_is_taken_fails_the_start_and_names_itself(settings):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InvalidSetting, match=f"FLOWLEDGER_PORT.*{port}"):
+            async with serving(replace(settings, port=port)):
+                pass
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_missing_secret_key_fails_the_start(settings):
+    with pytest.raises(InvalidSetting, match="FLOWLEDGER_SECRET_KEY"):
+        async with serving(replace(settings, secret_key=None)):
+            pass
+
+
+async def test_another_secret_key_fails_the_start(settings):
+    async with compose(settings) as service:
+        await service.credentials.create(tenant="acme", role="viewer", name="tester")
+    with pytest.raises(InvalidSetting, match="FLOWLEDGER_SECRET_KEY"):
+        async with serving(replace(settings, secret_key=secrets.token_bytes(32))):
+            pass
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_database_that_was_not_migrated_fails_the_start(settings, empty_database_url):
+    with pytest.raises((LogError, ProjectionError, ServiceError)):
+        async with serving(replace(settings, database_url=empty_database_url)):
+            pass
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_without_its_database_it_answers_503_and_recovers_by_itself(settings, own_cluster):
+    await migrate_all(own_cluster.url)
+    async with serving(replace(settings, database_url=own_cluster.url)) as (service, address):
+        await load_examples(service)
+        async with client_of(service, address) as client:
+            assert await status_of(client, "/v1/runs") == 200
+            await asyncio.to_thread(own_cluster.kill)
+            for path in ("/v1/runs", "/health/ready"):
+                async with client.get(path) as response:
+                    assert response.status == 503
+                    assert int(response.headers["Retry-After"]) > 0
+            async with client.post("/v1/runs", json={"flow": "example.EXTERNAL"}) as response:
+                assert response.status == 503
+                assert response.content_type == "application/problem+json"
+            assert await status_of(client, "/health/live") == 200
+            await asyncio.to_thread(own_cluster.start)
+            await until(lambda: status_of(client, "/health/ready"), lambda status: status == 200)
+            async with client.post("/v1/runs", json={"flow": "example.EXTERNAL"}) as response:
+                run = await response.json()
+                assert response.status == 201, run
+            assert await status_of(client, f"/v1/runs/{run['run_id']}") == 200
