@@ -26,6 +26,7 @@ TENANT = "default"
 KEYS = {
     "operator": (TENANT, "operator"),
     "viewer": (TENANT, "viewer"),
+    "auditor": (TENANT, "auditor"),
     "stranger": ("elsewhere", "administrator"),
     "auditor of all": ("*", "auditor"),
 }
