@@ -14,6 +14,7 @@ from service.errors import BadRequest
 
 LIMIT: Final = 1000
 MOST_ROWS: Final = 10_000
+MAX_INTEGER: Final = 2**63 - 1
 _DIGITS: Final = re.compile(r"[0-9]{1,1000}")
 
 
@@ -39,11 +40,13 @@ def paging(query: Mapping[str, str]) -> Paging:
     """Read ``page``, ``limit`` and ``filter``; whatever else a client sends is ignored.
 
     Raises:
-        BadRequest: ``page`` or ``limit`` is no whole number from 0 on.
+        BadRequest: ``page`` or ``limit`` is no whole number from 0 on, or ``page`` beyond 64 bits.
 
     """
-    limit = min(_whole(query, "limit", LIMIT), MOST_ROWS)
-    return Paging(_whole(query, "page", 0), limit, query.get("filter", ""))
+    page = _whole(query, "page", 0)
+    if page > MAX_INTEGER:
+        raise BadRequest("page is out of range", field="page")
+    return Paging(page, min(_whole(query, "limit", LIMIT), MOST_ROWS), query.get("filter", ""))
 
 
 def _whole(query: Mapping[str, str], name: str, default: int) -> int:

@@ -60,7 +60,7 @@ class NaverListQuery(Schema):
         metadata=_about("A part of the workflow's name, capitals or not; empty counts as absent")
     )
     page = fields.Integer(
-        load_default=0, validate=Range(min=0), metadata=_about("The page, from 0")
+        load_default=0, validate=Range(min=0, max=2**63 - 1), metadata=_about("The page, from 0")
     )
     limit = fields.Integer(
         load_default=1000,

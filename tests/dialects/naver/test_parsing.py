@@ -40,3 +40,9 @@ def test_what_is_no_whole_number_is_refused(name, text):
 )
 def test_filter_is_a_part_of_the_name_capitals_or_not(text, kept):
     assert Paging(0, 10, text).keeps("ledger.Orders") is kept
+
+
+def test_page_beyond_64_bits_is_refused():
+    assert paging({"page": str(2**63 - 1)}).page == 2**63 - 1
+    with pytest.raises(BadRequest, match="page"):
+        paging({"page": str(2**63)})

@@ -1,0 +1,207 @@
+"""NAVER's operations against a real server, as its clients call them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.dialects.naver import ids
+from service.dialects.naver.auth import sign
+from service.flows.definitions import load_definitions
+from service.flows.registration import register
+from service.runs.commands import Origin
+from tests.dialects.suite import Call, vendor
+
+FLOWS = Path(__file__).parent / "flows.yaml"
+TENANT = "naver"
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+09:00")
+
+
+class Desk:
+    """A client of NAVER: asks with a key, and reports what happens to runs."""
+
+    def __init__(self, server, key):
+        self.server = server
+        self.key = key
+
+    def path(self, flow):
+        found = self.server.service.catalogue.find(TENANT, flow)
+        return f"/api/v1/workflows/{found.ids['naver']['workflowId']}/executions"
+
+    def ask(self, method, target, body=None):
+        call = Call(method, target, body)
+        return self.server.ask(vendor("naver").sign(call, self.key))
+
+    def list(self, flow, query="?page=0&limit=20"):
+        answer = self.ask("GET", self.path(flow) + query)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    def start(self, flow):
+        answer = self.ask("POST", self.path(flow))
+        assert answer.status == 202, answer.body
+        return self.list(flow, "?page=0&limit=1")["list"][0]
+
+    def own(self, method, target, body=None):
+        call = Call(method, target).having(Authorization=f"Bearer {self.key.token}")
+        return self.server.ask(call if body is None else call.sending(body)).json
+
+    def report(self, flow, *facts):
+        run = self.own("GET", f"/v1/runs?flow={flow}&limit=1")["runs"][0]
+        events = [{"event_id": f"{run['run_id']} {kind}", "type": kind} for kind in facts]
+        self.own("POST", f"/v1/runs/{run['run_id']}/events", {"events": events})
+
+
+async def _register(service):
+    await register(
+        service.log,
+        service.catalogue,
+        tenant=TENANT,
+        definitions=load_definitions(FLOWS),
+        dialects=service.dialects,
+        origin=Origin(actor="suite", source="cli"),
+    )
+
+
+@pytest.fixture(scope="module")
+def desk(server):
+    server.run(_register(server.service))
+    create = server.service.credentials.create
+    return Desk(server, server.run(create(tenant=TENANT, role="operator", name="naver")))
+
+
+def test_started_execution_is_ready_in_the_list_at_once(desk):
+    before = desk.list("naver.NIGHTLY")["count"]
+    row = desk.start("naver.NIGHTLY")
+    assert desk.list("naver.NIGHTLY")["count"] == before + 1
+    assert row["status"] == "READY"
+    assert row["endDate"] is None
+    assert row["startDate"] == row["createdDate"]
+    assert DATE.fullmatch(row["createdDate"])
+    assert row["jobCondition"]["timeout"] == 90
+    run = desk.own("GET", "/v1/runs?flow=naver.NIGHTLY&limit=1")["runs"][0]
+    assert ids.run_number(row["jobExecutionId"]) == run["run_number"]
+    assert run["vendor_ids"]["naver"]["jobExecutionId"] == row["jobExecutionId"]
+
+
+def test_accepted_start_names_workflow_and_trigger(desk):
+    answer = desk.ask("POST", desk.path("naver.FIXED"))
+    assert answer.json == {
+        "workflowId": "wfA1b2C3d4E5",
+        "triggerId": desk.list("naver.FIXED")["list"][0]["triggerId"],
+        "status": "ACCEPTED",
+    }
+    assert desk.list("naver.FIXED")["list"][0]["jobId"] == "Jb3Tn8KwR5yZ"
+
+
+def test_execution_goes_from_ready_over_running_to_completed(desk):
+    desk.start("naver.NIGHTLY")
+    desk.report("naver.NIGHTLY", "RunStarted")
+    running = desk.list("naver.NIGHTLY")["list"][0]
+    assert (running["status"], running["endDate"]) == ("RUNNING", None)
+    desk.report("naver.NIGHTLY", "RunSucceeded")
+    done = desk.list("naver.NIGHTLY")["list"][0]
+    assert done["status"] == "COMPLETED"
+    assert done["startDate"] <= done["endDate"]
+
+
+def test_pages_are_newest_first_and_count_is_of_all(desk):
+    made = [desk.start("naver.NIGHTLY")["jobExecutionId"] for _ in range(3)][::-1]
+    first = desk.list("naver.NIGHTLY", "?page=0&limit=2")
+    second = desk.list("naver.NIGHTLY", "?page=1&limit=2")
+    rows = [row["jobExecutionId"] for row in (*first["list"], *second["list"])]
+    assert rows[:3] == made
+    assert first["count"] == second["count"] == desk.list("naver.NIGHTLY", "")["count"]
+    assert (second["page"], second["limit"]) == (1, 2)
+
+
+def test_workflow_without_executions_has_an_empty_list(desk):
+    assert desk.list("naver.IDLE", "") == {"list": [], "count": 0, "page": 0, "limit": 1000}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", True), ("nightly", True), ("er.NIGHT", True), ("nightly%20load", False), ("%2B", False)],
+)
+def test_filter_is_over_the_workflows_name(desk, text, found):
+    desk.start("naver.NIGHTLY")
+    listed = desk.list("naver.NIGHTLY", f"?filter={text}&page=0&limit=1")
+    assert (len(listed["list"]), listed["count"] > 0) == (int(found), found)
+
+
+@pytest.mark.parametrize("page", [10**6, 2**31, 2**63 - 1])
+def test_page_past_the_end_is_empty_with_the_true_count(desk, page):
+    desk.start("naver.NIGHTLY")
+    count = desk.list("naver.NIGHTLY", "?limit=0")["count"]
+    listed = desk.list("naver.NIGHTLY", f"?page={page}&limit=20")
+    assert (listed["list"], listed["count"], listed["limit"]) == ([], count, 20)
+
+
+def test_key_of_another_tenant_finds_no_workflow(desk):
+    stranger = Desk(desk.server, desk.server.keys["operator"])
+    answer = stranger.ask("GET", desk.path("naver.NIGHTLY"))
+    assert (answer.status, answer.json["errorType"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "query", ["?filter=a+b", "?filter=a%2Bb", "?filter=%2f%2F", "?", "?x=%7e~"]
+)
+def test_signature_is_over_the_target_as_it_was_sent(desk, query):
+    assert desk.ask("GET", desk.path("naver.NIGHTLY") + query).status == 200
+
+
+def test_absolute_target_is_signed_without_scheme_and_authority(desk):
+    path = desk.path("naver.NIGHTLY")
+    call = vendor("naver").sign(Call("GET", path), desk.key)
+    absolute = Call("GET", f"http://ledger.example{path}", headers=call.headers)
+    assert desk.server.ask(absolute).status == 200
+
+
+@pytest.mark.parametrize("late_ms", [-299_000, 299_000])
+def test_clocks_may_differ_by_five_minutes(desk, late_ms):
+    assert _ask_late(desk, late_ms).status == 200
+
+
+@pytest.mark.parametrize("late_ms", [-301_000, 301_000])
+def test_signature_of_another_time_is_refused_as_any_other(desk, late_ms):
+    answer = _ask_late(desk, late_ms)
+    assert answer.status == 401
+    vendor("naver").check_error(answer, None)
+
+
+def _ask_late(desk, late_ms):
+    path, key = desk.path("naver.NIGHTLY"), desk.key
+    signed = vendor("naver").sign(Call("GET", path), key)
+    at_ms = str(int(signed.headers["x-ncp-apigw-timestamp"]) + late_ms)
+    return desk.server.ask(
+        signed.having(
+            x_ncp_apigw_timestamp=at_ms,
+            x_ncp_apigw_signature_v2=sign("GET", path, at_ms, key.access_key, key.secret_key),
+        )
+    )
+
+
+def test_header_with_other_bytes_than_ascii_is_refused(desk):
+    path = desk.path("naver.NIGHTLY")
+    for name in ("x_ncp_iam_access_key", "x_ncp_apigw_signature_v2"):
+        call = Call("GET", path).having(x_ncp_apigw_timestamp="1", **{name: b"\xff\xfe"})
+        assert desk.server.ask(call).status == 401
+
+
+def test_repeated_start_with_its_key_is_one_execution(desk):
+    count = desk.list("naver.NIGHTLY", "?limit=0")["count"]
+    call = Call("POST", desk.path("naver.NIGHTLY")).having(Idempotency_Key="start once")
+    signed = vendor("naver").sign(call, desk.key)
+    first, second = desk.server.ask(signed), desk.server.ask(signed)
+    assert (first.status, first.body) == (second.status, second.body)
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert desk.list("naver.NIGHTLY", "?limit=0")["count"] == count + 1
+
+
+def test_start_takes_any_body_and_the_vendors_own_header(desk):
+    call = Call("POST", desk.path("naver.NIGHTLY"), b"").having(
+        Content_Type="application/json", x_ncp_dataflow_payload="e30="
+    )
+    assert desk.server.ask(vendor("naver").sign(call, desk.key)).status == 202
