@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import click
 import orjson
+import uvloop
 
 from events.database import connect_pool
 from events.errors import LogError
 from events.store import Log
-from service.app import Part
 from service.auth.credentials import Credentials
 from service.embedded import EmbeddedPostgresError, embedded_postgres
 from service.errors import ServiceError
 from service.logs import configure_logs
-from service.migrations import migrate_all
-from service.serving import run as run_on_loop
-from service.serving import serving, until_told_to_stop
 from service.settings import Settings, read_settings
 
 
@@ -65,21 +63,13 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     try:
         settings = read_settings()
         configure_logs(format=settings.log_format, level=settings.log_level)
-        run_on_loop(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
     except (ServiceError, LogError, EmbeddedPostgresError) as error:
         work.close()
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _interrupted()
-
-
-async def run_parts(parts: Collection[Part], *, migrate: bool = False) -> None:
-    """Run parts of the service until the process is told to stop."""
-    async with database(read_settings()) as settings:
-        if migrate:
-            await migrate_all(settings.require_database_url)
-        async with serving(settings, parts):
-            await until_told_to_stop()
 
 
 def _interrupted() -> NoReturn:

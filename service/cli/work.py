@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from service.app import Part
-from service.cli.ledger import run, run_parts
+from service.cli.ledger import run
+from service.cli.parts import run_parts
 from service.settings import read_settings
 
 

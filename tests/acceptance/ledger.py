@@ -161,11 +161,10 @@ class Client:
         *,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None,
         expect: int = 200,
     ) -> Any:
         async with self.session.request(
-            method, self.process.url + path, json=body, headers=headers, auth=auth
+            method, self.process.url + path, json=body, headers=headers
         ) as response:
             text = await response.text()
             assert response.status == expect, (response.status, text)
@@ -176,8 +175,10 @@ class Client:
         return {"Authorization": f"Bearer {self.ledger.key['token']}"}
 
     @property
-    def basic(self) -> aiohttp.BasicAuth:
-        return aiohttp.BasicAuth(self.ledger.key["username"], self.ledger.key["password"])
+    def basic(self) -> dict[str, str]:
+        key = self.ledger.key
+        encoded = aiohttp.encode_basic_auth(key["username"], key["password"])
+        return {"Authorization": encoded}
 
     def signed(self, method: str, path: str) -> dict[str, str]:
         now, key = str(int(time.time() * 1000)), self.ledger.key
@@ -233,7 +234,9 @@ class Client:
     async def start_by_director(self, flow: str) -> str:
         project, _, name = flow.partition(".")
         body = {"project": project, "name": name, "payload": {}}
-        started = await self.call("POST", "/api/workflows", body=body, auth=self.basic, expect=201)
+        started = await self.call(
+            "POST", "/api/workflows", body=body, headers=self.basic, expect=201
+        )
         return started["id"]
 
     async def start_by_naver(self, flow: str) -> str:
@@ -271,7 +274,7 @@ class Client:
 
     async def seen_by_director(self, run: dict[str, Any]) -> Any:
         path = f"/api/workflows/{run['vendor_ids']['director']['id']}"
-        return await self.call("GET", path, auth=self.basic)
+        return await self.call("GET", path, headers=self.basic)
 
     async def seen_by_naver(self, run: dict[str, Any]) -> Any:
         ids = run["vendor_ids"]["naver"]

@@ -1,0 +1,20 @@
+"""Runs parts of the service for the verbs that do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from service.app import Part
+from service.cli.ledger import database
+from service.migrations import migrate_all
+from service.serving import serving, until_told_to_stop
+from service.settings import read_settings
+
+
+async def run_parts(parts: Collection[Part], *, migrate: bool = False) -> None:
+    """Run parts of the service until the process is told to stop."""
+    async with database(read_settings()) as settings:
+        if migrate:
+            await migrate_all(settings.require_database_url)
+        async with serving(settings, parts):
+            await until_told_to_stop()
