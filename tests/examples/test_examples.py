@@ -225,7 +225,7 @@ def test_hooks_fail_when_the_payload_asks(flows):
 
 async def test_command_counts_the_lines_of_the_csv(flows):
     (task,) = flows["example.COMMAND"].plan.tasks
-    executor = InProcess(EXAMPLES / "tasks", slots=1)
+    executor = InProcess(EXAMPLES, slots=1)
     try:
         result = await executor.execute(Work("3f1c", task, 1, (None,), {}))
     finally:
