@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -66,6 +65,7 @@ class Service:
     settings: Settings
     parts: Collection[Part]
     log: Log
+    flows: Flows
     batcher: Batcher
     notifier: Notifier
     feed: Feed
@@ -78,8 +78,8 @@ class Service:
     queries: Queries
     credentials: Credentials
     dialects: tuple[Dialect, ...]
-    executor: InProcess | None
-    dispatcher: Dispatcher | None
+    executor: InProcess | None = None
+    dispatcher: Dispatcher | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
     stopping: bool = False
 
@@ -108,50 +108,65 @@ async def compose(
     url = settings.require_database_url
     async with AsyncExitStack() as stack:
         keep = partial(_keep, stack)
-        log_pool = await keep(connect_pool(url))
-        log = Log(log_pool)
-        flows = Flows(log)
-        feed, batcher, notifier = Feed(log, url), Batcher(log), Notifier(url)
-        batcher.on_commit(feed.wake)
-        batcher.on_commit(notifier.committed)
-        catalogue = Catalogue(log)
-        numbers = Numbers(partial(next_blocks, log_pool))
-        writer = Writer(
+        pools = _Pools(
+            log=await keep(connect_pool(url)),
+            read=await keep(registry.open_read_pool(url)),
+            keys=await keep(connect_pool(url, max_size=2)),
+            beats=await keep(connect_pool(url, max_size=2)),
+        )
+        yield _assemble(settings, frozenset(parts), pools)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """Connections, apart where one use may not keep another waiting.
+
+    ``keys``: a flood of unknown credentials; ``beats``: a heartbeat that waits looks like a death.
+    """
+
+    log: Pool
+    read: Pool
+    keys: Pool
+    beats: Pool
+
+
+def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Service:
+    url = settings.require_database_url
+    log = Log(pools.log)
+    flows = Flows(log)
+    feed, batcher, notifier = Feed(log, url), Batcher(log), Notifier(url)
+    batcher.on_commit(feed.wake)
+    batcher.on_commit(notifier.committed)
+    catalogue = Catalogue(log)
+    numbers = Numbers(partial(next_blocks, pools.log))
+    runner = Runner(feed, url, registry.discover(), flows)
+    checkpoints = Checkpoints(pools.read, runner if Part.PROJECT in parts else None)
+    endings = Endings(feed)
+    service = Service(
+        settings=settings,
+        parts=parts,
+        log=log,
+        flows=flows,
+        batcher=batcher,
+        notifier=notifier,
+        feed=feed,
+        runner=runner,
+        checkpoints=checkpoints,
+        catalogue=catalogue,
+        numbers=numbers,
+        writer=Writer(
             batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
-        )
-        runner = Runner(feed, url, registry.discover(), flows)
-        read_pool = await keep(registry.open_read_pool(url))
-        checkpoints = Checkpoints(read_pool, runner if Part.PROJECT in parts else None)
-        endings = Endings(feed)
-        queries = Queries(
-            pool=read_pool, checkpoints=checkpoints, log=log, flows=flows, endings=endings
-        )
-        # A pool of its own: look-ups of unknown credentials may not keep the log waiting.
-        key_pool = await keep(connect_pool(url, max_size=2))
-        service = Service(
-            settings=settings,
-            parts=frozenset(parts),
-            log=log,
-            batcher=batcher,
-            notifier=notifier,
-            feed=feed,
-            runner=runner,
-            checkpoints=checkpoints,
-            catalogue=catalogue,
-            numbers=numbers,
-            writer=writer,
-            endings=endings,
-            queries=queries,
-            credentials=Credentials(key_pool, log, settings.require_secret_key),
-            dialects=discover(),
-            executor=None,
-            dispatcher=None,
-        )
-        if Part.WORK in parts and settings.flows is not None:
-            # Another of its own: a heartbeat that waits looks like a dead worker.
-            pool = await keep(connect_pool(url, max_size=2))
-            _add_worker(service, settings.flows, flows, pool)
-        yield service
+        ),
+        endings=endings,
+        queries=Queries(
+            pool=pools.read, checkpoints=checkpoints, log=log, flows=flows, endings=endings
+        ),
+        credentials=Credentials(pools.keys, log, settings.require_secret_key),
+        dialects=discover(),
+    )
+    if Part.WORK in parts:
+        _add_worker(service, pools.beats)
+    return service
 
 
 async def _keep(stack: AsyncExitStack, opening: Awaitable[Pool]) -> Pool:
@@ -168,24 +183,26 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-def _add_worker(service: Service, folder: Path, flows: Flows, pool: Pool) -> None:
+def _add_worker(service: Service, beats: Pool) -> None:
     settings = service.settings
+    # Without tasks it would claim runs and fail them: it then claims none, and only times runs out.
+    slots = 0 if settings.flows is None else settings.slots
     worker = new_worker()
-    service.executor = InProcess(folder, slots=settings.slots)
+    service.executor = InProcess(settings.flows or settings.home, slots=slots)
     tools = Tools(
         log=service.log,
-        flows=flows,
+        flows=service.flows,
         writer=service.writer,
         executor=service.executor,
-        slots=asyncio.Semaphore(settings.slots),
+        slots=asyncio.Semaphore(slots),
     )
     service.dispatcher = Dispatcher(
         worker=worker,
-        slots=settings.slots,
+        slots=slots,
         tools=tools,
         feed=service.feed,
         queries=service.queries,
-        workers=Workers(pool, worker, slots=settings.slots),
+        workers=Workers(beats, worker, slots=slots),
     )
 
 

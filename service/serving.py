@@ -5,28 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import structlog
-import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from service.app import EVERYTHING, Part, Service, build_app, compose, start, stop
 from service.errors import InvalidSetting
 from service.settings import Settings
 
 BACKLOG: Final = 1024
-T = TypeVar("T")
+
+LONGEST_LINE: Final = 32 * 1024
+"""Bytes of a request's target, and of one header: up to there a dialect says what is wrong."""
 
 _log = structlog.get_logger(__name__)
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on the fast event loop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
 
 
 @asynccontextmanager
@@ -70,8 +66,29 @@ def _doors(service: Service) -> web.AppRunner:
     return web.AppRunner(
         build_app(service),
         access_log=logging.getLogger("aiohttp.access") if debugging else None,
+        logger=_malformed_apart(),
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_LINE,
         shutdown_timeout=service.settings.grace_s,
     )
+
+
+def _malformed_apart() -> logging.Logger:
+    logger = logging.getLogger("aiohttp.server")
+    if not any(isinstance(each, _MalformedApart) for each in logger.filters):
+        logger.addFilter(_MalformedApart())
+    return logger
+
+
+class _MalformedApart(logging.Filter):
+    """What is no HTTP is its sender's mistake: one quiet line, no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.msg, record.args, record.exc_info = "malformed request: %s", (error.code,), None
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
 
 
 async def _open(doors: web.AppRunner, settings: Settings) -> str:

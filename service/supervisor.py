@@ -12,10 +12,12 @@ from typing import Final, Literal
 
 import structlog
 
+from events.errors import LogUnavailable
+
 TaskState = Literal["waiting", "running", "restarting", "stopped"]
 
 FIRST_DELAY_S: Final = 0.1
-LONGEST_DELAY_S: Final = 10.0
+LONGEST_DELAY_S: Final = 2.0
 CALM_S: Final = 30.0
 """A task that ran this long starts its delays anew when it crashes."""
 
@@ -92,7 +94,11 @@ class Supervisor:
             await supervised.run()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
             _note(supervised, repr(error))
-            _log.exception("background task crashed", task=supervised.name)
+            # A database that is away is no bug of the task: one line, no traceback.
+            trace = None if isinstance(error, LogUnavailable) else error
+            _log.error(
+                "background task crashed", task=supervised.name, error=repr(error), exc_info=trace
+            )
             return False
         if not self._winding_down:
             _note(supervised, "ended by itself")

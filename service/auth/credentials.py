@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,17 +19,15 @@ from events.database import load, translate
 from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
-from service.auth.lifecycle import Key, Lifecycle
+from service.auth.lifecycle import Key, Lifecycle, check_key
 from service.auth.material import TOKEN_PREFIX, Material, digest, generate, seal, unseal
-from service.auth.principal import ALIASES, RIGHTS, Principal
-from service.errors import BadRequest, InvalidSetting, NotFound, Unauthenticated
+from service.auth.principal import ALIASES, Principal
+from service.errors import InvalidSetting, NotFound, Unauthenticated
 from service.runs.commands import Origin
+from service.runs.draft import metadata_of
 
 LOOKUP_TIMEOUT_S: Final = 5.0
-MAX_NAME: Final = 200
 _SQL: Final = Path(__file__).parent / "sql"
-_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_WIDE_ROLES: Final = ("administrator", "auditor")
 _COMMAND_LINE: Final = Origin(actor="cli", source="cli")
 _UNKNOWN: Final = "the credential is not known, or was revoked"
 
@@ -163,7 +160,7 @@ class Credentials:
             LogError: the log does not take it.
         """
         role = ALIASES.get(role, role)
-        _check(tenant, role, name, expires_at)
+        check_key(tenant, role, name, expires_at)
         material = generate()
         await self._insert(material)
         facts = {"key_id": material.key_id, "tenant": tenant, "name": name, "role": role}
@@ -210,7 +207,7 @@ class Credentials:
             type=event_type,
             body=codec.encode(facts),
             actor=origin.actor,
-            metadata=codec.encode(_metadata(origin)),
+            metadata=codec.encode(metadata_of(origin)),
         )
         stream = StreamAppend(ADMINISTRATION_STREAM, Expected.ANY, (event,))
         (answer,) = await self._log.append([AppendRequest(EVERY_TENANT, (stream,))])
@@ -292,28 +289,3 @@ def _unexpired(found: _Credential) -> Principal:
     if found.expires_s <= time.time():
         raise Unauthenticated("the credential has expired")
     return found.principal
-
-
-def _metadata(origin: Origin) -> dict[str, str]:
-    given = {
-        "source": origin.source,
-        "key_id": origin.key_id,
-        "remote": origin.remote,
-        "request_id": origin.request_id,
-    }
-    return {name: value for name, value in given.items() if value}
-
-
-def _check(tenant: str, role: str, name: str, expires_at: datetime | None) -> None:
-    if role not in RIGHTS:
-        raise BadRequest(f"role must be one of {', '.join(RIGHTS)}", field="role")
-    if tenant == EVERY_TENANT and role not in _WIDE_ROLES:
-        raise BadRequest(f"tenant * is for the roles {', '.join(_WIDE_ROLES)}", field="tenant")
-    if tenant != EVERY_TENANT and not _TENANT.fullmatch(tenant):
-        raise BadRequest(
-            "tenant must be 1 to 100 letters, digits, dots, hyphens or underscores", field="tenant"
-        )
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        raise BadRequest(f"name must be 1 to {MAX_NAME} printable characters", field="name")
-    if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
-        raise BadRequest("expiry must be a time to come, with its offset", field="expires_at")

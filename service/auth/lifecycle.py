@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from events.envelope import Event, Version
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
-from service.auth.principal import Principal
+from service.auth.principal import RIGHTS, Principal
+from service.errors import BadRequest
+
+MAX_NAME: Final = 200
+_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_WIDE_ROLES: Final = ("administrator", "auditor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +68,23 @@ def _created(event: Event) -> Key:
         created_at=event.recorded_at,
         expires_at=datetime.fromisoformat(expires) if expires else None,
     )
+
+
+def check_key(tenant: str, role: str, name: str, expires_at: datetime | None) -> None:
+    """Check what a new key may be.
+
+    Raises:
+        BadRequest: names what is wrong.
+    """
+    if role not in RIGHTS:
+        raise BadRequest(f"role must be one of {', '.join(RIGHTS)}", field="role")
+    if tenant == EVERY_TENANT and role not in _WIDE_ROLES:
+        raise BadRequest(f"tenant * is for the roles {', '.join(_WIDE_ROLES)}", field="tenant")
+    if tenant != EVERY_TENANT and not _TENANT.fullmatch(tenant):
+        raise BadRequest(
+            "tenant must be 1 to 100 letters, digits, dots, hyphens or underscores", field="tenant"
+        )
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise BadRequest(f"name must be 1 to {MAX_NAME} printable characters", field="name")
+    if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
+        raise BadRequest("expiry must be a time to come, with its offset", field="expires_at")

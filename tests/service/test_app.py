@@ -149,6 +149,17 @@ async def held_log(url):
         await watcher.close()
 
 
+async def test_without_a_folder_of_flows_it_executes_nothing(settings):
+    async with serving(settings) as (service, address):
+        await load_examples(service)
+        async with client_of(service, address) as client:
+            async with client.post("/v1/runs", json={"flow": "example.RANDOMS"}) as response:
+                run = await response.json()
+            await asyncio.sleep(1.2)  # longer than a worker takes to look by itself
+            async with client.get(f"/v1/runs/{run['run_id']}") as response:
+                assert (await response.json())["status"] == "queued"
+
+
 async def test_a_signal_tells_it_to_stop():
     waiting = asyncio.create_task(until_told_to_stop())
     await asyncio.sleep(0)

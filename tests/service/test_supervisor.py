@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import structlog
 
+from events.errors import LogUnavailable
 from service.supervisor import Supervisor
 
 
@@ -24,14 +25,15 @@ async def until(condition):
 class Crashing:
     """Crashes so many times, then goes on."""
 
-    def __init__(self, times):
+    def __init__(self, times, error=None):
         self.left = times
+        self.error = error or RuntimeError("boom")
         self.calm = asyncio.Event()
 
     async def run(self):
         if self.left:
             self.left -= 1
-            raise RuntimeError("boom")
+            raise self.error
         self.calm.set()
         await asyncio.Event().wait()
 
@@ -45,9 +47,17 @@ async def test_a_crash_is_logged_with_its_error_and_the_task_started_again(super
     assert (task.name, task.state, task.crashes) == ("feed", "running", 2)
     assert task.last_error == "RuntimeError('boom')"
     assert task.last_crash_at is not None
-    assert [(e["event"], e["task"], e["exc_info"]) for e in logged] == [
-        ("background task crashed", "feed", True)
+    assert [(e["event"], e["task"], repr(e["exc_info"])) for e in logged] == [
+        ("background task crashed", "feed", "RuntimeError('boom')")
     ] * 2
+
+
+async def test_a_database_that_is_away_is_one_line_without_a_traceback(supervisor):
+    work = Crashing(1, LogUnavailable("away"))
+    with structlog.testing.capture_logs() as logged:
+        supervisor.start("feed", work.run)
+        await asyncio.wait_for(work.calm.wait(), 10)
+    assert [(e["error"], e["exc_info"]) for e in logged] == [("LogUnavailable('away')", None)]
 
 
 async def test_a_task_that_returns_is_started_again_too(supervisor):
