@@ -15,8 +15,8 @@ UUID_LENGTH: Final = 36
 def ready(plan: Plan, state: RunState) -> tuple[PlanTask, ...]:
     """List the tasks that may start now, in the order of the plan; hooks when it is their turn.
 
-    None may while a run is cancelling or has ended. A task between two attempts is not listed: its
-    executor knows when to start it again.
+    None may while a run is cancelling or has ended. A task between two attempts is among them: how
+    long to wait before the next is its executor's to know.
     """
     if state.status not in ("queued", "running"):
         return ()
@@ -24,7 +24,7 @@ def ready(plan: Plan, state: RunState) -> tuple[PlanTask, ...]:
     return tuple(
         task
         for task in plan.tasks
-        if state.tasks[task.path].status == "pending"
+        if state.tasks[task.path].status in ("pending", "retrying")
         and not (task.hook and main_open)
         and all(state.tasks[path].status in TASK_ENDED for path in task.previous)
     )

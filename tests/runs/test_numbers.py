@@ -1,0 +1,98 @@
+"""Run numbers: from the real sequence, and at hand in time."""
+
+import asyncio
+from functools import partial
+
+import asyncpg
+import pytest
+
+from events.database import connect_pool
+from events.errors import LogUnavailable
+from events.numbers import NumbersExhausted, next_blocks
+from service.errors import Unavailable
+from service.runs.numbers import BLOCK, Numbers
+
+
+@pytest.fixture
+async def pool(database_url):
+    pool = await connect_pool(database_url, max_size=2)
+    yield pool
+    await pool.close()
+
+
+async def test_the_service_takes_whole_blocks_that_never_overlap(pool):
+    first, second, third = [*await next_blocks(pool, 2), *await next_blocks(pool, 1)]
+    assert (first, second, third) == (range(1, 101), range(101, 201), range(201, 301))
+
+
+async def test_beyond_the_last_block_it_says_what_to_do(pool, database_url, process):
+    admin = await asyncpg.connect(database_url)
+    await admin.execute("select setval('runs.run_number', 2147483401)")
+    await admin.close()
+    [last] = await next_blocks(pool, 1)
+    assert last[-1] == 2_147_483_600 < 2**31
+    with pytest.raises(NumbersExhausted, match="start a new ledger"):
+        await next_blocks(pool, 1)
+    with pytest.raises(Unavailable, match="start a new ledger"):
+        await process.start()
+
+
+async def test_a_burst_is_served_by_a_few_fetches_and_every_number_is_its_own(pool):
+    asked = []
+
+    async def fetch(blocks):
+        asked.append(blocks)
+        return await next_blocks(pool, blocks)
+
+    numbers = Numbers(fetch)
+    taken = await asyncio.gather(*(numbers.next() for _ in range(1000)))
+    assert sorted(set(taken)) == sorted(taken)
+    assert len(taken) == 1000
+    assert len(asked) <= 4
+    await numbers.close()
+
+
+async def test_the_next_block_is_fetched_before_the_last_number_is_used():
+    blocks = iter(range(100))
+    fetched = []
+
+    async def fetch(count):
+        fetched.append(count)
+        starts = [next(blocks) * BLOCK + 1 for _ in range(count)]
+        return [range(start, start + BLOCK) for start in starts]
+
+    numbers = Numbers(fetch)
+    await numbers.next()
+    await asyncio.sleep(0)
+    assert len(fetched) == 2
+
+
+async def test_a_fetch_that_fails_is_told_to_who_waits_and_tried_again(pool):
+    away = [LogUnavailable("away"), LogUnavailable("away")]
+
+    async def fetch(blocks):
+        if away:
+            raise away.pop()
+        return await next_blocks(pool, blocks)
+
+    numbers = Numbers(fetch)
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            await numbers.next()
+    assert await numbers.next() == 1
+    await numbers.close()
+
+
+async def test_closing_stops_a_fetch_under_way():
+    started = asyncio.Event()
+
+    async def fetch(_blocks):
+        started.set()
+        await asyncio.Event().wait()
+
+    numbers = Numbers(partial(fetch))
+    waiting = asyncio.create_task(numbers.next())
+    await started.wait()
+    await numbers.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

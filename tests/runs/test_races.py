@@ -1,0 +1,176 @@
+"""Writers released together on one database, callers and databases that go away."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from service.errors import (
+    RunEnded,
+    Unavailable,
+)
+from service.migrations import migrate_all
+from service.runs.commands import (
+    Fact,
+    Outcome,
+    ReportFacts,
+    StartRun,
+)
+from service.runs.errors import ClaimLost
+from tests.runs.processes import (
+    FLOWS,
+    ORIGIN,
+    cancel,
+    claim,
+    facts,
+    open_process,
+    register,
+    starts,
+    together,
+)
+from tests.runs.story import TENANT
+
+# Races
+
+
+async def test_of_racing_claims_one_wins(processes):
+    both = await processes(2)
+    run = (await both[0].start()).run_id
+    claims = [p.writer.submit(claim(run, f"w{n}")) for n, p in enumerate(both * 4)]
+    outcomes = await together(*claims)
+    assert sum(isinstance(outcome, Outcome) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, ClaimLost) for outcome in outcomes) == 7
+    assert (await both[0].told(run)).count("RunClaimed") == 1
+
+
+async def test_a_report_and_a_cancel_that_race_leave_one_story(processes):
+    both = await processes(2)
+    for _ in range(5):
+        run = (await both[0].start("example.ONE")).run_id
+        report, cancelled = await together(
+            both[0].writer.submit(facts(run, ("RunSucceeded", None))),
+            both[1].writer.submit(cancel(run, force=True)),
+        )
+        told = await both[0].told(run)
+        if report.results[0].outcome == "recorded":
+            assert isinstance(cancelled, RunEnded)
+            assert told[-2:] == ["RunSucceeded", "ReportRefused"]
+        else:
+            assert isinstance(cancelled, Outcome)
+            assert told[-2:] == ["RunCancelled", "ReportRefused"]
+
+
+async def test_one_report_sent_to_two_processes_at_once_is_recorded_once(processes):
+    both = await processes(2)
+    for _ in range(5):
+        run = (await both[0].start("example.EXTERNAL")).run_id
+        report = facts(run, ("TaskStarted", "A"))
+        outcomes = await together(*(p.writer.submit(report) for p in both * 3))
+        results = [outcome.results[0] for outcome in outcomes]
+        assert sorted(result.outcome for result in results) == ["duplicate"] * 5 + ["recorded"]
+        assert len({result.position for result in results}) == 1
+        assert (await both[0].told(run)).count("TaskStarted") == 1
+
+
+async def test_one_id_for_two_events_at_once_keeps_one_and_refuses_the_other(processes):
+    both = await processes(2)
+    for _ in range(5):
+        run = (await both[0].start("example.EXTERNAL")).run_id
+        await both[0].writer.submit(facts(run, ("RunStarted", None)))
+        await both[1].writer.submit(facts(run, ("RunStarted", None)))
+        outcomes = await together(
+            *(
+                p.writer.submit(ReportFacts(TENANT, ORIGIN, run, (Fact("x", "TaskStarted", task),)))
+                for p, task in zip(both, ("A", "B"), strict=True)
+            )
+        )
+        assert {outcome.results[0].outcome for outcome in outcomes} == {"recorded", "refused"}
+        assert (await both[0].told(run)).count("TaskStarted") == 1
+
+
+async def test_many_writers_on_one_run_lose_nothing(processes):
+    both = await processes(2)
+    run = (await both[0].start("example.EXTERNAL")).run_id
+    reports = [
+        ReportFacts(
+            TENANT, ORIGIN, run, (Fact(f"{n}", "TaskOutputRecorded", "A", {"log": f"{n}"}),)
+        )
+        for n in range(40)
+    ]
+    outcomes = await together(
+        *(both[n % 2].writer.submit(report) for n, report in enumerate(reports))
+    )
+    recorded = {outcome.results[0].position for outcome in outcomes}
+    stream = await both[0].stream(run)
+    assert recorded == {e.position for e in stream if e.type == "TaskOutputRecorded"}
+    assert len(recorded) == 40
+
+
+# Callers that go away, databases that go away
+
+
+async def test_a_command_whose_caller_goes_away_is_carried_out_once(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    waiting = asyncio.create_task(process.writer.submit(facts(run, ("TaskStarted", "A"))))
+    other = asyncio.create_task(process.writer.submit(facts(run, ("TaskSucceeded", "A"))))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    assert (await other).results[0].outcome == "recorded"
+    assert (await process.told(run))[1:] == ["RunStarted", "TaskStarted", "TaskSucceeded"]
+
+
+async def taken(process):
+    """Wait until the batcher has something to write."""
+    while not process.batcher._waiting:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+
+
+async def test_a_start_whose_caller_goes_away_is_made_at_most_once(process):
+    waiting = asyncio.create_task(process.start(idempotency_key="k"))
+    await taken(process)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await process.start(idempotency_key="k")
+    assert len(await starts(process)) == 1
+
+
+async def test_killed_connections_lose_and_double_nothing(process, database_url, postgres_server):
+    run = (await process.start("example.EXTERNAL")).run_id
+
+    async def report(n):
+        fact = Fact(f"{n}", "TaskOutputRecorded", "A", {"log": f"{n}"})
+        outcome = await process.writer.submit(ReportFacts(TENANT, ORIGIN, run, (fact,)))
+        return outcome.results[0].position
+
+    async def kill():
+        for _ in range(5):
+            await kill_backends(postgres_server, database_url)
+
+    positions, _ = await asyncio.gather(asyncio.gather(*(report(n) for n in range(200))), kill())
+    stream = await process.stream(run)
+    outputs = [event for event in stream if event.type == "TaskOutputRecorded"]
+    assert sorted(positions) == [event.position for event in outputs]
+    assert len({event.data["log"] for event in outputs}) == 200
+
+
+async def kill_backends(server, url):
+    connection = await asyncpg.connect(server)
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1",
+        url.rpartition("/")[2].partition("?")[0],
+    )
+    await connection.close()
+
+
+async def test_a_log_that_is_away_is_said_to_be(own_cluster):
+    await migrate_all(own_cluster.url)
+    async with open_process(own_cluster.url) as process:
+        await register(process.log, *FLOWS)
+        run = (await process.start("example.EXTERNAL")).run_id
+        own_cluster.kill()
+        for command in (cancel(run), StartRun(TENANT, ORIGIN, "example.CHAIN")):
+            with pytest.raises(Unavailable) as refused:
+                await process.writer.submit(command)
+            assert refused.value.retry_after_s > 0
+        own_cluster.start()
+        assert (await process.writer.submit(cancel(run))).status == "cancelling"

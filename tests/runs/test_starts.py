@@ -1,0 +1,221 @@
+"""Starts and retries on a real log."""
+
+import asyncio
+
+import pytest
+
+from events import types
+from service.errors import (
+    FlowBusy,
+    InvalidPayload,
+    KeyReused,
+    UnknownFlow,
+    UnknownRun,
+)
+from service.runs.commands import (
+    Outcome,
+    RetryRun,
+    StartRun,
+)
+from tests.runs.processes import (
+    ORIGIN,
+    SCHEMA,
+    cancel,
+    flow,
+    register,
+    retired,
+    starts,
+    together,
+)
+from tests.runs.story import CHAIN, TENANT
+
+# Starts
+
+
+async def test_a_start_is_in_the_log_when_it_is_answered(process):
+    outcome = await process.start(payload={"rows": 3}, comment="why")
+    [event] = await process.stream(outcome.run_id)
+    assert outcome == Outcome(outcome.run_id, 1, event.position, "queued")
+    assert event.data == {
+        "run_id": outcome.run_id,
+        "run_number": 1,
+        "flow": "example.CHAIN",
+        "flow_version": 1,
+        "executor": "in_process",
+        "exclusive": False,
+        "payload": {"rows": 3},
+        "comment": "why",
+        "trigger": "on_demand",
+        "started_by": "ops",
+        "attempt": 1,
+        "retry_of": None,
+        "root_run": outcome.run_id,
+        "root_run_number": 1,
+    }
+    assert event.metadata == {"source": "api", "key_id": "k-1"}
+    assert (event.actor, event.correlation_id, event.causation_id) == ("ops", outcome.run_id, "")
+
+
+async def test_run_numbers_of_all_processes_differ(processes):
+    both = await processes(2)
+    made = [process.start() for process in both for _ in range(150)]
+    numbers = [outcome.run_number for outcome in await asyncio.gather(*made)]
+    assert len(set(numbers)) == 300
+    assert min(numbers) > 0
+
+
+async def test_a_flow_that_nobody_registered_is_unknown(process):
+    with pytest.raises(UnknownFlow):
+        await process.start("example.NOTHING")
+
+
+async def test_a_payload_that_does_not_fit_is_refused_before_anything_is_written(process):
+    head = await process.log.head()
+    with pytest.raises(InvalidPayload):
+        await process.start("example.PICKY", payload={"rows": "three"})
+    assert await process.log.head() == head
+
+
+async def test_a_flow_that_another_process_registered_is_found(process):
+    await register(process.log, flow("NEW", CHAIN, number=9))
+    assert (await process.start("example.NEW")).status == "queued"
+
+
+async def test_a_process_that_has_not_read_of_it_cannot_start_a_retired_flow(process):
+    await register(process.log, retired("CHAIN"))
+    assert process.catalogue.find(TENANT, "example.CHAIN") is not None
+    with pytest.raises(UnknownFlow):
+        await process.start()
+
+
+async def test_a_process_that_has_not_read_of_it_starts_the_new_version(process):
+    await register(process.log, flow("CHAIN", CHAIN, version=2))
+    outcome = await process.start()
+    [event] = await process.stream(outcome.run_id)
+    assert event.data["flow_version"] == 2
+
+
+# Idempotency
+
+
+async def test_fifty_equal_starts_at_once_make_one_run(processes):
+    both = await processes(2)
+    calls = [both[n % 2].start(payload={"n": 1}, idempotency_key="once") for n in range(50)]
+    outcomes = await together(*calls)
+    assert len({outcome.run_id for outcome in outcomes}) == 1
+    assert sorted(outcome.replayed for outcome in outcomes) == [False] + [True] * 49
+    assert len(await starts(both[0])) == 1
+
+
+async def test_a_repeat_is_answered_with_the_run_as_it_stands_now(process):
+    first = await process.start(idempotency_key="k")
+    await process.writer.submit(cancel(first.run_id))
+    again = await process.start(idempotency_key="k")
+    assert again == Outcome(
+        first.run_id, first.run_number, await process.log.head(), "cancelled", replayed=True
+    )
+
+
+@pytest.mark.parametrize("more", [{"payload": {"a": 1}}, {"comment": "x"}, {"exclusive": True}])
+async def test_a_key_used_for_a_different_request_is_refused(process, more):
+    await process.start(idempotency_key="k")
+    with pytest.raises(KeyReused):
+        await process.start(idempotency_key="k", **more)
+
+
+async def test_a_key_is_the_tenants_own(process):
+    await process.start(idempotency_key="k")
+    other = StartRun("other", ORIGIN, "example.CHAIN", idempotency_key="k")
+    with pytest.raises(UnknownFlow):
+        await process.writer.submit(other)
+
+
+async def test_a_repeat_is_answered_even_when_the_flow_has_gone_since(process):
+    first = await process.start(idempotency_key="k")
+    await register(process.log, retired("CHAIN"))
+    await process.catalogue.refresh(TENANT)
+    assert (await process.start(idempotency_key="k")).run_id == first.run_id
+    with pytest.raises(KeyReused):
+        await process.start(idempotency_key="k", comment="other")
+    with pytest.raises(UnknownFlow):
+        await process.start(idempotency_key="new")
+
+
+async def test_a_repeat_of_an_exclusive_start_is_not_busy_with_itself(process):
+    first = await process.start("example.ALONE", idempotency_key="k")
+    again = await process.start("example.ALONE", idempotency_key="k")
+    assert (again.run_id, again.replayed) == (first.run_id, True)
+
+
+# Retries
+
+
+async def test_a_retry_is_a_new_run_that_names_where_it_comes_from(process):
+    first = await process.start(payload={"rows": 1}, comment="c")
+    second = await process.writer.submit(RetryRun(TENANT, ORIGIN, first.run_id))
+    third = await process.writer.submit(RetryRun(TENANT, ORIGIN, second.run_id))
+    [queued] = await process.stream(third.run_id)
+    [before] = await process.stream(second.run_id)
+    named = ("attempt", "retry_of", "root_run", "root_run_number", "trigger", "payload", "comment")
+    assert [queued.data[name] for name in named] == [
+        3,
+        second.run_id,
+        first.run_id,
+        first.run_number,
+        "retry",
+        {"rows": 1},
+        "c",
+    ]
+    assert (queued.correlation_id, queued.causation_id) == (first.run_id, before.event_id)
+
+
+async def test_a_retry_of_another_tenants_run_is_refused(process):
+    first = await process.start()
+    with pytest.raises(UnknownRun):
+        await process.writer.submit(RetryRun("other", ORIGIN, first.run_id))
+
+
+async def test_a_retry_holds_the_payload_against_the_schema_of_now(process):
+    first = await process.start(payload={})
+    await register(process.log, flow("CHAIN", CHAIN, version=2, payload_schema=SCHEMA))
+    with pytest.raises(InvalidPayload):
+        await process.writer.submit(RetryRun(TENANT, ORIGIN, first.run_id))
+
+
+async def test_a_repeated_retry_is_the_same_run(process):
+    first = await process.start()
+    command = RetryRun(TENANT, ORIGIN, first.run_id, idempotency_key="again")
+    once, twice = [await process.writer.submit(command) for _ in range(2)]
+    assert (twice.run_id, twice.replayed) == (once.run_id, True)
+    with pytest.raises(KeyReused):
+        await process.start(idempotency_key="again")
+
+
+# Exclusive flows
+
+
+async def test_of_racing_exclusive_starts_one_wins(processes):
+    both = await processes(2)
+    outcomes = await together(*(p.start("example.ALONE") for p in both for _ in range(4)))
+    assert sum(isinstance(outcome, Outcome) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, FlowBusy) for outcome in outcomes) == 7
+    assert len(await starts(both[0])) == 1
+
+
+async def test_the_end_of_an_exclusive_run_lets_the_next_one_start(processes):
+    one, two = await processes(2)
+    for _ in range(2):
+        first = await one.start("example.ALONE")
+        with pytest.raises(FlowBusy, match=first.run_id):
+            await two.start("example.ALONE")
+        await two.writer.submit(cancel(first.run_id))
+        second = await two.start("example.ALONE")
+        await one.writer.submit(cancel(second.run_id))
+    slot = await one.log.read_stream(TENANT, types.slot_stream("example.ALONE"))
+    assert [event.type for event in slot] == [types.SLOT_TAKEN, types.SLOT_FREED] * 4
+
+
+async def test_a_start_may_ask_for_the_slot_of_any_flow(process):
+    await process.start(exclusive=True)
+    with pytest.raises(FlowBusy):
+        await process.start(exclusive=True)

@@ -1,0 +1,129 @@
+"""Commands for runs that exist, on a real log."""
+
+import asyncio
+
+import pytest
+
+from service.errors import (
+    RunEnded,
+    UnknownRun,
+)
+from service.runs.commands import (
+    CancelRun,
+    Fact,
+    FactResult,
+    Outcome,
+    ReportFacts,
+    TimeOutRun,
+)
+from tests.runs.processes import (
+    ORIGIN,
+    cancel,
+    claim,
+    facts,
+)
+from tests.runs.story import TENANT
+
+NOBODY = "018f0000-0000-7000-8000-000000000000"
+
+
+async def test_a_run_goes_from_its_claim_to_its_end(process):
+    run = (await process.start()).run_id
+    submit = process.writer.submit
+    await submit(claim(run))
+    worker = {"worker": "w1", "epoch": 1}
+    await submit(facts(run, ("TaskStarted", "A"), ("TaskSucceeded", "A"), **worker), inside=True)
+    outcome = await submit(
+        facts(run, ("TaskStarted", "B"), ("TaskSucceeded", "B"), **worker), inside=True
+    )
+    stream = await process.stream(run)
+    assert [event.type for event in stream] == [
+        "RunQueued",
+        "RunClaimed",
+        "RunStarted",
+        "TaskStarted",
+        "TaskSucceeded",
+        "TaskStarted",
+        "TaskSucceeded",
+        "RunSucceeded",
+    ]
+    assert outcome == Outcome(
+        run,
+        1,
+        stream[-1].position,
+        "succeeded",
+        results=(
+            FactResult("TaskStarted/B", "recorded", stream[5].position),
+            FactResult("TaskSucceeded/B", "recorded", stream[6].position),
+        ),
+    )
+
+
+async def test_what_is_kept_in_memory_is_what_the_stream_says(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    for report in (("TaskStarted", "A"), ("TaskFailed", "A"), ("TaskStarted", "B")):
+        await process.writer.submit(facts(run, report))
+    entry = process.writer._chains._states.guess((TENANT, run))
+    stream = await process.stream(run)
+    assert entry.state == await process.state(run)
+    assert list(entry.positions) == [event.position for event in stream]
+
+
+async def test_commands_that_wait_for_one_run_share_an_append_in_their_order(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    reports = [facts(run, ("TaskOutputRecorded", "A")) for _ in range(2)] + [
+        facts(run, ("TaskSucceeded", "A")),
+        facts(run, ("TaskSucceeded", "B")),
+        facts(run, ("TaskSucceeded", "X")),
+    ]
+    outcomes = await asyncio.gather(*(process.writer.submit(report) for report in reports))
+    assert [outcome.results[0].outcome for outcome in outcomes] == [
+        "recorded",
+        "duplicate",
+        "recorded",
+        "recorded",
+        "refused",
+    ]
+    positions = [outcome.position for outcome in outcomes]
+    assert positions == sorted(positions)
+    assert outcomes[1].results[0].position == outcomes[0].results[0].position
+
+
+async def test_a_run_that_is_not_there_or_another_tenants_is_unknown(process):
+    run = (await process.start()).run_id
+    for tenant, run_id in ((TENANT, NOBODY), ("other", run), (TENANT, "x\0y")):
+        with pytest.raises(UnknownRun):
+            await process.writer.submit(CancelRun(tenant, ORIGIN, run_id))
+
+
+async def test_a_cancel_that_comes_too_late_is_recorded_and_raised(process):
+    run = (await process.start()).run_id
+    await process.writer.submit(cancel(run))
+    with pytest.raises(RunEnded) as refused:
+        await process.writer.submit(cancel(run))
+    assert refused.value.outcome == Outcome(run, 1, await process.log.head(), "cancelled")
+    assert (await process.told(run))[-2:] == ["RunCancelled", "ReportRefused"]
+
+
+async def test_a_decision_that_writes_nothing_rests_on_no_guess(processes):
+    one, two = await processes(2)
+    run = (await one.start("example.EXTERNAL")).run_id
+    await one.writer.submit(cancel(run))
+    await two.writer.submit(facts(run, ("RunCancelled", None)))
+    with pytest.raises(RunEnded):
+        await one.writer.submit(cancel(run))
+
+
+async def test_a_run_out_of_time_fails(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    outcome = await process.writer.submit(TimeOutRun(TENANT, ORIGIN, run))
+    assert outcome.status == "failed"
+    assert (await process.writer.submit(TimeOutRun(TENANT, ORIGIN, run))) == outcome
+
+
+async def test_five_hundred_facts_come_in_one_call(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    many = tuple(Fact(str(n), "TaskOutputRecorded", "A", {"metrics": {"n": n}}) for n in range(500))
+    outcome = await process.writer.submit(ReportFacts(TENANT, ORIGIN, run, many))
+    assert {result.outcome for result in outcome.results} == {"recorded"}
+    assert len(await process.stream(run)) == 502
