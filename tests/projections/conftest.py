@@ -1,0 +1,125 @@
+"""A database with a log and empty read models, and what a process does with them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from events.database import connect_pool
+from events.follow import Feed
+from events.store import Log
+from projections.checkpoint import Checkpoints
+from projections.flows import Flows
+from projections.projection import Projection
+from projections.registry import discover, open_read_pool
+from projections.runner import Runner
+from tests.projections.histories import History, requests
+
+PATIENCE_S = 30.0
+NAMES = [projection.name for projection in discover()]
+
+
+class Ledger:
+    """One database, with everything that a process opens on it."""
+
+    def __init__(self, url, pool, read, feed) -> None:
+        self.url = url
+        self.pool = pool
+        self.read = read
+        self.feed = feed
+        self.log = Log(pool)
+        self.flows = Flows(self.log)
+
+    async def write(self, history: History, after: int = 0) -> int:
+        """Append the events of a history beyond a position; gives the log's head."""
+        answers = await self.log.append(requests(history.events[after:]))
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        self.feed.wake()
+        return answers[-1].last_position
+
+    def runner(self, projections: Iterable[Projection] | None = None) -> Runner:
+        return Runner(self.feed, self.url, projections or discover(), Flows(self.log))
+
+    @asynccontextmanager
+    async def applying(self, projections=None) -> AsyncIterator[Runner]:
+        """A runner at work, stopped at the end."""
+        runner = self.runner(projections)
+        async with working(runner.run()):
+            yield runner
+
+    async def reach(self, position: int, names=NAMES) -> None:
+        """Wait until these read models stand there, paused or not."""
+        checkpoints = Checkpoints(self.read)
+
+        async def stands() -> bool:
+            found = [await checkpoints.position(name) for name in names]
+            return min(found) >= position
+
+        await until(stands)
+
+    async def tables(self, projection: Projection) -> dict[str, list[tuple]]:
+        """All rows of a read model's tables, in a fixed order."""
+        names = await self.pool.fetch(
+            "select tablename from pg_tables where schemaname = $1 order by 1", projection.schema
+        )
+        rows = {
+            name: await self.pool.fetch(f"select * from {projection.schema}.{name}")
+            for (name,) in names
+        }
+        return {name: sorted(map(tuple, found), key=repr) for name, found in rows.items()}
+
+    async def state(self, name: str) -> dict:
+        return dict(
+            await self.pool.fetchrow("select * from projections.checkpoints where name = $1", name)
+        )
+
+
+@pytest.fixture
+async def ledger(database_url: str) -> AsyncIterator[Ledger]:
+    async with opened(database_url) as ledger:
+        yield ledger
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Ledger]:
+    pool = await connect_pool(url)
+    read = await open_read_pool(url)
+    feed = Feed(Log(pool), url)
+    async with working(feed.run()):
+        yield Ledger(url, pool, read, feed)
+    await read.close()
+    await pool.close()
+
+
+async def filled(url: str, history: History, projections=None) -> None:
+    """Write a history and apply it."""
+    chosen = projections or discover()
+    async with opened(url) as ledger:
+        head = await ledger.write(history)
+        async with ledger.applying(chosen):
+            await ledger.reach(head, [projection.name for projection in chosen])
+
+
+@asynccontextmanager
+async def working(coroutine) -> AsyncIterator[asyncio.Task]:
+    """A task at work, stopped at the end; what it died of is raised."""
+    task = asyncio.create_task(coroutine)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable) -> None:
+    """Wait for a condition, plain or awaitable."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = condition()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            await asyncio.sleep(0.005)

@@ -1,0 +1,133 @@
+"""What waits for a worker, what is in a worker's hands, what is overdue."""
+
+import pytest
+
+from events import types
+from projections.read_models.dispatch import PROJECTION, read
+from tests.projections.histories import ONE, History, at_us, run_id, shown
+
+WAITING = {
+    "run_id": run_id(1),
+    "run_number": 1,
+    "tenant": "acme",
+    "fullname": "example.ETL",
+    "flow_version": 1,
+    "executor": "in_process",
+    "status": "queued",
+    "worker": None,
+    "epoch": 0,
+    "cancel_requested": False,
+    "force": False,
+    "timeout_s": None,
+    "deadline_us": None,
+    "queued_position": 2,
+    "position": 2,
+}
+
+
+@pytest.fixture
+def history() -> History:
+    history = History()
+    history.register()
+    history.queue()
+    return history
+
+
+def test_a_queued_run_waits(history):
+    assert shown(PROJECTION, history) == WAITING
+
+
+def test_a_claimed_run_names_its_worker_and_epoch(history):
+    history.tell(types.RUN_CLAIMED, worker="w-1", epoch=1)
+
+    assert shown(PROJECTION, history) == WAITING | {
+        "status": "claimed",
+        "worker": "w-1",
+        "epoch": 1,
+        "position": 3,
+    }
+
+
+def test_a_started_run_that_is_claimed_again_keeps_running_in_other_hands():
+    history = History()
+    history.register(timeout_s=1.5)
+    history.queue()
+    history.tell(types.RUN_CLAIMED, worker="w-1", epoch=1)
+    history.tell(types.RUN_STARTED)
+    history.tell(types.RUN_CLAIMED, worker="w-2", epoch=2)
+
+    assert shown(PROJECTION, history) == WAITING | {
+        "status": "running",
+        "worker": "w-2",
+        "epoch": 2,
+        "timeout_s": 1.5,
+        "deadline_us": at_us(4) + 1_500_000,
+        "position": 5,
+    }
+
+
+def test_a_cancel_is_seen_and_its_force_is_not_taken_back(history):
+    history.tell(types.RUN_CANCEL_REQUESTED, force=True)
+    history.tell(types.RUN_CANCEL_REQUESTED, force=False)
+
+    assert shown(PROJECTION, history) == WAITING | {
+        "cancel_requested": True,
+        "force": True,
+        "position": 4,
+    }
+
+
+@pytest.mark.parametrize("end", sorted(types.RUN_ENDS))
+def test_a_run_that_ended_is_gone(history, end):
+    history.tell(end)
+
+    assert shown(PROJECTION, history) is None
+
+
+def test_an_external_run_is_nobodys_business_here():
+    history = History()
+    history.register(executor="external")
+    history.queue()
+    history.tell(types.RUN_STARTED)
+
+    assert shown(PROJECTION, history) is None
+
+
+def test_an_external_run_with_a_timeout_has_a_deadline_from_when_it_was_queued():
+    history = History()
+    history.register(executor="external", timeout_s=60)
+    history.queue()
+
+    assert shown(PROJECTION, history) == WAITING | {
+        "executor": "external",
+        "timeout_s": 60,
+        "deadline_us": at_us(62),
+    }
+
+
+async def test_workers_see_what_waits_what_is_claimed_and_what_is_overdue(ledger):
+    history = History()
+    history.register("example.ETL", ONE)
+    history.register("example.LATE", ONE, executor="external", timeout_s=0)
+    history.register("example.OUT", ONE, executor="external", timeout_s=3600)
+    for number, name in enumerate(["ETL", "ETL", "ETL", "LATE", "OUT"], 1):
+        history.queue(number, f"example.{name}")
+    history.queue(6, "example.ETL")
+    history.tell(types.RUN_CLAIMED, 2, worker="w-2", epoch=1)
+    history.tell(types.RUN_CLAIMED, 3, worker="w-1", epoch=1)
+    history.tell(types.RUN_CANCEL_REQUESTED, 3, force=False)
+    history.tell(types.RUN_CANCELLED, 6)
+    head = await ledger.write(history)
+    async with ledger.applying([PROJECTION]):
+        await ledger.reach(head, ["dispatch"])
+
+    async with ledger.read.acquire() as connection:
+        waiting = await read.waiting(connection, 10)
+        claimed = await read.claimed(connection)
+        overdue = await read.overdue(connection)
+
+    assert [row["run_number"] for row in waiting.rows] == [1]
+    assert [(row["worker"], row["run_number"]) for row in claimed.rows] == [("w-1", 3), ("w-2", 2)]
+    assert [row["cancel_requested"] for row in claimed.rows] == [True, False]
+    assert [row["run_number"] for row in overdue.rows] == [4]
+    assert {waiting.position, claimed.position, overdue.position} == {head}
