@@ -83,8 +83,13 @@ def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - an
 
 def _refuse_depth(value: object) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in _children(parent)
+            if isinstance(child, (dict, list))
+        ]
         if not level:
             return
     raise MalformedJson(f"nested deeper than {MAX_DEPTH}")

@@ -1,0 +1,51 @@
+"""Events and requests for tests, and what runs beside a test."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from events.codec import encode
+from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+
+
+def event(type_: str = "RunStarted", event_id: str | None = None, **body: Any) -> NewEvent:
+    return NewEvent(event_id or str(uuid.uuid4()), type_, encode(body), "somebody")
+
+
+def request(
+    stream: str = "a",
+    expected: int = Expected.ANY,
+    events: int = 1,
+    *,
+    tenant: str = "t",
+    key: str = "",
+    fingerprint: bytes = b"print",
+    **body: Any,
+) -> AppendRequest:
+    """So many new events for one stream."""
+    part = StreamAppend(stream, expected, tuple(event(**body) for _ in range(events)))
+    return AppendRequest(tenant, (part,), key, fingerprint if key else b"")
+
+
+@contextlib.asynccontextmanager
+async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run these beside the test; what fails there fails the test."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def until(condition: Callable[[], Coroutine[Any, Any, bool]], timeout_s: float = 20) -> None:
+    """Wait for a condition, asked again and again."""
+    async with asyncio.timeout(timeout_s):
+        while not await condition():
+            await asyncio.sleep(0.002)

@@ -1,0 +1,246 @@
+"""What one append promises; `test_append_equals_model` says the same of all batches."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
+from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
+from events.store import KnownKey
+
+from tests.events.making import event, request
+
+EVERY_LOOP = True
+
+
+async def answer(log, request):
+    return (await log.append([request]))[0]
+
+
+async def test_an_appended_event_is_read_back_as_it_was_answered(log):
+    new = NewEvent(
+        "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
+        "TaskFailed",
+        b'{"task":"LOAD"}',
+        "reporter",
+        schema_version=1,
+        metadata=b'{"source":"here"}',
+        correlation_id="root",
+        causation_id="cause",
+        idempotency_key="key",
+        occurred_at=datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC),
+    )
+    appended = await answer(log, AppendRequest("t", (StreamAppend("a", 0, (new,)),)))
+    [found] = await log.read(0, 10)
+    assert appended == Appended(1, 1, found.recorded_at, events=(found,))
+    assert found == Event(
+        position=1,
+        tenant="t",
+        stream="a",
+        version=1,
+        event_id="ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
+        type="TaskFailed",
+        schema_version=1,
+        data={"task": "LOAD"},
+        metadata={"source": "here"},
+        actor="reporter",
+        correlation_id="root",
+        causation_id="cause",
+        idempotency_key="key",
+        occurred_at=datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC),
+        recorded_at=found.recorded_at,
+        leaf_hash=found.leaf_hash,
+    )
+
+
+async def test_a_body_is_stored_as_the_bytes_that_came(log, app):
+    odd = NewEvent(
+        "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453", "RunStarted", b'{ "b":1.50,"a":1e2 }', ""
+    )
+    await log.append([AppendRequest("t", (StreamAppend("a", 0, (odd,)),))])
+    assert await app.fetchval("select body from log.events") == b'{ "b":1.50,"a":1e2 }'
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "holds"),
+    [
+        (Expected.NO_STREAM, 0, True),
+        (Expected.NO_STREAM, 2, False),
+        (Expected.ANY, 0, True),
+        (Expected.ANY, 2, True),
+        (Expected.EXISTS, 0, False),
+        (Expected.EXISTS, 2, True),
+        (2, 2, True),
+        (1, 2, False),
+        (3, 2, False),
+        (1, 0, False),
+    ],
+)
+@pytest.mark.parametrize("written", [True, False], ids=["written", "only read"])
+async def test_an_expectation_holds_or_the_request_conflicts(log, expected, actual, holds, written):
+    if actual:
+        await log.append([request("a", 0, actual)])
+    condition = StreamAppend("a", expected, (event(),) if written else ())
+    wanted = AppendRequest("t", (StreamAppend("b", 0, (event(),)), condition))
+    found = await answer(log, wanted)
+    if holds:
+        assert (found.first_position, found.last_position) == (actual + 1, actual + 1 + written)
+    else:
+        assert found == VersionConflict("t", "a", expected, actual)
+        assert await log.head() == actual
+
+
+async def test_a_chain_of_requests_in_one_batch_builds_on_itself(log):
+    answers = await log.append([request("a", version) for version in range(5)])
+    assert [found.events[0].version for found in answers] == [1, 2, 3, 4, 5]
+
+
+async def test_a_refused_request_fails_alone_and_takes_no_position(log):
+    answers = await log.append([request("a", 0), request("a", 0), request("b", 0)])
+    assert [type(found) for found in answers] == [Appended, VersionConflict, Appended]
+    assert [event.stream for event in await log.read(0, 10)] == ["a", "b"]
+
+
+async def test_twenty_any_appends_at_once_are_twenty_events(log):
+    answers = await asyncio.gather(*(answer(log, request("a")) for _ in range(20)))
+    assert sorted(found.first_position for found in answers) == list(range(1, 21))
+    events = await log.read_stream("t", "a")
+    assert [event.version for event in events] == list(range(1, 21))
+
+
+async def test_fifty_writers_at_one_version_have_one_winner_each(log):
+    for version in range(3):
+        racers = [answer(log, request("a", version)) for _ in range(50)]
+        answers = await asyncio.gather(*racers)
+        winners = [found for found in answers if isinstance(found, Appended)]
+        assert [winner.events[0].version for winner in winners] == [version + 1]
+        assert answers.count(VersionConflict("t", "a", version, version + 1)) == 49
+
+
+async def test_a_repeated_key_is_answered_with_the_original_positions(log):
+    first = await answer(log, request("a", 0, 2, key="k"))
+    again = await answer(log, request("a", 0, 2, key="k"))
+    assert again == replace(first, duplicate=True, events=())
+    assert await log.head() == 2
+
+
+async def test_a_key_of_another_request_is_refused(log):
+    await log.append([request("a", key="k", fingerprint=b"one")])
+    refused = await answer(log, request("a", key="k", fingerprint=b"two"))
+    assert refused == IdempotencyMismatch("t", "k")
+    assert await log.head() == 1
+
+
+async def test_a_key_belongs_to_its_tenant(log):
+    answers = await log.append([request("a", key="k"), request("a", key="k", tenant="u")])
+    assert [found.duplicate for found in answers] == [False, False]
+
+
+async def test_the_key_of_a_refused_request_stays_free(log):
+    assert isinstance(await answer(log, request("a", 7, key="k")), VersionConflict)
+    assert isinstance(await answer(log, request("a", 0, key="k")), Appended)
+
+
+async def test_the_same_key_twice_in_a_batch_is_written_once(log):
+    first, second = await log.append([request("a", key="k"), request("a", key="k")])
+    assert second == replace(first, duplicate=True, events=())
+
+
+async def test_a_repeat_of_the_same_events_is_answered_with_their_positions(log):
+    wanted = request("a", 0, 3)
+    first = await answer(log, wanted)
+    await log.append([request("a", 3)])
+    assert await answer(log, wanted) == replace(first, duplicate=True, events=())
+
+
+@pytest.mark.parametrize("change", ["stream", "body", "type", "tenant", "longer", "order"])
+async def test_a_known_event_id_for_another_event_is_refused(log, change):
+    one, two = event(n=1), event(n=2)
+    await log.append([AppendRequest("t", (StreamAppend("a", 0, (one, two)),))])
+    changed = {
+        "stream": AppendRequest("t", (StreamAppend("b", -1, (one, two)),)),
+        "body": AppendRequest("t", (StreamAppend("a", -1, (replace(one, body=b"{}"), two)),)),
+        "type": AppendRequest("t", (StreamAppend("a", -1, (replace(one, type="X"), two)),)),
+        "tenant": AppendRequest("u", (StreamAppend("a", -1, (one, two)),)),
+        "longer": AppendRequest("t", (StreamAppend("a", -1, (one, two, event())),)),
+        "order": AppendRequest("t", (StreamAppend("a", -1, (two, one)),)),
+    }
+    refused = await answer(log, changed[change])
+    assert isinstance(refused, InvalidEvent)
+    assert "is in the log already, for another event" in str(refused)
+    assert await log.head() == 2
+
+
+async def test_what_an_idempotency_key_was_answered_with_is_found(log):
+    await log.append([request("b"), request("a", 0, 2, key="k", fingerprint=b"f")])
+    assert await log.find_key("t", "k") == KnownKey(b"f", 2, 3, "a")
+    assert await log.find_key("u", "k") is None
+
+
+async def test_one_poisoned_request_of_five_hundred_fails_alone(log):
+    requests = [request(f"s{number}", 0) for number in range(500)]
+    poisoned = StreamAppend("s250", 0, (event("Run\x00Started"),))
+    requests[250] = AppendRequest("t", (poisoned,))
+    answers = await log.append(requests)
+    assert [n for n, found in enumerate(answers) if isinstance(found, LogError)] == [250]
+    assert await log.head() == 499
+
+
+def changed_event(**changes):
+    return AppendRequest("t", (StreamAppend("a", 0, (replace(event(), **changes),)),))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        AppendRequest("t", ()),
+        AppendRequest("t", (StreamAppend("a", 0),)),
+        AppendRequest("t", (StreamAppend("a", 0, (event(),)), StreamAppend("a", 1, (event(),)))),
+        AppendRequest(
+            "t",
+            (StreamAppend("a", 0, (event(event_id="0" * 8 + "-0000" * 3 + "-" + "0" * 12),) * 2),),
+        ),
+        AppendRequest("t", (StreamAppend("a", 0, (event(),)),), "key without fingerprint"),
+        request("a", -3),
+        request("a", 2**63),
+        request(""),
+        request("a" * 401),
+        request("\ud800"),
+        request(tenant=""),
+        request(tenant="t" * 201),
+        request(key="k" * 401),
+        changed_event(event_id="no uuid"),
+        changed_event(event_id="EF8F9F90-6A3D-429C-AC67-3C9D5A9E3453"),
+        changed_event(type=""),
+        changed_event(actor="a" * 401),
+        changed_event(correlation_id="\x00"),
+        changed_event(causation_id="c" * 401),
+        changed_event(idempotency_key="\udfff"),
+        changed_event(schema_version=0),
+        changed_event(schema_version=2**31),
+        changed_event(body=b""),
+        changed_event(body=b"[]"),
+        changed_event(metadata=b"null"),
+        changed_event(occurred_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - that is the point
+    ],
+)
+async def test_a_request_out_of_bounds_is_refused_and_writes_nothing(log, bad):
+    refused, accepted = await log.append([bad, request("b", 0)])
+    assert isinstance(refused, InvalidEvent)
+    assert (accepted.first_position, await log.head()) == (1, 1)
+
+
+async def test_texts_at_their_bounds_are_kept(log):
+    wide = "\U0001f600" * 400
+    whole = replace(
+        event(), actor=wide, correlation_id=wide, causation_id=wide, idempotency_key=wide
+    )
+    part = StreamAppend(wide, 0, (whole,))
+    appended = await answer(log, AppendRequest("\U0001f600" * 200, (part,), wide, b"f"))
+    assert appended.events == tuple(await log.read(0, 1))
+
+
+async def test_an_empty_batch_is_answered_with_nothing(log):
+    assert await log.append([]) == []

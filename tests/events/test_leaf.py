@@ -1,0 +1,95 @@
+"""The leaf, version 1: the document, the standard library and the database say the same."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from events.envelope import AppendRequest, NewEvent, StreamAppend
+from tests.events.making import event, request
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "leaf.md").read_text(encoding="utf-8")
+FIELDS = (
+    "position version recorded_us occurred_us schema_version tenant stream event_id type actor"
+    " correlation_id causation_id idempotency_key"
+).split()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def block(language: str, number: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)[number]
+
+
+VECTORS = json.loads(block("json"))
+FROZEN = [
+    "ee0c40a74f0340be39f680245954e6f070b89b527a5a440daeda5d1a2d5db2f7",
+    "cca5fff1c3c2d23f9f4d1cc27660480e6df3a5dac5bf50ca0182f9996ea2fc97",
+    "da9ac760b9568920d2b4c4b7cf9d8983b513c6a734ba0a515b62c6d1d2f31178",
+]
+
+
+def leaf(values: dict) -> str:
+    """Run the program in the document: it is part of the promise."""
+    names: dict = {}
+    exec(block("python"), names)
+    return names["leaf"](values)
+
+
+def micros(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["position"]))
+def test_the_document_program_gives_the_hash_of_each_vector(vector):
+    assert leaf(vector) == vector["leaf_hash"]
+
+
+def test_the_vectors_are_the_frozen_ones():
+    assert [vector["leaf_hash"] for vector in VECTORS] == FROZEN
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["position"]))
+async def test_the_database_gives_the_hash_of_each_vector(app, vector):
+    values = [vector[name] for name in FIELDS]
+    raw = [vector["metadata"].encode(), vector["body"].encode()]
+    found = await app.fetchval(
+        "select log.leaf_1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)", *values, *raw
+    )
+    assert found.hex() == vector["leaf_hash"]
+
+
+async def test_every_appended_event_carries_the_leaf_of_what_is_stored(app, log):
+    whole = NewEvent(
+        "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
+        "TaskFailed",
+        '{"text":"\u00e9\u4e2d\U0001f600"}'.encode(),
+        "Zo\u00eb",
+        schema_version=1,
+        metadata=b'{"source":"here"}',
+        correlation_id="one",
+        causation_id="two",
+        idempotency_key="three",
+        occurred_at=datetime(1815, 12, 10, 1, 2, 3, 456789, tzinfo=UTC),
+    )
+    part = StreamAppend("b", 0, (whole, event()))
+    await log.append([request("a", 0, 3), AppendRequest("s\u00fcd", (part,))])
+    rows = await app.fetch("select * from log.events order by position")
+    assert len(rows) == 5
+    for row in rows:
+        values = dict(row) | {
+            "recorded_us": micros(row["recorded_at"]),
+            "occurred_us": micros(row["occurred_at"]),
+            "body": row["body"].decode(),
+            "metadata": row["metadata"].decode(),
+        }
+        assert row["leaf_hash"].hex() == leaf(values)
+
+
+async def test_the_documents_query_finds_a_changed_row_and_nothing_else(owner, log):
+    await log.append([request("a", 0, 3)])
+    assert await owner.fetch(block("sql")) == []
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute("update log.events set actor = 'somebody else' where position = 2")
+    assert [row["position"] for row in await owner.fetch(block("sql"))] == [2]

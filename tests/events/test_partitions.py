@@ -1,0 +1,62 @@
+"""T-2: there is always a partition for the next event."""
+
+import asyncio
+
+import pytest
+
+from events.envelope import Appended
+from events.store import Log
+from tests.events.making import request
+
+PARTITIONS = (
+    "select relname from pg_class where relnamespace = 'log'::regnamespace and relispartition"
+    " and relkind = 'r' order by relname"
+)
+
+
+@pytest.fixture
+def database_url(fresh_database_url):
+    return fresh_database_url
+
+
+async def names(connection):
+    return [row["relname"] for row in await connection.fetch(PARTITIONS)]
+
+
+async def test_a_new_log_has_the_partition_in_use_and_two_ahead(app):
+    assert await names(app) == ["events_000000", "events_000001", "events_000002"]
+
+
+async def test_partitions_are_made_once_whoever_asks_at_the_same_time(log, owner):
+    await owner.execute("update log.head set position = 12000000")
+    made = await asyncio.gather(*(log.ensure_partitions() for _ in range(6)))
+    assert sorted(made) == [0, 0, 0, 0, 0, 2]
+    assert (await names(owner))[-1] == "events_000004"
+
+
+async def test_appends_roll_over_into_the_next_partition_under_load(log, batcher, owner):
+    await owner.execute("update log.head set position = 4999900")
+    answers = await asyncio.gather(*(batcher.append(request(f"s{n % 7}")) for n in range(300)))
+    assert sorted(answer.first_position for answer in answers) == list(range(4999901, 5000201))
+    assert len(await log.read(4999900, 1000)) == 300
+    await batcher.close()
+    assert (await names(owner))[-1] == "events_000003"
+
+
+async def test_a_new_partition_refuses_changes_as_the_first_does(log, owner):
+    await owner.execute("update log.head set position = 15000000")
+    await log.ensure_partitions()
+    triggers = await owner.fetch(
+        "select c.relname, array_agg(t.tgname::text order by t.tgname) as names from pg_trigger t"
+        " join pg_class c on c.oid = t.tgrelid where c.relispartition group by 1"
+    )
+    assert {row["relname"] for row in triggers} == set(await names(owner))
+    assert {tuple(row["names"]) for row in triggers} == {("refuse_rows", "refuse_statement")}
+
+
+async def test_appends_go_on_while_partitions_are_made(pool, owner):
+    log = Log(pool)
+    async with owner.transaction():
+        await owner.execute("lock table log.events in share update exclusive mode")
+        [answer] = await log.append([request()])
+    assert isinstance(answer, Appended)

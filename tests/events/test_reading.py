@@ -1,0 +1,89 @@
+"""Reads never skip a position, and never cross a tenant."""
+
+import pytest
+
+from events.envelope import AppendRequest, StreamAppend
+from events.errors import MissingPositions
+from events.store import SCAN
+from tests.events.making import event, request
+
+
+def positions(events):
+    return [event.position for event in events]
+
+
+async def test_reading_on_is_contiguous_up_to_the_head(log):
+    await log.append([request("a", -1, 3), request("b", -1, 2)])
+    assert positions(await log.read(0, 10)) == [1, 2, 3, 4, 5]
+    assert positions(await log.read(1, 3)) == [2, 3, 4]
+    assert await log.read(5, 10) == []
+    assert await log.read(2**63 - 1, 10) == []
+
+
+async def test_a_missing_position_is_an_alarm(log, owner):
+    await log.append([request("a", -1, 5)])
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute("delete from log.events where position = 3")
+    with pytest.raises(MissingPositions) as alarm:
+        await log.read(0, 10)
+    assert (alarm.value.expected, alarm.value.found) == (3, 4)
+
+
+async def test_a_stream_is_read_in_the_order_of_its_versions(log):
+    await log.append([request("a"), request("b"), request("a"), request("a", tenant="u")])
+    await log.append([request("a")])
+    events = await log.read_stream("t", "a")
+    assert [(event.version, event.position) for event in events] == [(1, 1), (2, 3), (3, 5)]
+    assert positions(await log.read_stream("t", "a", 1)) == [3, 5]
+    assert positions(await log.read_stream("t", "a", 1, limit=1)) == [3]
+    assert positions(await log.read_stream("t", "a", up_to=4)) == [1, 3]
+    assert await log.read_stream("t", "unknown") == []
+    assert positions(await log.read_stream("t", "a", limit=2**63)) == [1, 3, 5]
+
+
+async def test_many_streams_are_read_at_once(log):
+    await log.append([request("a"), request("b"), request("a"), request("a", tenant="u")])
+    keys = [("t", "b"), ("t", "a"), ("t", "none"), ("u", "a"), ("t", "a")]
+    streams = await log.read_streams(keys)
+    assert {key: positions(events) for key, events in streams.items()} == {
+        ("t", "b"): [2],
+        ("t", "a"): [1, 3],
+        ("t", "none"): [],
+        ("u", "a"): [4],
+    }
+    assert positions((await log.read_streams(keys, up_to=2))["t", "a"]) == [1]
+    assert await log.read_streams([]) == {}
+
+
+async def test_pages_of_a_tenant_hold_all_its_events_and_no_others(log):
+    await log.append([request(tenant="tu"[number % 2]) for number in range(20)])
+    for tenant, wanted in [("t", range(1, 21, 2)), ("u", range(2, 21, 2)), ("*", range(1, 21))]:
+        after, found = 0, []
+        while after < await log.head():
+            events, after = await log.read_page(after, 3, tenant)
+            found += positions(events)
+        assert found == list(wanted)
+
+
+async def test_a_page_moves_on_over_what_does_not_match_but_never_beyond_the_head(log):
+    await log.append([request(tenant="t") for _ in range(5)])
+    assert await log.read_page(0, 10, "nobody") == ([], 5)
+    assert await log.read_page(5, 10, "nobody") == ([], 5)
+    assert await log.read_page(9, 10, "nobody") == ([], 9)
+    assert await log.read_page(5, 10, None) == ([], 5)
+
+
+async def test_a_page_looks_through_a_bounded_range(log, owner):
+    await owner.execute("update log.head set position = $1", SCAN + 10)
+    assert await log.read_page(0, 10, "nobody") == ([], SCAN)
+
+
+async def test_a_stream_in_two_partitions_is_read_whole(log, owner):
+    await log.append([request("a", 0)])
+    await owner.execute("update log.head set position = 4999998")
+    many = AppendRequest("t", (StreamAppend("a", 1, (event(), event(), event())),))
+    await log.append([many])
+    wanted = [1, 4999999, 5000000, 5000001]
+    assert positions(await log.read_stream("t", "a")) == wanted
+    assert positions((await log.read_streams([("t", "a")]))["t", "a"]) == wanted
+    assert positions(await log.read(4999998, 10)) == wanted[1:]
