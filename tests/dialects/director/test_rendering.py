@@ -167,7 +167,7 @@ def test_definition_is_the_files_mapping_and_three_names():
         "project": "example",
         "name": "ETL",
         "retired": False,
-        "definition": {"tasks": ["EXTRACT"], "unknown": {"kept": True}},
+        "definition": {"tasks": ["EXTRACT"], "unknown": {"kept": True}, "name": "another"},
     }
     assert rendering.definition(flow) == {
         "fullname": "example.ETL",

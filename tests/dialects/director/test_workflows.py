@@ -157,6 +157,12 @@ def test_list_is_newest_first_and_pages_end_in_a_404(desk):
     assert (beyond.status, beyond.json) == (404, {"error": NOT_FOUND})
 
 
+@pytest.mark.parametrize("page", [3_000_000, 2**62, 2**63 - 1])
+def test_page_far_beyond_the_last_run_is_not_found(desk, page):
+    answer = desk.ask("GET", f"/api/workflows?page={page}&per_page=1000")
+    assert (answer.status, answer.json) == (404, {"error": NOT_FOUND})
+
+
 def test_first_page_of_an_empty_list_is_empty(server):
     stranger = Desk(server, server.keys["stranger"])
     assert stranger.ask("GET", "/api/workflows").body == b"[]\n"
