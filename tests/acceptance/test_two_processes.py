@@ -73,18 +73,19 @@ async def count_running(client: Client) -> int:
 
 
 async def whole_log(client: Client) -> list[dict[str, Any]]:
+    key = client.ledger.create_key("auditor", "*")
+    headers = {"Authorization": f"Bearer {key['token']}"}
     events: list[dict[str, Any]] = []
-    while page := await client.api("GET", f"/v1/events?after={len(events)}&limit=1000"):
+    while True:
+        path = f"/v1/events?after={len(events)}&limit=1000"
+        page = await client.call("GET", path, headers=headers)
         if not page["events"]:
             return events
         events += page["events"]
-    return events
 
 
 def check_order(events: list[dict[str, Any]]) -> None:
-    # The administration's events are not the tenant's: its log has holes there, but no doubles.
-    positions = [event["position"] for event in events]
-    assert positions == sorted(set(positions))
+    assert [event["position"] for event in events] == list(range(1, len(events) + 1))
     versions = defaultdict(list)
     for event in events:
         versions[event["stream"]].append(event["version"])
