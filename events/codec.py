@@ -40,8 +40,10 @@ def encode(value: Mapping[str, Any]) -> bytes:
         raw = orjson.dumps(dict(value), option=_OPTIONS)
     except (TypeError, RecursionError) as error:
         raise InvalidEvent(f"not storable as JSON: {error}") from error
-    # orjson writes NaN as null and NUL as an escape: only where these appear, look again.
-    if (b"null" in raw or b"\\u0000" in raw) and (reason := _loss([value])):
+    # orjson writes NaN as null and NUL as an escape: only where these appear, beyond the nulls that
+    # stand for None in plain sight, look again.
+    suspect = raw.count(b"null") > [*value.values()].count(None) or b"\\u0000" in raw
+    if suspect and (reason := _loss([value])):
         raise InvalidEvent(f"not storable as JSON: {reason}")
     return raw
 
