@@ -160,6 +160,26 @@ async def test_without_a_folder_of_flows_it_executes_nothing(settings):
                 assert (await response.json())["status"] == "queued"
 
 
+async def test_a_long_credential_is_refused_in_the_dialects_words(settings):
+    async with serving(settings) as (_, address), aiohttp.ClientSession(address) as client:
+        headers = {"Authorization": f"Bearer fl_{'x' * 20_000}"}
+        async with client.get("/v1/runs", headers=headers) as response:
+            assert (response.status, response.content_type) == (401, "application/problem+json")
+
+
+async def test_what_is_no_http_is_a_quiet_line(settings, caplog):
+    async with serving(settings) as (_, address):
+        reader, writer = await asyncio.open_connection(*address.removeprefix("http://").split(":"))
+        writer.write(b"GET /\xff HTTP/1.1\r\n\r\n")
+        assert b" 400 " in await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    lines = [r for r in caplog.records if r.name == "aiohttp.server"]
+    assert [(line.levelname, line.getMessage(), line.exc_info) for line in lines] == [
+        ("INFO", "malformed request: 400", None)
+    ]
+
+
 async def test_a_signal_tells_it_to_stop():
     waiting = asyncio.create_task(until_told_to_stop())
     await asyncio.sleep(0)
