@@ -9,7 +9,6 @@ from aiohttp import web
 
 from projections.flow import Flow
 from service.dialects.etlworks import auth, parsing, rendering, schemas
-from service.dialects.etlworks.ids import RUN_NUMBERS
 from service.dialects.etlworks.parsing import Selection
 from service.errors import NotFound, UnknownRun
 from service.http.decorators import (
@@ -55,8 +54,6 @@ async def _found(request: web.Request, flow: Flow, wanted: Selection) -> Mapping
         return await queries.execution(flow.tenant, wanted.message_id)
     if wanted.audit_id is None:
         return await queries.latest_execution(flow.tenant, flow.number)
-    if wanted.audit_id not in RUN_NUMBERS:
-        raise UnknownRun(wanted.audit_id)
     return await queries.execution_by_number(flow.tenant, wanted.audit_id)
 
 

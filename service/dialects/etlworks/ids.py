@@ -16,9 +16,6 @@ LAST_ID: Final = 2**53 - 1
 LONG: Final = {"low": -(2**63), "high": 2**63 - 1}
 """The bounds of a Java long, as which Etlworks reads its numbers."""
 
-RUN_NUMBERS: Final = range(1, 2**31)
-"""What an ``auditId`` can be; other longs name no run."""
-
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
     """Settle ``flowId``: the customer's own, else one made from the flow's number.
