@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
 from events.database import connect_pool
+from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
 from projections.checkpoint import Checkpoints
@@ -84,14 +85,23 @@ async def ledger(database_url: str) -> AsyncIterator[Ledger]:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Ledger]:
+async def opened(url: str, *, follow: bool = True) -> AsyncIterator[Ledger]:
     pool = await connect_pool(url)
     read = await open_read_pool(url)
     feed = Feed(Log(pool), url)
-    async with working(feed.run()):
+    async with working(following(feed)) if follow else nullcontext():
         yield Ledger(url, pool, read, feed)
     await read.close()
     await pool.close()
+
+
+async def following(feed: Feed) -> None:
+    """Follow the log as a supervisor has it: again and again where the database is away."""
+    while True:
+        try:
+            await feed.run()
+        except LogUnavailable:
+            await asyncio.sleep(0.05)
 
 
 async def filled(url: str, history: History, projections=None) -> None:

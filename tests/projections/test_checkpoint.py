@@ -1,0 +1,146 @@
+"""Waiting for read models: woken at once by this process, soon by others, never by a paused one."""
+
+import asyncio
+
+import pytest
+
+from events.errors import LogUnavailable
+from projections.checkpoint import Checkpoints
+from projections.errors import UnknownProjection
+from tests.projections.conftest import NAMES, until
+from tests.projections.histories import History
+
+TWO = ("executions", "listings")
+
+
+class Applied:
+    """A runner that has applied what a test says."""
+
+    def __init__(self, **positions: int) -> None:
+        self.positions = positions
+        self.callbacks = []
+
+    def on_advance(self, callback) -> None:
+        self.callbacks.append(callback)
+
+    def advance(self, name: str, position: int) -> None:
+        for callback in self.callbacks:
+            callback(name, position)
+
+
+@pytest.fixture
+def runner():
+    return Applied(executions=5, listings=5)
+
+
+async def _moved(ledger, name, position, state="running"):
+    await ledger.pool.execute(
+        "update projections.checkpoints set position = $2, state = $3 where name = $1",
+        name,
+        position,
+        state,
+    )
+
+
+async def test_what_has_been_passed_is_not_waited_for(ledger, runner):
+    checkpoints = Checkpoints(ledger.read, runner)
+
+    assert await checkpoints.wait(5, TWO, 0)
+
+
+async def test_the_last_of_the_read_models_to_pass_wakes_the_waiter(ledger, runner):
+    checkpoints = Checkpoints(ledger.read, runner)
+    waiter = asyncio.create_task(checkpoints.wait(7, TWO, 30))
+    await asyncio.sleep(0)
+    runner.advance("executions", 8)
+    await asyncio.sleep(0)
+    assert not waiter.done()
+    runner.advance("listings", 7)
+
+    assert await waiter
+
+
+async def test_a_position_that_is_not_reached_in_time_is_said_so(ledger, runner):
+    assert not await Checkpoints(ledger.read, runner).wait(6, TWO, 0.02)
+
+
+async def test_what_another_process_applies_is_seen_while_somebody_waits(ledger):
+    checkpoints = Checkpoints(ledger.read)
+    waiters = [asyncio.create_task(checkpoints.wait(n, TWO, 30)) for n in (1, 2, 3)]
+    await asyncio.sleep(0)
+    for name in TWO:
+        await _moved(ledger, name, 3)
+
+    assert await asyncio.gather(*waiters) == [True, True, True]
+
+
+async def test_a_paused_read_model_holds_nobody_up(ledger):
+    checkpoints = Checkpoints(ledger.read)
+    await _moved(ledger, "listings", 1, "paused")
+    await _moved(ledger, "executions", 9)
+
+    assert await checkpoints.wait(9, TWO, 30)
+
+
+async def test_a_read_model_that_goes_on_is_waited_for_again(ledger):
+    checkpoints = Checkpoints(ledger.read)
+    await _moved(ledger, "listings", 1, "paused")
+    await _moved(ledger, "executions", 9)
+    assert await checkpoints.wait(9, TWO, 30)
+    await _moved(ledger, "listings", 1)
+    await checkpoints.position("listings")
+
+    assert not await checkpoints.wait(9, TWO, 0.02)
+
+
+async def test_nobody_looks_while_nobody_waits(ledger, runner):
+    checkpoints = Checkpoints(ledger.read, runner)
+    assert not await checkpoints.wait(9, TWO, 0.01)
+    await until(checkpoints._poll.done)
+
+
+async def test_a_waiter_that_gave_up_is_forgotten(ledger, runner):
+    checkpoints = Checkpoints(ledger.read, runner)
+    waiter = asyncio.create_task(checkpoints.wait(9, TWO, 30))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+
+    await until(lambda: not checkpoints._waiting)
+
+
+async def test_a_position_is_read_from_the_database(ledger):
+    await _moved(ledger, "executions", 4)
+
+    assert await Checkpoints(ledger.read).position("executions") == 4
+
+
+async def test_the_position_of_an_unknown_read_model_is_refused(ledger):
+    with pytest.raises(UnknownProjection, match="nothing"):
+        await Checkpoints(ledger.read).position("nothing")
+
+
+async def test_a_start_is_seen_by_its_starter(ledger):
+    history = History()
+    history.register()
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        checkpoints = Checkpoints(ledger.read, runner)
+        for number in range(1, 30):
+            history.queue(number)
+            head = await ledger.write(history, after=number)
+            assert await checkpoints.wait(head, NAMES, 30)
+            assert await ledger.read.fetchval("select count(*) from executions") == number
+
+
+async def test_waiting_outlives_a_database_that_is_away(ledger, runner):
+    await ledger.read.close()
+    checkpoints = Checkpoints(ledger.read, runner)
+    with pytest.raises(LogUnavailable):
+        await checkpoints.position("executions")
+    waiter = asyncio.create_task(checkpoints.wait(6, TWO, 30))
+    await until(lambda: checkpoints._poll is not None)
+    runner.advance("executions", 6)
+    runner.advance("listings", 6)
+
+    assert await waiter

@@ -1,0 +1,316 @@
+"""The runner: each event counts once in each read model, whatever happens to whoever applies it."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from events import types
+from events.database import connect
+from projections import applier as appliers
+from projections.applier import Applier
+from projections.registry import discover
+from tests import postgres
+from tests.projections.conftest import NAMES, filled, opened, until
+from tests.projections.histories import ONE, TREE, History, fold_all, run_id
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(appliers, "LOOK_S", 0.02)
+
+
+def busy(runs: int = 60) -> History:
+    """Runs of three flows that start, fail, are tried again, end, and leave the list."""
+    history = History()
+    history.register("example.ETL")
+    history.register("example.PLAN", TREE)
+    history.register("example.OUT", ONE, executor="external", timeout_s=60)
+    for number in range(1, runs + 1):
+        history.queue(number, ("example.ETL", "example.PLAN", "example.OUT")[number % 3])
+        earlier = max(1, number - 7)
+        history.tell(types.RUN_STARTED, earlier)
+        history.tell(types.RUN_CLAIMED, earlier, worker="w", epoch=number)
+        task = ("A", "T1", "LOAD")[earlier % 3]
+        history.tell(types.TASK_STARTED, earlier, task=task)
+        history.tell(
+            types.TASK_FAILED, earlier, task=task, reason="error", will_retry=number % 2 == 0
+        )
+        if number % 4 == 0:
+            history.tell(types.RUN_FAILED, earlier, reason="error")
+        if number % 5 == 0:
+            history.tell(types.RUN_UNLISTED, earlier)
+    return history
+
+
+async def assert_rows_are(ledger, events, history) -> None:
+    """The rows of every read model are those of one fold, one event after the other."""
+    for projection in discover():
+        states = fold_all(projection, events, history)
+        expected = {
+            key[1:]: orjson.loads(orjson.dumps(projection.document(state)))
+            for key, state in states.items()
+            if key[0] == "run" and state is not None
+        }
+        rows = await ledger.pool.fetch(
+            f"select tenant, run_id, document from {projection.schema}.{projection.name}"
+        )
+        found = {(row["tenant"], row["run_id"]): orjson.loads(row["document"]) for row in rows}
+        assert found == expected, projection.name
+    await assert_counts_are_right(ledger)
+
+
+async def assert_counts_are_right(ledger) -> None:
+    wrong = await ledger.pool.fetch("""
+        select l.tenant, l.list
+        from listings_v1.lists l
+        left join lateral (
+            select count(*) as issued, count(*) filter (where r.unlisted_position is null) as live
+            from listings_v1.listings r
+            where r.tenant = l.tenant and l.list in ('', r.fullname)
+        ) r on true
+        left join lateral (
+            select sum(b.live) as live from listings_v1.blocks b
+            where b.tenant = l.tenant and b.list = l.list
+        ) b on true
+        where l.issued <> r.issued or l.live <> r.live or l.live <> b.live
+    """)
+    assert not wrong
+
+
+async def test_rows_equal_a_single_threaded_fold(ledger):
+    history = busy()
+    async with ledger.applying() as runner:
+        head = await ledger.write(history)
+        await ledger.reach(head)
+        await until(lambda: runner.positions == dict.fromkeys(NAMES, head))
+
+    await assert_rows_are(ledger, await ledger.log.read(0, head), history)
+
+
+async def test_a_process_that_starts_later_goes_on_where_the_last_one_stopped(ledger):
+    history = busy()
+    await ledger.write(history)
+    async with ledger.applying():
+        await ledger.reach(1)
+    for number in range(1, 61):
+        history.tell(types.TASK_SKIPPED, number, task=("A", "T1", "LOAD")[number % 3])
+    head = await ledger.write(history, after=len(history.events) - 60)
+    async with ledger.applying():
+        await ledger.reach(head)
+
+    await assert_rows_are(ledger, await ledger.log.read(0, head), history)
+
+
+async def test_two_processes_on_one_database_count_each_event_once(ledger):
+    history = busy(150)
+    async with opened(ledger.url) as other, ledger.applying(), other.applying():
+        for start in range(0, len(history.events), 90):
+            part = History()
+            part.events = history.events[: start + 90]
+            head = await (ledger, other)[start // 90 % 2].write(part, after=start)
+        await ledger.reach(head)
+
+    await assert_rows_are(ledger, await ledger.log.read(0, head), history)
+
+
+async def test_of_two_that_apply_the_same_batch_at_once_one_does(ledger):
+    history = busy()
+    head = await ledger.write(history)
+    events = await ledger.log.read(0, head)
+    for projection in discover():
+        rivals = [await _applier(ledger, projection) for _ in range(3)]
+        for start in range(0, head, 25):
+            batch = events[start : start + 25]
+            await asyncio.gather(*(rival._apply(batch) for rival in rivals))
+            for rival in rivals:
+                await rival._look()
+            assert {rival.position for rival in rivals} == {batch[-1].position}
+        for rival in rivals:
+            await rival._connection.close()
+
+    await assert_rows_are(ledger, events, history)
+
+
+async def test_what_was_written_and_not_committed_when_a_process_died_is_not_lost(ledger):
+    history = busy()
+    head = await ledger.write(history)
+    events = await ledger.log.read(0, head)
+    for projection in discover():
+        victim = await _applier(ledger, projection)
+        await victim._connection.execute("begin")
+        await victim._write(events[:100])
+        assert victim.position == 100
+        victim._connection.terminate()
+
+    async with ledger.applying():
+        await ledger.reach(head)
+
+    await assert_rows_are(ledger, events, history)
+
+
+async def test_an_event_that_one_read_model_cannot_apply_pauses_that_one_alone(ledger, caplog):
+    history = busy()
+    history.tell(types.TASK_STARTED, 50, task="NOWHERE")
+    poisoned = len(history.events)
+    history.queue(1000)
+    async with ledger.applying() as runner:
+        head = await ledger.write(history)
+        await ledger.reach(head, [name for name in NAMES if name != "workflows"])
+        await until(lambda: runner.states["workflows"] == "paused")
+
+    state = await ledger.state("workflows")
+    del state["updated_at"]
+    assert state == {
+        "name": "workflows",
+        "version": 1,
+        "position": poisoned - 1,
+        "state": "paused",
+        "error": f"TaskStarted in run:{run_id(50)}: KeyError: 'NOWHERE'",
+        "error_position": poisoned,
+    }
+    assert f"workflows_v1 paused at position {poisoned}" in caplog.text
+
+
+async def test_a_value_that_a_table_refuses_pauses_the_read_model_at_its_event(ledger):
+    history = busy(10)
+    history.queue(2**63)
+    poisoned = len(history.events)
+    history.tell(types.RUN_STARTED, 1)
+    async with ledger.applying() as runner:
+        await ledger.write(history)
+        await until(lambda: runner.states["executions"] == runner.states["load_plans"] == "paused")
+
+    state = await ledger.state("executions")
+    assert (state["position"], state["error_position"]) == (poisoned - 1, poisoned)
+    assert "OverflowError" in state["error"] or "DataError" in state["error"]
+
+
+async def test_an_event_of_a_run_that_never_was_queued_is_not_skipped(ledger):
+    history = busy(3)
+    history.tell(types.RUN_STARTED, 77)
+    async with ledger.applying() as runner:
+        await ledger.write(history)
+        await until(lambda: set(runner.states.values()) == {"paused", "running"})
+        await until(lambda: list(runner.states.values()).count("paused") == 4)
+
+    assert "no event began the run" in (await ledger.state("listings"))["error"]
+
+
+async def test_a_run_of_a_flow_version_that_nobody_registered_is_not_skipped(ledger):
+    history = busy(3)
+    history.queue(9, "example.GONE")
+    async with ledger.applying() as runner:
+        await ledger.write(history)
+        await until(lambda: set(runner.states.values()) == {"paused"})
+
+    assert "no version 1 of flow 'example.GONE'" in (await ledger.state("dispatch"))["error"]
+
+
+async def test_a_recorded_skip_is_passed_by_from_the_start(ledger):
+    history = busy(5)
+    history.tell(types.TASK_STARTED, 4, task="NOWHERE")
+    _skip(history, "workflows", 1, len(history.events))
+    head = await ledger.write(history)
+    async with ledger.applying():
+        await ledger.reach(head)
+
+    assert (await ledger.state("workflows"))["state"] == "running"
+
+
+@pytest.mark.parametrize(("name", "version"), [("executions", 1), ("workflows", 2)])
+async def test_a_skip_is_for_the_read_model_and_version_that_it_names(ledger, name, version):
+    history = busy(5)
+    history.tell(types.TASK_STARTED, 4, task="NOWHERE")
+    _skip(history, name, version, len(history.events))
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states["workflows"] == "paused")
+
+
+async def test_a_paused_read_model_goes_on_when_an_operator_has_it_skip_and_retry(ledger):
+    history = busy(5)
+    history.tell(types.TASK_STARTED, 4, task="NOWHERE")
+    poisoned = len(history.events)
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states["workflows"] == "paused")
+        _skip(history, "workflows", 1, poisoned)
+        head = await ledger.write(history, after=poisoned)
+        await ledger.pool.execute("update projections.checkpoints set state = 'running'")
+        await ledger.reach(head)
+
+
+async def test_an_unknown_event_type_is_left_to_a_newer_release(ledger, monkeypatch, caplog):
+    history = busy(5)
+    history.tell("RunTeleported", 1)
+    unknown = len(history.events)
+    history.queue(99)
+    head = await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: set(runner.states.values()) == {"standing by"})
+        states = [await ledger.state(name) for name in NAMES]
+        assert {(s["position"], s["state"]) for s in states} == {(unknown - 1, "running")}
+        monkeypatch.setitem(types.SCHEMA_VERSIONS, "RunTeleported", 1)
+        await ledger.reach(head)
+
+    assert caplog.text.count("executions_v1 stands by") == 1
+
+
+async def test_a_newer_schema_version_is_left_to_a_newer_release(ledger, monkeypatch):
+    history = busy(5)
+    monkeypatch.setitem(types.SCHEMA_VERSIONS, types.RUN_QUEUED, 0)
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: set(runner.states.values()) == {"standing by"})
+        assert (await ledger.state("executions"))["position"] == 3
+
+
+async def test_a_batch_of_too_many_bytes_is_applied_in_parts(ledger, monkeypatch):
+    monkeypatch.setattr(appliers, "MOST_BYTES", 5_000)
+    history = busy()
+    head = await ledger.write(history)
+    async with ledger.applying():
+        await ledger.reach(head)
+
+    await assert_rows_are(ledger, await ledger.log.read(0, head), history)
+
+
+async def test_nothing_is_lost_when_postgres_is_killed_and_comes_back(own_cluster, caplog):
+    await postgres.migrate_whole(own_cluster.url)
+    history = busy()
+    await filled(own_cluster.url, history)
+    async with opened(own_cluster.url) as ledger, ledger.applying() as runner:
+        await until(lambda: set(runner.states.values()) == {"running"})
+        await asyncio.to_thread(own_cluster.kill)
+        await asyncio.to_thread(own_cluster.start)
+        history.queue(1000)
+        head = await ledger.write(history, after=len(history.events) - 1)
+        await ledger.reach(head)
+        await assert_rows_are(ledger, await ledger.log.read(0, head), history)
+
+    assert "executions_v1 at position" in caplog.text
+
+
+async def _applier(ledger, projection) -> Applier:
+    applier = Applier(
+        projection,
+        feed=ledger.feed,
+        url=ledger.url,
+        flows=ledger.flows,
+        advanced=lambda name, position: None,
+    )
+    applier._connection = await connect(ledger.url, search_path=projection.schema)
+    await applier._start()
+    return applier
+
+
+def _skip(history, name, version, position) -> None:
+    history.note(
+        types.ADMINISTRATION_STREAM,
+        types.EVENT_SKIPPED,
+        tenant=types.EVERY_TENANT,
+        projection=name,
+        version=version,
+        position=position,
+    )
