@@ -185,6 +185,17 @@ def test_same_key_for_another_request_is_refused(server, queued, name):
 
 
 @every
+@pytest.mark.parametrize("key", ["", "x" * 201, "\xff", "a\tb"])
+def test_malformed_idempotency_key_starts_nothing(server, run_in, name, key):
+    run, head = run_in("running"), server.head()
+    start = vendor(name).start(run).having(Idempotency_Key=key)
+    answer = server.ask(vendor(name).sign(start, server.keys["operator"]))
+    assert answer.status == 400
+    vendor(name).check_error(answer, start)
+    assert server.head() == head
+
+
+@every
 def test_exclusive_flow_does_not_run_twice(server, queued, name):
     run, head = queued("suite.EXCLUSIVE"), server.head()
     start = vendor(name).start(run)
