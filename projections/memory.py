@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 
 from events.database import load
@@ -10,8 +11,8 @@ from events.envelope import Event
 from projections.columns import columns_of
 from projections.projection import Key, Projection, States
 
-KEPT: Final = 20_000
-"""States remembered between batches."""
+KEPT: Final = 4_000
+"""States remembered between batches; a run that comes back later is read again."""
 
 READ_TIMEOUT_S: Final = 60.0
 
@@ -53,8 +54,10 @@ class Memory:
         states = self.states
         for key in changed:
             states[key] = states.pop(key)
-        for key in list(states)[: max(0, len(states) - self._kept)]:
-            del states[key]
+        excess = len(states) - self._kept
+        if excess > 0:
+            for key in list(islice(states, excess)):
+                del states[key]
 
     def forget(self) -> None:
         """Remember nothing: the rows may be different now."""
