@@ -34,8 +34,10 @@ async def run():
     return Run()
 
 
-@pytest.fixture
-async def client(aiohttp_client, run):
+@pytest.fixture(params=[False, True], ids=["goes on", "is cancelled"])
+async def client(request, run):
+    """A client of a server whose handlers go on, or are cancelled, when the client hangs up."""
+
     async def wait(request):
         pulse_s = float(request.query["pulse_s"])
         try:
@@ -45,44 +47,51 @@ async def client(aiohttp_client, run):
 
     app = web.Application()
     app.router.add_get("/", wait)
-    return await aiohttp_client(app)
+    runner = web.AppRunner(app, handler_cancellation=request.param)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(base_url=address) as session:
+        yield session
+    await runner.cleanup()
 
 
 async def test_end_in_time_is_an_ordinary_answer(client, run):
     run.end.set_result(ENDED)
-    response = await client.get("/?pulse_s=60")
-    assert (response.status, await response.json()) == (200, ENDED)
-    assert response.headers["Idempotency-Replayed"] == "true"
-    assert "Content-Length" in response.headers
+    async with client.get("/?pulse_s=60") as response:
+        assert (response.status, await response.json()) == (200, ENDED)
+        assert response.headers["Idempotency-Replayed"] == "true"
+        assert "Content-Length" in response.headers
 
 
 async def test_late_end_is_preceded_by_spaces(client, run):
-    response = await client.get("/?pulse_s=0.001")
-    assert await response.content.readexactly(3) == b"   "
-    run.end.set_result(ENDED)
-    rest = (await response.content.read()).decode()
-    assert rest.lstrip(" ") == '{"runId":"r","status":"Failed"}'
-    assert response.content_type == "application/json"
-    assert response.headers["Idempotency-Replayed"] == "true"
+    async with client.get("/?pulse_s=0.001") as response:
+        assert await response.content.readexactly(3) == b"   "
+        run.end.set_result(ENDED)
+        rest = (await response.content.read()).decode()
+        assert rest.lstrip(" ") == '{"runId":"r","status":"Failed"}'
+        assert response.content_type == "application/json"
+        assert response.headers["Idempotency-Replayed"] == "true"
 
 
 async def test_client_that_hangs_up_ends_the_waiting_and_nothing_else(client, run):
-    response = await client.get("/?pulse_s=0.001")
-    await response.content.readexactly(1)
-    response.close()
+    async with client.get("/?pulse_s=0.001") as response:
+        await response.content.readexactly(1)
+        response.close()
     await run.left.wait()
     await run.handled.wait()
 
 
 async def test_failure_before_the_first_space_is_answered_as_such(client, run):
     run.end.set_exception(web.HTTPServiceUnavailable())
-    assert (await client.get("/?pulse_s=60")).status == 503
+    async with client.get("/?pulse_s=60") as response:
+        assert response.status == 503
 
 
 async def test_failure_after_the_first_space_cuts_the_connection(client, run):
-    response = await client.get("/?pulse_s=0.001")
-    await response.content.readexactly(1)
-    run.end.set_exception(web.HTTPServiceUnavailable())
-    with pytest.raises(aiohttp.ClientError):
-        await response.content.read()
+    async with client.get("/?pulse_s=0.001") as response:
+        await response.content.readexactly(1)
+        run.end.set_exception(web.HTTPServiceUnavailable())
+        with pytest.raises(aiohttp.ClientError):
+            await response.content.read()
     await run.handled.wait()
