@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,9 +21,11 @@ OnCommit = Callable[[Sequence[Event]], None]
 RETRY_S: Final = 3.0
 """Seconds for which an append is repeated after the connection was lost."""
 
+ENSURE_EVERY: Final = 1_000_000
+"""Positions after which a process asks for partitions ahead; the first commit asks too."""
+
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
-_PARTITION: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Batcher:
         self._closing = False
         self._runner: asyncio.Task[object] | None = None
         self._callbacks: list[OnCommit] = []
-        self._partition = -1
+        self._ensure_at = 0
 
     def on_commit(self, callback: OnCommit) -> None:
         """Call back after each commit of this process, before anybody else can know of it."""
@@ -144,10 +147,11 @@ class Batcher:
     async def _committed(self, events: Sequence[Event]) -> None:
         for callback in self._callbacks:
             callback(events)
-        partition = events[-1].position // _PARTITION
-        if partition != self._partition:
-            self._partition = partition
-            await self._log.ensure_partitions()
+        if events[-1].position >= self._ensure_at:
+            self._ensure_at = events[-1].position + ENSURE_EVERY
+            # There are ten million positions ahead: failing now is no harm, the next time will do.
+            with suppress(LogUnavailable, AppendTimeout):
+                await self._log.ensure_partitions()
 
     async def _append_until(self, requests: Sequence[AppendRequest]) -> list[Answer]:
         deadline = time.monotonic() + RETRY_S

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable
+from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable, NotMigrated
 
 APP_ROLE: Final = "flowledger_app"
 """The role the service works as: it reads the log, and writes through `log.append` alone."""
@@ -19,10 +19,14 @@ APP_ROLE: Final = "flowledger_app"
 CONNECT_TIMEOUT_S: Final = 5.0
 _UNAVAILABLE: Final = re.compile(
     "08|53|57|58|28|3D"  # connection, resources, operator, system, authorization, no such database
-    "|25006|25P03"  # a standby; ended while idle
-    "|3F000|42501|42883|42P01"  # not migrated yet
+    "|25006|25P03|42501"  # a standby; ended while idle; a role without rights
 )
 """SQLSTATEs that say that this server cannot serve us now, whatever we ask it."""
+
+_NOT_MIGRATED: Final = re.compile("3F000|42883|42P01")
+"""SQLSTATEs of a schema, a function or a table that is not there."""
+
+_NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 
 _REFUSED: Final = re.compile("22|23|54")
 """SQLSTATE classes that say that the values are at fault: data, constraint, limit."""
@@ -130,7 +134,7 @@ def translate() -> Iterator[None]:
 
     Raises:
         LogUnavailable: no connection, a lost one, a server that is starting, stopping, full, not
-            migrated or a standby.
+            migrated (`NotMigrated`) or a standby.
         AppendTimeout: a lock was not had within its `lock_timeout`.
         InvalidEvent: the values break a bound of a table.
         LogError: anything else the server refuses.
@@ -147,6 +151,8 @@ def _translated(error: asyncpg.PostgresError) -> LogError:
     state = error.sqlstate or ""
     if isinstance(error, asyncpg.LockNotAvailableError):
         return AppendTimeout()
+    if _NOT_MIGRATED.match(state) or str(error) == _NO_ROLE:
+        return NotMigrated(f"the database is not migrated, run `flowledger migrate`: {error}")
     if _UNAVAILABLE.match(state) or str(error).startswith("no partition of relation"):
         return LogUnavailable(f"the database cannot serve: {error}")
     if _REFUSED.match(state):

@@ -19,6 +19,10 @@ class LogUnavailable(LogError):
     """The database of the log does not answer; nothing is known to be lost, try again."""
 
 
+class NotMigrated(LogUnavailable):
+    """The database was not brought to this release: run `flowledger migrate`."""
+
+
 class LogBusy(LogError):
     """Too many appends wait already; try again later."""
 

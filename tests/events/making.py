@@ -31,8 +31,11 @@ def request(
 
 @contextlib.asynccontextmanager
 async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Run these beside the test; what fails there fails the test."""
+    """Run these beside the test; what fails there ends the test and fails it."""
+    test = asyncio.current_task()
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception() and test.cancel())
     try:
         yield tasks
     finally:

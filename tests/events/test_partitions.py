@@ -57,6 +57,6 @@ async def test_a_new_partition_refuses_changes_as_the_first_does(log, owner):
 async def test_appends_go_on_while_partitions_are_made(pool, owner):
     log = Log(pool)
     async with owner.transaction():
-        await owner.execute("lock table log.events in share update exclusive mode")
+        await owner.execute("lock table only log.events in share update exclusive mode")
         [answer] = await log.append([request()])
     assert isinstance(answer, Appended)

@@ -104,7 +104,7 @@ declare
     made integer := 0;
 begin
     -- The lock that attaching takes: two callers follow each other, readers and appends go on.
-    lock table log.events in share update exclusive mode;
+    lock table only log.events in share update exclusive mode;
     select position / size into strict current from log.head;
     for part in current .. current + 2 loop
         name := 'events_' || lpad(part::text, 6, '0');

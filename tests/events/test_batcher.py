@@ -1,0 +1,248 @@
+"""The batcher: all that waits, together, in order, and never twice."""
+
+import asyncio
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from events.batcher import Batcher
+from events.database import connect_pool
+from events.envelope import AppendRequest, StreamAppend
+from events.errors import InvalidEvent, LogBusy, LogUnavailable, VersionConflict
+from events.migrate import migrate
+from events.store import Log
+from tests.events.making import event, request, running, until
+from tests.events.proxy import Proxy
+
+EVERY_LOOP = True
+
+TERMINATE = (
+    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+    " where datname = current_database() and pid <> pg_backend_pid()"
+)
+
+
+async def appended(batcher, requests):
+    return await asyncio.gather(*(batcher.append(each) for each in requests))
+
+
+def batch_sizes(answers):
+    """How many requests each statement took: one statement has one time."""
+    return Counter(answer.recorded_at for answer in answers).values()
+
+
+async def test_all_that_waits_goes_into_one_statement(batcher):
+    answers = await appended(batcher, [request(f"s{n}", 0) for n in range(100)])
+    assert list(batch_sizes(answers)) == [100]
+    assert [answer.first_position for answer in answers] == list(range(1, 101))
+
+
+async def test_a_batch_has_at_most_so_many_events(log):
+    batcher = Batcher(log, max_events=10)
+    async with running(batcher.run()):
+        answers = await appended(batcher, [request("s", events=3) for _ in range(10)])
+        assert list(batch_sizes(answers)) == [3, 3, 3, 1]
+        await batcher.close()
+
+
+async def test_a_batch_has_at_most_so_many_bytes(log):
+    batcher = Batcher(log, max_bytes=1000)
+    async with running(batcher.run()):
+        large = [request("s", text="x" * size) for size in (300, 300, 300, 2000, 300)]
+        assert list(batch_sizes(await appended(batcher, large))) == [3, 1, 1]
+        await batcher.close()
+
+
+async def test_requests_of_one_stream_keep_their_order(batcher):
+    answers = await appended(batcher, [request("s", version) for version in range(30)])
+    assert [answer.events[0].version for answer in answers] == list(range(1, 31))
+
+
+async def test_each_request_of_a_batch_is_answered_alone(batcher):
+    wanted = [request("s", 0), request("s", 0), request("t", 0)]
+    first, refused, last = await asyncio.gather(
+        *(batcher.append(each) for each in wanted), return_exceptions=True
+    )
+    assert (first.first_position, last.first_position) == (1, 2)
+    assert refused == VersionConflict("t", "s", 0, 1)
+
+
+async def test_one_key_many_times_at_once_is_written_once(batcher, log):
+    answers = await appended(batcher, [request("s", key="k") for _ in range(50)])
+    assert {(answer.first_position, answer.last_position) for answer in answers} == {(1, 1)}
+    assert sum(not answer.duplicate for answer in answers) == 1
+    assert await log.head() == 1
+
+
+async def test_more_than_may_wait_are_turned_away(log):
+    batcher = Batcher(log, max_waiting=2)
+    waiting = [asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(LogBusy):
+        await batcher.append(request("s"))
+    async with running(batcher.run()):
+        assert [answer.first_position for answer in await asyncio.gather(*waiting)] == [1, 2]
+        await batcher.close()
+
+
+async def test_a_caller_that_leaves_before_its_turn_writes_nothing(log):
+    batcher = Batcher(log)
+    gone, stays = (asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    async with running(batcher.run()):
+        assert (await stays).first_position == 1
+        await batcher.close()
+    assert await log.head() == 1
+
+
+async def test_commits_are_told_with_their_events_in_order(batcher, log):
+    told = []
+    batcher.on_commit(told.extend)
+    answers = [request("s", 0, 2), request("s", 7), request("u", 0)]
+    await asyncio.gather(*(batcher.append(each) for each in answers), return_exceptions=True)
+    await batcher.append(request("v"))
+    assert told == await log.read(0, 10)
+
+
+async def test_what_only_the_database_refuses_fails_alone(batcher, owner):
+    await owner.execute(
+        "create function pg_temp.poison() returns trigger language plpgsql as"
+        " $$ begin raise exception 'poison' using errcode = 'data_exception'; end $$;"
+        " create trigger poison before insert on log.events for each row"
+        " when (new.type = 'Poison') execute function pg_temp.poison()"
+    )
+    requests = [request(f"s{n}", 0) for n in range(50)]
+    requests[17] = AppendRequest("t", (StreamAppend("s17", 0, (event("Poison"),)),))
+    try:
+        answers = await asyncio.gather(
+            *(batcher.append(each) for each in requests), return_exceptions=True
+        )
+    finally:
+        await owner.execute("drop trigger poison on log.events")
+    assert isinstance(answers.pop(17), InvalidEvent)
+    assert [answer.first_position for answer in answers] == list(range(1, 50))
+
+
+async def test_the_same_request_from_fifty_callers_over_cut_connections_is_stored_once(
+    batcher, owner
+):
+    wanted = request("s", 0, 2, key="k")
+    answers = []
+    cutting = asyncio.Lock()
+
+    async def caller():
+        for _ in range(20):
+            answers.append(await batcher.append(wanted))  # noqa: PERF401 - one after the other
+            if random.random() < 0.02:
+                async with cutting:
+                    await owner.execute(TERMINATE)
+
+    await asyncio.gather(*(caller() for _ in range(50)))
+    assert len(answers) == 1000
+    assert {(answer.first_position, answer.last_position) for answer in answers} == {(1, 2)}
+    assert await owner.fetchval("select position from log.head") == 2
+
+
+@pytest.mark.parametrize("key", ["", "k"], ids=["by event id", "by key"])
+async def test_an_append_whose_answer_was_lost_is_found_again(database_url, log, key):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        async with Proxy(database_url, Path(folder)).running() as proxy:
+            pool = await connect_pool(proxy.url)
+            batcher = Batcher(Log(pool))
+            told = []
+            batcher.on_commit(told.extend)
+            async with running(batcher.run()):
+                await batcher.append(request("s", 0))
+                proxy.slam_after_answer = True
+                answers = await appended(batcher, [request("s", 1, key=key), request("u", 0, 2)])
+                await batcher.close()
+            await pool.close()
+    assert [answer.duplicate for answer in answers] == [False, False]
+    assert [event.position for answer in answers for event in answer.events] == [2, 3, 4]
+    assert told == await log.read(0, 10)
+
+
+async def test_a_repeat_by_somebody_else_stays_a_duplicate_over_a_lost_answer(database_url, log):
+    await log.append([request("s", 0, key="k")])
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        async with Proxy(database_url, Path(folder)).running() as proxy:
+            pool = await connect_pool(proxy.url)
+            batcher = Batcher(Log(pool))
+            async with running(batcher.run()):
+                await batcher.append(request("u", 0))
+                proxy.slam_after_answer = True
+                answer = await batcher.append(request("s", 0, key="k"))
+                await batcher.close()
+            await pool.close()
+    assert (answer.first_position, answer.duplicate) == (1, True)
+
+
+async def test_all_are_told_when_the_database_stays_away_and_served_when_it_is_back(own_cluster):
+    await migrate(own_cluster.url)
+    pool = await connect_pool(own_cluster.url)
+    batcher = Batcher(Log(pool), max_events=10)
+    async with running(batcher.run()):
+        await batcher.append(request("s", 0))
+        own_cluster.stop()
+        answers = await asyncio.gather(
+            *(batcher.append(request("s")) for _ in range(30)), return_exceptions=True
+        )
+        assert {type(answer) for answer in answers} == {LogUnavailable}
+        own_cluster.start()
+        assert (await batcher.append(request("s", 1))).first_position == 2
+        await batcher.close()
+    await pool.close()
+
+
+async def test_closing_writes_what_waits_and_takes_no_more(log):
+    batcher = Batcher(log, max_events=10)
+    async with running(batcher.run()) as [run]:
+        waiting = [asyncio.ensure_future(batcher.append(request("s"))) for _ in range(35)]
+        await asyncio.sleep(0)
+        await batcher.close()
+        assert run.done()
+        assert [answer.first_position for answer in await asyncio.gather(*waiting)] == [
+            *range(1, 36)
+        ]
+        with pytest.raises(LogUnavailable):
+            await batcher.append(request("s"))
+
+
+async def test_closing_a_batcher_that_never_ran_tells_those_who_wait(log):
+    batcher = Batcher(log)
+    waiting = asyncio.ensure_future(batcher.append(request("s")))
+    await asyncio.sleep(0)
+    await batcher.close()
+    with pytest.raises(LogUnavailable):
+        await waiting
+    assert await log.head() == 0
+
+
+async def test_a_stopped_batcher_tells_those_in_flight_and_serves_the_rest_when_run_again(
+    log, owner
+):
+    batcher = Batcher(log, max_events=1)
+    async with owner.transaction():
+        await owner.execute("select from log.head for update")
+        async with running(batcher.run()):
+            flying = asyncio.ensure_future(batcher.append(request("s")))
+            waiting = asyncio.ensure_future(batcher.append(request("s")))
+            await until(lambda: blocked(owner))
+    with pytest.raises(LogUnavailable):
+        await flying
+    async with running(batcher.run()):
+        answer = await waiting
+        await batcher.close()
+    assert answer.last_position == await log.head()
+
+
+async def blocked(owner) -> bool:
+    return await owner.fetchval(
+        "select exists (select from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock')"
+    )
