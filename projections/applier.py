@@ -12,14 +12,13 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import asyncpg
 
 from events.database import connect, hang_up, load
 from events.envelope import Event, Position
 from events.errors import LogError
-from events.follow import Feed
 from events.types import SCHEMA_VERSIONS
 from projections.errors import Unappliable, UnknownProjection
 from projections.flows import Flows
@@ -54,6 +53,14 @@ _EVENT_AT_FAULT: Final = re.compile("21|22|23|54")  # cardinality, data, constra
 _log = logging.getLogger("flowledger.projections")
 
 
+class Events(Protocol):
+    """Where an applier has its events from."""
+
+    async def after(self, position: Position, limit: int) -> Sequence[Event]:
+        """Wait until something lies beyond a position and give it, contiguous."""
+        ...
+
+
 class Applier:
     """Keeps one version of one read model up to date, beside any number of others that do."""
 
@@ -61,7 +68,7 @@ class Applier:
         self,
         projection: Projection,
         *,
-        feed: Feed,
+        feed: Events,
         url: str,
         flows: Flows,
         advanced: Callable[[str, Position], None],
@@ -138,8 +145,9 @@ class Applier:
         self._move(row["position"])
 
     def _move(self, position: int) -> None:
-        self.position = Position(position)
-        self._advanced(self.projection.name, self.position)
+        if position != self.position:
+            self.position = Position(position)
+            self._advanced(self.projection.name, self.position)
 
     async def _step(self) -> None:
         if self.paused:

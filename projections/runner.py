@@ -10,6 +10,7 @@ from events.follow import Feed
 from projections.applier import Applier
 from projections.flows import Flows
 from projections.projection import Projection
+from projections.shared import SharedFeed
 
 Advanced = Callable[[str, Position], None]
 """Told the name of a read model and the position it has reached, whoever applied."""
@@ -27,9 +28,10 @@ class Runner:
         self.positions: dict[str, Position] = {}
         """Where each read model stands, as far as this process knows."""
         self._callbacks: list[Advanced] = []
+        self._feed = SharedFeed(feed)
         self._appliers = {
             projection.name: Applier(
-                projection, feed=feed, url=url, flows=flows, advanced=self._advance
+                projection, feed=self._feed, url=url, flows=flows, advanced=self._advance
             )
             for projection in projections
         }
@@ -49,9 +51,12 @@ class Runner:
         Raises:
             UnknownProjection: a read model has not been set up.
         """
-        async with asyncio.TaskGroup() as group:
-            for name, applier in self._appliers.items():
-                group.create_task(applier.run(), name=f"apply {name}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, applier in self._appliers.items():
+                    group.create_task(applier.run(), name=f"apply {name}")
+        finally:
+            self._feed.close()
 
     def _advance(self, name: str, position: Position) -> None:
         self.positions[name] = position

@@ -1,0 +1,86 @@
+"""How fast one process applies events to all five read models, beside a COPY of the same events.
+
+.venv/bin/pytest tests/projections/test_benchmark.py -m benchmark -s -n 0
+"""
+
+import time
+
+import asyncpg
+import pytest
+
+from events import types
+from projections.checkpoint import Checkpoints
+from tests.projections.conftest import NAMES, working
+from tests.projections.histories import ONE, History
+
+EVENTS = 20_000
+"""What a feed keeps at hand, so that the runner alone is measured and not the reading."""
+
+
+def starts() -> History:
+    history = _registered()
+    for number in range(1, EVENTS):
+        history.queue(number, "example.EXTERNAL")
+    return history
+
+
+def lives() -> History:
+    """Runs from start to end, a hundred at a time."""
+    history = _registered()
+    for first in range(1, EVENTS // 5, 100):
+        runs = range(first, first + 100)
+        for number in runs:
+            history.queue(number, "example.EXTERNAL")
+        for number in runs:
+            history.tell(types.RUN_STARTED, number)
+            history.tell(types.TASK_STARTED, number, task="LOAD", attempt=1)
+        for number in runs:
+            history.tell(types.TASK_SUCCEEDED, number, task="LOAD", metrics={"rows": 5})
+            history.tell(types.RUN_SUCCEEDED, number)
+    return history
+
+
+def _registered() -> History:
+    history = History()
+    history.register("example.EXTERNAL", ONE, executor="external")
+    return history
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("told", [starts, lives])
+async def test_events_a_second_through_all_read_models(ledger, told):
+    history = told()
+    head = await _write(ledger, history)
+    copied = await _copy(ledger)
+    checkpoints = Checkpoints(ledger.read, runner := ledger.runner())
+    began = time.perf_counter()
+    async with working(runner.run()):
+        assert await checkpoints.wait(head, NAMES, 100)
+        applied = head / (time.perf_counter() - began)
+
+    print(  # noqa: T201 - what a benchmark prints is what it is for
+        f"\n{told.__name__}: {applied:,.0f} events/s through {len(NAMES)} read models,"
+        f" COPY {copied:,.0f} events/s, ratio {applied / copied:.3f}"
+    )
+
+
+async def _write(ledger, history) -> int:
+    for start in range(0, len(history.events), 1000):
+        part = History()
+        part.events = history.events[: start + 1000]
+        head = await ledger.write(part, after=start)
+    assert await ledger.feed.wait_for(head, 60)
+    return head
+
+
+async def _copy(ledger) -> float:
+    """Events a second that COPY writes into a table like the log's, indexes and all."""
+    connection = await asyncpg.connect(ledger.url)
+    await connection.execute("create table public.copied (like log.events including all)")
+    rows = await connection.fetch("select * from log.events order by position")
+    records = [tuple(row) for row in rows]
+    began = time.perf_counter()
+    await connection.copy_records_to_table("copied", schema_name="public", records=records)
+    took = time.perf_counter() - began
+    await connection.close()
+    return len(records) / took
