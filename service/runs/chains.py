@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, Protocol
 
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, StreamAppend
@@ -121,17 +120,19 @@ class Chains:
 
     async def _link(self, key: Key, chain: deque[Job]) -> None:
         """Carry out what waits first, in one append."""
+        alone = False
         for left in reversed(range(TRIES)):
             guess = self._states.guess(key)
             entry = guess or await self._states.read(key)
-            # The last try goes alone, so that a command the log refuses fails nobody else's.
-            link = _decided(entry, chain if left else list(islice(chain, 1)))
+            link = _decided(entry, [chain[0]] if alone or not left else chain)
             try:
                 await self._append(key, entry, link, checked=guess is None)
             except (Moved, VersionConflict):
                 self._states.forget(key)
             except InvalidEvent:
+                # The run has moved on, or a command cannot be kept, which must fail nobody else's.
                 self._states.forget(key)
+                alone = True
                 if not left:
                     raise
             else:
@@ -157,9 +158,15 @@ class Chains:
 
 
 def _decided(entry: Entry, jobs: Sequence[Job] | deque[Job]) -> list[tuple[Job, Decision]]:
-    state, link, events = entry.state, [], 0
+    link: list[tuple[Job, Decision]] = []
+    state, events = entry.state, 0
     for job in jobs:
-        decision = decide(entry.plan, state, job.command, new_id)
+        try:
+            decision = decide(entry.plan, state, job.command, new_id)
+        except Exception:
+            if link:
+                break  # those before it go on; then it stands first, and fails alone
+            raise
         link.append((job, decision))
         state, events = decision.state, events + len(decision.events)
         if events >= MOST_EVENTS:

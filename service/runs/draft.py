@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -67,7 +67,7 @@ class Draft:
     ) -> None:
         self.plan = plan
         self.state = state.copy()
-        self.new_id = new_id
+        self._new_id = new_id
         self._actor = origin.actor
         self._metadata = metadata
         self._encoded = encode(metadata)
@@ -79,7 +79,7 @@ class Draft:
         Raises:
             BrokenStream: the event may not follow, which no decision should come to.
         """
-        event = self._new(type_, encode(data), cause)
+        event = self._derived(type_, data, cause)
         apply(self.state, type_, data, self._metadata)
         self._events.append(event)
         return Cause(event.event_id, event.occurred_at)
@@ -93,11 +93,14 @@ class Draft:
             BrokenStream: the event may not follow, which no decision should come to.
         """
         metadata = {**self._metadata, "report": said}
-        event = replace(
-            self._new(type_, encode(data), itself),
-            event_id=itself.event_id,
+        event = NewEvent(
+            itself.event_id,
+            type_,
+            encode(data),
+            self._actor,
             metadata=encode(metadata),
-            causation_id="",
+            correlation_id=self.state.root_run,
+            occurred_at=itself.occurred_at,
         )
         apply(self.state, type_, data, metadata)
         self._events.append(event)
@@ -110,14 +113,13 @@ class Draft:
         end = next((e for e in self._events if e.type in types.RUN_ENDS), None)
         if end is None or not self.state.exclusive:
             return None
-        body = encode({"run_id": self.state.run_id})
-        return self._new(types.SLOT_FREED, body, Cause(end.event_id))
+        return self._derived(types.SLOT_FREED, {"run_id": self.state.run_id}, Cause(end.event_id))
 
-    def _new(self, type_: str, body: bytes, cause: Cause) -> NewEvent:
+    def _derived(self, type_: str, data: Mapping[str, Any], cause: Cause) -> NewEvent:
         return NewEvent(
-            self.new_id(),
+            self._new_id(),
             type_,
-            body,
+            encode(data),
             self._actor,
             metadata=self._encoded,
             correlation_id=self.state.root_run,

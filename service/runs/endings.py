@@ -29,21 +29,26 @@ class Endings:
     """The runs whose end somebody in this process waits for."""
 
     def __init__(self, feed: Feed) -> None:
+        self.position = Position(0)
+        """How far the log has been looked through: ends up to there wake nobody any more."""
         self._feed = feed
         self._waiting: defaultdict[str, set[asyncio.Future[Position]]] = defaultdict(set)
 
     async def run(self) -> None:
-        """Follow the log and wake waiters; runs until it is cancelled."""
-        async for events in self._feed.subscribe(self._feed.head):
+        """Follow the log and wake waiters; started again, it goes on where it was."""
+        self.position = self.position or self._feed.head
+        async for events in self._feed.subscribe(self.position):
             for event in events:
                 if event.type in RUN_ENDS:
                     self._wake(event)
+            self.position = events[-1].position
 
     @contextmanager
     def watch(self, run_id: str) -> Iterator[asyncio.Future[Position]]:
         """Watch for the end of a run; the future holds the position of its last event.
 
-        Begin to watch before looking whether the run has ended, or the end may slip between.
+        Begin to watch, then look whether the run has ended as of `position` at least: an end that
+        stands before wakes nobody, an end behind wakes the watcher.
         """
         future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         self._waiting[run_id].add(future)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from typing import Final
 
 from service.errors import Overloaded
@@ -23,7 +23,7 @@ class Lanes:
         self._most_under_way = most_under_way
         self._under_way = 0
         self._held = 0
-        self._held_by: Counter[str] = Counter()
+        self._held_by: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def enter(self, tenant: str) -> None:
@@ -34,10 +34,11 @@ class Lanes:
         """
         if self._held >= self._most_held:
             raise Overloaded
-        if self._held_by[tenant] >= self._most_held // 2:
+        held_by_tenant = self._held_by.get(tenant, 0)
+        if held_by_tenant >= self._most_held // 2:
             raise Overloaded("too many commands of this tenant wait already; try again later")
         self._held += 1
-        self._held_by[tenant] += 1
+        self._held_by[tenant] = held_by_tenant + 1
         if self._under_way < self._most_under_way:
             self._under_way += 1
         else:
@@ -73,6 +74,6 @@ class Lanes:
 
     def _release(self, tenant: str) -> None:
         self._held -= 1
-        self._held_by[tenant] -= 1
-        if not self._held_by[tenant]:
-            del self._held_by[tenant]
+        left = self._held_by.pop(tenant) - 1
+        if left:
+            self._held_by[tenant] = left

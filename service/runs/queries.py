@@ -39,9 +39,6 @@ WAIT_S: Final = 2.0
 READ_S: Final = 5.0
 """How long a read may take before the database counts as away."""
 
-RECHECK_S: Final = 15.0
-"""How often a wait for the end of a run looks for itself, should a wake-up have been lost."""
-
 K = TypeVar("K", tuple[str, str], tuple[str, int])
 
 
@@ -117,11 +114,15 @@ class Queries:
     async def ended(self, tenant: str, run_id: str) -> Document:
         """Wait for a run to end, however long that takes; read its facts. Raises `UnknownRun`."""
         with self._endings.watch(run_id) as end:
-            while (run := await self.execution(tenant, run_id))["status"] not in ENDED:
-                await asyncio.wait({end}, timeout=RECHECK_S)
-                if end.done():
-                    await self.reached("executions", end.result())
-        return run
+            run = await self._as_of(self._endings.position, tenant, run_id)
+            if run["status"] in ENDED:
+                return run
+            return await self._as_of(await end, tenant, run_id)
+
+    async def _as_of(self, position: Position, tenant: str, run_id: str) -> Document:
+        if await self.reached(EXECUTIONS.name, position):
+            return await self.execution(tenant, run_id)
+        return await self._folded(EXECUTIONS, tenant, run_id)
 
     async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
         """Read a page of a tenant's runs (or of one flow's), newest first, and their number."""
@@ -145,21 +146,21 @@ class Queries:
 
     async def history(self, tenant: str, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Read a run's events in order, from behind a version on. Raises `UnknownRun`."""
-        events = await self._log.read_stream(
-            tenant, run_stream(run_id), Version(after), limit=limit
-        )
-        if not events and after == 0:
+        stream = run_stream(run_id)
+        events = await self._log.read_stream(tenant, stream, Version(after), limit=limit)
+        if not events and not await self._log.read_stream(tenant, stream, limit=1):
             raise UnknownRun(run_id)
         return events
 
-    async def flows(self, tenant: str) -> list[Document]:
+    async def flows(self, tenant: str) -> Rows:
         """Read a tenant's flows by name, retired ones too."""
         async with self._reading() as connection:
-            return (await workflows.flows(connection, tenant)).rows
+            return await workflows.flows(connection, tenant)
 
     async def projections(self) -> list[dict[str, Any]]:
         """Read how far the read models are."""
-        return await registry.status(self._pool)
+        async with self._reading() as connection:
+            return await registry.status(connection)
 
     async def waiting(self, limit: int) -> list[Document]:
         """Read which runs wait for a worker, in the order they were queued."""
@@ -181,21 +182,27 @@ class Queries:
         await self._checkpoints.wait(Position(position), SERVED, WAIT_S)
 
     async def reached(self, name: str, position: int) -> bool:
-        """Wait until one read model has passed a position, at most 2 s."""
-        return await self._checkpoints.wait(Position(position), (name,), WAIT_S)
+        """Wait until one read model has passed a position, at most 2 s; a paused one has not."""
+        wanted = Position(position)
+        await self._checkpoints.wait(wanted, (name,), WAIT_S)
+        return not self._checkpoints.behind(wanted, (name,))
 
     async def reach(self, position: int) -> None:
         """Wait until every read shows at least this position.
 
         Raises:
             PositionAhead: the log does not go that far.
-            PositionNotReached: a read model did not get there in time.
+            PositionNotReached: a read model did not get there in time, or is paused before it.
         """
+        wanted = Position(position)
+        if not self._checkpoints.behind(wanted, SERVED):
+            return
         head = await self._log.head()
-        if position > head:
+        if wanted > head:
             raise PositionAhead(f"position {position} is beyond the head of the log, {head}")
-        if not await self._checkpoints.wait(Position(position), SERVED, WAIT_S):
-            raise PositionNotReached(f"position {position} was not reached within {WAIT_S} s")
+        await self._checkpoints.wait(wanted, SERVED, WAIT_S)
+        if late := self._checkpoints.behind(wanted, SERVED):
+            raise PositionNotReached(f"not yet at position {position}: {', '.join(late)}")
 
     async def _run(
         self,
@@ -204,13 +211,9 @@ class Queries:
         tenant: str,
         run_id: str,
     ) -> Document:
-        run, position = await gathering.get((tenant, run_id))
-        if run is not None:
-            return run
-        if not await self._caught_up(projection.name, position):
-            run = await self._folded(projection, tenant, run_id)
-        else:
-            run, _ = await gathering.get((tenant, run_id))
+        run, late = await self._look_up(gathering, projection.name, (tenant, run_id))
+        if late:
+            return await self._folded(projection, tenant, run_id)
         if run is None:
             raise UnknownRun(run_id)
         return run
@@ -222,23 +225,33 @@ class Queries:
         tenant: str,
         number: int,
     ) -> Document:
-        run, position = await gathering.get((tenant, number))
-        if run is None and await self._caught_up(name, position):
-            run, position = await gathering.get((tenant, number))
-        elif run is None:
+        run, late = await self._look_up(gathering, name, (tenant, number))
+        if late:
             # Nothing leads from a number to a stream but the read model itself.
             raise Unavailable(f"the read model {name} is late")
         if run is None:
             raise UnknownRun(number)
         return run
 
-    async def _caught_up(self, name: str, position: Position) -> bool:
+    async def _look_up(
+        self, gathering: Gathering[K, Document], name: str, key: K
+    ) -> tuple[Document | None, bool]:
+        """Find a document; of a miss tell whether the read model is too late to know."""
+        run, position = await gathering.get(key)
+        if run is not None:
+            return run, False
         head = await self._log.head()
-        return position >= head or await self.reached(name, head)
+        if position >= head:
+            return None, False
+        await self.reached(name, head)
+        run, position = await gathering.get(key)
+        return run, run is None and position < head
 
-    async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document | None:
+    async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self._log.read_stream(tenant, run_stream(run_id))
         run: Document | None = await fold_run(projection, events, self._flows)
+        if run is None:
+            raise UnknownRun(run_id)
         return run
 
 

@@ -11,7 +11,7 @@ from events import types
 from events.codec import encode
 from events.errors import InvalidEvent
 from service.runs.commands import Fact, ReportFacts
-from service.runs.draft import Answer, Cause, Draft
+from service.runs.draft import NO_CAUSE, Answer, Cause, Draft
 from service.runs.facts import MAX_BODY_BYTES, body_of, misshapen
 from service.runs.plans import resolve
 from service.runs.settle import close, settle
@@ -72,12 +72,14 @@ class _Judge:
         self.recorded: Cause | None = None
         self._draft, self._fact, self._stranger = draft, fact, stranger
         self._fingerprint = ""
+        self._itself = NO_CAUSE
 
     def answer(self) -> Answer:
         try:
             self._fingerprint = fingerprint_of(self._fact)
         except InvalidEvent as error:
             return Answer(self._fact.event_id, "refused", None, str(error))
+        self._itself = self._named()
         return self._repeated() or self._concluded() or self._judged()
 
     def _repeated(self) -> Answer | None:
@@ -143,15 +145,15 @@ class _Judge:
         if next_run_status(state.status, fact.type) is None:
             return self._refuse(f"the run is {state.status}")
         if fact.type in types.RUN_ENDS:
-            close(self._draft, self._cause(), fact.type, body.get("reason", ""))
+            close(self._draft, self._itself, fact.type, body.get("reason", ""))
         return self._record(body)
 
     def _start_first(self) -> None:
         if self._draft.state.started is None:
-            self._draft.add(types.RUN_STARTED, {}, self._cause())
+            self._draft.add(types.RUN_STARTED, {}, self._itself)
 
     def _record(self, body: Mapping[str, Any]) -> Answer:
-        self.recorded = self._cause()
+        self.recorded = self._itself
         return Answer(self._fact.event_id, "recorded", self._add(self._fact.type, body))
 
     def _refuse(self, reason: str) -> Answer:
@@ -168,15 +170,15 @@ class _Judge:
 
     def _add(self, type_: str, body: Mapping[str, Any]) -> int:
         said = {"id": self._fact.event_id, "fingerprint": self._fingerprint}
-        self._draft.report(type_, body, self._cause(), said)
+        self._draft.report(type_, body, self._itself, said)
         return self._draft.state.version
 
     def _path(self) -> str | None:
         name = self._fact.task
         return resolve(self._draft.plan, self._draft.state.run_id, name) if name else None
 
-    def _cause(self) -> Cause:
-        """The reported event as the cause of others, also of those that stand before it."""
+    def _named(self) -> Cause:
+        """Name the reported event: the cause of others, also of those that stand before it."""
         name = f"report:{self._fact.event_id}"
         if self._fact.event_id in self._draft.state.seen:
             name = other_use(name, self._fingerprint)

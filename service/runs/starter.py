@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend, Version
 from events.errors import IdempotencyMismatch, VersionConflict
 from events.store import Log
-from events.types import CATALOGUE_STREAM, RUN_QUEUED, run_id_of, run_stream, slot_stream
+from events.types import CATALOGUE_STREAM, run_id_of, run_stream, slot_stream
 from projections.flow import Flow
 from service.errors import FlowBusy, InvalidPayload, KeyReused, Unavailable, UnknownFlow
 from service.runs.chains import TRIES, Batcher
@@ -26,8 +26,7 @@ from service.runs.starts import (
     slot_taken,
     start_of,
 )
-from service.runs.state import born
-from service.runs.states import Entry, States
+from service.runs.states import Newborn, States
 
 CheckPayload = Callable[[Flow, Mapping[str, Any]], None]
 """Raises `InvalidPayload` where a payload does not fit the flow's schema."""
@@ -83,10 +82,10 @@ class Starter:
             InvalidPayload: the payload does not fit the flow's schema as it is now.
             FlowBusy: the flow is exclusive and a run of it has not ended.
             KeyReused: the key was used for a different request.
-            Unavailable: the catalogue kept changing under five tries.
+            Unavailable: the catalogue or the slot kept changing under five tries.
             LogError: the log could not take it.
         """
-        start = await self._read(command)
+        start = start_of(command) if isinstance(command, StartRun) else await self._again(command)
         try:
             return await self._make(start)
         except IdempotencyMismatch as error:
@@ -97,69 +96,56 @@ class Starter:
                 return outcome
             raise
 
-    async def _read(self, command: StartRun | RetryRun) -> Start:
-        if isinstance(command, StartRun):
-            return start_of(command)
+    async def _again(self, command: RetryRun) -> Start:
         key = (command.tenant, command.run_id)
         entry = self._states.guess(key) or await self._states.read(key)
         return retry_of(command, entry.state)
 
     async def _make(self, start: Start) -> Outcome:
-        run_id, run_number = new_id(), await self._numbers.next()
-        flow = await self._flow(start)
+        flow, seen = self._find(start) or await self._find_anew(start)
+        run_id, run_number = new_id(), 0
         for _ in range(TRIES):
+            slot = await self._free_slot(flow, start) if is_exclusive(flow, start) else None
+            # Not before: what is refused uses up no number.
+            run_number = run_number or await self._numbers.next()
             body = queued(flow, start, run_id=run_id, run_number=run_number)
             event = first_event(start, body, new_id())
-            streams = (
-                StreamAppend(run_stream(run_id), 0, (event,)),
-                *await self._slot(flow, start, event, run_id),
-                StreamAppend(CATALOGUE_STREAM, self._catalogue.version_of(start.tenant)),
-            )
-            request = AppendRequest(start.tenant, streams, start.key, start.fingerprint)
+            request = _request(start, event, run_id, slot=slot, seen=seen)
             try:
                 appended = await self._batcher.append(request)
             except VersionConflict as conflict:
-                flow = await self._after(conflict, start, flow)
+                if conflict.stream == CATALOGUE_STREAM:
+                    flow, seen = await self._find_anew(start)
                 continue
+            position = appended.first_position
             if appended.duplicate:
-                return await self._as_it_stands(start, appended.first_position)
-            return self._made(start.tenant, flow, body, event, appended.first_position)
-        raise Unavailable("the tenant's flows change too quickly; try again")
+                return await self._as_it_stands(start, position)
+            newborn = Newborn(flow.plan, event.body, event.event_id, position)
+            self._states.keep((start.tenant, run_id), newborn)
+            return Outcome(run_id, run_number, position, "queued")
+        raise Unavailable("the flow changes too quickly; try again")
 
-    async def _flow(self, start: Start) -> Flow:
+    def _find(self, start: Start) -> tuple[Flow, Version] | None:
+        """Find the flow, and the version of the catalogue at which it is the current one."""
         flow = self._catalogue.find(start.tenant, start.fullname)
         if flow is None:
-            await self._catalogue.refresh(start.tenant)
-            flow = self._catalogue.find(start.tenant, start.fullname)
-        if flow is None:
-            raise UnknownFlow(start.fullname)
+            return None
         self._check_payload(flow, start.payload)
-        return flow
+        return flow, self._catalogue.version_of(start.tenant)
 
-    async def _after(self, conflict: VersionConflict, start: Start, flow: Flow) -> Flow:
-        if conflict.stream != CATALOGUE_STREAM:
-            return flow
+    async def _find_anew(self, start: Start) -> tuple[Flow, Version]:
         await self._catalogue.refresh(start.tenant)
-        return await self._flow(start)
+        found = self._find(start)
+        if found is None:
+            raise UnknownFlow(start.fullname)
+        return found
 
-    async def _slot(
-        self, flow: Flow, start: Start, event: NewEvent, run_id: str
-    ) -> tuple[StreamAppend, ...]:
-        if not is_exclusive(flow, start):
-            return ()
+    async def _free_slot(self, flow: Flow, start: Start) -> StreamAppend:
+        """Read the flow's slot: where it stands, and that it is free."""
         slot = await self._slots.read(start.tenant, flow.fullname)
         if slot.holder is not None:
             raise FlowBusy(f"flow {flow.fullname} is exclusive and run {slot.holder} has not ended")
-        taken = slot_taken(start, event, run_id, new_id())
-        return (StreamAppend(slot_stream(flow.fullname), slot.version, (taken,)),)
-
-    def _made(
-        self, tenant: str, flow: Flow, body: Mapping[str, Any], event: NewEvent, position: Position
-    ) -> Outcome:
-        state = born(flow.plan, RUN_QUEUED, body, event.event_id)
-        key = (tenant, state.run_id)
-        self._states.keep(key, Entry(flow.plan, state, array("q", (position,))))
-        return Outcome(state.run_id, state.run_number, position, state.status)
+        return StreamAppend(slot_stream(flow.fullname), slot.version)
 
     async def _replay(self, start: Start) -> Outcome | None:
         known = await self._log.find_key(start.tenant, start.key) if start.key else None
@@ -176,3 +162,14 @@ class Starter:
         return Outcome(
             state.run_id, state.run_number, entry.position(), state.status, replayed=True
         )
+
+
+def _request(
+    start: Start, event: NewEvent, run_id: str, *, slot: StreamAppend | None, seen: Version
+) -> AppendRequest:
+    run = StreamAppend(run_stream(run_id), 0, (event,))
+    catalogue = StreamAppend(CATALOGUE_STREAM, seen)
+    if slot is None:
+        return AppendRequest(start.tenant, (run, catalogue), start.key, start.fingerprint)
+    taken = replace(slot, events=(slot_taken(start, event, run_id, new_id()),))
+    return AppendRequest(start.tenant, (run, taken, catalogue), start.key, start.fingerprint)

@@ -6,18 +6,19 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
+from events.codec import decode
 from events.envelope import Event, Position
 from events.errors import LogError
-from events.types import run_stream
+from events.types import RUN_QUEUED, run_stream
 from projections.errors import ProjectionError
 from projections.flow import Plan
 from projections.flows import Flows
 from service.errors import ServiceError, UnknownRun
 from service.runs.gathering import Gathering
-from service.runs.state import RunState, fold
+from service.runs.state import RunState, born, fold
 
 MOST_RUNS: Final = 10_000
 MOST_EVENTS: Final = 1_000_000
@@ -50,6 +51,23 @@ class Entry:
         return Position(self.positions[(version or len(self.positions)) - 1])
 
 
+class Newborn(NamedTuple):
+    """A run that was just started: its `RunQueued`, not read before somebody asks for it.
+
+    Bursts of starts are what a process keeps most of: one small object each.
+    """
+
+    plan: Plan
+    body: bytes
+    event_id: str
+    position: Position
+
+    def grown(self) -> Entry:
+        """Read the run."""
+        state = born(self.plan, RUN_QUEUED, decode(self.body), self.event_id)
+        return Entry(self.plan, state, array("q", (self.position,)))
+
+
 class States:
     """The states of the runs touched last, read from the log where they are not at hand."""
 
@@ -57,12 +75,14 @@ class States:
         self._log = log
         self._flows = flows
         self._reads: Gathering[Key, Entry | Exception] = Gathering(self._fetch)
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, Entry | Newborn] = OrderedDict()
         self._events = 0
 
     def guess(self, key: Key) -> Entry | None:
         """Give the run as this process last saw it; another may have moved it on since."""
         entry = self._entries.get(key)
+        if isinstance(entry, Newborn):
+            entry = self._entries[key] = entry.grown()
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
@@ -82,14 +102,14 @@ class States:
             raise found
         return found
 
-    def keep(self, key: Key, entry: Entry) -> None:
+    def keep(self, key: Key, entry: Entry | Newborn) -> None:
         """Keep a run at a version that the log has confirmed."""
         self.forget(key)
         self._entries[key] = entry
-        self._events += len(entry.positions)
+        self._events += _weight(entry)
         while len(self._entries) > MOST_RUNS or self._events > MOST_EVENTS:
             _, oldest = self._entries.popitem(last=False)
-            self._events -= len(oldest.positions)
+            self._events -= _weight(oldest)
 
     def moved(self, key: Key, entry: Entry, state: RunState, positions: Iterable[int]) -> None:
         """Move a run on by events that were just appended."""
@@ -102,7 +122,7 @@ class States:
         """Guess no more about a run."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._events -= len(entry.positions)
+            self._events -= _weight(entry)
 
     async def _fetch(self, keys: Sequence[Key]) -> tuple[dict[Key, Entry | Exception], Position]:
         streams = {key: (key[0], run_stream(key[1])) for key in keys}
@@ -122,6 +142,10 @@ class States:
         flow = await self._flows.get(tenant, born["flow"], born["flow_version"])
         positions = array("q", (event.position for event in events))
         return Entry(flow.plan, fold(flow.plan, events), positions)
+
+
+def _weight(entry: Entry | Newborn) -> int:
+    return 1 if isinstance(entry, Newborn) else len(entry.positions)
 
 
 def _is_uuid(text: str) -> bool:

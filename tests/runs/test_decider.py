@@ -325,6 +325,18 @@ def test_an_external_run_may_succeed_before_the_cancel_reaches_it():
     assert story.says("RunSucceeded")[-1] == ("RunSucceeded", {})
 
 
+def test_no_hook_runs_on_cancel_where_the_tasks_end_by_themselves():
+    story = running(HOOKS, "external")
+    story.cancel()
+    for path in ("A", "G/B", "G/C"):
+        story.says("TaskSucceeded", path)
+    assert story.says("TaskSucceeded", "D") == [
+        ("TaskSucceeded", {"task": "D"}),
+        *cancelled("OK", "KO"),
+        ("RunCancelled", {}),
+    ]
+
+
 def test_force_settles_an_external_run_at_once():
     story = Story(executor="external")
     assert story.cancel(force=True)[-1] == ("RunCancelled", {})
@@ -395,6 +407,12 @@ def test_a_reported_failure_fails_what_runs_and_skips_what_waits():
         *skipped("B"),
         ("RunFailed", {"reason": "timeout", "exception": "boom"}),
     ]
+
+
+def test_a_reported_failure_without_a_reason_has_that_of_the_first_task():
+    story = running(GROUP, "external")
+    story.says("TaskFailed", "A", reason="timeout")
+    assert story.says("RunFailed")[-1] == ("RunFailed", {"reason": "timeout"})
 
 
 def test_a_failing_run_cannot_be_reported_a_success():
@@ -473,7 +491,19 @@ def test_the_run_of_an_exclusive_flow_frees_its_slot_with_its_end():
     )
 
 
+def test_a_run_that_took_no_slot_frees_none():
+    story = running()
+    story.time_out()
+    assert (story.state.status, story.decision.slot_freed) == ("failed", None)
+
+
 # Reports that are refused
+
+
+def test_who_has_not_the_run_is_told_nothing_of_what_the_ledger_concluded():
+    story = running()
+    story.report(story.fact("RunStarted"), worker="w2", epoch=1)
+    assert story.answers == [("refused", 5, "another worker has the run")]
 
 
 @pytest.mark.parametrize(
@@ -610,6 +640,7 @@ def test_another_event_under_a_used_id_is_refused_once_and_never_hides_the_first
     story.report(other)
     reason = "event_id was used for a different event"
     assert story.answers == [("refused", 6, reason)]
+    assert len({event.event_id for event in story.events}) == len(story.events)
     assert story.report(other, first) == []
     assert story.answers == [("refused", 6, reason), ("duplicate", 5, None)]
 

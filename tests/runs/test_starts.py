@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from events import types
+from events.numbers import next_blocks
 from service.errors import (
     FlowBusy,
     InvalidPayload,
@@ -17,6 +18,7 @@ from service.runs.commands import (
     RetryRun,
     StartRun,
 )
+from service.runs.numbers import Numbers
 from tests.runs.processes import (
     ORIGIN,
     SCHEMA,
@@ -93,6 +95,36 @@ async def test_a_process_that_has_not_read_of_it_starts_the_new_version(process)
     outcome = await process.start()
     [event] = await process.stream(outcome.run_id)
     assert event.data["flow_version"] == 2
+
+
+async def test_a_flow_that_is_retired_while_its_start_waits_is_not_started(process):
+    waits, go_on = asyncio.Event(), asyncio.Event()
+
+    async def fetch(blocks):
+        waits.set()
+        await go_on.wait()
+        return await next_blocks(process.pool, blocks)
+
+    process.writer._starter._numbers = Numbers(fetch)
+    start = asyncio.create_task(process.start())
+    await waits.wait()
+    await register(process.log, retired("CHAIN"))
+    await process.catalogue.refresh(TENANT)
+    go_on.set()
+    with pytest.raises(UnknownFlow):
+        await start
+
+
+async def test_what_is_refused_uses_up_no_number(process):
+    await process.start("example.ALONE")
+    for name, error in (
+        ("example.ALONE", FlowBusy),
+        ("example.X", UnknownFlow),
+        ("example.PICKY", InvalidPayload),
+    ):
+        with pytest.raises(error):
+            await process.start(name)
+    assert (await process.start()).run_number == 2
 
 
 # Idempotency

@@ -1,10 +1,12 @@
 """Commands for runs that exist, on a real log."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from service.errors import (
+    BadRequest,
     RunEnded,
     UnknownRun,
 )
@@ -12,6 +14,7 @@ from service.runs.commands import (
     CancelRun,
     Fact,
     FactResult,
+    Origin,
     Outcome,
     ReportFacts,
     TimeOutRun,
@@ -21,6 +24,7 @@ from tests.runs.processes import (
     cancel,
     claim,
     facts,
+    together,
 )
 from tests.runs.story import TENANT
 
@@ -87,6 +91,29 @@ async def test_commands_that_wait_for_one_run_share_an_append_in_their_order(pro
     positions = [outcome.position for outcome in outcomes]
     assert positions == sorted(positions)
     assert outcomes[1].results[0].position == outcomes[0].results[0].position
+
+
+async def test_a_command_that_the_log_could_not_keep_fails_alone(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    odd = replace(facts(run, ("TaskSucceeded", "A")), origin=Origin("ops", "api", remote="\ud800"))
+    outcomes = await together(
+        process.writer.submit(facts(run, ("TaskStarted", "A"))),
+        process.writer.submit(odd),
+        process.writer.submit(facts(run, ("TaskStarted", "B"))),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Outcome, BadRequest, Outcome]
+    assert (await process.told(run))[1:] == ["RunStarted", "TaskStarted", "TaskStarted"]
+
+
+async def test_a_name_that_the_log_could_not_keep_fails_alone(process):
+    run = (await process.start("example.EXTERNAL")).run_id
+    odd = replace(facts(run, ("TaskSucceeded", "A")), origin=Origin("x" * 500, "api"))
+    outcomes = await together(
+        process.writer.submit(facts(run, ("TaskStarted", "A"))),
+        process.writer.submit(odd),
+        process.writer.submit(facts(run, ("TaskStarted", "B"))),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Outcome, BadRequest, Outcome]
 
 
 async def test_a_run_that_is_not_there_or_another_tenants_is_unknown(process):
