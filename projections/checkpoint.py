@@ -78,6 +78,10 @@ class Checkpoints:
             return False
         return True
 
+    def behind(self, position: Position, names: Collection[str]) -> list[str]:
+        """Name those that are not known to have passed a position; a paused one counts."""
+        return [name for name in names if self._positions.get(name, Position(0)) < position]
+
     def _reached(self, names: frozenset[str]) -> Position:
         counted = names - self._paused if self._paused else names
         return min((self._positions.get(name, Position(0)) for name in counted), default=_NEVER)
@@ -85,6 +89,7 @@ class Checkpoints:
     def _advance(self, name: str, position: Position) -> None:
         self._news = True
         self._positions[name] = position
+        self._paused -= {name}
         self._wake()
 
     def _wake(self) -> None:

@@ -100,7 +100,7 @@ async def _set_up_reader(connection: asyncpg.Connection) -> None:
     await connection.execute(load(_SQL, "read_session"))
 
 
-async def status(pool: Pool) -> list[dict[str, Any]]:
+async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:
     """Tell how far every version of every read model is.
 
     Each has ``name``, ``version``, ``serving`` (whether it answers), ``position``, ``head`` of the
@@ -108,5 +108,5 @@ async def status(pool: Pool) -> list[dict[str, Any]]:
     ``state`` (running or paused), ``error`` and ``error_position`` of a paused one.
     """
     with translate():
-        rows = await pool.fetch(load(_SQL, "status"))
+        rows = await connection.fetch(load(_SQL, "status"))
     return [dict(row) for row in rows]

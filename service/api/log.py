@@ -1,55 +1,71 @@
-"""Handlers of /v1/events, /v1/flows and /v1/projections."""
+"""Handlers of what is read off the log and beside it: events, flows and read models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import orjson
 from aiohttp import web
 
 from events.envelope import Event, Position
-from events.types import EVERY_TENANT
 from service.api import parsing, rendering, schemas
 from service.http.decorators import docs, querystring_schema, response_schema
 from service.http.json import json_response
-from service.http.keys import PRINCIPAL, SERVICE
+from service.http.keys import POSITION, SERVICE
 
-NDJSON = "application/x-ndjson"
+NDJSON: Final = "application/x-ndjson"
+NEXT_AFTER: Final = "Flowledger-Next-After"
+_WINDOW: Final = ("after", "limit", "tenant")
 
 
 @docs(produces=["application/json", NDJSON])
-@querystring_schema(schemas.LedgerPageQuery)
+@querystring_schema(schemas.LedgerLogQuery)
 @response_schema(schemas.LedgerEvents, 200, description="A page of the log")
 async def events(request: web.Request) -> web.StreamResponse:
-    """Read the log from a position on: the tenant's events, or all for a ledger-wide credential."""
-    after, limit = parsing.window(request, "after", default=100, most=1000)
-    own = request[PRINCIPAL].tenant
-    page, next_after = await request.app[SERVICE].log.read_page(
-        Position(after or 0), limit, None if own == EVERY_TENANT else own
-    )
-    if NDJSON in request.headers.get("Accept", ""):
-        return _lines(page, next_after)
-    return json_response(
-        {"events": [rendering.event(event) for event in page], "next_after": next_after}
-    )
+    """Read the log from a position on: a tenant's events, or all with a ledger-wide credential."""
+    query = parsing.query(request, *_WINDOW)
+    after, limit = parsing.window(query, "after", default=100)
+    log, tenant = request.app[SERVICE].log, parsing.tenant_or_all(request)
+    page, next_after = await log.read_page(Position(after or 0), limit, tenant)
+    request[POSITION] = next_after
+    return _page(request, page, next_after)
 
 
-def _lines(page: Sequence[Event], next_after: Position) -> web.Response:
-    body = b"".join(orjson.dumps(rendering.event(event)) + b"\n" for event in page)
-    return web.Response(
-        body=body, content_type=NDJSON, headers={"Flowledger-Next-After": str(next_after)}
-    )
+@docs(produces=["application/json", NDJSON])
+@querystring_schema(schemas.LedgerRunEventsQuery)
+@response_schema(schemas.LedgerEvents, 200, description="The run's events")
+async def history(request: web.Request) -> web.StreamResponse:
+    """Show the events of a run in order, from a version on."""
+    query = parsing.query(request, *_WINDOW)
+    tenant, run_id = parsing.tenant(request), parsing.run_id(request)
+    after, limit = parsing.window(query, "after", default=1000)
+    page = await request.app[SERVICE].queries.history(tenant, run_id, after=after or 0, limit=limit)
+    if page:
+        request[POSITION] = page[-1].position
+    return _page(request, page, page[-1].version if page else after or 0)
+
+
+def _page(request: web.Request, page: Sequence[Event], next_after: int) -> web.Response:
+    shown = [rendering.event(event) for event in page]
+    if NDJSON not in request.headers.get("Accept", ""):
+        return json_response({"events": shown, "next_after": next_after})
+    lines = b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown)
+    return web.Response(body=lines, content_type=NDJSON, headers={NEXT_AFTER: str(next_after)})
 
 
 @querystring_schema(schemas.LedgerTenantQuery)
 @response_schema(schemas.LedgerFlows, 200, description="The flows")
 async def flows(request: web.Request) -> web.StreamResponse:
     """List the tenant's flows by name, retired ones too."""
-    docs = await request.app[SERVICE].queries.flows(parsing.tenant(request))
-    return json_response({"flows": [rendering.flow(doc) for doc in docs]})
+    parsing.query(request, "tenant")
+    found = await request.app[SERVICE].queries.flows(parsing.tenant(request))
+    request[POSITION] = found.position
+    return json_response({"flows": [rendering.flow(doc) for doc in found.rows]})
 
 
 @response_schema(schemas.LedgerProjections, 200, description="The read models")
 async def projections(request: web.Request) -> web.StreamResponse:
     """List the read models with their position, lag, state and error."""
+    parsing.query(request)
     return json_response({"projections": await request.app[SERVICE].queries.projections()})

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
+from typing import Any, Final
 
 from aiohttp import web
 
 from events import types
 from service.errors import BadRequest, UnsupportedMediaType
-from service.http.json import read_json
+from service.http.json import read_body, read_json
 from service.http.keys import PRINCIPAL, SERVICE
-from service.http.parameters import integer
+from service.http.parameters import integer, uuid_text
 from service.runs.commands import Fact
 from service.runs.queries import RunFilter
 
-MAX_FACTS = 500
-MAX_NAME = 200
-RUN_FACTS = frozenset(
+MAX_FACTS: Final = 500
+MAX_NAME: Final = 200
+MAX_ROWS: Final = 1000
+FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME: Final = datetime(9998, 12, 31, tzinfo=UTC)
+"""Between these lies what can be reported: every vendor can write it, in any time zone."""
+
+RUN_FACTS: Final = frozenset(
     {
         types.RUN_STARTED,
         types.RUN_SUCCEEDED,
@@ -28,7 +32,7 @@ RUN_FACTS = frozenset(
         types.RUN_CANCELLED,
     }
 )
-TASK_FACTS = frozenset(
+TASK_FACTS: Final = frozenset(
     {
         types.TASK_STARTED,
         types.TASK_SUCCEEDED,
@@ -38,30 +42,41 @@ TASK_FACTS = frozenset(
         types.TASK_OUTPUT_RECORDED,
     }
 )
-STATUSES = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
+STATUSES: Final = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
+
+
+def query(request: web.Request, *known: str) -> Mapping[str, str]:
+    """Read the query: only these parameters may be in it, each once."""
+    given = request.query
+    for name in given:
+        if name not in known:
+            names = ", ".join(known) or "none"
+            raise BadRequest(f"unknown parameter {name}; known are {names}", field=name)
+        if len(given.getall(name)) > 1:
+            raise BadRequest(f"parameter {name} is there twice", field=name)
+    return given
 
 
 def tenant(request: web.Request) -> str:
     """Name the tenant that a request is about; a ledger-wide credential says ``?tenant=``."""
-    own = request[PRINCIPAL].tenant
-    asked = request.query.get("tenant", "")
-    if own != types.EVERY_TENANT:
-        if asked not in ("", own):
-            raise BadRequest(
-                "this credential belongs to one tenant; leave tenant out", field="tenant"
-            )
-        return own
-    if not asked:
+    named = tenant_or_all(request)
+    if named == types.EVERY_TENANT:
         raise BadRequest("this credential is of the whole ledger: name ?tenant=", field="tenant")
+    return named
+
+
+def tenant_or_all(request: web.Request) -> str:
+    """Name the tenant that a request is about; ``*`` if a ledger-wide credential names none."""
+    own = request[PRINCIPAL].tenant
+    asked = request.query.get("tenant") or own
+    if own not in (types.EVERY_TENANT, asked):
+        raise BadRequest("this credential belongs to one tenant; leave tenant out", field="tenant")
     return asked
 
 
 def run_id(request: web.Request) -> str:
-    """Read the run id of the path: a UUID in any of the forms of RFC 9562."""
-    try:
-        return str(UUID(request.match_info["run_id"]))
-    except ValueError:
-        raise BadRequest("run_id is not a UUID", field="run_id") from None
+    """Read the run id of the path."""
+    return uuid_text(request.match_info["run_id"], "run_id")
 
 
 async def json_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
@@ -74,7 +89,7 @@ async def json_object(request: web.Request, allowed: frozenset[str]) -> dict[str
 
 async def optional_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
     """Read a JSON object where a body is optional; absent is empty."""
-    if not request.body_exists:
+    if not await read_body(request):
         return {}
     return await json_object(request, allowed)
 
@@ -166,7 +181,10 @@ def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
     value = body.get(name)
     if value is None:
         return None
-    return time(value, name)
+    at = time(value, name)
+    if not FIRST_TIME <= at <= LAST_TIME:
+        raise BadRequest(f"{name} must lie within the years 1970 to 9998", field=name)
+    return at
 
 
 def time(value: object, name: str) -> datetime:
@@ -184,16 +202,13 @@ def time(value: object, name: str) -> datetime:
     return in_utc
 
 
-_RUN_QUERY = frozenset(
-    {"flow", "status", "started_by", "created_after", "created_before", "cursor", "limit", "tenant"}
-)
+FILTERS: Final = ("flow", "status", "started_by", "created_after", "created_before")
 
 
-def run_filter(request: web.Request) -> RunFilter:
+def run_filter(query: Mapping[str, str]) -> RunFilter:
     """Read the filters of a list of runs."""
-    query = _known(request, _RUN_QUERY)
     status = query.get("status")
-    if status is not None and status not in STATUSES:
+    if status not in (None, *STATUSES):
         raise BadRequest(f"status must be one of {', '.join(STATUSES)}", field="status")
     return RunFilter(
         fullname=query.get("flow"),
@@ -205,22 +220,12 @@ def run_filter(request: web.Request) -> RunFilter:
 
 
 def _query_time(query: Mapping[str, str], name: str) -> datetime | None:
+    # The plus of an offset comes as a space where it was not escaped.
     return time(query[name].replace(" ", "+"), name) if name in query else None
 
 
-def window(request: web.Request, name: str, *, default: int, most: int) -> tuple[int | None, int]:
+def window(query: Mapping[str, str], name: str, *, default: int) -> tuple[int | None, int]:
     """Read where a page begins (the parameter of that name) and how many rows it has."""
-    query = request.query
     begin = integer(query[name], name, low=0, high=2**63 - 1) if name in query else None
-    limit = integer(query["limit"], "limit", low=1, high=most) if "limit" in query else default
+    limit = integer(query["limit"], "limit", high=MAX_ROWS) if "limit" in query else default
     return begin, limit
-
-
-def _known(request: web.Request, allowed: frozenset[str]) -> Mapping[str, str]:
-    unknown = sorted(request.query.keys() - allowed)
-    if unknown:
-        raise BadRequest(
-            f"unknown parameter {unknown[0]}; known are {', '.join(sorted(allowed))}",
-            field=unknown[0],
-        )
-    return request.query

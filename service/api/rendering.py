@@ -21,7 +21,7 @@ def moment(epoch_us: int | None) -> str | None:
     """
     if epoch_us is None:
         return None
-    return (_EPOCH + timedelta(microseconds=epoch_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _written(_EPOCH + timedelta(microseconds=epoch_us))
 
 
 def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:
@@ -46,11 +46,16 @@ def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:
         "warnings": doc["warnings"],
         "error": doc["error"],
         "position": doc["position"],
-        "vendor_ids": {d.name: ids for d in dialects if (ids := d.run_ids(doc))},
+        "vendor_ids": vendor_ids({dialect.name: dialect.run_ids(doc) for dialect in dialects}),
     }
     if "tasks" in doc:
         shown["tasks"] = [task(each) for each in doc["tasks"]]
     return shown
+
+
+def vendor_ids(ids: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Show the ids of every vendor that has any: our own API has none of its own."""
+    return {vendor: names for vendor, names in ids.items() if names}
 
 
 def task(doc: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,16 +91,16 @@ def event(event: Event) -> dict[str, Any]:
         "actor": event.actor,
         "correlation_id": event.correlation_id or None,
         "causation_id": event.causation_id or None,
-        "occurred_at": _aware(event.occurred_at),
-        "recorded_at": _aware(event.recorded_at),
+        "occurred_at": event.occurred_at and _written(event.occurred_at),
+        "recorded_at": _written(event.recorded_at),
         "data": event.data,
         "metadata": event.metadata,
         "leaf_hash": event.leaf_hash.hex(),
     }
 
 
-def _aware(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def flow(doc: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,5 +116,5 @@ def flow(doc: Mapping[str, Any]) -> dict[str, Any]:
         "timeout_s": doc["timeout_s"],
         "retired": doc["retired"],
         "definition": doc["definition"],
-        "vendor_ids": doc["ids"],
+        "vendor_ids": vendor_ids(doc["ids"]),
     }

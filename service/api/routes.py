@@ -12,7 +12,7 @@ ROUTES = (
     Route("GET", "/v1/runs/{run_id}", runs.read),
     Route("POST", "/v1/runs/{run_id}/cancel", runs.cancel, Right.CANCEL),
     Route("POST", "/v1/runs/{run_id}/retry", runs.retry, Right.START),
-    Route("GET", "/v1/runs/{run_id}/events", runs.history),
+    Route("GET", "/v1/runs/{run_id}/events", log.history),
     Route("POST", "/v1/runs/{run_id}/events", runs.report, Right.REPORT),
     Route("GET", "/v1/flows", log.flows),
     Route("GET", "/v1/events", log.events),

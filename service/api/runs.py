@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from aiohttp import web
+from yarl import URL
 
 from service.api import parsing, rendering, schemas
 from service.http import starts
@@ -19,7 +21,7 @@ from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
 from service.runs.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
 
-START = frozenset({"flow", "payload", "comment"})
+START: Final = frozenset({"flow", "payload", "comment"})
 
 
 @querystring_schema(schemas.LedgerTenantQuery)
@@ -31,6 +33,7 @@ START = frozenset({"flow", "payload", "comment"})
 @response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
 async def start(request: web.Request) -> web.StreamResponse:
     """Start a flow: 201 with the run, answered when it can be read."""
+    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     body = await parsing.json_object(request, START)
     return await _begin(
@@ -55,6 +58,7 @@ async def start(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
 async def retry(request: web.Request) -> web.StreamResponse:
     """Start a new run like this one."""
+    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     await parsing.optional_object(request, frozenset())
     return await _begin(
@@ -71,7 +75,8 @@ async def retry(request: web.Request) -> web.StreamResponse:
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await starts.start(request, command)
     doc = await request.app[SERVICE].queries.workflow(command.tenant, outcome.run_id)
-    headers = {"Location": f"/v1/runs/{outcome.run_id}"} | starts.replayed(outcome)
+    location = URL(f"/v1/runs/{outcome.run_id}").with_query(request.query)
+    headers = {"Location": str(location)} | starts.replayed(outcome)
     return json_response(_shown(request, doc), status=201, headers=headers)
 
 
@@ -91,8 +96,10 @@ def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
 @response_schema(schemas.LedgerRun, 200, description="The run")
 async def read(request: web.Request) -> web.StreamResponse:
     """Read a run with its tasks."""
+    parsing.query(request, "tenant")
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
     doc = await request.app[SERVICE].queries.workflow(tenant, run_id)
+    request[POSITION] = doc["position"]
     return json_response(_shown(request, doc))
 
 
@@ -100,18 +107,15 @@ async def read(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerRuns, 200, description="A page of runs")
 async def listed(request: web.Request) -> web.StreamResponse:
     """List runs, newest first, filtered, from a cursor on; without their tasks."""
-    cursor, limit = parsing.window(request, "cursor", default=50, most=1000)
-    page = await request.app[SERVICE].queries.scan(
-        parsing.tenant(request), parsing.run_filter(request), before=cursor, limit=limit
+    query = parsing.query(request, *parsing.FILTERS, "cursor", "limit", "tenant")
+    cursor, limit = parsing.window(query, "cursor", default=50)
+    # One more than asked for tells whether there is a next page.
+    found, request[POSITION] = await request.app[SERVICE].queries.scan(
+        parsing.tenant(request), parsing.run_filter(query), before=cursor, limit=limit + 1
     )
-    request[POSITION] = page.position
-    more = page.rows[-1]["queued_position"] if len(page.rows) == limit else None
-    return json_response(
-        {
-            "runs": [_shown(request, doc) for doc in page.rows],
-            "next_cursor": None if more is None else str(more),
-        }
-    )
+    rows = found[:limit]
+    following = str(rows[-1]["queued_position"]) if len(found) > limit else None
+    return json_response({"runs": [_shown(request, doc) for doc in rows], "next_cursor": following})
 
 
 @querystring_schema(schemas.LedgerTenantQuery)
@@ -121,6 +125,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Cancel a run; ``{"force": true}`` does not wait for its running tasks."""
+    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     body = await parsing.optional_object(request, frozenset({"force"}))
     command = CancelRun(
@@ -140,6 +145,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 async def report(request: web.Request) -> web.StreamResponse:
     """Take in what a flow that runs elsewhere reports; each event is answered alone."""
+    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     body = await parsing.json_object(request, frozenset({"events"}))
     command = ReportFacts(
@@ -149,33 +155,4 @@ async def report(request: web.Request) -> web.StreamResponse:
         facts=parsing.facts(body),
     )
     outcome = await _submit(request, command)
-    return json_response(
-        {
-            "results": [
-                {
-                    "event_id": result.event_id,
-                    "outcome": result.outcome,
-                    "position": result.position,
-                    "reason": result.reason,
-                }
-                for result in outcome.results
-            ]
-        }
-    )
-
-
-@querystring_schema(schemas.LedgerRunEventsQuery)
-@response_schema(schemas.LedgerEvents, 200, description="The run's events")
-async def history(request: web.Request) -> web.StreamResponse:
-    """Show the events of a run in order, from a version on."""
-    tenant, run_id = parsing.tenant(request), parsing.run_id(request)
-    after, limit = parsing.window(request, "after", default=1000, most=1000)
-    events = await request.app[SERVICE].queries.history(
-        tenant, run_id, after=after or 0, limit=limit
-    )
-    return json_response(
-        {
-            "events": [rendering.event(event) for event in events],
-            "next_after": events[-1].version if events else (after or 0),
-        }
-    )
+    return json_response({"results": [asdict(result) for result in outcome.results]})

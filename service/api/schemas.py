@@ -203,6 +203,14 @@ class LedgerPageQuery(Schema):
     limit = fields.Integer(validate=validate.Range(1, 1000))
 
 
+class LedgerLogQuery(LedgerPageQuery):
+    """Which events of the log."""
+
+    tenant = fields.String(
+        metadata={"description": "With a ledger-wide credential: only this tenant's events."}
+    )
+
+
 class LedgerRunEventsQuery(LedgerPageQuery, LedgerTenantQuery):
     """Which events of a run."""
 
@@ -247,6 +255,8 @@ class LedgerProjection(Schema):
     lag_s = fields.Float(allow_none=True)
     state = fields.String(required=True)
     error = fields.String(allow_none=True)
+    error_position = fields.Integer(allow_none=True)
+    serving = fields.Boolean(required=True)
 
 
 class LedgerProjections(Schema):

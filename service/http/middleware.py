@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -13,8 +14,14 @@ from service.auth.credentials import Credentials
 from service.auth.principal import Principal, Right
 from service.errors import Forbidden
 from service.http.dialect import Dialect, Handler
-from service.http.keys import POSITION, PRINCIPAL, REQUEST_ID
+from service.http.keys import POSITION, PRINCIPAL, REQUEST_ID, SERVICE
+from service.http.parameters import integer
 from service.http.refusals import check_target, refuse
+
+MIN_POSITION: Final = "Flowledger-Min-Position"
+"""The header by which a reader asks for what stands at a position to be shown."""
+
+_READS: Final = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ def front_door(
                 principal = await known.dialect.authenticate(request, credentials)
                 known.admit(principal)
                 request[PRINCIPAL] = principal
+                if MIN_POSITION in request.headers and request.method in _READS:
+                    await _reach(request)
             response = await handler(request)
         except Exception as error:
             if _too_late(request, error):
@@ -69,6 +78,12 @@ def front_door(
         return next((dialect for dialect in vendors if dialect.claims(path)), own)
 
     return answer
+
+
+async def _reach(request: web.Request) -> None:
+    asked = ",".join(request.headers.getall(MIN_POSITION))
+    position = integer(asked, MIN_POSITION, low=0, high=2**63 - 1)
+    await request.app[SERVICE].queries.reach(position)
 
 
 def _too_late(request: web.Request, error: Exception) -> bool:

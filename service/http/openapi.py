@@ -56,7 +56,10 @@ ERRORS: Final = {
 }
 INFO: Final = {
     "description": "One service that starts and records runs of data flows, and serves what was"
-    " recorded through five vendors' APIs and one of its own.",
+    " recorded through five vendors' APIs and one of its own.\n\nAny GET that needs a credential"
+    " takes `Flowledger-Min-Position: n`: it shows all that stands up to there, or is refused with"
+    " 400 (beyond the head of the log) or 503 (not reached in time). Answers name theirs in"
+    " `Flowledger-Position`.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")

@@ -158,7 +158,8 @@ async def _current(
 async def definitions(request: web.Request) -> web.StreamResponse:
     """List the definitions of the tenant, by name; retired ones are left out."""
     flows = await request.app[SERVICE].queries.flows(request[PRINCIPAL].tenant)
-    current = (flow for flow in flows if not flow["retired"])
+    request[POSITION] = flows.position
+    current = (flow for flow in flows.rows if not flow["retired"])
     by_name = sorted(current, key=lambda flow: flow["fullname"])
     return answer([rendering.definition(flow) for flow in by_name])
 
