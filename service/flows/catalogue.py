@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from events.envelope import Event, Version
+from events.envelope import Event, Position, Version
 from events.errors import VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
 from projections.flow import Flow, flow_of
+from service.runs.gathering import Found, Gathering
 
 EMPTY: Final = Version(0)
+
+LOOK_S: Final = 0.05
+"""Seconds between two looks for flows that memory lacks."""
 
 IdKey = tuple[str, str, Any]
 """A vendor, the name of one of its ids, and the id."""
@@ -73,6 +78,8 @@ class Catalogue:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._shelves: dict[str, Shelf] = {}
+        self._misses: Gathering[str, None] = Gathering(self._read_on)
+        self._looked_s = 0.0
 
     async def load(self) -> None:
         """Read every tenant's catalogue from the log."""
@@ -84,6 +91,22 @@ class Catalogue:
         """Read on in the log where memory ends."""
         after = self.version_of(tenant)
         self.apply(await self._log.read_stream(tenant, CATALOGUE_STREAM, after))
+
+    async def look_again(self, tenant: str) -> None:
+        """Read on for somebody who misses a flow: another process may just have registered it.
+
+        Who misses one meanwhile is served by the next look, `LOOK_S` after this one at the
+        earliest, so that many unknown flows do not become many queries.
+        """
+        await self._misses.get(tenant)
+
+    async def _read_on(self, tenants: Sequence[str]) -> Found[str, None]:
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(self._looked_s + LOOK_S - clock())
+        self._looked_s = clock()
+        for tenant in tenants:
+            await self.refresh(tenant)
+        return {}, Position(0)
 
     def apply(self, events: Iterable[Event]) -> None:
         """Fold what the log's feed brings; events of other streams are passed over.
@@ -118,6 +141,14 @@ class Catalogue:
         shelf = self.shelf(tenant)
         owner = shelf.owners.get((vendor, name, value))
         return None if owner is None else shelf.flows[owner]
+
+    async def seek(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
+        """Find a flow as `by_id` does; of what memory lacks, look in the log before saying so."""
+        flow = self.by_id(tenant, vendor, name, value)
+        if flow is None:
+            await self.look_again(tenant)
+            flow = self.by_id(tenant, vendor, name, value)
+        return flow
 
     def all(self, tenant: str) -> list[Flow]:
         """List the tenant's flows that are not retired, by fullname."""

@@ -32,7 +32,7 @@ async def status(request: web.Request) -> web.StreamResponse:
     """Show an execution of a flow: the one named, else the one started last, running or not."""
     tenant = auth.reader(request).tenant
     wanted = parsing.selection(request)
-    flow = _flow(request, tenant, wanted.flow_id)
+    flow = await _flow(request, tenant, wanted.flow_id)
     run = await _selected(request, flow, wanted)
     request[POSITION] = run["position"]
     return json_response(rendering.execution(run))
@@ -67,7 +67,7 @@ async def _found(request: web.Request, flow: Flow, wanted: Selection) -> Mapping
 async def run(request: web.Request) -> web.StreamResponse:
     """Start a flow with parameters; answered when the execution can be read."""
     service, tenant = request.app[SERVICE], request[PRINCIPAL].tenant
-    flow = _flow(request, tenant, parsing.flow_id(request))
+    flow = await _flow(request, tenant, parsing.flow_id(request))
     command = StartRun(
         tenant=tenant,
         origin=origin(request, "etlworks"),
@@ -80,8 +80,8 @@ async def run(request: web.Request) -> web.StreamResponse:
     return json_response(rendering.started(doc), headers=replayed(outcome))
 
 
-def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
-    flow = request.app[SERVICE].catalogue.by_id(tenant, "etlworks", "flowId", flow_id)
+async def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
+    flow = await request.app[SERVICE].catalogue.seek(tenant, "etlworks", "flowId", flow_id)
     if flow is None:
         raise NotFound(f"There is no flow {flow_id}")
     return flow

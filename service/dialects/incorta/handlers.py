@@ -51,7 +51,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
     tenant, service = auth.tenant(request), request.app[SERVICE]
     name = await parsing.load_plan_name(request, service.settings.max_body)
-    flow = service.catalogue.by_id(tenant, "incorta", "loadPlanName", name)
+    flow = await service.catalogue.seek(tenant, "incorta", "loadPlanName", name)
     if flow is None:
         raise NotFound(f"The load plan [{name}] cannot be found.")
     command = StartRun(

@@ -35,7 +35,7 @@ from service.runs.commands import Outcome, StartRun
 async def start(request: web.Request) -> web.StreamResponse:
     """Start a data flow; with ``await=true`` answered when it has ended, however it ended."""
     service = request.app[SERVICE]
-    flow = _flow(request)
+    flow = await _flow(request)
     command = StartRun(
         tenant=flow.tenant,
         origin=origin(request, "invision"),
@@ -61,7 +61,7 @@ async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.Str
 async def status(request: web.Request) -> web.StreamResponse:
     """Show the status of a run of a data flow."""
     run_id = parsing.run_id(request)
-    flow = _flow(request)
+    flow = await _flow(request)
     try:
         run = await request.app[SERVICE].queries.execution(flow.tenant, run_id)
     except UnknownRun as error:
@@ -72,10 +72,10 @@ async def status(request: web.Request) -> web.StreamResponse:
     return json_response(rendering.status(run))
 
 
-def _flow(request: web.Request) -> Flow:
+async def _flow(request: web.Request) -> Flow:
     tenant, dataflow_id = request[PRINCIPAL].tenant, request.match_info["id"]
     catalogue = request.app[SERVICE].catalogue
-    flow = catalogue.by_id(tenant, "invision", "dataflowId", canonical(dataflow_id))
+    flow = await catalogue.seek(tenant, "invision", "dataflowId", canonical(dataflow_id))
     if flow is None:
         raise NotFound(f"There is no data flow {dataflow_id}")
     return flow

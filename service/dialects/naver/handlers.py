@@ -39,7 +39,7 @@ MOST_RUNS: Final = 2**31 - 1
 async def executions(request: web.Request) -> web.StreamResponse:
     """List a workflow's executions, newest first."""
     asked = parsing.paging(request.query)
-    flow = _flow(request)
+    flow = await _flow(request)
     rows, count = await _rows(request, flow, asked)
     condition = rendering.job_condition(flow)
     now_us = time.time_ns() // 1000
@@ -65,11 +65,11 @@ async def _rows(
     return page.rows, page.total
 
 
-def _flow(request: web.Request) -> Flow:
+async def _flow(request: web.Request) -> Flow:
     workflow_id = request.match_info["workflowId"]
     catalogue = request.app[SERVICE].catalogue
     tenant = request[PRINCIPAL].tenant
-    flow: Flow | None = catalogue.by_id(tenant, SOURCE, "workflowId", workflow_id)
+    flow: Flow | None = await catalogue.seek(tenant, SOURCE, "workflowId", workflow_id)
     if flow is None:
         raise UnknownFlow(workflow_id)
     return flow
@@ -86,7 +86,7 @@ def _flow(request: web.Request) -> Flow:
 @response_schema(schemas.NaverError, 422, description="The key was used for another request")
 async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a workflow; its execution is in the list before this is answered."""
-    flow = _flow(request)
+    flow = await _flow(request)
     command = StartRun(
         tenant=flow.tenant,
         origin=origin(request, SOURCE),
