@@ -114,14 +114,21 @@ def secret_key_file(home: Path) -> Path:
 
 
 def make_secret_key(home: Path) -> None:
-    """Make the secret key's file, of mode 600, unless it is there."""
-    home.mkdir(parents=True, exist_ok=True)
-    # Linked when it is whole: of two that make it at once one wins, and nobody reads half a key.
-    with NamedTemporaryFile("w", dir=home, prefix="secret_key.") as file:
-        file.write(secrets.token_urlsafe(SECRET_KEY_BYTES))
-        file.flush()
-        with contextlib.suppress(FileExistsError):
-            os.link(file.name, secret_key_file(home))
+    """Make the secret key's file, of mode 600, unless it is there.
+
+    Raises:
+        InvalidSetting: the home cannot be written to.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        # Linked when it is whole: of two that make it at once one wins, nobody reads half a key.
+        with NamedTemporaryFile("w", dir=home, prefix="secret_key.") as file:
+            file.write(secrets.token_urlsafe(SECRET_KEY_BYTES))
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, secret_key_file(home))
+    except OSError as error:
+        raise InvalidSetting("FLOWLEDGER_HOME", f"must be a folder of your own: {error}") from error
 
 
 def parse_secret_key(text: str) -> bytes | None:

@@ -80,11 +80,21 @@ def check_key(tenant: str, role: str, name: str, expires_at: datetime | None) ->
         raise BadRequest(f"role must be one of {', '.join(RIGHTS)}", field="role")
     if tenant == EVERY_TENANT and role not in _WIDE_ROLES:
         raise BadRequest(f"tenant * is for the roles {', '.join(_WIDE_ROLES)}", field="tenant")
-    if tenant != EVERY_TENANT and not _TENANT.fullmatch(tenant):
-        raise BadRequest(
-            "tenant must be 1 to 100 letters, digits, dots, hyphens or underscores", field="tenant"
-        )
+    if tenant != EVERY_TENANT:
+        check_tenant(tenant)
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise BadRequest(f"name must be 1 to {MAX_NAME} printable characters", field="name")
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
         raise BadRequest("expiry must be a time to come, with its offset", field="expires_at")
+
+
+def check_tenant(tenant: str) -> None:
+    """Check the name of one tenant.
+
+    Raises:
+        BadRequest: it cannot be one.
+    """
+    if not _TENANT.fullmatch(tenant):
+        raise BadRequest(
+            "tenant must be 1 to 100 letters, digits, dots, hyphens or underscores", field="tenant"
+        )

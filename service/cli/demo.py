@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ KEY: Final = "demo"
 ORIGIN: Final = Origin(actor=KEY, source="cli")
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 FIRST: Final = ("example.ETL", "example.RANDOMS", "example.FAIL", "example.WARN", "example.PLAN")
+LAST: Final = "example.SLOW"
 SHOWN_S: Final = 20.0
 
 
@@ -90,9 +92,12 @@ async def _first_runs(service: Service) -> list[dict[str, Any]]:
             for name in known
         )
     )
-    ends = [service.queries.ended(TENANT, outcome.run_id) for outcome in outcomes]
-    async with asyncio.timeout(SHOWN_S):
-        return await asyncio.gather(*ends)
+    run_ids = [outcome.run_id for outcome in outcomes]
+    # Whoever runs longer is shown as it stands.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SHOWN_S):
+            await asyncio.gather(*(service.queries.ended(TENANT, each) for each in run_ids))
+    return await asyncio.gather(*(service.queries.execution(TENANT, each) for each in run_ids))
 
 
 def _page(service: Service, address: str, key: Created, docs: list[dict[str, Any]]) -> str:
@@ -110,10 +115,11 @@ def _page(service: Service, address: str, key: Created, docs: list[dict[str, Any
         run = shown[-1]
         parts.append(f"\nOne run ({run['flow']['fullname']}) through every API, to be pasted:")
         parts += [f"\n# {p.title}\n{p.shell}" for p in lines(address, key, run)]
-    parts.append(
-        f"\n# Start one\ncurl -s -H 'Authorization: Bearer {key.token}' "
-        f"-H 'Content-Type: application/json' "
-        f'-d \'{{"flow": "example.SLOW", "payload": {{"sleep": 5}}}}\' {address}/v1/runs'
-    )
+    if service.catalogue.find(TENANT, LAST):
+        parts.append(
+            f"\n# Start one\ncurl -s -H 'Authorization: Bearer {key.token}' "
+            f"-H 'Content-Type: application/json' "
+            f'-d \'{{"flow": "{LAST}", "payload": {{"sleep": 5}}}}\' {address}/v1/runs'
+        )
     parts.append("\nServing until Ctrl-C.")
     return "\n".join(parts)

@@ -14,6 +14,7 @@ from service.errors import NotFound
 
 BATCH = 500
 POLL_S = 0.25
+LAST = 2**63 - 1
 
 
 @click.group()
@@ -22,7 +23,9 @@ def events() -> None:
 
 
 @events.command()
-@click.option("--after", type=click.IntRange(0), help="Begin behind this position, not at the end.")
+@click.option(
+    "--after", type=click.IntRange(0, LAST), help="Begin behind this position, not at the end."
+)
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many events.")
 @click.option("--follow/--no-follow", default=True, help="Wait for more (default) or stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print NDJSON.")
@@ -67,7 +70,7 @@ def _line(event: Event, *, as_json: bool) -> str:
 
 
 @events.command()
-@click.argument("position", type=click.IntRange(1))
+@click.argument("position", type=click.IntRange(1, LAST))
 def show(position: int) -> None:
     """Show the event at a position, whole."""
     run(_show(position))

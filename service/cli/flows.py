@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from projections.flow import Flow
+from service.api import rendering
+from service.auth.lifecycle import check_tenant
 from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import FlowDefinition, load_definitions
@@ -24,7 +26,7 @@ def flows() -> None:
 
 
 @flows.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
 @TENANT
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def load(path: Path, tenant: str, dry_run: bool) -> None:
@@ -37,6 +39,7 @@ def load(path: Path, tenant: str, dry_run: bool) -> None:
 
 
 async def _load(path: Path, tenant: str, *, dry_run: bool) -> None:
+    check_tenant(tenant)
     definitions = load_definitions(path)
     async with open_ledger() as ledger:
         changes = await _change(ledger, tenant, definitions, dry_run=dry_run)
@@ -92,7 +95,7 @@ def _shown(flow: Flow) -> dict[str, object]:
         "exclusive": flow.exclusive,
         "timeout_s": flow.timeout_s,
         "definition": flow.definition,
-        "vendor_ids": flow.ids,
+        "vendor_ids": rendering.vendor_ids(flow.ids),
     }
 
 

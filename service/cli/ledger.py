@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import orjson
 import uvloop
 
 from events.database import connect_pool
-from events.errors import LogError
+from events.errors import LogError, LogUnavailable, NotMigrated
 from events.store import Log
+from projections.errors import ProjectionError
 from service.auth.credentials import Credentials
 from service.embedded import EmbeddedPostgresError, embedded_postgres
 from service.errors import ServiceError
@@ -59,21 +61,35 @@ async def open_ledger() -> AsyncIterator[Ledger]:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a verb to its end; what it refuses is one line and exit status 1."""
+    """Run a verb to its end; what it refuses is one line and exit status 1.
+
+    SIGINT and SIGTERM end it as a cancellation, so that what it opened is closed.
+    """
     try:
         settings = read_settings()
         configure_logs(format=settings.log_format, level=settings.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work)
-    except (ServiceError, LogError, EmbeddedPostgresError) as error:
+            runner.run(_cancelled_by_sigterm(work))
+    except (ServiceError, LogError, ProjectionError, EmbeddedPostgresError) as error:
         work.close()
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(_advice(error)) from error
     except KeyboardInterrupt:
-        _interrupted()
+        raise click.exceptions.Exit(128 + signal.SIGINT) from None
+    except asyncio.CancelledError:
+        raise click.exceptions.Exit(128 + signal.SIGTERM) from None
 
 
-def _interrupted() -> NoReturn:
-    raise click.exceptions.Exit(130)
+async def _cancelled_by_sigterm(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a runner runs it
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await work
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, LogUnavailable) and not isinstance(error, NotMigrated):
+        return f"{error}; is FLOWLEDGER_DATABASE_URL right, and its server up?"
+    return str(error)
 
 
 def print_json(value: object) -> None:

@@ -7,15 +7,20 @@ import click
 from service.app import Part
 from service.cli.ledger import run
 from service.cli.parts import run_parts
+from service.errors import InvalidSetting
 from service.settings import read_settings
 
 
 @click.command()
 def work() -> None:
     """Execute flows until told to stop; some other process must apply the read models."""
+    run(_work())
+
+
+async def _work() -> None:
     if read_settings().flows is None:
-        raise click.ClickException("FLOWLEDGER_FLOWS is not set; name the folder with flows.yaml")
-    run(run_parts({Part.WORK}))
+        raise InvalidSetting("FLOWLEDGER_FLOWS", "is not set; name the folder with flows.yaml")
+    await run_parts({Part.WORK})
 
 
 VERB = work

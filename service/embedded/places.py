@@ -78,7 +78,11 @@ def _legible(home: Path) -> Path:
 
 
 def _own_folder(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"set FLOWLEDGER_HOME to a folder of your own: {error}"
+        raise EmbeddedPostgresError(message) from error
     owner = folder.stat().st_uid
     if owner != os.geteuid():
         message = (
