@@ -120,19 +120,18 @@ class Chains:
 
     async def _link(self, key: Key, chain: deque[Job]) -> None:
         """Carry out what waits first, in one append."""
-        alone = False
         for left in reversed(range(TRIES)):
             guess = self._states.guess(key)
             entry = guess or await self._states.read(key)
-            link = _decided(entry, [chain[0]] if alone or not left else chain)
+            # Alone at last: a command that the log refuses must fail nobody else's.
+            link = _decided(entry, chain if left else [chain[0]])
             try:
                 await self._append(key, entry, link, checked=guess is None)
             except (Moved, VersionConflict):
                 self._states.forget(key)
             except InvalidEvent:
-                # The run has moved on, or a command cannot be kept, which must fail nobody else's.
+                # It may say that another process has just recorded the same report.
                 self._states.forget(key)
-                alone = True
                 if not left:
                     raise
             else:

@@ -43,7 +43,7 @@ class Catalogue(Protocol):
         """Tell the version up to which the tenant's catalogue has been read."""
         ...
 
-    async def refresh(self, tenant: str) -> None:
+    async def look_again(self, tenant: str) -> None:
         """Read on in the tenant's catalogue."""
         ...
 
@@ -134,7 +134,7 @@ class Starter:
         return flow, self._catalogue.version_of(start.tenant)
 
     async def _find_anew(self, start: Start) -> tuple[Flow, Version]:
-        await self._catalogue.refresh(start.tenant)
+        await self._catalogue.look_again(start.tenant)
         found = self._find(start)
         if found is None:
             raise UnknownFlow(start.fullname)

@@ -72,6 +72,20 @@ async def test_one_report_sent_to_two_processes_at_once_is_recorded_once(process
         assert (await both[0].told(run)).count("TaskStarted") == 1
 
 
+async def test_one_report_at_once_is_recorded_once_where_it_is_the_whole_append(processes):
+    both = await processes(2)
+    run = (await both[0].start("example.EXTERNAL")).run_id
+    for process in both:
+        await process.writer.submit(facts(run, ("RunStarted", None)))
+    for n in range(5):
+        fact = Fact(str(n), "TaskOutputRecorded", "A", {"log": str(n)})
+        report = ReportFacts(TENANT, ORIGIN, run, (fact,))
+        outcomes = await together(*(process.writer.submit(report) for process in both))
+        results = [outcome.results[0] for outcome in outcomes]
+        assert {result.outcome for result in results} == {"recorded", "duplicate"}
+        assert len({result.position for result in results}) == 1
+
+
 async def test_one_id_for_two_events_at_once_keeps_one_and_refuses_the_other(processes):
     both = await processes(2)
     for _ in range(5):
