@@ -94,7 +94,7 @@ async def connect(
 
 async def hang_up(connection: asyncpg.Connection) -> None:
     """Close a connection politely where the server still answers, and at once where it does not."""
-    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT):
         await connection.close(timeout=1.0)
 
 

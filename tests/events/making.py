@@ -33,22 +33,26 @@ def request(
 async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run these beside the test; what fails there ends the test and fails it."""
     test = asyncio.current_task()
+
+    def end_test(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            test.cancel()
+
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception() and test.cancel())
+        task.add_done_callback(end_test)
     try:
         yield tasks
     finally:
         for task in tasks:
             task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
 
 
 async def until(condition: Callable[[], Coroutine[Any, Any, bool]], timeout_s: float = 20) -> None:
     """Wait for a condition, asked again and again."""
     async with asyncio.timeout(timeout_s):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - the condition lies in the database
             await asyncio.sleep(0.002)

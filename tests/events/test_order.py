@@ -1,0 +1,213 @@
+"""O-1, O-2, O-4, O-6: one order, dense, in which nobody is skipped, whatever befalls the writers."""
+
+import asyncio
+import random
+from collections import defaultdict
+from datetime import timedelta
+
+import pytest
+
+from events.batcher import Batcher
+from events.database import connect, connect_pool, translate
+from events.envelope import Appended, AppendRequest, Expected, StreamAppend
+from events.errors import AppendTimeout, LogError, LogUnavailable
+from events.follow import Feed
+from events.store import Log
+from tests.events.making import event, request, running, until
+
+EVERY_LOOP = True
+
+WRITERS, EACH, KILLS = 16, 40, 12
+ROLLED_BACK = """
+select log.append(
+    array['t'], array[''], array[''::bytea], array['t'], array['s1'], array[1], array[1],
+    array[-1]::bigint[], array[1], array[gen_random_uuid()], array['RolledBack'], array[1],
+    array['{}']::bytea[], array['{}']::bytea[], array[''], array[''], array[''], array[''],
+    array[null]::timestamptz[]
+)
+"""
+
+
+def multi_stream(number: int) -> AppendRequest:
+    """One to three events each for one to three of ten streams."""
+    streams = random.sample(range(10), random.randint(1, 3))
+    parts = [
+        StreamAppend(
+            f"s{stream}",
+            Expected.ANY,
+            tuple(event(number=number) for _ in range(random.randint(1, 3))),
+        )
+        for stream in streams
+    ]
+    return AppendRequest("t", tuple(parts))
+
+
+async def supervised(work):
+    """Start a loop again when its connection was cut, as the service does."""
+    while True:
+        try:
+            return await work()
+        except LogUnavailable:
+            await asyncio.sleep(0.01)
+
+
+async def follow(feed: Feed, seen: list[int]) -> None:
+    async def all_of_it() -> None:
+        async for events in feed.subscribe(len(seen)):
+            seen.extend(event.position for event in events)
+
+    await supervised(all_of_it)
+
+
+async def roll_back(url: str) -> None:
+    """Append in a transaction that comes to nothing: its positions are given again."""
+    while True:
+        try:
+            with translate():
+                connection = await connect(url)
+                for _ in range(5):
+                    await connection.execute(f"begin; {ROLLED_BACK}; rollback")
+                    await asyncio.sleep(random.random() / 100)
+                await connection.close()
+        except LogUnavailable:
+            await asyncio.sleep(0.01)
+
+
+async def test_sixteen_writers_under_fire_beside_four_readers_make_one_dense_order(
+    database_url, owner
+):
+    pools = [await connect_pool(database_url, max_size=4) for _ in range(2)]
+    logs = [Log(pool) for pool in pools]
+    batchers = [Batcher(log, max_events=20) for log in logs]
+    feeds = [Feed(log, database_url, window=50) for log in logs]
+    batchers[0].on_commit(feeds[0].wake)
+    seen: list[list[int]] = [[] for _ in range(4)]
+    kept: dict[str, int] = {}
+
+    async def write(number: int) -> None:
+        for _ in range(EACH):
+            wanted = multi_stream(number)
+            answer = await batchers[number % 2].append(wanted)
+            kept.update((found.event_id, found.position) for found in answer.events)
+
+    async def fire() -> None:
+        for _ in range(KILLS):
+            await owner.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+                " and backend_type = 'client backend' order by random() limit 2"
+            )
+            await asyncio.sleep(random.random() / 10)
+
+    loops = [supervised(loop.run) for loop in (*batchers, *feeds)]
+    readers = [follow(feeds[n % 2], seen[n]) for n in range(4)]
+    async with running(*loops, *readers, roll_back(database_url)):
+        await asyncio.gather(fire(), *(write(number) for number in range(WRITERS)))
+        head = await owner.fetchval("select position from log.head")
+        await until(lambda: reached(seen, head))
+
+    rows = await owner.fetch("select * from log.events order by position")
+    assert [row["position"] for row in rows] == list(range(1, head + 1))
+    assert seen == [list(range(1, head + 1))] * 4
+    stored = {str(row["event_id"]): row["position"] for row in rows}
+    assert len(stored) == len(rows)
+    assert kept == stored
+    assert {row["type"] for row in rows} == {"RunStarted"}
+    assert_versions_follow_positions(rows)
+    for pool in pools:
+        await pool.close()
+
+
+async def reached(seen, head) -> bool:
+    return all(found and found[-1] >= head for found in seen)
+
+
+def assert_versions_follow_positions(rows):
+    """O-4, and that time never runs back."""
+    versions = defaultdict(list)
+    for row in rows:
+        versions[row["stream"]].append(row["version"])
+    assert all(found == list(range(1, len(found) + 1)) for found in versions.values())
+    times = [row["recorded_at"] for row in rows]
+    assert times == sorted(times)
+
+
+@pytest.fixture
+async def gate(owner):
+    """Events of the type Slow wait inside their append until the gate's lock is given back."""
+    await owner.execute(
+        "create function public.wait_at_gate() returns trigger language plpgsql as"
+        " $$ begin perform pg_advisory_xact_lock(4711); return new; end $$;"
+        " create trigger gate before insert on log.events for each row"
+        " when (new.type = 'Slow') execute function public.wait_at_gate()"
+    )
+    await owner.execute("select pg_advisory_lock(4711)")
+    yield lambda: owner.execute("select pg_advisory_unlock(4711)")
+    await owner.execute("select pg_advisory_unlock_all()")
+    await owner.execute("drop trigger gate on log.events; drop function public.wait_at_gate()")
+
+
+async def waiting(owner, count: int) -> bool:
+    return count == await owner.fetchval(
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+
+
+def slow() -> AppendRequest:
+    return AppendRequest("t", (StreamAppend("slow", 0, (event("Slow"),)),))
+
+
+async def test_nobody_is_skipped_while_an_append_dawdles_inside_its_transaction(log, owner, gate):
+    first = asyncio.ensure_future(log.append([slow()]))
+    await until(lambda: waiting(owner, 1))
+    others = [asyncio.ensure_future(log.append([request(f"s{n}")])) for n in range(4)]
+    await until(lambda: waiting(owner, 5))
+    assert await log.read(0, 10) == []
+    await gate()
+    answers = [answer for [answer] in await asyncio.gather(first, *others)]
+    assert answers[0].first_position == 1
+    assert {answer.first_position for answer in answers} == {1, 2, 3, 4, 5}
+    assert [event.position for event in await log.read(0, 10)] == [1, 2, 3, 4, 5]
+
+
+async def test_who_waits_too_long_for_the_log_is_told_and_has_written_nothing(log, owner, gate):
+    first = asyncio.ensure_future(log.append([slow()]))
+    await until(lambda: waiting(owner, 1))
+    batcher = Batcher(log)
+    async with running(batcher.run()):
+        appends = [batcher.append(request(f"s{n}")) for n in range(3)]
+        refused = await asyncio.gather(*appends, return_exceptions=True)
+        await gate()
+        [answer] = await first
+        await batcher.close()
+    assert [type(error) for error in refused] == [AppendTimeout] * 3
+    assert isinstance(answer, Appended)
+    assert await log.head() == 1
+
+
+async def test_an_append_that_is_cut_inside_its_transaction_leaves_nothing(log, owner, gate):
+    first = asyncio.ensure_future(log.append([slow(), request("s")]))
+    await until(lambda: waiting(owner, 1))
+    await owner.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    with pytest.raises(LogError):
+        await first
+    [answer] = await log.append([request("s", 0)])
+    assert answer.first_position == 1
+    assert [event.stream for event in await log.read(0, 10)] == ["s"]
+
+
+async def test_recorded_time_never_goes_back_with_the_clock(log, owner):
+    """O-6: the clock stepping back looks like a last time that lies ahead."""
+    await log.append([request("s")])
+    ahead = await owner.fetchval(
+        "update log.head set recorded_at = recorded_at + interval '1 hour' returning recorded_at"
+    )
+    first, second = await log.append([request("s"), request("s")])
+    assert (first.recorded_at, second.recorded_at) == (ahead, ahead)
+    await owner.execute("update log.head set recorded_at = recorded_at - interval '2 hours'")
+    [later] = await log.append([request("s")])
+    assert later.recorded_at - ahead < timedelta(0)
