@@ -105,12 +105,14 @@ async def following(feed: Feed) -> None:
 
 
 async def filled(url: str, history: History, projections=None) -> None:
-    """Write a history and apply it."""
+    """Write a history, a few events at a time so that their times differ, and apply it."""
     chosen = projections or discover()
-    async with opened(url) as ledger:
-        head = await ledger.write(history)
-        async with ledger.applying(chosen):
-            await ledger.reach(head, [projection.name for projection in chosen])
+    async with opened(url) as ledger, ledger.applying(chosen):
+        for start in range(0, len(history.events), 40):
+            part = History()
+            part.events = history.events[: start + 40]
+            head = await ledger.write(part, after=start)
+        await ledger.reach(head, [projection.name for projection in chosen])
 
 
 @asynccontextmanager
