@@ -18,7 +18,7 @@ import asyncpg
 
 from events.database import connect, hang_up, load
 from events.envelope import Event, Position
-from events.errors import LogError
+from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
 from projections.errors import Unappliable, UnknownProjection
 from projections.flows import Flows
@@ -105,7 +105,10 @@ class Applier:
 
     def _trouble(self, error: Exception) -> None:
         self.state = "retrying"
-        _log.warning(
+        # A hole in the log is an alarm: it is not passed over, and an operator must know.
+        level = logging.ERROR if isinstance(error, MissingPositions) else logging.WARNING
+        _log.log(
+            level,
             "%s at position %s stopped, will go on in %.1f s: %s",
             self.projection.schema,
             self.position,

@@ -1,17 +1,19 @@
 """The runner: each event counts once in each read model, whatever happens to whoever applies it."""
 
 import asyncio
+import logging
 
 import orjson
 import pytest
 
 from events import types
 from events.database import connect
+from events.errors import MissingPositions
 from projections import applier as appliers
 from projections.applier import Applier
 from projections.registry import discover
 from tests import postgres
-from tests.projections.conftest import NAMES, filled, opened, until
+from tests.projections.conftest import NAMES, filled, opened, until, working
 from tests.projections.histories import ONE, TREE, History, fold_all, run_id
 
 
@@ -269,6 +271,20 @@ async def test_a_newer_schema_version_is_left_to_a_newer_release(ledger, monkeyp
         assert (await ledger.state("executions"))["position"] == 3
 
 
+async def test_a_hole_in_the_log_is_an_alarm_and_is_not_passed_over(ledger, caplog):
+    class Torn:
+        async def after(self, position, limit):
+            raise MissingPositions(position + 1, position + 2)
+
+    applier = _new(ledger, discover()[0], Torn())
+    async with working(applier.run()):
+        await until(lambda: applier.state == "retrying")
+
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "expected position 1, the log returned 2" in record.getMessage()
+    assert applier.position == 0
+
+
 async def test_a_batch_of_too_many_bytes_is_applied_in_parts(ledger, monkeypatch):
     monkeypatch.setattr(appliers, "MOST_BYTES", 5_000)
     history = busy()
@@ -295,14 +311,18 @@ async def test_nothing_is_lost_when_postgres_is_killed_and_comes_back(own_cluste
     assert "executions_v1 at position" in caplog.text
 
 
-async def _applier(ledger, projection) -> Applier:
-    applier = Applier(
+def _new(ledger, projection, feed=None) -> Applier:
+    return Applier(
         projection,
-        feed=ledger.feed,
+        feed=feed or ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
         advanced=lambda name, position: None,
     )
+
+
+async def _applier(ledger, projection) -> Applier:
+    applier = _new(ledger, projection)
     applier._connection = await connect(ledger.url, search_path=projection.schema)
     await applier._start()
     return applier
