@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from events import types
+from events.envelope import AppendRequest, NewEvent, StreamAppend
 from service.errors import (
     BadRequest,
     RunEnded,
     UnknownRun,
 )
+from service.runs import states
 from service.runs.commands import (
     CancelRun,
     Fact,
@@ -19,6 +22,8 @@ from service.runs.commands import (
     ReportFacts,
     TimeOutRun,
 )
+from service.runs.errors import BrokenStream
+from service.runs.ids import new_id
 from tests.runs.processes import (
     ORIGIN,
     cancel,
@@ -154,3 +159,24 @@ async def test_five_hundred_facts_come_in_one_call(process):
     outcome = await process.writer.submit(ReportFacts(TENANT, ORIGIN, run, many))
     assert {result.outcome for result in outcome.results} == {"recorded"}
     assert len(await process.stream(run)) == 502
+
+
+async def test_a_broken_run_is_trouble_for_its_own_callers_alone(processes):
+    one, two = await processes(2)
+    broken, sound = [(await one.start("example.EXTERNAL")).run_id for _ in range(2)]
+    odd = NewEvent(new_id(), types.TASK_STARTED, b'{"attempt":1,"task":"A"}', "ops")
+    stream = StreamAppend(types.run_stream(broken), 1, (odd,))
+    await one.batcher.append(AppendRequest(TENANT, (stream,)))
+    outcomes = await together(*(two.writer.submit(cancel(run)) for run in (broken, sound)))
+    assert [type(outcome) for outcome in outcomes] == [BrokenStream, Outcome]
+
+
+async def test_runs_that_are_no_longer_in_memory_are_read_again(process, monkeypatch):
+    monkeypatch.setattr(states, "MOST_RUNS", 1)
+    runs = [(await process.start("example.EXTERNAL")).run_id for _ in range(3)]
+    for run in runs:
+        await process.writer.submit(facts(run, ("TaskStarted", "A")))
+    assert len(process.writer._chains._states._entries) == 1
+    assert [await process.told(run) for run in runs] == [
+        ["RunQueued", "RunStarted", "TaskStarted"]
+    ] * 3
