@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from events import codec
-from events.errors import InvalidEvent
+from service.executors import kept
 from service.tasks import Report, StatementError, TaskFunction, reporting
+
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+"""Beyond it not even the refusal needs the whole answer; what is kept in the end is far less."""
+
+_RAISED: Final = (Exception, SystemExit, KeyboardInterrupt)
+"""What a task may raise as its failure; the last two would end the worker's loop."""
 
 
 def is_async(function: TaskFunction) -> bool:
@@ -22,9 +28,9 @@ def call(function: TaskFunction, message: Mapping[str, Any]) -> dict[str, Any]:
     with reporting() as report:
         try:
             value = function(*message["arguments"], **_keywords(message))
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is its failure
-            return failed(error) | _reported(report)
-    return _checked({"value": value} | _reported(report))
+        except _RAISED as error:
+            return _failed_with(error, report)
+    return _succeeded(value, report)
 
 
 async def call_async(function: TaskFunction, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,33 +38,63 @@ async def call_async(function: TaskFunction, message: Mapping[str, Any]) -> dict
     with reporting() as report:
         try:
             value = await function(*message["arguments"], **_keywords(message))
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is its failure
-            return failed(error) | _reported(report)
-    return _checked({"value": value} | _reported(report))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return _failed_with(error, report)  # nobody asked: something in it was cancelled
+        except _RAISED as error:
+            return _failed_with(error, report)
+    return _succeeded(value, report)
 
 
-def failed(error: Exception) -> dict[str, Any]:
+def failed(error: BaseException) -> dict[str, Any]:
     """Describe what a task raised."""
     described: dict[str, Any] = {
-        "exception": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
+        "exception": kept.text(_said(error))[: kept.MAX_EXCEPTION] or type(error).__name__,
+        "traceback": kept.text("".join(traceback.format_exception(error))[-kept.MAX_TRACEBACK :]),
     }
     if isinstance(error, StatementError):
-        described |= {"statement": error.statement, "line": error.line}
+        described |= _statement(error)
     return {"failure": described}
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an author's own `__str__`
+        return ""
+
+
+def _statement(error: StatementError) -> dict[str, Any]:
+    statement, line = error.statement, error.line
+    return {
+        "statement": None if statement is None else kept.text(statement)[: kept.MAX_STATEMENT],
+        "line": line if type(line) is int and abs(line) < 2**63 else None,
+    }
 
 
 def _keywords(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"payload": message["payload"], "workflow_id": message["workflow_id"]}
 
 
-def _reported(report: Report) -> dict[str, Any]:
-    return {"warnings": list(report.warnings), "metrics": dict(report.metrics)}
-
-
-def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+def _succeeded(value: object, report: Report) -> dict[str, Any]:
     # What the ledger cannot keep is the task's failure, as a value Celery cannot serialise is.
     try:
-        return codec.decode(codec.encode(answer))
-    except InvalidEvent as error:
+        return kept.json({"value": value, **_reported(report)}, MAX_ANSWER_BYTES)
+    except kept.NotKept as error:
+        return {"failure": {"exception": f"the ledger cannot keep the task's result: {error}"}}
+
+
+def _failed_with(error: BaseException, report: Report) -> dict[str, Any]:
+    try:
+        return failed(error) | kept.json(_reported(report), MAX_ANSWER_BYTES)
+    except kept.NotKept:
         return failed(error)
+
+
+def _reported(report: Report) -> dict[str, Any]:
+    return {
+        "warnings": [kept.text(warning) for warning in report.warnings],
+        "metrics": dict(report.metrics),
+    }

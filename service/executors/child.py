@@ -25,10 +25,10 @@ class Stopped(BaseException):
 def main() -> None:
     """Serve tasks from the socket that was handed down until the worker closes it."""
     sock = socket.socket(fileno=int(sys.argv[1]))
-    tasks = load_tasks(_flows_folder() / "tasks")
-    signal.signal(signal.SIGTERM, _stop)
     waiting: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
     threading.Thread(target=_listen, args=(sock, waiting), daemon=True).start()
+    tasks = load_tasks(_flows_folder() / "tasks")
+    signal.signal(signal.SIGTERM, _stop)
     while True:
         sock.sendall(_answer(tasks, waiting.get()))
 
@@ -40,9 +40,11 @@ def _stop(_signum: int, _frame: FrameType | None) -> None:
 def _listen(sock: socket.socket, waiting: queue.Queue[dict[str, Any]]) -> None:
     # The worker is gone, perhaps by SIGKILL: nobody would hear the end of the task, and another
     # worker is about to run it again. The whole group goes, with any command in it.
-    while (message := wire.receive_blocking(sock)) is not None:
-        waiting.put(message)
-    os.killpg(0, signal.SIGKILL)
+    try:
+        while (message := wire.receive_blocking(sock)) is not None:
+            waiting.put(message)
+    finally:
+        os.killpg(0, signal.SIGKILL)
 
 
 def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
@@ -50,34 +52,32 @@ def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
         return wire.frame(_run(tasks, message))
     except Stopped:
         return wire.frame({"cancelled": True})
-    except Exception as error:  # noqa: BLE001 - a command that cannot start, an answer beyond JSON
+    except Exception as error:  # noqa: BLE001 - a command that cannot start is its task's failure
         return wire.frame(failed(error))
     finally:
+        # What was printed is to be in the pipe before the answer is in the socket.
         sys.stdout.flush()
         sys.stderr.flush()
 
 
 def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, Any]:
+    if message == wire.HELLO:
+        return message
     if message["type"] == "command":
-        return _command(message)
+        return _command(message["options"])
     function = tasks.get(message["key"])
     if function is None:
         return {"failure": {"exception": f"this worker has no task {message['key']}"}}
     return call(function, message)
 
 
-def _command(message: dict[str, Any]) -> dict[str, Any]:
-    options = message["options"]
-    environment = os.environ | {k: str(v) for k, v in options.get("environment", {}).items()}
-    try:
-        process = subprocess.Popen(
-            options["command"],
-            cwd=_flows_folder() / options.get("directory", ""),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-    except OSError as error:  # no such program or directory, or no right to it
-        return failed(error)
+def _command(options: dict[str, Any]) -> dict[str, Any]:
+    process = subprocess.Popen(
+        options["command"],
+        cwd=_flows_folder() / options.get("directory", ""),
+        env=os.environ | options.get("environment", {}),
+        stdin=subprocess.DEVNULL,
+    )
     try:
         status = process.wait()
     except Stopped:
@@ -85,7 +85,7 @@ def _command(message: dict[str, Any]) -> dict[str, Any]:
         process.wait()
         raise
     if status:
-        return {"failure": {"exception": f"the command ended with exit status {status}"}}
+        return {"failure": {"exception": f"the command ended {wire.ending(status)}"}}
     return {"value": status}
 
 

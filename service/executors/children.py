@@ -9,16 +9,29 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from service.executors import wire
 
-LOG_TAIL_BYTES = 32 * 1024
+LOG_TAIL_BYTES: Final = 32 * 1024
 """How much of what a task prints is kept: the end of it."""
+
+START_S: Final = 60.0
+"""How long a child may take to import its tasks; no task's own timeout runs meanwhile."""
+
+PIPE_BYTES: Final = 64 * 1024
+"""What a pipe holds at most (pipe(7)): one read takes all that was printed so far."""
+
+_OURS: Final = frozenset({"FLOWLEDGER_SECRET_KEY", "FLOWLEDGER_DATABASE_URL"})
+"""Secrets of the ledger that no task needs, and that a command could print."""
 
 
 class ChildDied(Exception):
-    """The child process ended while it ran a task."""
+    """A child ended where it should have answered; ``log`` is the end of what it printed."""
+
+    def __init__(self, reason: str, log: str | None = None) -> None:
+        super().__init__(reason)
+        self.log = log
 
 
 class Child:
@@ -36,52 +49,52 @@ class Child:
         self._writer = writer
         self._output = output
         self._tail = bytearray()
+        self._gone = asyncio.create_task(self._bury(), name=f"child {process.pid}")
         asyncio.get_running_loop().add_reader(output, self._print)
 
     @classmethod
     async def start(cls, flows: Path) -> Child:
-        """Start a child with the tasks of a folder of flows, in a session of its own."""
-        ours, theirs = socket.socketpair()
-        output, printed = os.pipe()
-        os.set_blocking(output, False)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "service.executors.child",
-                str(theirs.fileno()),
-                str(flows),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            os.close(output)
-            raise
-        finally:
-            theirs.close()
-            os.close(printed)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        return cls(process, reader, writer, output)
+        """Start a child with the tasks of a folder of flows, in a session of its own.
+
+        Raises:
+            OSError: the machine has no room for another process.
+        """
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            sock, handed_down = socket.socketpair()
+            ours.callback(sock.close)
+            theirs.callback(handed_down.close)
+            output, printed = os.pipe()
+            ours.callback(os.close, output)
+            theirs.callback(os.close, printed)
+            os.set_blocking(output, False)
+            process = await _spawn(flows, handed_down.fileno(), printed)
+            reader, writer = await asyncio.open_connection(sock=sock)
+            ours.pop_all()
+            return cls(process, reader, writer, output)
+
+    async def greet(self) -> None:
+        """Wait until the child is ready for a task; what it printed so far belongs to none.
+
+        Raises:
+            ChildDied: the process has ended.
+        """
+        await self.ask(wire.HELLO)
+        self._print()
+        self._tail.clear()
 
     async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Run a task to its end.
+        """Have the child run a task to its end.
 
         Raises:
             ChildDied: the process ended instead of answering.
-
         """
-        self._tail.clear()
         try:
             self._writer.write(wire.frame(message))
             await self._writer.drain()
             return await wire.receive(self._reader)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            status = await self._process.wait()
-            raise ChildDied(_ending(status)) from error
+            ended = f"the task's process ended {wire.ending(await self._gone)}"
+            raise ChildDied(ended, self.log()) from error
 
     def log(self) -> str | None:
         """Return the end of what the task printed, or None if it printed nothing."""
@@ -94,28 +107,53 @@ class Child:
             self._process.terminate()
 
     async def kill(self) -> None:
-        """End the process and all it started, at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
-        asyncio.get_running_loop().remove_reader(self._output)
-        os.close(self._output)
+        """End the process and all it started, at once; called again, it only waits."""
+        self._kill_group()
+        output, self._output = self._output, -1
+        if output >= 0:
+            asyncio.get_running_loop().remove_reader(output)
+            os.close(output)
         self._writer.close()
+        await self._gone
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
+    async def _bury(self) -> int:
+        # What a task has forked holds the socket too: only when it is gone the socket ends.
+        status = await self._process.wait()
+        self._kill_group()
+        return status
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def _print(self) -> None:
-        # All that a task printed is in the pipe before its answer is in the socket.
+        # One read a turn: a task that prints without end keeps nobody else from the loop.
+        if self._output < 0:
+            return
         with contextlib.suppress(BlockingIOError):
-            while part := os.read(self._output, 65536):
-                self._tail += part
-                del self._tail[:-LOG_TAIL_BYTES]
+            part = os.read(self._output, PIPE_BYTES)
+            self._tail += part
+            del self._tail[:-LOG_TAIL_BYTES]
+            if not part:
+                asyncio.get_running_loop().remove_reader(self._output)
 
 
-def _ending(status: int) -> str:
-    if status < 0:
-        return f"the task's process was ended by {signal.Signals(-status).name}"
-    return f"the task's process ended with exit status {status}"
+async def _spawn(flows: Path, sock: int, printed: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service.executors.child",
+        str(sock),
+        str(flows),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=printed,
+        stderr=printed,
+        env={name: value for name, value in os.environ.items() if name not in _OURS},
+        pass_fds=(sock,),
+        start_new_session=True,
+    )
 
 
 class Children:
@@ -128,27 +166,46 @@ class Children:
         self._busy: set[Child] = set()
 
     async def take(self) -> Child:
-        """Take an idle child, or start one."""
-        child = self._idle.pop() if self._idle else await Child.start(self._flows)
-        self._busy.add(child)
-        return child
+        """Take a child that is ready for a task: an idle one, or a new one.
+
+        Raises:
+            ChildDied: a new child is not there: its tasks do not load.
+            OSError: the machine has no room for another process.
+        """
+        while self._idle:
+            with contextlib.suppress(ChildDied):  # while it was idle
+                return await self._ready(self._idle.pop())
+        return await self._ready(await Child.start(self._flows))
 
     async def give_back(self, child: Child) -> None:
         """Keep a child that has answered for the next task."""
+        if len(self._idle) >= self._keep:
+            await self.discard(child)
+            return
         self._busy.discard(child)
-        if len(self._idle) < self._keep:
-            self._idle.append(child)
-        else:
-            await child.kill()
+        self._idle.append(child)
 
     async def discard(self, child: Child) -> None:
         """End a child whose task was stopped or that died."""
-        self._busy.discard(child)
         await child.kill()
+        self._busy.discard(child)
 
     async def close(self) -> None:
         """End all children, busy ones too."""
         children = [*self._idle, *self._busy]
         self._idle.clear()
-        self._busy.clear()
         await asyncio.gather(*(child.kill() for child in children))
+
+    async def _ready(self, child: Child) -> Child:
+        self._busy.add(child)
+        try:
+            async with asyncio.timeout(START_S):
+                await child.greet()
+        except ChildDied:
+            await self.discard(child)
+            raise
+        except TimeoutError as error:
+            log = child.log()
+            await self.discard(child)
+            raise ChildDied(f"the task's process was not ready in {START_S:.0f} s", log) from error
+        return child

@@ -5,23 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from events import types
 from events.envelope import Event, Position
-from events.errors import LogError
+from events.errors import LogError, LogUnavailable
 from events.follow import Feed
-from service.errors import RunEnded, Unavailable
+from projections.errors import ProjectionError
+from service.errors import ServiceError, Unavailable
+from service.executors import kept
 from service.executors.driver import Claim, Driver, Tools
-from service.executors.workers import BEAT_S, Workers
-from service.runs.commands import ClaimRun, Command, Origin, TimeOutRun
+from service.executors.workers import Workers
+from service.runs.commands import ClaimRun, Command, Fact, Origin, TimeOutRun
 from service.runs.errors import ClaimLost
 from service.runs.queries import Queries
 
+MAX_CRASHES: Final = 3
+"""A run that this worker failed to drive so often has failed."""
+
+LAST_WORD_S: Final = 5.0
+"""How long a worker that stops may take to report what has ended already."""
+
+_AWAY: Final = (LogUnavailable, Unavailable)
 _log = logging.getLogger(__name__)
+
+Row = Mapping[str, Any]
+"""A run as the read model `dispatch` shows it."""
 
 
 class Dispatcher:
@@ -46,19 +58,22 @@ class Dispatcher:
         self._origin = Origin(actor=f"worker:{worker}", source="executor")
         self._drivers: dict[str, Driver] = {}
         self._driving: set[asyncio.Task[None]] = set()
-        self._routed = Position(0)
+        self._crashes: Counter[str] = Counter()
+        self._left_alone: set[str] = set()
+        self._orphans: Sequence[Row] = ()
+        self._routed: Position | None = None
         self._look = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._closing = False
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        await self._workers.beat()
+        """Work until cancelled; what is driven goes on while this is started again."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._workers.run(), name="heartbeat")
             group.create_task(self._route(), name="route events to runs")
-            group.create_task(self._claim_waiting(), name="claim what waits")
-            group.create_task(self._sweep(), name="take over and time out")
-            group.create_task(self._fall_silent(), name="stop when mute")
+            group.create_task(self._beat(), name="heartbeat")
+            group.create_task(self._stop_when_mute(), name="stop when mute")
+            group.create_task(self._claim_on(), name="claim what waits")
+            group.create_task(self._sweep(), name="find orphans and time out")
 
     async def close(self, grace_s: float) -> None:
         """Claim nothing more, let what runs end within the grace period, stop the rest, leave.
@@ -66,124 +81,168 @@ class Dispatcher:
         Call it while `run` still runs: reports come back through the log.
         """
         self._closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S), self._claiming:
+                pass  # what was being claimed has its driver now
         for driver in self._drivers.values():
             driver.drain()
-        if self._driving:
-            await asyncio.wait(self._driving, timeout=grace_s)
-        await self._stop_all()
+        await self._until_idle(grace_s)
+        for driver in self._drivers.values():
+            driver.stop()
+        await self._until_idle(LAST_WORD_S)
+        for task in self._driving:
+            task.cancel()
         with contextlib.suppress(LogError):  # away: then others wait out the silence
             await self._workers.leave()
 
+    async def _until_idle(self, timeout_s: float) -> None:
+        if self._driving:
+            await asyncio.wait(self._driving, timeout=timeout_s)
+
     async def _route(self) -> None:
-        async for events in self._feed.subscribe(self._feed.head):
+        # Started again, it goes on where it was: a driver may miss nothing of its run.
+        if self._routed is None:
+            self._routed = self._feed.head
+        async for events in self._feed.subscribe(self._routed):
             mine: defaultdict[str, list[Event]] = defaultdict(list)
             for event in events:
                 run_id = types.run_id_of(event.stream)
                 if run_id in self._drivers:
                     mine[run_id].append(event)
-                elif event.type == types.RUN_QUEUED:
+                elif _concerns_waiting(event):
                     self._look.set()
+            for run_id, news in mine.items():
+                self._drivers[run_id].offer(news)
             self._routed = events[-1].position
-            for run_id, driver in self._drivers.items():
-                driver.offer(mine.get(run_id, ()), self._routed)
 
-    async def _claim_waiting(self) -> None:
+    async def _beat(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._look.wait()
+            with _trouble("the heartbeat"):
+                await self._workers.beat()
+                self._look.set()
+            await asyncio.sleep(self._workers.pace.beat_s)
+
+    async def _stop_when_mute(self) -> None:
+        while True:
+            await asyncio.sleep(self._workers.pace.beat_s / 4)
+            going_on = [driver for driver in self._drivers.values() if not driver.stopped]
+            if going_on and self._workers.mute:
+                _log.error("worker %s cannot beat: it stops its tasks", self._worker)
+                for driver in going_on:
+                    driver.stop()
+
+    async def _claim_on(self) -> None:
+        while True:
+            await self._look.wait()
             self._look.clear()
-            with _trouble("looking for runs that wait"):
-                await self._claim_while_free()
+            with _trouble("claiming runs"):
+                async with self._claiming:
+                    await self._claim_while_free()
 
     async def _claim_while_free(self) -> None:
-        while (free := self._free()) > 0:
-            await self._queries.reached("dispatch", self._feed.head)
-            rows = await self._queries.waiting(free)
-            if not rows:
+        while self._orphans and (free := self._free()):
+            rows, self._orphans = self._orphans[:free], self._orphans[free:]
+            await self._claim_all(rows)
+        # Where all are lost others are at it, and their claims call for another look.
+        while (free := self._free()) and (rows := await self._waiting(free)):
+            if not any(await self._claim_all(rows)):
                 return
-            await asyncio.gather(*(self._claim(row) for row in rows))
+
+    async def _waiting(self, free: int) -> Sequence[Row]:
+        await self._queries.reached("dispatch", self._feed.head)
+        rows = await self._queries.waiting(free + len(self._left_alone))
+        return [row for row in rows if row["run_id"] not in self._left_alone][:free]
 
     def _free(self) -> int:
-        return 0 if self._closing or self._workers.mute else self._slots - len(self._drivers)
+        if self._closing or self._workers.mute:
+            return 0
+        return max(0, self._slots - len(self._drivers))
 
-    async def _claim(self, row: Mapping[str, Any]) -> None:
-        run_id, tenant, epoch = row["run_id"], row["tenant"], row["epoch"] + 1
-        claim = Claim(tenant=tenant, run_id=run_id, worker=self._worker, epoch=epoch)
-        driver = Driver(claim, self._tools)
+    async def _claim_all(self, rows: Sequence[Row]) -> list[bool]:
+        answers = await asyncio.gather(*map(self._claim, rows), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer is True for answer in answers]
+
+    async def _claim(self, row: Row) -> bool:
+        run_id = row["run_id"]
         if run_id in self._drivers:
-            return
-        self._drivers[run_id] = driver  # before the claim, so that no event of it is missed
+            return False
+        claim = Claim(row["tenant"], run_id, self._worker, row["epoch"] + 1)
+        driver = self._drivers[run_id] = Driver(claim, self._tools)  # so that it misses no event
         try:
             await self._submit(
-                ClaimRun(
-                    tenant=tenant,
-                    origin=self._origin,
-                    run_id=run_id,
-                    worker=self._worker,
-                    epoch=epoch,
-                )
+                ClaimRun(claim.tenant, self._origin, run_id, claim.worker, claim.epoch)
             )
+        except ClaimLost:
+            del self._drivers[run_id]
+            return False
         except BaseException as error:
             del self._drivers[run_id]
-            if isinstance(error, ClaimLost | RunEnded):
-                return  # another worker was faster
-            raise
-        driver.offer((), self._routed)
+            if isinstance(error, _AWAY) or not isinstance(error, (LogError, ServiceError)):
+                raise
+            self._leave_alone(run_id, error)
+            return False
         task = asyncio.create_task(self._drive(driver), name=f"run {run_id}")
         self._driving.add(task)
         task.add_done_callback(self._driving.discard)
+        return True
 
     async def _drive(self, driver: Driver) -> None:
+        run_id = driver.claim.run_id
         try:
             await driver.run()
-        except Exception:  # noqa: BLE001 - a worker outlives any of its runs
-            _log.exception("run %s is let go and will be taken over", driver.claim.run_id)
+        except _AWAY as error:
+            _log.warning("run %s is let go: %s", run_id, error)
+        except Exception as error:  # noqa: BLE001 - a worker outlives any of its runs
+            _log.exception("run %s is let go", run_id)
+            await self._count_crash(driver.claim, error)
+        else:
+            self._crashes.pop(run_id, None)
         finally:
-            del self._drivers[driver.claim.run_id]
+            del self._drivers[run_id]
             self._look.set()
+
+    async def _count_crash(self, claim: Claim, error: Exception) -> None:
+        self._crashes[claim.run_id] += 1
+        if self._crashes[claim.run_id] < MAX_CRASHES:
+            return  # it is taken over at the next sweep
+        said = f"the worker failed to drive the run: {type(error).__name__}: {error}"
+        data = {"reason": "error", "exception": kept.text(said)[: kept.MAX_EXCEPTION]}
+        try:
+            await self._submit(claim.report([Fact(str(uuid4()), types.RUN_FAILED, None, data)]))
+        except (LogError, ServiceError) as refusal:
+            self._leave_alone(claim.run_id, refusal)
+
+    def _leave_alone(self, run_id: str, error: BaseException) -> None:
+        _log.error("worker %s leaves run %s alone: %s", self._worker, run_id, error)
+        self._left_alone.add(run_id)
 
     async def _sweep(self) -> None:
         while True:
-            with _trouble("taking over runs"):
-                await self._take_over()
+            with _trouble("looking for runs left behind"):
+                self._orphans = await self._left_behind()
+                self._look.set()
             with _trouble("timing out runs"):
                 await self._time_out()
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(self._workers.pace.beat_s)
 
-    async def _take_over(self) -> None:
-        rows = [row for row in await self._queries.claimed() if row["run_id"] not in self._drivers]
+    async def _left_behind(self) -> Sequence[Row]:
+        rows = await self._queries.claimed()
         others = {row["worker"] for row in rows} - {self._worker}
-        gone = await self._workers.silent(others) if others else set()
-        for row in rows:
-            if self._free() <= 0:
-                return
-            if row["worker"] == self._worker or row["worker"] in gone:
-                await self._claim(row)
+        # Its own are those it has let go of.
+        gone = await self._workers.silent(others) | {self._worker}
+        busy = self._left_alone | self._drivers.keys()
+        return [row for row in rows if row["worker"] in gone and row["run_id"] not in busy]
 
     async def _time_out(self) -> None:
         for row in await self._queries.overdue():
-            with contextlib.suppress(RunEnded):
-                await self._submit(
-                    TimeOutRun(tenant=row["tenant"], origin=self._origin, run_id=row["run_id"])
-                )
+            with _trouble(f"timing out run {row['run_id']}"):
+                await self._submit(TimeOutRun(row["tenant"], self._origin, row["run_id"]))
 
     async def _submit(self, command: Command) -> None:
         await self._tools.writer.submit(command, inside=True)
-
-    async def _fall_silent(self) -> None:
-        while True:
-            await asyncio.sleep(BEAT_S / 4)
-            if self._workers.mute and self._driving:
-                _log.error("worker %s cannot beat: it stops its tasks", self._worker)
-                await self._stop_all()
-
-    async def _stop_all(self) -> None:
-        driving: Sequence[asyncio.Task[None]] = tuple(self._driving)
-        for task in driving:
-            task.cancel()
-        if driving:
-            await asyncio.wait(driving)
 
 
 def new_worker() -> str:
@@ -191,10 +250,17 @@ def new_worker() -> str:
     return str(uuid4())
 
 
+def _concerns_waiting(event: Event) -> bool:
+    # What another worker has claimed is gone from what waits; this one may have lost to it.
+    if event.type == types.RUN_QUEUED:
+        return bool(event.data["executor"] == "in_process")
+    return event.type == types.RUN_CLAIMED
+
+
 @contextlib.contextmanager
 def _trouble(doing: str) -> Iterator[None]:
-    """Keep a worker going while the database is away; it looks again soon."""
+    """Keep a worker going while the database is away, or a run is broken; it looks again soon."""
     try:
         yield
-    except (LogError, Unavailable) as error:
+    except (LogError, ServiceError, ProjectionError) as error:
         _log.warning("%s failed, will be tried again: %s", doing, error)

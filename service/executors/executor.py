@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -13,8 +14,9 @@ from projections.flow import PlanTask
 class Work:
     """One attempt of one task.
 
-    ``arguments`` are what the task gets by position: the previous result, a list of results after a
-    group, None for a first task and a success hook, nothing for a failure hook (Celery Director).
+    ``arguments`` are what the task gets by position: the previous result, a list of results after
+    several tasks, None for a first task and a success hook, nothing for a failure hook (Celery
+    Director).
     """
 
     run_id: str
@@ -47,15 +49,37 @@ class Result:
     cancelled: bool = False
 
 
+class Stop:
+    """Tells a running task to stop: asked, it may take a grace period; forced, it gets none.
+
+    Both are futures that are done once it is so. Made where a loop runs.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.asked: asyncio.Future[None] = loop.create_future()
+        self.forced: asyncio.Future[None] = loop.create_future()
+
+    def ask(self) -> None:
+        """Ask the task to stop; again, nothing more."""
+        if not self.asked.done():
+            self.asked.set_result(None)
+
+    def force(self) -> None:
+        """Stop the task at once."""
+        self.ask()
+        if not self.forced.done():
+            self.forced.set_result(None)
+
+
 class Executor(Protocol):
     """Runs tasks. One suite tests every executor."""
 
-    async def execute(self, work: Work) -> Result:
-        """Run one attempt to its end.
+    async def execute(self, work: Work, stop: Stop | None = None) -> Result:
+        """Run one attempt to its end, or to when it is stopped.
 
-        Cancelling the call stops the task, cooperatively first and by force after the grace
-        period (at once if cancelled again); the call then returns a cancelled result. It raises
-        nothing that a task did.
+        A task that ends by itself within the grace period has its own result. The result is
+        cancelled only where ``stop`` was asked. It raises nothing that a task did.
         """
         ...
 

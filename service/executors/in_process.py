@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+import orjson
 
 from service.executors.calling import call_async, is_async
 from service.executors.children import Child, ChildDied, Children
-from service.executors.executor import Failure, Result, Work
+from service.executors.executor import Failure, Result, Stop, Work
 from service.tasks import TaskFunction, load_tasks
 
 _log = logging.getLogger(__name__)
 
-CANCEL_GRACE_S = 5.0
-"""How long a cancelled task may take to stop by itself before its process is killed."""
+CANCEL_GRACE_S: Final = 5.0
+"""How long a task that is asked to stop may take before it is stopped by force."""
+
+TURN_S: Final = 0.1
+"""What a coroutine is given at the least: it can only stop when the loop comes to it."""
+
+Ending = Literal["answered", "timeout", "stopped"]
+Answer = Mapping[str, Any]
 
 
 class InProcess:
@@ -28,26 +36,36 @@ class InProcess:
         self._grace_s = grace_s
         self._abandoned: set[asyncio.Task[dict[str, Any]]] = set()
 
-    async def execute(self, work: Work) -> Result:
+    async def execute(self, work: Work, stop: Stop | None = None) -> Result:
         """Run one attempt: on the loop where the task is async, else in a child process."""
+        stop = stop or Stop()
         function = self._tasks.get(work.task.key)
         if work.task.type == "python" and function is not None and is_async(function):
-            return await self._on_loop(function, work)
-        return await self._in_child(await self._children.take(), work)
+            return await self._on_loop(function, work, stop)
+        try:
+            child = await self._children.take()
+        except ChildDied as error:
+            return Result(failure=Failure(str(error)), log=error.log)
+        except OSError as error:
+            return Result(failure=Failure(f"no process for the task: {error}"))
+        return await self._in_child(child, work, stop)
 
     async def close(self) -> None:
         """End all child processes."""
         await self._children.close()
 
-    async def _on_loop(self, function: TaskFunction, work: Work) -> Result:
-        running = asyncio.create_task(call_async(function, _message(work)))
-        ending = await self._attend(running, work.task.timeout_s, stop=running.cancel)
-        if ending == "timeout":
+    async def _on_loop(self, function: TaskFunction, work: Work, stop: Stop) -> Result:
+        # A copy, as a child gets one: what a task does to its arguments is its own affair.
+        message = orjson.loads(orjson.dumps(_message(work)))
+        running = asyncio.create_task(call_async(function, message))
+        ending = await _attend(running, stop, work.task.timeout_s)
+        if ending != "answered":
             running.cancel()
-            await self._grace(running)
+            await self._grace(running, stop)
+            await asyncio.wait({running}, timeout=TURN_S)
         if not running.done():
             self._abandon(running)
-        elif not running.cancelled() and ending != "timeout":
+        elif ending != "timeout" and not running.cancelled():
             return _result(running.result(), None)
         return _stopped(work, ending, None)
 
@@ -57,60 +75,59 @@ class InProcess:
         self._abandoned.add(running)
         running.add_done_callback(self._abandoned.discard)
 
-    async def _in_child(self, child: Child, work: Work) -> Result:
-        running = asyncio.create_task(child.ask(_message(work)))
-        ending = await self._attend(running, work.task.timeout_s, stop=child.terminate)
+    async def _in_child(self, child: Child, work: Work, stop: Stop) -> Result:
+        running = asyncio.create_task(_outcome(child, _message(work)))
+        ending = await _attend(running, stop, work.task.timeout_s)
+        if ending == "stopped":
+            child.terminate()
+            await self._grace(running, stop)
         log = child.log()
-        if ending == "answered" and running.exception() is None:
-            await self._children.give_back(child)
-            return _result(running.result(), log)
-        await self._children.discard(child)
-        return _end_of_child(work, ending, await _outcome(running), log)
+        reusable = ending == "answered" and _is_whole(running.result())
+        await (self._children.give_back(child) if reusable else self._children.discard(child))
+        return _end_of_child(work, ending, await running, log)
 
-    async def _attend(
-        self,
-        running: asyncio.Task[dict[str, Any]],
-        timeout_s: float | None,
-        *,
-        stop: Callable[[], object],
-    ) -> Ending:
-        try:
-            done, _ = await asyncio.wait({running}, timeout=timeout_s)
-        except asyncio.CancelledError:
-            stop()
-            await self._grace(running)
-            return "cancelled"
-        return "answered" if done else "timeout"
-
-    async def _grace(self, running: asyncio.Task[dict[str, Any]]) -> None:
-        try:
-            await asyncio.wait({running}, timeout=self._grace_s)
-        except asyncio.CancelledError:
-            return  # cancelled twice: by force
+    async def _grace(self, running: asyncio.Task[Any], stop: Stop) -> None:
+        await asyncio.wait(
+            {running, stop.forced},
+            timeout=self._grace_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
 
 
-Ending = Literal["answered", "timeout", "cancelled"]
+async def _attend(running: asyncio.Task[Any], stop: Stop, timeout_s: float | None) -> Ending:
+    await asyncio.wait(
+        {running, stop.asked}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+    )
+    if running.done():
+        return "answered"
+    return "stopped" if stop.asked.done() else "timeout"
 
 
-async def _outcome(running: asyncio.Task[dict[str, Any]]) -> dict[str, Any] | ChildDied:
+async def _outcome(child: Child, message: dict[str, Any]) -> Answer | ChildDied:
     try:
-        return await running
+        return await child.ask(message)
     except ChildDied as error:
         return error
 
 
+def _is_whole(outcome: Answer | ChildDied) -> bool:
+    return not isinstance(outcome, ChildDied) and "cancelled" not in outcome
+
+
 def _end_of_child(
-    work: Work, ending: Ending, outcome: dict[str, Any] | ChildDied, log: str | None
+    work: Work, ending: Ending, outcome: Answer | ChildDied, log: str | None
 ) -> Result:
-    if ending == "answered" and isinstance(outcome, ChildDied):
-        return Result(failure=Failure(str(outcome)), log=log)
-    if isinstance(outcome, ChildDied) or ending == "timeout":
+    if ending == "timeout" or (ending == "stopped" and not _is_whole(outcome)):
         return _stopped(work, ending, log)
+    if isinstance(outcome, ChildDied):
+        return Result(failure=Failure(str(outcome)), log=log)
+    if "cancelled" in outcome:
+        return Result(failure=Failure("the task's process was ended from outside"), log=log)
     return _result(outcome, log)
 
 
 def _stopped(work: Work, ending: Ending, log: str | None) -> Result:
-    if ending == "cancelled":
+    if ending == "stopped":
         return Result(cancelled=True, log=log)
     failure = Failure(f"the task ran longer than {work.task.timeout_s} s", reason="timeout")
     return Result(failure=failure, log=log)
@@ -127,7 +144,7 @@ def _message(work: Work) -> dict[str, Any]:
     }
 
 
-def _result(answer: Mapping[str, Any], log: str | None) -> Result:
+def _result(answer: Answer, log: str | None) -> Result:
     failure = answer.get("failure")
     return Result(
         value=answer.get("value"),
@@ -135,5 +152,4 @@ def _result(answer: Mapping[str, Any], log: str | None) -> Result:
         metrics=answer.get("metrics", {}),
         log=log,
         failure=Failure(**failure) if failure else None,
-        cancelled=answer.get("cancelled", False),
     )

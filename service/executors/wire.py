@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import struct
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-_LENGTH = struct.Struct(">I")
+HELLO: Final = {"type": "hello"}
+"""A message to which a child answers the same: it is there, its tasks are loaded."""
+
+_LENGTH: Final = struct.Struct(">I")
 
 
 def frame(message: dict[str, Any]) -> bytes:
@@ -23,6 +27,15 @@ async def receive(reader: asyncio.StreamReader) -> dict[str, Any]:
     (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
     message: dict[str, Any] = orjson.loads(await reader.readexactly(length))
     return message
+
+
+def ending(status: int) -> str:
+    """Say how a process ended, from what `wait` tells of it.
+
+    >>> ending(-9), ending(3)
+    ('by SIGKILL', 'with exit status 3')
+    """
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
 
 
 def receive_blocking(sock: socket.socket) -> dict[str, Any] | None:

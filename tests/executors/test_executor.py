@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from projections.flow import PlanTask
-from service.executors.executor import Executor, Failure, Result, Work
+from service.executors.executor import Executor, Failure, Result, Stop, Work
+from service.executors.in_process import InProcess
+from tests.executors.processes import until_exists, until_gone
 
+EVERY_LOOP = True
 RUN = "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"
 
 
@@ -29,12 +31,6 @@ def work(
     return Work(run_id=RUN, task=step, attempt=1, arguments=arguments, payload=payload or {})
 
 
-async def until_exists(path: Path) -> None:
-    async with asyncio.timeout(20):
-        while not path.exists():  # noqa: ASYNC110, ASYNC240 - another process writes it
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("key", ["ECHO", "ECHO_ASYNC"])
 async def test_a_task_gets_the_previous_result_the_payload_and_the_run(
     executor: Executor, key: str
@@ -46,6 +42,14 @@ async def test_a_task_gets_the_previous_result_the_payload_and_the_run(
         "payload": {"who": "you"},
         "workflow_id": RUN,
     }
+
+
+async def test_what_a_task_does_to_its_arguments_is_its_own_affair(executor: Executor) -> None:
+    previous: list[str] = []
+    payload: dict[str, Any] = {"who": []}
+    result = await executor.execute(work("GREEDY", previous, payload=payload))
+    assert result == Result(value=None)
+    assert (previous, payload) == ([], {"who": []})
 
 
 async def test_what_a_task_prints_is_kept_with_its_result(executor: Executor) -> None:
@@ -72,23 +76,81 @@ async def test_a_failing_statement_comes_back_with_its_line(executor: Executor) 
     assert "StatementError" in (failure.traceback or "")
 
 
-@pytest.mark.parametrize("key", ["NAN", "OBJECT"])
-async def test_a_result_that_json_cannot_hold_is_a_failure(executor: Executor, key: str) -> None:
+async def test_a_statement_and_a_line_of_the_wrong_type_do_no_harm(executor: Executor) -> None:
+    failure = (await executor.execute(work("NO_LINE", None))).failure
+    assert failure is not None
+    assert (failure.exception, failure.statement, failure.line) == ("oops", "b'select 1'", None)
+
+
+@pytest.mark.parametrize("key", ["ODD", "ODD_ASYNC"])
+async def test_an_exception_that_no_text_can_hold_is_told_as_well_as_it_can_be(
+    executor: Executor, key: str
+) -> None:
+    failure = (await executor.execute(work(key, None))).failure
+    assert failure is not None
+    assert failure.exception == "a\ufffdb?c" + 1995 * "x"
+    assert "ValueError" in (failure.traceback or "")
+
+
+async def test_an_exception_that_does_not_speak_is_named(executor: Executor) -> None:
+    failure = (await executor.execute(work("MUTE", None))).failure
+    assert failure is not None
+    assert failure.exception == "Mute"
+
+
+@pytest.mark.parametrize("key", ["EXIT", "EXIT_ASYNC"])
+async def test_a_task_that_exits_fails_alone(executor: Executor, key: str) -> None:
+    failure = (await executor.execute(work(key, None))).failure
+    assert failure is not None
+    assert failure.exception == "3"
+    assert "SystemExit" in (failure.traceback or "")
+
+
+async def test_a_task_that_is_cancelled_by_itself_has_failed(executor: Executor) -> None:
+    failure = (await executor.execute(work("CANCELS_ITSELF", None))).failure
+    assert failure is not None
+    assert (failure.exception, failure.reason) == ("CancelledError", "error")
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("NAN", "not storable as JSON: nan is no JSON number"),
+        ("OBJECT", "not storable as JSON: Type is not JSON serializable: object"),
+        ("DEEP", "nested deeper than 200"),
+        ("HUGE", "3000039 bytes are more than the 1048576 allowed"),
+    ],
+)
+async def test_a_result_that_the_ledger_cannot_keep_is_a_failure(
+    executor: Executor, key: str, reason: str
+) -> None:
     result = await executor.execute(work(key, None))
-    assert result.failure is not None
+    said = f"the ledger cannot keep the task's result: {reason}"
+    assert result == Result(failure=Failure(said))
     assert (await executor.execute(work("ADD", [1, 2]))).value == 3
 
 
 async def test_a_task_that_kills_its_process_fails_and_says_how(executor: Executor) -> None:
     result = await executor.execute(work("DIE", None))
-    assert result.failure == Failure("the task's process was ended by SIGKILL")
+    failure = Failure("the task's process ended by SIGKILL")
+    assert result == Result(failure=failure, log="last words\n")
     assert (await executor.execute(work("ADD", [1, 2]))).value == 3
+
+
+async def test_a_task_that_dies_and_leaves_a_process_behind_has_failed(executor: Executor) -> None:
+    result = await executor.execute(work("FORK_AND_DIE", None))
+    assert result.failure == Failure("the task's process ended with exit status 7")
+
+
+async def test_a_task_that_somebody_else_stops_has_failed(executor: Executor) -> None:
+    result = await executor.execute(work("TERMINATED", None))
+    assert result == Result(failure=Failure("the task's process was ended from outside"))
 
 
 async def test_only_the_end_of_a_loud_task_is_kept(executor: Executor) -> None:
     log = (await executor.execute(work("LOUD", None))).log or ""
     assert log.endswith("line 19999\n")
-    assert len(log) <= 32 * 1024
+    assert len(log) == 32 * 1024
 
 
 async def test_an_unknown_task_fails_and_is_named(executor: Executor) -> None:
@@ -96,23 +158,75 @@ async def test_an_unknown_task_fails_and_is_named(executor: Executor) -> None:
     assert result.failure == Failure("this worker has no task NOWHERE")
 
 
-@pytest.mark.parametrize("key", ["SLEEP", "STUBBORN", "SLEEP_ASYNC"])
+@pytest.mark.parametrize("key", ["SLEEP", "STUBBORN", "SLEEP_ASYNC", "POLITE", "POLITE_ASYNC"])
 async def test_a_task_that_takes_too_long_fails_by_timeout(
     executor: Executor, tmp_path: Path, key: str
 ) -> None:
-    slow = work(key, None, payload={"began": str(tmp_path / "began")}, timeout_s=1.5)
+    slow = work(key, None, payload={"began": str(tmp_path / "began")}, timeout_s=0.2)
     result = await executor.execute(slow)
-    assert result.failure == Failure("the task ran longer than 1.5 s", reason="timeout")
+    assert result.failure == Failure("the task ran longer than 0.2 s", reason="timeout")
     assert (tmp_path / "began").exists()
 
 
-@pytest.mark.parametrize("key", ["SLEEP", "STUBBORN", "SLEEP_ASYNC"])
-async def test_a_cancelled_task_stops(executor: Executor, tmp_path: Path, key: str) -> None:
-    began = tmp_path / "began"
-    running = asyncio.create_task(executor.execute(work(key, None, payload={"began": str(began)})))
+async def begun(executor: Executor, key: str, began: Path) -> tuple[asyncio.Task[Result], Stop]:
+    stop = Stop()
+    running = asyncio.create_task(
+        executor.execute(work(key, None, payload={"began": str(began)}), stop)
+    )
     await until_exists(began)
-    running.cancel()
-    assert (await running).cancelled
+    return running, stop
+
+
+@pytest.mark.parametrize("key", ["SLEEP", "STUBBORN", "SLEEP_ASYNC"])
+async def test_a_task_that_is_asked_to_stop_is_stopped(
+    executor: Executor, tmp_path: Path, key: str
+) -> None:
+    running, stop = await begun(executor, key, tmp_path / "began")
+    stop.ask()
+    assert await running == Result(cancelled=True)
+
+
+@pytest.mark.parametrize("key", ["POLITE", "POLITE_ASYNC"])
+async def test_a_task_that_ends_by_itself_when_asked_has_its_own_result(
+    executor: Executor, tmp_path: Path, key: str
+) -> None:
+    running, stop = await begun(executor, key, tmp_path / "began")
+    stop.ask()
+    assert await running == Result(value="tidied up")
+
+
+@pytest.mark.parametrize("key", ["SLEEP", "STUBBORN", "SLEEP_ASYNC"])
+async def test_a_task_is_stopped_by_force_without_a_grace_period(
+    flows: Path, tmp_path: Path, key: str
+) -> None:
+    executor = InProcess(flows, slots=1, grace_s=1000)
+    running, stop = await begun(executor, key, tmp_path / "began")
+    stop.ask()
+    stop.force()
+    assert await running == Result(cancelled=True)
+    await executor.close()
+
+
+async def test_a_coroutine_that_does_not_heed_its_cancellation_keeps_nobody(
+    executor: Executor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    running, stop = await begun(executor, "STUBBORN_ASYNC", tmp_path / "began")
+    stop.force()
+    assert await running == Result(cancelled=True)
+    assert "does not stop when it is cancelled" in caplog.text
+    (tmp_path / "began.end").touch()
+    (left,) = asyncio.all_tasks() - {asyncio.current_task()}
+    await left
+
+
+@pytest.mark.parametrize("key", ["SLEEP", "SLEEP_ASYNC"])
+async def test_a_task_that_is_stopped_before_it_begins_does_not_go_on(
+    executor: Executor, tmp_path: Path, key: str
+) -> None:
+    stop = Stop()
+    stop.ask()
+    slow = work(key, None, payload={"began": str(tmp_path / "began")})
+    assert (await executor.execute(slow, stop)).cancelled
 
 
 async def test_a_command_keeps_what_it_prints(executor: Executor) -> None:
@@ -123,9 +237,28 @@ async def test_a_command_keeps_what_it_prints(executor: Executor) -> None:
     assert result == Result(value=0, log="hi\noops\n/\n")
 
 
-async def test_a_command_that_fails_says_its_status(executor: Executor) -> None:
-    result = await executor.execute(work("CMD", None, command=["sh", "-c", "exit 3"]))
-    assert result.failure == Failure("the command ended with exit status 3")
+async def test_a_command_runs_in_the_folder_of_its_flows(executor: Executor, flows: Path) -> None:
+    result = await executor.execute(work("CMD", None, command=["pwd"], directory="tasks"))
+    assert result.log == f"{flows / 'tasks'}\n"
+
+
+async def test_a_command_does_not_see_the_ledgers_secrets(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_SECRET_KEY", "s3cret")
+    monkeypatch.setenv("FLOWLEDGER_DATABASE_URL", "postgresql://me:s3cret@here/db")
+    monkeypatch.setenv("TARGET", "warehouse")
+    result = await executor.execute(work("CMD", None, command=["env"]))
+    assert "s3cret" not in (result.log or "")
+    assert "TARGET=warehouse" in (result.log or "")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"), [("exit 3", "with exit status 3"), ("kill -9 $$", "by SIGKILL")]
+)
+async def test_a_command_that_fails_says_how(executor: Executor, script: str, said: str) -> None:
+    result = await executor.execute(work("CMD", None, command=["sh", "-c", script]))
+    assert result.failure == Failure(f"the command ended {said}")
 
 
 async def test_a_command_that_is_not_there_fails(executor: Executor) -> None:
@@ -137,22 +270,28 @@ async def test_a_command_that_is_not_there_fails(executor: Executor) -> None:
 async def test_a_timed_out_command_leaves_no_process(executor: Executor, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     shell = ["sh", "-c", f"echo $$ > {pid}; sleep 60"]
-    result = await executor.execute(work("CMD", None, command=shell, timeout_s=1.5))
+    result = await executor.execute(work("CMD", None, command=shell, timeout_s=0.5))
     assert result.failure is not None
     assert result.failure.reason == "timeout"
     await until_gone(int(pid.read_text()))
 
 
-async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(20):
-        while alive(pid):  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(0.01)
+async def test_a_command_that_is_asked_to_stop_may_tidy_up(
+    executor: Executor, tmp_path: Path
+) -> None:
+    began, stop = tmp_path / "began", Stop()
+    shell = ["sh", "-c", f"trap 'echo tidied; exit 0' TERM; touch {began}; sleep 60 & wait"]
+    running = asyncio.create_task(executor.execute(work("CMD", None, command=shell), stop))
+    await until_exists(began)
+    stop.ask()
+    assert await running == Result(cancelled=True, log="tidied\n")
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return state != "Z"
+async def test_a_command_that_does_not_heed_is_killed(executor: Executor, tmp_path: Path) -> None:
+    pid, began, stop = tmp_path / "pid", tmp_path / "began", Stop()
+    shell = ["sh", "-c", f"trap '' TERM; echo $$ > {pid}; touch {began}; sleep 60"]
+    running = asyncio.create_task(executor.execute(work("CMD", None, command=shell), stop))
+    await until_exists(began)
+    stop.ask()
+    assert await running == Result(cancelled=True)
+    await until_gone(int(pid.read_text()))

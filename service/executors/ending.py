@@ -1,0 +1,85 @@
+"""The end of an attempt as facts, so bounded that the ledger takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+from events import types
+from events.codec import encode
+from projections.flow import PlanTask
+from service.executors import kept
+from service.executors.executor import Failure, Result
+from service.runs.commands import Fact
+from service.runs.facts import MAX_BODY_BYTES
+
+MAX_OUTPUT_BYTES: Final = MAX_BODY_BYTES - 4096
+"""A result with its metrics and warnings; the log gets what they leave, but always something."""
+
+
+def fact(kind: str, step: PlanTask, data: dict[str, Any]) -> Fact:
+    """State a fact about a task, under an id of its own."""
+    return Fact(event_id=str(uuid4()), type=kind, task=step.path, data=data)
+
+
+def ending(step: PlanTask, attempt: int, result: Result) -> list[Fact]:
+    """State what an attempt came to: its output, then its end, for one append.
+
+    A result that the ledger cannot keep is the attempt's failure; warnings that do not fit are
+    counted.
+    """
+    result = _bounded(result)
+    output = {
+        "attempt": attempt,
+        "result": result.value,
+        "metrics": result.metrics,
+        "warnings": result.warnings,
+        "log": None if result.log is None else kept.text(result.log),
+    }
+    return [fact(types.TASK_OUTPUT_RECORDED, step, output), _end(step, result)]
+
+
+def _end(step: PlanTask, result: Result) -> Fact:
+    if result.cancelled:
+        return fact(types.TASK_CANCELLED, step, {})
+    if result.failure is not None:
+        return fact(types.TASK_FAILED, step, _failed(result.failure))
+    kind = types.TASK_WARNED if result.warnings else types.TASK_SUCCEEDED
+    return fact(kind, step, {})
+
+
+def _failed(failure: Failure) -> dict[str, Any]:
+    return {
+        "reason": failure.reason,
+        "will_retry": True,  # if the plan has a retry left: the decider decides
+        "exception": kept.text(failure.exception)[: kept.MAX_EXCEPTION],
+        "traceback": _text(failure.traceback),
+        "statement": (_text(failure.statement) or "")[: kept.MAX_STATEMENT] or None,
+        "line": failure.line,
+    }
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else kept.text(value)
+
+
+def _bounded(result: Result) -> Result:
+    try:
+        said = {"result": result.value, "metrics": result.metrics}
+        room = MAX_OUTPUT_BYTES - len(encode(kept.json(said, MAX_OUTPUT_BYTES)))
+    except kept.NotKept as error:
+        failure = Failure(f"the ledger cannot keep the task's result: {error}")
+        nothing = replace(result, value=None, metrics={}, failure=result.failure or failure)
+        return _bounded(nothing)
+    return replace(result, warnings=tuple(_fitting(result.warnings, room)))
+
+
+def _fitting(warnings: tuple[str, ...], room: int) -> Iterable[str]:
+    for number, warning in enumerate(map(kept.text, warnings)):
+        room -= len(encode({"": warning}))
+        if room < 0:
+            yield f"and {len(warnings) - number} more warnings"
+            return
+        yield warning

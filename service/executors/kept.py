@@ -1,0 +1,43 @@
+"""What the ledger keeps of what a task says: its texts and its JSON, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from events import codec
+from events.envelope import Data
+from events.errors import InvalidEvent, MalformedJson
+
+MAX_EXCEPTION: Final = 2_000
+MAX_STATEMENT: Final = 8_000
+"""Characters kept of an exception's and of a statement's beginning: as JSON, 60 KB at most."""
+
+MAX_TRACEBACK: Final = 32_768
+"""Characters kept of a traceback's end."""
+
+
+class NotKept(Exception):
+    """The ledger cannot keep that; the message says why."""
+
+
+def text(value: object) -> str:
+    r"""Write anything as a text that the log takes: lone surrogates and NUL are replaced.
+
+    >>> text("a\0b\udcffc") == "a\ufffdb?c"
+    True
+    """
+    return str(value).encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def json(value: Mapping[str, Any], most_bytes: int) -> Data:
+    """Copy a JSON object as the log would give it back.
+
+    Raises:
+        NotKept: it is no JSON, nested too deeply, or larger than ``most_bytes``.
+    """
+    try:
+        copy: Data = codec.parse(codec.encode(value), most_bytes)
+    except (InvalidEvent, MalformedJson) as error:
+        raise NotKept(text(error)) from error
+    return copy

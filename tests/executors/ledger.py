@@ -1,0 +1,259 @@
+"""A ledger without its front doors, and workers that do for each task what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from events import types
+from events.database import connect_pool
+from events.envelope import Event
+from projections.flow import Plan
+from service.app import Part, Service, compose, start, stop
+from service.executors.dispatcher import Dispatcher, new_worker
+from service.executors.driver import Tools
+from service.executors.executor import Executor, Failure, Result, Stop, Work
+from service.executors.workers import Pace, Workers
+from service.flows.errors import Findings
+from service.flows.planner import plan_flow
+from service.flows.steps import TaskStep, read_step, read_steps
+from service.runs.commands import CancelRun, Command, Origin, Outcome, StartRun
+from service.runs.decider import RunState, fold
+from service.settings import Settings
+from tests.runs.processes import flow, register
+
+TENANT = "acme"
+ORIGIN = Origin(actor="tests", source="tests")
+QUICK = Pace(beat_s=0.1)
+PATIENCE_S = 30.0
+
+
+def plan(*tasks: Any, success: Any = None, failure: Any = None) -> Plan:
+    """A plan of steps as a file of flows writes them."""
+    findings = Findings("flows.yaml", {})
+    hooks = {
+        name: step
+        for name, value in (("success", success), ("failure", failure))
+        if value and isinstance(step := read_step(value, (), findings), TaskStep)
+    }
+    steps = read_steps(list(tasks), (), findings)
+    assert not findings.refusals
+    return plan_flow(steps, hooks)
+
+
+@dataclass
+class Ledger:
+    """One process's service, and what happened in it."""
+
+    service: Service
+    plans: dict[str, Plan] = field(default_factory=dict)
+    latest: str = ""
+
+    async def register(self, *tasks: Any, **more: Any) -> str:
+        """Register a flow under a name of its own, which `start` takes if it is told none."""
+        hooks = {hook: more.pop(hook, None) for hook in ("success", "failure")}
+        number = len(self.plans) + 1
+        self.latest = f"FLOW{number}"
+        self.plans[self.latest] = plan(*tasks, **hooks)
+        registered = flow(self.latest, self.plans[self.latest], number=number, **more)
+        await register(self.service.log, registered)
+        await self.service.catalogue.refresh(TENANT)
+        return self.latest
+
+    async def submit(self, command: Command) -> Outcome:
+        return await self.service.writer.submit(command)
+
+    async def start(self, name: str = "", **payload: Any) -> str:
+        fullname = f"example.{name or self.latest}"
+        return (await self.submit(StartRun(TENANT, ORIGIN, fullname, payload=payload))).run_id
+
+    async def cancel(self, run_id: str, *, force: bool = False) -> None:
+        await self.submit(CancelRun(TENANT, ORIGIN, run_id, force=force))
+
+    async def events(self, run_id: str) -> list[Event]:
+        return await self.service.log.read_stream(TENANT, types.run_stream(run_id))
+
+    async def until(self, run_id: str, holds: Callable[[list[Event]], Any]) -> list[Event]:
+        """Wait until something holds of a run's events."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                head = self.service.feed.head
+                if holds(events := await self.events(run_id)):
+                    return events
+                await self.service.feed.after(head)
+
+    async def ended(self, run_id: str) -> RunState:
+        """Wait for the end of a run."""
+        events = await self.until(run_id, lambda events: told(events, *types.RUN_ENDS))
+        return self.state(events)
+
+    def state(self, events: Sequence[Event]) -> RunState:
+        return fold(self.plans[events[0].data["flow"].removeprefix("example.")], events)
+
+
+def told(events: Sequence[Event], *kinds: str, task: str | None = None) -> list[Event]:
+    """The events of these types, of one task if one is named."""
+    return [e for e in events if e.type in kinds and task in (None, e.data.get("task"))]
+
+
+def story(events: Sequence[Event]) -> list[str]:
+    """What happened, in order: types, with the task where there is one."""
+    return [" ".join(filter(None, (event.type, event.data.get("task")))) for event in events]
+
+
+@asynccontextmanager
+async def open_ledger(database_url: str, folder: Path) -> AsyncIterator[Ledger]:
+    settings = Settings(
+        database_url=database_url, home=folder / "home", secret_key=secrets.token_bytes(32)
+    )
+    async with compose(settings, {Part.PROJECT}) as service:
+        try:
+            await start(service)
+            yield Ledger(service)
+        finally:
+            await stop(service, _nothing)
+
+
+async def _nothing() -> None:
+    return
+
+
+@dataclass
+class Worker:
+    """One worker of a ledger; several may share a process."""
+
+    name: str
+    dispatcher: Dispatcher
+    workers: Workers
+    running: asyncio.Task[None]
+
+    async def freeze(self) -> None:
+        """Stop all but the tasks: no heartbeat, no look at the log, as if the machine hung."""
+        self.running.cancel()
+        await asyncio.wait({self.running})
+
+    async def close(self, grace_s: float = PATIENCE_S) -> None:
+        await self.dispatcher.close(grace_s)
+        await self.freeze()
+
+
+@asynccontextmanager
+async def working(
+    ledger: Ledger,
+    executor: Executor,
+    *,
+    slots: int = 8,
+    pace: Pace = QUICK,
+    backoff_s: float = 0.01,
+    url: str | None = None,
+) -> AsyncIterator[Worker]:
+    """Run a worker while the block runs."""
+    service = ledger.service
+    name = new_worker()
+    pool = await connect_pool(url or service.settings.require_database_url, max_size=2)
+    workers = Workers(pool, name, slots=slots, pace=pace)
+    tools = Tools(
+        log=service.log,
+        flows=service.flows,
+        writer=service.writer,
+        executor=executor,
+        slots=asyncio.Semaphore(slots),
+        backoff_s=backoff_s,
+    )
+    dispatcher = Dispatcher(
+        worker=name,
+        slots=slots,
+        tools=tools,
+        feed=service.feed,
+        queries=service.queries,
+        workers=workers,
+    )
+    worker = Worker(name, dispatcher, workers, asyncio.create_task(dispatcher.run()))
+    try:
+        yield worker
+    finally:
+        await worker.close(grace_s=0)
+        await pool.close()
+
+
+Act = Callable[[Work, Stop], Awaitable[Result] | Result]
+
+
+class Scripted:
+    """An executor that does for each task, by its key, what a test says; the rest succeeds."""
+
+    def __init__(self, **acts: Act) -> None:
+        self.acts = acts
+        self.begun: list[Work] = []
+        self.going_on = 0
+        self.most_at_once = 0
+
+    async def execute(self, work: Work, stop: Stop | None = None) -> Result:
+        self.begun.append(work)
+        self.going_on += 1
+        self.most_at_once = max(self.most_at_once, self.going_on)
+        try:
+            result = self.acts.get(work.task.key, succeed)(work, stop or Stop())
+            return result if isinstance(result, Result) else await result
+        finally:
+            self.going_on -= 1
+
+    async def close(self) -> None:
+        return
+
+    def arguments(self) -> dict[str, tuple[Any, ...]]:
+        """What each task got, by its path."""
+        return {work.task.path: work.arguments for work in self.begun}
+
+
+def succeed(work: Work, _stop: Stop) -> Result:
+    return Result(value=f"{work.task.key}'s")
+
+
+def fail(_work: Work, _stop: Stop) -> Result:
+    return Result(failure=Failure("no luck"))
+
+
+def failing(times: int) -> Act:
+    """Fail some times, then succeed."""
+    left = iter(range(times))
+
+    def act(work: Work, stop: Stop) -> Result:
+        return fail(work, stop) if next(left, None) is not None else succeed(work, stop)
+
+    return act
+
+
+class Gate:
+    """A task that goes on until it is let go or stopped."""
+
+    def __init__(self, result: Result | None = None, *, heeds: bool = True) -> None:
+        self.entered = asyncio.Event()
+        self.opened = asyncio.get_running_loop().create_future()
+        self.stops: list[Stop] = []
+        self._result = result
+        self._heeds = heeds
+
+    def open(self) -> None:
+        if not self.opened.done():
+            self.opened.set_result(None)
+
+    async def __call__(self, work: Work, stop: Stop) -> Result:
+        self.stops.append(stop)
+        self.entered.set()
+        end = stop.asked if self._heeds else stop.forced
+        await asyncio.wait({self.opened, end}, return_when=asyncio.FIRST_COMPLETED)
+        if not self.opened.done():
+            return Result(cancelled=True)
+        return self._result or succeed(work, stop)
+
+    async def passed_by(self, count: int = 1) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.stops) < count:
+                self.entered.clear()
+                await self.entered.wait()

@@ -1,0 +1,140 @@
+"""The child processes of a worker: warm, replaced, bounded, and gone with their worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.executors.executor import Failure, Stop
+from service.executors.in_process import InProcess
+from tests.executors.processes import children, open_files, until_exists, until_gone
+from tests.executors.test_executor import work
+
+EVERY_LOOP = True
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from service.executors.in_process import InProcess
+from tests.executors.test_executor import work
+
+async def main(flows, *command):
+    await InProcess(Path(flows), slots=1).execute(work("CMD", None, command=list(command)))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_warm_child_is_used_again(executor: InProcess) -> None:
+    first = (await executor.execute(work("PID", None))).value
+    assert (await executor.execute(work("PID", None))).value == first
+    assert children() >= {first}
+
+
+async def test_tasks_at_once_have_a_child_each_of_which_as_many_stay_as_there_are_slots(
+    executor: InProcess,
+) -> None:
+    before = children()
+    results = await asyncio.gather(*(executor.execute(work("PID", None)) for _ in range(3)))
+    pids = {result.value for result in results}
+    assert len(pids) == 3
+    await until(lambda: len(children() - before) == 2)
+    assert children() - before < pids
+
+
+async def test_a_child_that_died_while_it_was_idle_is_replaced_silently(
+    executor: InProcess,
+) -> None:
+    first = (await executor.execute(work("PID", None))).value
+    os.kill(first, signal.SIGKILL)  # the loop has no chance to notice before the next task
+    second = await executor.execute(work("PID", None))
+    assert second.failure is None
+    assert second.value != first
+
+
+async def test_a_folder_whose_tasks_do_not_load_fails_the_task_with_the_reason(
+    executor: InProcess, flows: Path
+) -> None:
+    (flows / "tasks" / "broken.py").write_text("import no_such_module\n")
+    result = await executor.execute(work("ADD", [1]))
+    assert result.failure == Failure("the task's process ended with exit status 1")
+    assert "no_such_module" in (result.log or "")
+
+
+async def test_two_hundred_tasks_leave_no_file_and_no_process(executor: InProcess) -> None:
+    # The first of each kind makes what is kept: a warm child, the loop's own watchers.
+    await executor.execute(work("ADD", [1]))
+    stop = Stop()
+    stop.force()
+    await executor.execute(work("ECHO", None), stop)
+    await executor.execute(work("ADD", [1]))
+    before, files = children(), open_files()
+    for _ in range(190):
+        await executor.execute(work("ADD", [1, 2]))
+    for _ in range(5):
+        await executor.execute(work("DIE", None))
+        await executor.execute(work("ECHO", None), stop)
+    await executor.execute(work("ADD", [1]))
+    await until(lambda: len(children()) == len(before))
+    assert open_files() == files
+
+
+async def test_a_command_that_prints_without_end_keeps_nobody_from_the_loop(
+    executor: InProcess,
+) -> None:
+    stop = Stop()
+    running = asyncio.create_task(executor.execute(work("CMD", None, command=["yes"]), stop))
+    await until(lambda: any(len(child._tail) > 10_000 for child in executor._children._busy))
+    assert (await executor.execute(work("ECHO_ASYNC", None))).failure is None
+    stop.force()
+    result = await running
+    assert result.cancelled
+    assert result.log is not None
+    assert len(result.log) == 32 * 1024
+
+
+async def test_a_dead_idle_child_does_not_keep_the_loop_busy(executor: InProcess) -> None:
+    pid = (await executor.execute(work("PID", None))).value
+    (child,) = executor._children._idle
+    os.kill(pid, signal.SIGKILL)
+    await child._gone
+    await asyncio.sleep(0)
+    # A pipe at its end is always readable: nobody may listen to it any more.
+    assert not asyncio.get_running_loop().remove_reader(child._output)
+
+
+async def test_a_child_is_gone_with_its_command_when_its_worker_is_killed(
+    flows: Path, tmp_path: Path
+) -> None:
+    pid, began = tmp_path / "pid", tmp_path / "began"
+    shell = f"trap '' TERM HUP; echo $$ $PPID > {pid}; touch {began}; sleep 60"
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, str(flows), "sh", "-c", shell
+    )
+    await until_exists(began)
+    worker.kill()
+    await worker.wait()
+    for each in pid.read_text().split():
+        await until_gone(int(each))
+
+
+async def test_a_machine_without_room_for_a_process_fails_the_task(
+    executor: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = open_files()
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    result = await executor.execute(work("ADD", [1]))
+    assert result.failure is not None
+    assert "no process for the task" in result.failure.exception
+    assert open_files() == files

@@ -1,0 +1,409 @@
+"""A claimed run is driven to its end, whatever its tasks do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from events import types
+from service.errors import RunEnded
+from service.executors.executor import Failure, Result, Stop, Work
+from service.runs.facts import MAX_BODY_BYTES
+from tests.executors.ledger import (
+    TENANT,
+    Gate,
+    Ledger,
+    Scripted,
+    fail,
+    failing,
+    story,
+    told,
+    working,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GROUP = {"BOTH": {"type": "group", "tasks": ["B", "C"]}}
+
+
+@pytest.fixture
+def ledger(shared_ledger: Ledger) -> Ledger:
+    return shared_ledger
+
+
+async def test_a_chain_runs_in_order_each_task_with_the_result_before_it(ledger: Ledger) -> None:
+    await ledger.register("A", "B", "C")
+    executor = Scripted()
+    async with working(ledger, executor):
+        run_id = await ledger.start(file="orders.csv")
+        state = await ledger.ended(run_id)
+    assert state.status == "succeeded"
+    assert [work.task.path for work in executor.begun] == ["A", "B", "C"]
+    assert executor.arguments() == {"A": (None,), "B": ("A's",), "C": ("B's",)}
+    assert {work.run_id for work in executor.begun} == {run_id}
+    assert all(work.payload == {"file": "orders.csv"} for work in executor.begun)
+
+
+async def test_a_task_is_told_once_when_it_starts_and_once_when_it_ends(ledger: Ledger) -> None:
+    await ledger.register("A")
+    async with working(ledger, Scripted()) as worker:
+        run_id = await ledger.start()
+        await ledger.ended(run_id)
+    events = await ledger.events(run_id)
+    assert story(events) == [
+        "RunQueued",
+        "RunClaimed",
+        "RunStarted",
+        "TaskStarted A",
+        "TaskOutputRecorded A",
+        "TaskSucceeded A",
+        "RunSucceeded",
+    ]
+    assert events[4].data == {
+        "task": "A",
+        "attempt": 1,
+        "result": "A's",
+        "metrics": {},
+        "warnings": [],
+    }
+    assert {e.actor for e in events[1:]} == {f"worker:{worker.name}"}
+
+
+async def test_siblings_run_at_once_and_the_next_gets_their_results_in_order(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A", GROUP, "D")
+    first, second = Gate(), Gate()
+    executor = Scripted(B=first, C=second)
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        await first.passed_by()
+        await second.passed_by()
+        second.open()
+        await ledger.until(run_id, lambda e: told(e, types.TASK_SUCCEEDED, task="BOTH/C"))
+        first.open()
+        await ledger.ended(run_id)
+    assert executor.arguments() == {
+        "A": (None,),
+        "BOTH/B": ("A's",),
+        "BOTH/C": ("A's",),
+        "D": (["B's", "C's"],),
+    }
+
+
+@pytest.mark.parametrize("kind", ["group", "chain"])
+async def test_what_one_task_hands_on_is_no_list(ledger: Ledger, kind: str) -> None:
+    alone = {"ALONE": {"type": kind, "tasks": ["B"]}}
+    await ledger.register("A", alone, "C")
+    executor = Scripted()
+    async with working(ledger, executor):
+        await ledger.ended(await ledger.start())
+    assert executor.arguments()["C"] == ("B's",)
+
+
+async def test_a_chain_within_a_group_hands_on_as_a_chain_does(ledger: Ledger) -> None:
+    chain = {"CHAIN": {"type": "chain", "tasks": ["B", "C"]}}
+    await ledger.register({"G": {"type": "group", "tasks": ["A", chain]}}, "D")
+    executor = Scripted()
+    async with working(ledger, executor):
+        await ledger.ended(await ledger.start())
+    assert executor.arguments()["G/CHAIN/C"] == ("B's",)
+    assert executor.arguments()["D"] == (["A's", "C's"],)
+
+
+async def test_the_success_hook_runs_before_the_runs_end_and_gets_none(ledger: Ledger) -> None:
+    await ledger.register("A", success="OK", failure="KO")
+    executor = Scripted()
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "succeeded"
+    assert executor.arguments() == {"A": (None,), "@success/OK": (None,)}
+    events = story(await ledger.events(run_id))
+    assert events.index("TaskSucceeded @success/OK") < events.index("RunSucceeded")
+    assert "TaskSkipped @failure/KO" in events
+
+
+async def test_the_failure_hook_runs_after_a_failure_and_gets_nothing(ledger: Ledger) -> None:
+    await ledger.register("A", "B", success="OK", failure="KO")
+    executor = Scripted(A=fail)
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "failed"
+    assert executor.arguments() == {"A": (None,), "@failure/KO": ()}
+    events = story(await ledger.events(run_id))
+    assert {"TaskSkipped B", "TaskSkipped @success/OK"} < set(events)
+    assert events.index("TaskSucceeded @failure/KO") < events.index("RunFailed")
+
+
+async def test_a_sibling_of_a_failed_task_finishes(ledger: Ledger) -> None:
+    await ledger.register(GROUP)
+    gate = Gate()
+    async with working(ledger, Scripted(B=fail, C=gate)):
+        run_id = await ledger.start()
+        await ledger.until(run_id, lambda e: told(e, types.TASK_FAILED))
+        gate.open()
+        state = await ledger.ended(run_id)
+    assert state.status == "failed"
+    assert state.tasks["BOTH/C"].status == "succeeded"
+
+
+async def test_warnings_and_metrics_are_kept_and_the_run_is_warned(ledger: Ledger) -> None:
+    await ledger.register("A")
+    result = Result(value=1, warnings=("mind the gap",), metrics={"rows": 7}, log="hello\n")
+    async with working(ledger, Scripted(A=lambda *_: result)):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "warned"
+    (output,) = told(await ledger.events(run_id), types.TASK_OUTPUT_RECORDED)
+    assert output.data == {
+        "task": "A",
+        "attempt": 1,
+        "result": 1,
+        "warnings": ["mind the gap"],
+        "metrics": {"rows": 7},
+        "log": "hello\n",
+    }
+
+
+async def test_a_failed_task_is_tried_again_as_often_as_its_flow_says(ledger: Ledger) -> None:
+    await ledger.register({"A": {"retries": 2}})
+    executor = Scripted(A=failing(2))
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "succeeded"
+    assert [work.attempt for work in executor.begun] == [1, 2, 3]
+    failures = told(await ledger.events(run_id), types.TASK_FAILED)
+    assert [failure.data["will_retry"] for failure in failures] == [True, True]
+
+
+async def test_the_last_failure_is_final(ledger: Ledger) -> None:
+    await ledger.register({"A": {"retries": 1}})
+    async with working(ledger, Scripted(A=fail)):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "failed"
+    failures = told(await ledger.events(run_id), types.TASK_FAILED)
+    assert [failure.data["will_retry"] for failure in failures] == [True, False]
+    assert failures[-1].data["exception"] == "no luck"
+
+
+async def test_tasks_at_once_are_no_more_than_the_slots(ledger: Ledger) -> None:
+    await ledger.register({"G": {"type": "group", "tasks": [f"T{n}" for n in range(5)]}})
+    gate = Gate()
+    executor = Scripted(**{f"T{n}": gate for n in range(5)})
+    async with working(ledger, executor, slots=2):
+        run_id = await ledger.start()
+        await gate.passed_by(2)
+        gate.open()
+        assert (await ledger.ended(run_id)).status == "succeeded"
+    assert executor.most_at_once == 2
+
+
+async def test_a_cancelled_run_asks_its_tasks_to_stop_and_says_that_they_did(
+    ledger: Ledger,
+) -> None:
+    await ledger.register(GROUP, "D", failure="KO")
+    first, second = Gate(), Gate()
+    async with working(ledger, Scripted(B=first, C=second)):
+        run_id = await ledger.start()
+        await first.passed_by()
+        await second.passed_by()
+        await ledger.cancel(run_id)
+        state = await ledger.ended(run_id)
+    assert state.status == "cancelled"
+    assert {task.status for task in state.tasks.values()} == {"cancelled"}
+
+
+async def test_being_asked_to_stop_is_not_yet_being_forced_whatever_else_happens(
+    ledger: Ledger,
+) -> None:
+    other = await ledger.register("A", executor="external")
+    await ledger.register("A")
+    gate = Gate(heeds=False)
+    async with working(ledger, Scripted(A=gate)):
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await ledger.cancel(run_id)
+        await gate.stops[0].asked
+        for _ in range(5):
+            await ledger.cancel(run_id)
+            await ledger.start(other)
+        assert not gate.stops[0].forced.done()
+        gate.open()
+        state = await ledger.ended(run_id)
+    assert (state.status, state.tasks["A"].status) == ("cancelled", "succeeded")
+
+
+async def test_force_stops_a_task_that_does_not_heed(ledger: Ledger) -> None:
+    await ledger.register("A")
+    gate = Gate(heeds=False)
+    executor = Scripted(A=gate)
+    async with working(ledger, executor) as worker:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await ledger.cancel(run_id)
+        await gate.stops[0].asked
+        await ledger.cancel(run_id, force=True)
+        assert (await ledger.ended(run_id)).status == "cancelled"
+        await gate.stops[0].forced
+        await worker.close()
+    assert executor.going_on == 0
+    assert story(await ledger.events(run_id))[-1] == "RunCancelled"
+
+
+async def test_a_run_is_cancelled_while_its_task_waits_for_a_slot(ledger: Ledger) -> None:
+    await ledger.register(GROUP)
+    gate = Gate()
+    executor = Scripted(B=gate, C=gate)
+    async with working(ledger, executor, slots=1):
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await ledger.cancel(run_id)
+        state = await ledger.ended(run_id)
+    assert state.status == "cancelled"
+    assert len(executor.begun) == 1
+    assert not told(await ledger.events(run_id), types.REPORT_REFUSED)
+
+
+async def test_a_run_is_cancelled_while_its_task_waits_for_the_next_attempt(
+    ledger: Ledger,
+) -> None:
+    await ledger.register({"A": {"retries": 1}})
+    executor = Scripted(A=fail)
+    async with working(ledger, executor, backoff_s=1000):
+        run_id = await ledger.start()
+        await ledger.until(run_id, lambda e: told(e, types.TASK_FAILED))
+        await ledger.cancel(run_id)
+        state = await ledger.ended(run_id)
+    assert (state.status, len(executor.begun)) == ("cancelled", 1)
+
+
+async def test_a_cancel_that_meets_the_start_of_a_task_leaves_no_task_behind(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A", "B", "C")
+    async with working(ledger, Scripted()):
+        for patience in range(30):
+            run_id = await ledger.start()
+            # Another number of turns each time, so that the cancel comes between any two steps.
+            for _ in range(3 * patience):
+                await asyncio.sleep(0)
+            with contextlib.suppress(RunEnded):
+                await ledger.cancel(run_id)
+            assert (await ledger.ended(run_id)).status in {"cancelled", "succeeded"}
+
+
+def nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("x" * MAX_BODY_BYTES, "65562 bytes are more than the 61440 allowed"),
+        (nested(230), "nested deeper than 200"),
+        (nested(300), "not storable as JSON: Recursion limit reached"),
+        (float("inf"), "not storable as JSON: inf is no JSON number"),
+        ("a\0b", "not storable as JSON: NUL in a text"),
+        (2**64, "not storable as JSON: Integer exceeds 64-bit range"),
+        (object(), "not storable as JSON: Type is not JSON serializable: object"),
+    ],
+)
+async def test_a_result_that_the_ledger_cannot_keep_fails_its_task_and_says_why(
+    ledger: Ledger, value: object, reason: str
+) -> None:
+    await ledger.register("A", "B")
+    executor = Scripted(A=lambda *_: Result(value=value, log="said\n"))
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "failed"
+    events = await ledger.events(run_id)
+    (failure,) = told(events, types.TASK_FAILED)
+    assert failure.data["exception"] == f"the ledger cannot keep the task's result: {reason}"
+    (output,) = told(events, types.TASK_OUTPUT_RECORDED)
+    assert (output.data["result"], output.data["log"]) == (None, "said\n")
+    assert len(executor.begun) == 1
+
+
+async def test_a_result_nested_as_deeply_as_allowed_can_be_read(ledger: Ledger) -> None:
+    await ledger.register("A")
+    value = nested(198)
+    async with working(ledger, Scripted(A=lambda *_: Result(value=value))):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "succeeded"
+    await ledger.service.queries.visible(ledger.service.feed.head)
+    run = await ledger.service.queries.workflow(TENANT, run_id)
+    assert run["tasks"][0]["result"] == value
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(log="\0binary\udcff\n" * 10_000),
+        Result(warnings=tuple(f"{n}" + "\u20ac" * 990 for n in range(101))),
+        Result(warnings=("\0\udcff",)),
+        Result(value="x" * 60_000, log="y" * 60_000, warnings=("z" * 60_000,)),
+        Result(metrics={f"{n}" + "m" * 900: "v" * 1000 for n in range(100)}),
+        Result(
+            failure=Failure("\0\udcff" * 50_000, "error", "\0\udcff" * 99_000, "\0" * 99_000, 4)
+        ),
+    ],
+)
+async def test_whatever_a_task_says_its_run_ends(ledger: Ledger, result: Result) -> None:
+    await ledger.register("A")
+    async with working(ledger, Scripted(A=lambda *_: result)):
+        run_id = await ledger.start()
+        await ledger.ended(run_id)
+    events = await ledger.events(run_id)
+    assert not told(events, types.REPORT_REFUSED)
+    assert told(events, types.TASK_OUTPUT_RECORDED)
+
+
+async def test_warnings_that_do_not_fit_are_counted(ledger: Ledger) -> None:
+    await ledger.register("A")
+    warnings = tuple(f"{number:03}" + "x" * 1000 for number in range(100))
+    async with working(ledger, Scripted(A=lambda *_: Result(warnings=warnings))):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "warned"
+    (output,) = told(await ledger.events(run_id), types.TASK_OUTPUT_RECORDED)
+    *kept, last = output.data["warnings"]
+    assert tuple(kept) == warnings[: len(kept)]
+    assert last == f"and {100 - len(kept)} more warnings"
+
+
+async def test_a_run_that_outlives_its_flows_timeout_is_ended_and_its_task_stopped(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A", "B", timeout_s=0.2)
+    gate = Gate(heeds=False)
+    async with working(ledger, Scripted(A=gate)):
+        run_id = await ledger.start()
+        state = await ledger.ended(run_id)
+        await gate.stops[0].forced
+    assert (state.status, state.reason) == ("failed", "timeout")
+    assert {path: task.status for path, task in state.tasks.items()} == {
+        "A": "failed",
+        "B": "skipped",
+    }
+
+
+async def test_a_report_that_comes_after_the_runs_end_is_refused_and_kept(ledger: Ledger) -> None:
+    await ledger.register("A")
+
+    async def finish_anyway(_work: Work, stop: Stop) -> Result:
+        await stop.forced
+        return Result(value="done")
+
+    async with working(ledger, Scripted(A=finish_anyway)):
+        run_id = await ledger.start()
+        await ledger.until(run_id, lambda e: told(e, types.TASK_STARTED))
+        await ledger.cancel(run_id, force=True)
+        events = await ledger.until(run_id, lambda e: len(told(e, types.REPORT_REFUSED)) == 2)
+    assert ledger.state(events).status == "cancelled"
+    assert [e.data["reason"] for e in told(events, types.REPORT_REFUSED)] == [
+        "the run has ended: it is cancelled",
+        "the run has ended: it is cancelled",
+    ]
