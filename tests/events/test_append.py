@@ -9,7 +9,6 @@ import pytest
 from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
 from events.store import KnownKey
-
 from tests.events.making import event, request
 
 EVERY_LOOP = True

@@ -1,4 +1,4 @@
-"""A-4: whatever is in a batch, each request is answered as if it had come alone (RFC of none: ours)."""
+"""A-4: whatever is in a batch, each request is answered as if it had come alone."""
 
 import uuid
 

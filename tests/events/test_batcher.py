@@ -137,7 +137,7 @@ async def test_the_same_request_from_fifty_callers_over_cut_connections_is_store
 
     async def caller():
         for _ in range(20):
-            answers.append(await batcher.append(wanted))  # noqa: PERF401 - one after the other
+            answers.append(await batcher.append(wanted))
             if random.random() < 0.02:
                 async with cutting:
                     await owner.execute(TERMINATE)

@@ -1,6 +1,7 @@
 """Following: every event once, in order, without a gap, whatever happens in between."""
 
 import asyncio
+import contextlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -93,10 +94,12 @@ async def test_what_has_left_the_window_is_read_from_the_log(feed, log):
 async def test_subscribers_see_every_event_once_in_order(feed, log, batcher):
     async def seen(after):
         found = []
-        async for events in feed.subscribe(after, 7):
-            found += positions(events)
-            if found[-1] >= 200:
-                return found
+        async with contextlib.aclosing(feed.subscribe(after, 7)) as batches:
+            async for events in batches:
+                found += positions(events)
+                if found[-1] >= 200:
+                    break
+        return found
 
     batcher.on_commit(feed.wake)
     readers = [asyncio.ensure_future(seen(0)) for _ in range(4)]
@@ -171,7 +174,7 @@ moves = st.lists(
 
 @given(moves, st.integers(1, 4))
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

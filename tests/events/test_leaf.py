@@ -11,10 +11,21 @@ from events.envelope import AppendRequest, NewEvent, StreamAppend
 from tests.events.making import event, request
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "leaf.md").read_text(encoding="utf-8")
-FIELDS = (
-    "position version recorded_us occurred_us schema_version tenant stream event_id type actor"
-    " correlation_id causation_id idempotency_key"
-).split()
+FIELDS = [
+    "position",
+    "version",
+    "recorded_us",
+    "occurred_us",
+    "schema_version",
+    "tenant",
+    "stream",
+    "event_id",
+    "type",
+    "actor",
+    "correlation_id",
+    "causation_id",
+    "idempotency_key",
+]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

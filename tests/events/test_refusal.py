@@ -38,7 +38,7 @@ WRITES = [
     "alter table log.events disable trigger all",
     "alter table log.events detach partition log.events_000000",
     "set session_replication_role = replica",
-    "create or replace function log.refuse() returns trigger language plpgsql as 'begin return new; end'",
+    "create or replace function log.refuse() returns trigger language sql as ''",
 ]
 
 
@@ -72,7 +72,8 @@ async def test_the_service_may_read_append_and_make_partitions_and_no_more(app):
 
 async def test_nobody_else_may_do_anything(owner):
     grants = await owner.fetch(
-        "select p.proname from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a"
+        "select p.proname"
+        " from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a"
         " where p.pronamespace = 'log'::regnamespace and a.grantee = 0"
     )
     assert grants == []

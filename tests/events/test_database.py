@@ -1,0 +1,101 @@
+"""The border: whatever the driver raises becomes one of our errors, with its cause."""
+
+import asyncpg
+import pytest
+
+from events.database import connect, connect_pool, load, translate
+from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable
+from events.migrate import MIGRATIONS
+
+
+@pytest.mark.parametrize(
+    ("raised", "ours"),
+    [
+        (asyncpg.LockNotAvailableError("lock timeout"), AppendTimeout),
+        (asyncpg.AdminShutdownError("terminating"), LogUnavailable),
+        (asyncpg.CannotConnectNowError("starting up"), LogUnavailable),
+        (asyncpg.ConnectionDoesNotExistError("gone"), LogUnavailable),
+        (asyncpg.TooManyConnectionsError("too many clients"), LogUnavailable),
+        (asyncpg.DiskFullError("disk full"), LogUnavailable),
+        (asyncpg.ReadOnlySQLTransactionError("standby"), LogUnavailable),
+        (asyncpg.InvalidPasswordError("no"), LogUnavailable),
+        (asyncpg.UndefinedFunctionError("log.append"), LogUnavailable),
+        (asyncpg.UndefinedTableError("log.events"), LogUnavailable),
+        (asyncpg.CheckViolationError('no partition of relation "events" found'), LogUnavailable),
+        (asyncpg.InterfaceError("connection is closed"), LogUnavailable),
+        (asyncpg.InternalClientError("cannot switch to state 15"), LogUnavailable),
+        (ConnectionResetError("reset"), LogUnavailable),
+        (TimeoutError("slow"), LogUnavailable),
+        (asyncpg.UniqueViolationError("twice"), InvalidEvent),
+        (asyncpg.CharacterNotInRepertoireError("nul"), InvalidEvent),
+        (asyncpg.ProgramLimitExceededError("index row"), InvalidEvent),
+        (asyncpg.PostgresSyntaxError("what"), LogError),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
+def test_a_drivers_error_becomes_ours_and_stays_its_cause(raised, ours):
+    with pytest.raises(LogError) as caught, translate():
+        raise raised
+    assert isinstance(caught.value, ours)
+    assert caught.value.__cause__ is raised
+
+
+def test_our_own_errors_and_mistakes_pass_the_border_unchanged():
+    with pytest.raises(KeyError), translate():
+        raise KeyError
+    with pytest.raises(InvalidEvent), translate():
+        raise InvalidEvent
+
+
+async def test_a_connection_works_as_the_service_in_utc_and_gives_uuids_as_text(database_url):
+    connection = await connect(database_url, search_path="log")
+    row = await connection.fetchrow(
+        "select current_user::text as role, current_setting('TimeZone') as zone,"
+        " current_setting('search_path') as path, $1::uuid as id, $2::uuid[] as ids",
+        "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
+        ["ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453"],
+    )
+    assert dict(row) == {
+        "role": "flowledger_app",
+        "zone": "UTC",
+        "path": "log",
+        "id": "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
+        "ids": ["ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453"],
+    }
+    await connection.close()
+
+
+async def test_a_pool_prepares_each_connection_and_rolls_back_what_was_left_open(database_url):
+    prepared = []
+
+    async def prepare(connection):
+        prepared.append(await connection.fetchval("select pg_backend_pid()"))
+
+    pool = await connect_pool(database_url, max_size=1, role=None, init=prepare)
+    async with pool.acquire() as connection:
+        await connection.execute("create temp table kept (a int)")
+        await connection.execute("begin; insert into kept values (1)")
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("select count(*) from kept") == 0
+        assert [await connection.fetchval("select pg_backend_pid()")] == prepared
+    await pool.close()
+
+
+async def test_a_server_that_cannot_be_reached_is_unavailable(tmp_path):
+    url = f"postgresql://nobody@/nothing?host={tmp_path}"
+    with pytest.raises(LogUnavailable):
+        await connect(url)
+    with pytest.raises(LogUnavailable):
+        await connect_pool(url)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(MIGRATIONS.parent.glob("*.sql")), ids=lambda path: path.stem
+)
+def test_a_statement_says_what_it_does_what_it_takes_and_by_which_index(path):
+    text = load(path.parent, path.stem)
+    assert text == path.read_text(encoding="utf-8")
+    lines = text.split("\n")
+    if path.stem != "schema":
+        assert [line[:3] for line in lines[:3]] == ["-- ", "-- ", "-- "]
+        assert "index" in lines[2].lower()

@@ -1,0 +1,194 @@
+"""Migrations: as often as one likes, two at once, and always to the same schema."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from events.database import connect, connect_pool
+from events.errors import LogUnavailable, MigrationRefused
+from events.migrate import MIGRATIONS, migrate
+from events.store import Log
+
+SCHEMA = Path(MIGRATIONS).parent / "schema.sql"
+
+
+async def rows(connection, query):
+    return [tuple(row) for row in await connection.fetch(query)]
+
+
+async def described(url: str) -> dict[str, list[tuple]]:
+    """All that matters of the schema, from the catalogue, apart from what cannot be equal."""
+    connection = await connect(url, role=None)
+    try:
+        return {
+            "columns": await rows(
+                connection,
+                "select c.relname, c.relkind::text, c.reloptions, a.attname, a.attnum,"
+                " c.relacl::text,"
+                " format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attcollation,"
+                " pg_get_expr(d.adbin, d.adrelid), obj_description(c.oid)"
+                " from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0"
+                " left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum"
+                " where c.relnamespace = 'log'::regnamespace and c.relname not like 'migrations%'"
+                " order by 1, 6",
+            ),
+            "constraints": await rows(
+                connection,
+                "select conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+                " from pg_constraint where connamespace = 'log'::regnamespace"
+                " and conrelid::regclass::text not like 'log.migrations' order by 1, 2",
+            ),
+            "indexes": await rows(
+                connection,
+                "select tablename, indexname, indexdef from pg_indexes where schemaname = 'log'"
+                " and tablename <> 'migrations' order by 1, 2",
+            ),
+            "functions": await rows(
+                connection,
+                "select proname, pg_get_functiondef(oid), proacl::text, obj_description(oid)"
+                " from pg_proc where pronamespace = 'log'::regnamespace order by 1",
+            ),
+            "triggers": await rows(
+                connection,
+                "select tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), tgenabled::text"
+                " from pg_trigger where not tgisinternal order by 1, 2",
+            ),
+            "schema": await rows(
+                connection, "select nspacl::text from pg_namespace where nspname = 'log'"
+            ),
+        }
+    finally:
+        await connection.close()
+
+
+async def test_a_new_database_is_brought_to_the_schema_once(empty_database_url):
+    names = sorted(path.stem for path in MIGRATIONS.glob("*.sql"))
+    assert await migrate(empty_database_url) == names
+    assert await migrate(empty_database_url) == []
+
+
+async def test_the_migrations_together_are_the_schema(database_url, empty_database_url):
+    await migrate(empty_database_url)
+    migrated = await described(empty_database_url)
+    connection = await connect(empty_database_url, role=None)
+    await connection.execute("drop schema log cascade; create schema log")
+    await connection.execute(SCHEMA.read_text(encoding="utf-8"))
+    await connection.close()
+    assert await described(empty_database_url) == migrated
+    assert len(migrated["columns"]) > 20
+
+
+async def test_two_migrations_at_once_follow_each_other(empty_database_url):
+    done = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
+    assert sorted(map(len, done)) == [0, 0, 0, len(list(MIGRATIONS.glob("*.sql")))]
+
+
+def room(folder: Path, **files: str) -> Path:
+    migrations = folder / "garden" / "sql" / "migrations"
+    migrations.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (migrations / f"{name}.sql").write_text(text)
+    return migrations
+
+
+async def test_another_rooms_migrations_follow_the_logs_in_the_order_of_their_names(
+    database_url, empty_database_url, tmp_path
+):
+    folder = room(
+        tmp_path,
+        b="alter table garden.trees add height int",
+        a="create schema garden; create table garden.trees (name text)",
+    )
+    assert (await migrate(empty_database_url, [folder]))[-2:] == ["a", "b"]
+    room(tmp_path, c="insert into garden.trees values ('oak', 7)")
+    assert await migrate(empty_database_url, [folder]) == ["c"]
+
+
+async def test_a_migration_that_fails_leaves_nothing_and_is_tried_again(
+    empty_database_url, tmp_path
+):
+    folder = room(tmp_path, a="create schema garden; select 1 / 0")
+    with pytest.raises(Exception, match="division by zero"):
+        await migrate(empty_database_url, [folder])
+    folder = room(tmp_path, a="create schema garden")
+    assert await migrate(empty_database_url, [folder]) == ["a"]
+
+
+async def test_a_migration_changed_after_it_was_applied_is_refused(empty_database_url, tmp_path):
+    folder = room(tmp_path, a="create schema garden")
+    await migrate(empty_database_url, [folder])
+    room(tmp_path, a="create schema garden; create table garden.trees ()")
+    with pytest.raises(MigrationRefused, match="garden/a was changed"):
+        await migrate(empty_database_url, [folder])
+
+
+@pytest.fixture
+async def plain_login(own_cluster):
+    """A login role that may do nothing, on a server where the service's role does not exist."""
+    administrator = await connect(own_cluster.url, role=None)
+    await administrator.execute("create role plain login password 'secret'")
+    yield administrator, as_plain(own_cluster.url)
+    await administrator.close()
+
+
+def as_plain(url: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"plain:{quote('secret')}@{place}").geturl()
+
+
+async def test_a_login_role_that_may_not_make_roles_gets_a_script_for_its_administrator(
+    plain_login,
+):
+    administrator, url = plain_login
+    with pytest.raises(MigrationRefused) as refused:
+        await migrate(url)
+    script = str(refused.value).partition("\n\n")[2]
+    await administrator.execute(script)
+    with pytest.raises(MigrationRefused, match="role plain must own the database"):
+        await migrate(url)
+    await administrator.execute("alter database flowledger owner to plain")
+    assert await migrate(url) == ["0001_log_pre"]
+    connection = await connect(url)
+    assert await connection.fetchval("select current_user") == "flowledger_app"
+    await connection.close()
+
+
+async def test_a_login_role_that_may_make_roles_needs_no_administrator(plain_login):
+    administrator, url = plain_login
+    await administrator.execute("alter role plain createrole")
+    await administrator.execute("alter database flowledger owner to plain")
+    assert await migrate(url) == ["0001_log_pre"]
+    connection = await connect(url)
+    assert await connection.fetchval("select position from log.head") == 0
+    await connection.close()
+
+
+async def test_a_database_that_is_not_in_utf8_is_refused(own_cluster):
+    administrator = await connect(own_cluster.url, role=None)
+    await administrator.execute(
+        "create database latin template template0 encoding 'LATIN1' locale_provider libc locale 'C'"
+    )
+    await administrator.close()
+    url = urlsplit(own_cluster.url)._replace(path="/latin").geturl()
+    with pytest.raises(MigrationRefused, match="UTF8"):
+        await migrate(url)
+
+
+async def test_a_server_that_is_away_is_named_so(own_cluster):
+    own_cluster.stop()
+    with pytest.raises(LogUnavailable):
+        await migrate(own_cluster.url)
+
+
+async def test_a_database_without_the_log_counts_as_unavailable(empty_database_url):
+    await migrate(empty_database_url)
+    connection = await connect(empty_database_url, role=None)
+    await connection.execute("drop schema log cascade")
+    await connection.close()
+    pool = await connect_pool(empty_database_url)
+    with pytest.raises(LogUnavailable):
+        await Log(pool).head()
+    await pool.close()

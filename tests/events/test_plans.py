@@ -1,0 +1,72 @@
+"""Every read finds its rows by an index, on a log of any size, new or old."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from events import store
+from events.database import load
+from tests.events.making import request
+
+SQL = Path(store.__file__).parent / "sql"
+STATEMENTS = {
+    "read": (["bigint", "bigint"], "900, 100"),
+    "read_page": (["bigint", "bigint", "text", "bigint"], "900, 2900, 't', 100"),
+    "read_stream": (["text", "text", "bigint", "bigint", "bigint"], "'t', 's7', 0, 100, null"),
+    "read_streams": (["text[]", "text[]", "bigint"], "'{t,t}', '{s7,s8}', null"),
+    "find_key": (["text", "text"], "'t', 'k7'"),
+}
+
+
+@pytest.fixture
+async def filled(log):
+    for first in range(0, 6000, 500):
+        await log.append([request(f"s{n % 1000}", key=f"k{n}") for n in range(first, first + 500)])
+
+
+async def plan(app, name: str, values: str = "") -> str:
+    types, usual = STATEMENTS[name]
+    await app.execute("set plan_cache_mode = force_generic_plan")
+    await app.execute(f"prepare statement ({', '.join(types)}) as {load(SQL, name)}")
+    rows = await app.fetch(
+        f"explain (analyze, buffers off, timing off) execute statement({values or usual})"
+    )
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("analysed", [True, False], ids=["analysed", "never analysed"])
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_read_goes_by_index_and_touches_few_rows(filled, app, owner, name, analysed):
+    if analysed:
+        await owner.execute("analyze log.events, log.streams, log.idempotency")
+    found = await plan(app, name)
+    scans = [line for line in found.split("\n") if "Seq Scan" in line]
+    assert [scan for scan in scans if "never executed" not in scan] == []
+    assert re.search(r"Rows Removed by Filter: \d{3}", found) is None
+    assert max(int(rows) for rows in re.findall(r"actual rows=(\d+)", found)) <= 100
+
+
+@pytest.mark.parametrize("name", ["read_stream", "read_streams"])
+async def test_a_stream_is_not_looked_for_in_partitions_before_its_first_event(
+    log, app, owner, filled, name
+):
+    await owner.execute("update log.head set position = 10000000")
+    await log.append([request("s7777"), request("s7778")])
+    values = {"read_stream": "'t', 's7777', 0, 100, null"}
+    found = await plan(app, name, values.get(name, "'{t,t}', '{s7777,s7778}', null"))
+    scans = [line for line in found.split("\n") if "on events_" in line]
+    executed = [scan for scan in scans if "never executed" not in scan]
+    assert len(executed) == 1
+    assert "events_000002_stream_tenant_version_idx" in executed[0]
+
+
+async def test_an_append_goes_by_index_on_every_table_but_the_counter(filled, pool):
+    async with pool.acquire() as connection, connection.transaction():
+        columns = store.Batch([request(f"s{n}", key=f"n{n}") for n in range(50)]).columns()
+        await connection.fetch(load(SQL, "append"), *columns)
+        scanned = await connection.fetch(
+            "select relname from pg_stat_xact_user_tables"
+            " where schemaname = 'log' and relname <> 'head' and seq_scan > 0"
+        )
+    assert scanned == []

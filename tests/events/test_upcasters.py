@@ -1,0 +1,49 @@
+"""Old events are lifted as they are read, and stay as they are."""
+
+import pytest
+
+from events.codec import decode
+from events.types import SCHEMA_VERSIONS
+from events.upcasters import UPCASTERS, lift
+from tests.events.making import request
+
+
+def upcast_run_started_1_to_2(data):
+    return {**data, "host": None}
+
+
+def upcast_run_started_2_to_3(data):
+    return {"where": data["host"], "n": data["n"] + 1}
+
+
+@pytest.fixture
+def three_versions(monkeypatch):
+    monkeypatch.setitem(SCHEMA_VERSIONS, "RunStarted", 3)
+    monkeypatch.setitem(UPCASTERS, ("RunStarted", 1), upcast_run_started_1_to_2)
+    monkeypatch.setitem(UPCASTERS, ("RunStarted", 2), upcast_run_started_2_to_3)
+
+
+@pytest.mark.parametrize(
+    ("version", "data"), [(1, {"n": 1}), (2, {"n": 1, "host": None}), (3, {"where": None, "n": 2})]
+)
+def test_an_event_of_any_version_is_lifted_to_the_newest(three_versions, version, data):
+    assert lift("RunStarted", version, data) == (3, {"where": None, "n": 2})
+
+
+@pytest.mark.parametrize(("type_", "version"), [("Unheard", 1), ("Unheard", 9), ("RunStarted", 9)])
+def test_what_this_release_does_not_know_passes_unchanged(type_, version):
+    data = {"n": 1}
+    assert lift(type_, version, data) == (version, data)
+
+
+def test_every_step_from_one_to_the_newest_version_is_there():
+    steps = {(name, v) for name, newest in SCHEMA_VERSIONS.items() for v in range(1, newest)}
+    assert steps == set(UPCASTERS)
+
+
+async def test_reading_lifts_and_the_stored_bytes_stay(log, app, three_versions):
+    await log.append([request("s", 0, n=1)])
+    [found] = await log.read(0, 1)
+    assert (found.schema_version, found.data) == (3, {"where": None, "n": 2})
+    stored = await app.fetchrow("select schema_version, body from log.events")
+    assert (stored["schema_version"], decode(stored["body"])) == (1, {"n": 1})
