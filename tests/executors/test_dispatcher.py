@@ -1,0 +1,345 @@
+"""Workers share the runs; what one leaves behind another settles."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from events import types
+from events.codec import encode
+from events.envelope import AppendRequest, NewEvent, StreamAppend
+from service.executors.executor import Result, Stop, Work
+from service.executors.workers import Pace
+from service.migrations import migrate_all
+from service.runs.ids import new_id
+from tests.executors.ledger import (
+    TENANT,
+    Gate,
+    Ledger,
+    Scripted,
+    Worker,
+    fail,
+    open_ledger,
+    story,
+    told,
+    working,
+)
+from tests.postgres import OwnCluster
+
+IMPATIENT = Pace(beat_s=0.05, mute_s=30, silence_s=0.5)
+"""For who takes over: half a second is silence enough."""
+
+
+def claims(events: list) -> list[tuple[str, int]]:
+    return [(e.data["worker"], e.data["epoch"]) for e in told(events, types.RUN_CLAIMED)]
+
+
+async def test_two_workers_share_what_waits_and_each_run_is_claimed_once(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await ledger.register("A", "B")
+    run_ids = [await ledger.start() for _ in range(20)]
+    one, two = (Scripted(A=Gate()), Scripted(A=Gate()))
+    url = ledger.service.settings.require_database_url
+    async with (
+        open_ledger(url, tmp_path) as other,
+        working(ledger, one, slots=4),
+        working(other, two, slots=4),
+    ):
+        for gate in (one.acts["A"], two.acts["A"]):
+            assert isinstance(gate, Gate)
+            await gate.passed_by(4)
+            gate.open()
+        states = [await ledger.ended(run_id) for run_id in run_ids]
+        assert {state.status for state in states} == {"succeeded"}
+        assert {state.epoch for state in states} == {1}
+        assert sorted((w.run_id, w.task.path) for w in one.begun + two.begun) == sorted(
+            (run_id, path) for run_id in run_ids for path in ("A", "B")
+        )
+        assert max(one.most_at_once, two.most_at_once) <= 4
+
+
+async def test_a_silent_worker_is_taken_over_and_its_late_report_is_refused(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A", "B")
+    gate = Gate(heeds=False)
+    first, second = Scripted(A=gate), Scripted()
+    async with working(ledger, first) as frozen:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await frozen.freeze()
+        async with working(ledger, second, pace=IMPATIENT) as taker:
+            assert (await ledger.ended(run_id)).status == "succeeded"
+            gate.open()
+            events = await ledger.until(run_id, lambda e: len(told(e, types.REPORT_REFUSED)) == 2)
+    assert claims(events) == [(frozen.name, 1), (taker.name, 2)]
+    assert story(events)[3:9] == [
+        "TaskStarted A",
+        "RunClaimed",
+        "TaskFailed A",
+        "TaskStarted A",
+        "TaskOutputRecorded A",
+        "TaskSucceeded A",
+    ]
+    (lost,) = told(events, types.TASK_FAILED)
+    assert (lost.data["reason"], lost.data["will_retry"]) == ("lost", True)
+    assert [work.attempt for work in second.begun] == [2, 1]
+    assert {e.data["reason"] for e in told(events, types.REPORT_REFUSED)} == {
+        "epoch 1 is not the run's, which is 2"
+    }
+
+
+async def test_a_worker_whose_run_was_taken_over_stops_its_task(ledger: Ledger) -> None:
+    await ledger.register("A")
+    gate, second = Gate(heeds=False), Scripted()
+    async with working(ledger, Scripted(A=gate)) as slow:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        url = ledger.service.settings.require_database_url
+        async with held_heartbeat(url, slow), working(ledger, second, pace=IMPATIENT):
+            await ledger.ended(run_id)
+            await gate.stops[0].forced
+
+
+@contextlib.asynccontextmanager
+async def held_heartbeat(url: str, worker: Worker) -> AsyncIterator[None]:
+    """Keep one worker from beating; the others may, and see that it does not."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "select from executors.workers where worker = $1 for update", worker.name
+            )
+            yield
+    finally:
+        await connection.close()
+
+
+async def test_a_worker_that_cannot_beat_stops_its_tasks_before_others_take_over(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A")
+    url = ledger.service.settings.require_database_url
+    gate = Gate()
+    pace = Pace(beat_s=0.1, mute_s=1.0, silence_s=3.0)
+    async with working(ledger, Scripted(A=gate), pace=pace) as mute:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        second = Scripted()
+        async with working(ledger, second, pace=Pace(beat_s=0.1, silence_s=3.0)) as taker:
+            async with held_heartbeat(url, mute):
+                await gate.stops[0].forced
+                assert claims(await ledger.events(run_id)) == [(mute.name, 1)]
+                await ledger.ended(run_id)
+            assert claims(await ledger.events(run_id)) == [(mute.name, 1), (taker.name, 2)]
+    assert len(second.begun) == 1
+
+
+async def test_a_worker_that_beats_again_goes_on_with_what_it_let_go(ledger: Ledger) -> None:
+    await ledger.register("A")
+    url = ledger.service.settings.require_database_url
+    gate = Gate()
+    async with working(ledger, Scripted(A=gate), pace=Pace(beat_s=0.1, mute_s=0.5)) as worker:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        async with held_heartbeat(url, worker):
+            await gate.stops[0].forced
+        gate.open()
+        state = await ledger.ended(run_id)
+    assert state.status == "succeeded"
+    assert state.tasks["A"].losses >= 1
+    assert {name for name, _ in claims(await ledger.events(run_id))} == {worker.name}
+
+
+async def test_what_a_dead_worker_left_behind_goes_before_what_waits(ledger: Ledger) -> None:
+    await ledger.register("A")
+    first, second = Gate(), Gate()
+    async with working(ledger, Scripted(A=first)) as dead:
+        left = await ledger.start()
+        await first.passed_by()
+        await dead.freeze()
+        executor = Scripted(A=second)
+        async with working(ledger, executor, slots=1, pace=IMPATIENT) as taker:
+            waiting = [await ledger.start() for _ in range(4)]
+            await second.passed_by()
+            async with asyncio.timeout(20):
+                while not taker.dispatcher._orphans:  # noqa: ASYNC110 - silence makes no event
+                    await asyncio.sleep(0.01)
+            second.open()
+            for run_id in (left, *waiting):
+                assert (await ledger.ended(run_id)).status == "succeeded"
+    order = [work.run_id for work in executor.begun]
+    assert order.index(left) <= 1
+
+
+async def test_a_worker_that_closes_lets_its_task_end_and_starts_nothing_more(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A", "B")
+    gate = Gate()
+    executor, second = Scripted(A=gate), Scripted()
+    async with working(ledger, executor, slots=2) as leaving:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        closing = asyncio.create_task(leaving.dispatcher.close(grace_s=30))
+        await asyncio.sleep(0)
+        late = await ledger.start()
+        gate.open()
+        await closing
+        assert [work.task.path for work in executor.begun] == ["A"]
+        events = await ledger.events(run_id)
+        assert story(events)[-1] == "TaskSucceeded A"
+        assert story(await ledger.events(late)) == ["RunQueued"]
+        async with working(ledger, second) as taker:
+            assert (await ledger.ended(run_id)).status == "succeeded"
+            assert (await ledger.ended(late)).status == "succeeded"
+    assert claims(await ledger.events(run_id)) == [(leaving.name, 1), (taker.name, 2)]
+    assert [w.task.path for w in second.begun if w.run_id == run_id] == ["B"]
+
+
+async def test_what_is_left_after_the_grace_period_is_taken_over_at_once(ledger: Ledger) -> None:
+    await ledger.register("A")
+    gate, second = Gate(), Scripted()
+    async with working(ledger, Scripted(A=gate), pace=Pace(beat_s=0.01)) as leaving:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await leaving.dispatcher.close(grace_s=0.01)
+        assert gate.stops[0].forced.done()
+        assert not told(await ledger.events(run_id), types.TASK_CANCELLED)
+        # It is still about, and would beat; but whoever has left is gone for good.
+        async with asyncio.timeout(10), working(ledger, second):
+            assert (await ledger.ended(run_id)).status == "succeeded"
+    assert [work.attempt for work in second.begun] == [2]
+
+
+async def test_a_worker_that_closes_does_not_wait_for_back_offs_and_slots(ledger: Ledger) -> None:
+    await ledger.register({"G": {"type": "group", "tasks": [{"A": {"retries": 1}}, "B", "C"]}})
+    gate = Gate()
+    executor = Scripted(A=fail, B=gate)
+    async with working(ledger, executor, slots=1, backoff_s=1000) as leaving:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        closing = asyncio.create_task(leaving.dispatcher.close(grace_s=1000))
+        gate.open()
+        async with asyncio.timeout(20):
+            await closing
+    assert story(await ledger.events(run_id))[-1] == "TaskSucceeded G/B"
+    assert [work.task.key for work in executor.begun] == ["A", "B"]
+
+
+async def test_a_run_that_is_cancelling_is_settled_by_the_worker_that_stops(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A")
+    gate = Gate(heeds=False)
+    async with working(ledger, Scripted(A=gate)) as leaving:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await ledger.cancel(run_id)
+        await gate.stops[0].asked
+        await leaving.dispatcher.close(grace_s=0.01)
+        assert (await ledger.ended(run_id)).status == "cancelled"
+
+
+async def test_a_worker_that_is_started_again_goes_on_where_it_was(ledger: Ledger) -> None:
+    await ledger.register("A", "B")
+    gate = Gate()
+    executor = Scripted(A=gate)
+    async with working(ledger, executor) as worker:
+        run_id = await ledger.start()
+        await gate.passed_by()
+        await worker.freeze()
+        gate.open()
+        await ledger.until(run_id, lambda e: told(e, types.TASK_SUCCEEDED))
+        worker.running = asyncio.create_task(worker.dispatcher.run())
+        state = await ledger.ended(run_id)
+    assert (state.status, state.epoch) == ("succeeded", 1)
+    assert [work.task.path for work in executor.begun] == ["A", "B"]
+
+
+async def test_a_run_that_no_worker_can_drive_fails_and_says_why(ledger: Ledger) -> None:
+    await ledger.register("A")
+
+    def break_the_contract(_work: Work, _stop: Stop) -> Result:
+        raise RuntimeError("out of order")
+
+    executor = Scripted(A=break_the_contract)
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "failed"
+    (failed,) = told(await ledger.events(run_id), types.RUN_FAILED)
+    assert failed.data == {
+        "reason": "error",
+        "exception": "the worker failed to drive the run: RuntimeError: out of order",
+    }
+    assert len(executor.begun) == 3
+
+
+async def test_a_run_whose_stream_is_broken_keeps_no_other_from_running(ledger: Ledger) -> None:
+    await ledger.register("A")
+    broken, sound = await ledger.start(), await ledger.start()
+    event = NewEvent(new_id(), types.TASK_SUCCEEDED, encode({"task": "NOWHERE"}), "somebody")
+    request = AppendRequest(TENANT, (StreamAppend(types.run_stream(broken), 1, (event,)),))
+    await ledger.service.log.append([request])
+    ledger.service.writer._chains._states.forget((TENANT, broken))
+    async with working(ledger, Scripted(), slots=1) as worker:
+        assert (await ledger.ended(sound)).status == "succeeded"
+        assert worker.dispatcher._left_alone == {broken}
+    assert not claims(await ledger.events(broken))
+
+
+async def test_a_worker_without_slots_claims_nothing_but_times_external_runs_out(
+    ledger: Ledger,
+) -> None:
+    inside = await ledger.register("A")
+    await ledger.register("A", executor="external", timeout_s=0.1)
+    waiting = await ledger.start(inside)
+    external = await ledger.start()
+    executor = Scripted()
+    async with working(ledger, executor, slots=0):
+        assert (await ledger.ended(external)).status == "failed"
+    (end,) = told(await ledger.events(external), types.RUN_FAILED)
+    assert end.data["reason"] == "timeout"
+    assert story(await ledger.events(waiting)) == ["RunQueued"]
+    assert not executor.begun
+
+
+@pytest.mark.parametrize(
+    ("mute_s", "begun", "epoch"),
+    [(30, ["C", "G/A", "G/B"], 1), (1, ["C", "G/A", "G/B", "G/B"], 2)],
+)
+async def test_what_ends_while_postgres_is_away_is_reported_when_it_is_back(
+    own_cluster: OwnCluster,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    mute_s: float,
+    begun: list[str],
+    epoch: int,
+) -> None:
+    """Only what a worker had to stop, because it was mute for too long, is run again."""
+    await migrate_all(own_cluster.url)
+    gates = {"A": Gate(), "B": Gate()}
+    executor = Scripted(**gates)
+    async with open_ledger(own_cluster.url, tmp_path) as ledger:
+        await ledger.register({"G": {"type": "group", "tasks": ["A", "B"]}}, "C")
+        async with working(ledger, executor, pace=Pace(beat_s=0.1, mute_s=mute_s)):
+            run_id = await ledger.start()
+            for gate in gates.values():
+                await gate.passed_by()
+            await asyncio.to_thread(own_cluster.kill)
+            gates["A"].open()
+            async with asyncio.timeout(30):
+                while "a report waits" not in caplog.text:  # noqa: ASYNC110 - logs wake nobody
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(own_cluster.start)
+            gates["B"].open()
+            state = await ledger.ended(run_id)
+    assert (state.status, state.epoch) == ("succeeded", epoch)
+    assert sorted(work.task.path for work in executor.begun) == begun
+    assert executor.arguments()["C"] == (["A's", "B's"],)
