@@ -1,11 +1,11 @@
-"""Takes all the appends that wait, together: one statement in flight, the next one gathers."""
+"""Takes all the appends that wait, together: while statements are in flight, the next gathers."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +24,12 @@ RETRY_S: Final = 3.0
 ENSURE_EVERY: Final = 1_000_000
 """Positions after which a process asks for partitions ahead; the first commit asks too."""
 
+LANES: Final = 2
+"""Statements in flight: the database works on one while this process reads the other's answers."""
+
+HALVED: Final = 64
+"""Requests from which on a batch leaves half to the other lane, or all callers would be in one."""
+
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
 
@@ -35,13 +41,18 @@ class _Waiting:
     events: int
     size_bytes: int
 
+    @property
+    def streams(self) -> Iterator[tuple[str, str]]:
+        return ((self.request.tenant, part.stream) for part in self.request.streams)
+
 
 class Batcher:
     """Groups the appends of a process: whatever waits goes into one statement, without delay.
 
-    Requests are appended in the order in which they came, those of one stream may follow each other
-    in one batch. At most ``max_waiting`` wait; a batch has at most ``max_events`` events and
-    ``max_bytes`` bytes of bodies and metadata, or is one request.
+    Requests of one stream are appended in the order in which they came, and may follow each other
+    in one batch; two statements in flight never share a stream. At most ``max_waiting`` wait. A
+    batch has at most ``max_events`` events and ``max_bytes`` bytes of bodies and metadata, or it is
+    one request.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class Batcher:
         self._max_bytes = max_bytes
         self._max_waiting = max_waiting
         self._waiting: deque[_Waiting] = deque()
+        self._flying: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self._closing = False
         self._runner: asyncio.Task[object] | None = None
@@ -64,7 +76,7 @@ class Batcher:
         self._ensure_at = 0
 
     def on_commit(self, callback: OnCommit) -> None:
-        """Call back after each commit of this process, before anybody else can know of it."""
+        """Call back after each commit of this process; the later of two commits may be first."""
         self._callbacks.append(callback)
 
     async def append(self, request: AppendRequest) -> Appended:
@@ -94,14 +106,12 @@ class Batcher:
     async def run(self) -> None:
         """Write what waits until `close`; to be supervised, and started again if it fails."""
         self._runner = asyncio.current_task()
-        while True:
-            if batch := self._take():
-                await self._write(batch)
-            elif self._closing:
-                return
-            else:
-                self._wake.clear()
-                await self._wake.wait()
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(LANES):
+                    lanes.create_task(self._run_lane())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
 
     async def close(self) -> None:
         """Take no more, write what waits, and end `run`."""
@@ -111,14 +121,36 @@ class Batcher:
             await asyncio.wait([self._runner])
         self._fail_waiting(LogUnavailable("this process has stopped"))
 
+    async def _run_lane(self) -> None:
+        while True:
+            if batch := self._take():
+                await self._fly(batch)
+            elif self._closing and not self._waiting:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _fly(self, batch: Sequence[_Waiting]) -> None:
+        streams = {stream for waiting in batch for stream in waiting.streams}
+        self._flying |= streams
+        try:
+            await self._write(batch)
+        finally:
+            self._flying -= streams
+            self._wake.set()
+
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         events = size_bytes = 0
-        while self._waiting:
+        halved = not self._flying and len(self._waiting) >= HALVED
+        most = len(self._waiting) // 2 if halved else len(self._waiting)
+        while self._waiting and len(batch) < most:
             first = self._waiting[0]
             events += first.events
             size_bytes += first.size_bytes
-            if batch and (events > self._max_events or size_bytes > self._max_bytes):
+            full = events > self._max_events or size_bytes > self._max_bytes
+            if (batch and full) or not self._flying.isdisjoint(first.streams):
                 break
             self._waiting.popleft()
             if not first.answer.done():

@@ -35,9 +35,33 @@ def batch_sizes(answers):
 
 
 async def test_all_that_waits_goes_into_one_statement(batcher):
-    answers = await appended(batcher, [request(f"s{n}", 0) for n in range(100)])
-    assert list(batch_sizes(answers)) == [100]
-    assert [answer.first_position for answer in answers] == list(range(1, 101))
+    answers = await appended(batcher, [request(f"s{n}", 0) for n in range(50)])
+    assert list(batch_sizes(answers)) == [50]
+    assert [answer.first_position for answer in answers] == list(range(1, 51))
+
+
+async def test_many_that_wait_go_into_two_statements_that_fly_together(batcher, owner):
+    async with owner.transaction():
+        await owner.execute("select from log.head for update")
+        waiting = asyncio.ensure_future(
+            appended(batcher, [request(f"s{n}", 0) for n in range(100)])
+        )
+        await until(lambda: blocked(owner, 2))
+    assert list(batch_sizes(await waiting)) == [50, 50]
+
+
+async def test_two_statements_in_flight_never_share_a_stream(batcher, owner):
+    async with owner.transaction():
+        await owner.execute("select from log.head for update")
+        first = asyncio.ensure_future(batcher.append(request("s", 0)))
+        await until(lambda: blocked(owner, 1))
+        second = asyncio.ensure_future(batcher.append(request("s", 1)))
+        other = asyncio.ensure_future(batcher.append(request("u", 0)))
+        await asyncio.sleep(0)
+        assert await blocked(owner, 1)
+    answers = await asyncio.gather(first, second, other)
+    assert [answer.first_position for answer in answers] == [1, 2, 3]
+    assert list(batch_sizes(answers)) == [1, 2]
 
 
 async def test_a_batch_has_at_most_so_many_events(log):
@@ -232,7 +256,7 @@ async def test_a_stopped_batcher_tells_those_in_flight_and_serves_the_rest_when_
         async with running(batcher.run()):
             flying = asyncio.ensure_future(batcher.append(request("s")))
             waiting = asyncio.ensure_future(batcher.append(request("s")))
-            await until(lambda: blocked(owner))
+            await until(lambda: blocked(owner, 1))
     with pytest.raises(LogUnavailable):
         await flying
     async with running(batcher.run()):
@@ -241,8 +265,9 @@ async def test_a_stopped_batcher_tells_those_in_flight_and_serves_the_rest_when_
     assert answer.last_position == await log.head()
 
 
-async def blocked(owner) -> bool:
-    return await owner.fetchval(
-        "select exists (select from pg_stat_activity"
-        " where datname = current_database() and wait_event_type = 'Lock')"
+async def blocked(owner, count) -> bool:
+    await owner.execute("select pg_stat_clear_snapshot()")  # else a transaction sees the first look
+    return count == await owner.fetchval(
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
     )
