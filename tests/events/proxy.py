@@ -1,4 +1,4 @@
-"""A door in front of the database that can slam shut after the server has answered."""
+"""A door in front of the database that slams shut on the answer to a marked question."""
 
 import asyncio
 import contextlib
@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+NOTHING = b"\x00nothing looks like this\x00"
+
 
 class Proxy:
-    def __init__(self, url: str, folder: Path) -> None:
+    """Swallows the answer to what first contains ``mark``, and cuts that connection."""
+
+    def __init__(self, url: str, folder: Path, mark: bytes) -> None:
+        self._mark = mark
         self._parts = urlsplit(url)
         self._query = {name: values[0] for name, values in parse_qs(self._parts.query).items()}
         self._folder = folder
         self._streams: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.slam_after_answer = False
-        """Swallow the next answer of the server and cut the connection."""
+        self.slammed = 0
+        """How many answers were swallowed."""
 
     @property
     def url(self) -> str:
@@ -39,8 +44,9 @@ class Proxy:
         self._tasks.add(asyncio.current_task())
         upstream, downstream = await self._open()
         self._streams |= {writer, downstream}
+        marked = asyncio.Event()
         await asyncio.gather(
-            self._pass(reader, downstream), self._pass(upstream, writer, answers=True)
+            self._ask(reader, downstream, marked), self._answer(upstream, writer, marked)
         )
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -50,11 +56,21 @@ class Proxy:
             return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         return await asyncio.open_connection(host, port)
 
-    async def _pass(self, reader, writer, *, answers: bool = False) -> None:
+    async def _ask(self, reader, writer, marked: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                if answers and self.slam_after_answer:
-                    self.slam_after_answer = False
+                if self._mark in data:
+                    self._mark = NOTHING  # the repeat passes
+                    marked.set()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, reader, writer, marked: asyncio.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if marked.is_set():
+                    self.slammed += 1
                     break
                 writer.write(data)
                 await writer.drain()

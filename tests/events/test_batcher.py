@@ -175,17 +175,18 @@ async def test_the_same_request_from_fifty_callers_over_cut_connections_is_store
 @pytest.mark.parametrize("key", ["", "k"], ids=["by event id", "by key"])
 async def test_an_append_whose_answer_was_lost_is_found_again(database_url, log, key):
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with Proxy(database_url, Path(folder)).running() as proxy:
+        async with Proxy(database_url, Path(folder), b"LOST").running() as proxy:
             pool = await connect_pool(proxy.url)
             batcher = Batcher(Log(pool))
             told = []
             batcher.on_commit(told.extend)
+            lost = [request("s", 1, key=key, text="LOST"), request("u", 0, 2)]
             async with running(batcher.run()):
                 await batcher.append(request("s", 0))
-                proxy.slam_after_answer = True
-                answers = await appended(batcher, [request("s", 1, key=key), request("u", 0, 2)])
+                answers = await appended(batcher, lost)
                 await batcher.close()
             await pool.close()
+    assert proxy.slammed == 1
     assert [answer.duplicate for answer in answers] == [False, False]
     assert [event.position for answer in answers for event in answer.events] == [2, 3, 4]
     assert told == await log.read(0, 10)
@@ -194,15 +195,14 @@ async def test_an_append_whose_answer_was_lost_is_found_again(database_url, log,
 async def test_a_repeat_by_somebody_else_stays_a_duplicate_over_a_lost_answer(database_url, log):
     await log.append([request("s", 0, key="k")])
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with Proxy(database_url, Path(folder)).running() as proxy:
+        async with Proxy(database_url, Path(folder), b"LOST").running() as proxy:
             pool = await connect_pool(proxy.url)
             batcher = Batcher(Log(pool))
             async with running(batcher.run()):
-                await batcher.append(request("u", 0))
-                proxy.slam_after_answer = True
-                answer = await batcher.append(request("s", 0, key="k"))
+                answer = await batcher.append(request("s", 0, key="k", text="LOST"))
                 await batcher.close()
             await pool.close()
+    assert proxy.slammed == 1
     assert (answer.first_position, answer.duplicate) == (1, True)
 
 

@@ -42,6 +42,15 @@ def multi_stream(number: int) -> AppendRequest:
     return AppendRequest("t", tuple(parts))
 
 
+@pytest.fixture
+async def two_pools(database_url):
+    """What two processes would have."""
+    pools = [await connect_pool(database_url, max_size=4) for _ in range(2)]
+    yield pools
+    for pool in pools:
+        pool.terminate()
+
+
 async def supervised(work):
     """Start a loop again when its connection was cut, as the service does."""
     while True:
@@ -72,10 +81,9 @@ async def roll_back(url: str) -> None:
 
 
 async def test_sixteen_writers_under_fire_beside_four_readers_make_one_dense_order(
-    database_url, owner
+    database_url, two_pools, owner
 ):
-    pools = [await connect_pool(database_url, max_size=4) for _ in range(2)]
-    logs = [Log(pool) for pool in pools]
+    logs = [Log(pool) for pool in two_pools]
     batchers = [Batcher(log, max_events=20) for log in logs]
     feeds = [Feed(log, database_url, window=50) for log in logs]
     batchers[0].on_commit(feeds[0].wake)
@@ -112,8 +120,6 @@ async def test_sixteen_writers_under_fire_beside_four_readers_make_one_dense_ord
     assert kept == stored
     assert {row["type"] for row in rows} == {"RunStarted"}
     assert_versions_follow_positions(rows)
-    for pool in pools:
-        await pool.close()
 
 
 async def reached(seen, head) -> bool:
