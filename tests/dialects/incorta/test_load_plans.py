@@ -97,14 +97,14 @@ def test_every_role_may_read(get, run_in, role):
 
 
 def test_plan_executes_once_at_a_time_and_again_when_it_has_ended(server, queued):
-    call = VENDOR.sign(VENDOR.start(queued("suite.OTHER")), server.keys["operator"])
+    call = VENDOR.sign(VENDOR.start(queued("suite.ONCE")), server.keys["operator"])
     first = server.ask(call)
     assert first.status == 200
     second = server.ask(call)
     assert (second.status, second.json["message"][:13]) == (400, "INC_05290501:")
-    run = server.newest("suite.OTHER")
+    run = server.newest("suite.ONCE")
     assert run["run_number"] == first.json["loadPlanExecutionId"]
     server.cancel(run, force=True)
     third = server.ask(call)
     assert third.status == 200
-    server.cancel(server.newest("suite.OTHER"), force=True)
+    server.cancel(server.newest("suite.ONCE"), force=True)
