@@ -6,14 +6,16 @@ from service.api import log, runs
 from service.auth.principal import Right
 from service.http.dialect import Route
 
+RUN = "/v1/runs/{run_id:[^/]+}"
+
 ROUTES = (
     Route("POST", "/v1/runs", runs.start, Right.START),
     Route("GET", "/v1/runs", runs.listed),
-    Route("GET", "/v1/runs/{run_id}", runs.read),
-    Route("POST", "/v1/runs/{run_id}/cancel", runs.cancel, Right.CANCEL),
-    Route("POST", "/v1/runs/{run_id}/retry", runs.retry, Right.START),
-    Route("GET", "/v1/runs/{run_id}/events", log.history),
-    Route("POST", "/v1/runs/{run_id}/events", runs.report, Right.REPORT),
+    Route("GET", RUN, runs.read),
+    Route("POST", RUN + "/cancel", runs.cancel, Right.CANCEL),
+    Route("POST", RUN + "/retry", runs.retry, Right.START),
+    Route("GET", RUN + "/events", log.history),
+    Route("POST", RUN + "/events", runs.report, Right.REPORT),
     Route("GET", "/v1/flows", log.flows),
     Route("GET", "/v1/events", log.events),
     Route("GET", "/v1/projections", log.projections, Right.ADMINISTER),

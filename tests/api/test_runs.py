@@ -1,0 +1,207 @@
+"""Runs of /v1: what a start, a look, a cancel and a retry answer."""
+
+import re
+from uuid import UUID, uuid4
+
+import pytest
+
+RUN = {
+    "run_id", "run_number", "flow", "tenant", "status", "failing", "trigger", "started_by",
+    "created_at", "started_at", "ended_at", "attempt", "retry_of", "root_run", "payload",
+    "comment", "warnings", "error", "tasks", "position", "vendor_ids",
+}  # fmt: skip
+VENDOR_IDS = {
+    "etlworks": {"flowId", "auditId", "messageId"},
+    "invision": {"dataflowId", "runId"},
+    "director": {"id"},
+    "naver": {"workflowId", "jobExecutionId"},
+    "incorta": {"executionId", "loadPlanName"},
+}
+TASK = {
+    "task_id", "path", "key", "previous", "hook", "status", "attempt", "started_at", "ended_at",
+    "result", "warnings", "metrics", "error", "log",
+}  # fmt: skip
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def test_a_start_answers_with_the_run_as_it_can_be_read(server, api):
+    answer = api.ask(
+        "POST", "/v1/runs", {"flow": "suite.ORDERS", "payload": {"day": 1}, "comment": "why"}
+    )
+    run = answer.json
+    assert answer.status == 201
+    assert answer.headers["Location"] == f"/v1/runs/{run['run_id']}"
+    assert int(answer.headers["Flowledger-Position"]) == run["position"]
+    assert api.get(answer.headers["Location"]) == run
+
+
+def test_a_run_shows_every_field_and_the_ids_of_all_five_vendors(api):
+    run = api.start(payload={"day": 1}, comment="why")
+    assert run.keys() == RUN
+    assert {vendor: ids.keys() for vendor, ids in run["vendor_ids"].items()} == VENDOR_IDS
+    assert all(task.keys() == TASK for task in run["tasks"])
+    assert MOMENT.fullmatch(run["created_at"])
+    assert {name: run[name] for name in RUN - VARYING} == {
+        "flow": {"fullname": "suite.ORDERS", "version": 1},
+        "tenant": "default",
+        "status": "queued",
+        "failing": False,
+        "trigger": "on_demand",
+        "started_by": "operator",
+        "started_at": None,
+        "ended_at": None,
+        "attempt": 1,
+        "retry_of": None,
+        "payload": {"day": 1},
+        "comment": "why",
+        "warnings": [],
+        "error": None,
+    }
+    assert run["root_run"] == run["run_id"] == str(UUID(run["run_id"]))
+
+
+VARYING = {"run_id", "run_number", "created_at", "root_run", "tasks", "position", "vendor_ids"}
+
+
+def test_a_run_that_failed_says_of_which_task_and_statement(server, api):
+    run = server.brought_to("failed")
+    shown = api.get(f"/v1/runs/{run['run_id']}")
+    assert shown["status"] == "failed"
+    assert shown["error"] == {
+        "task": "BOTH/ORDERS",
+        "reason": "error",
+        "exception": "no such table: ordrs",
+        "traceback": None,
+        "statement": "insert into stage_orders\nselect *\nfrom ordrs",
+        "line": 3,
+    }
+    assert MOMENT.fullmatch(shown["started_at"])
+    assert MOMENT.fullmatch(shown["ended_at"])
+
+
+def test_a_run_is_found_by_its_id_in_capitals_too(api):
+    run = api.start()
+    assert api.get(f"/v1/runs/{run['run_id'].upper()}")["run_id"] == run["run_id"]
+
+
+def test_null_and_absent_are_the_same_comment(api):
+    assert api.start(comment=None)["comment"] is None
+
+
+def test_head_answers_like_get_without_a_body(api):
+    answer = api.ask("HEAD", "/v1/runs")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+# Idempotency
+
+
+def repeat(api, body, key, target="/v1/runs"):
+    return api.ask("POST", target, body, Idempotency_Key=key)
+
+
+def test_a_repeated_start_answers_with_the_same_run_as_it_stands_now(server, api):
+    key, body = str(uuid4()), {"flow": "suite.ORDERS"}
+    first = repeat(api, body, key)
+    server.report(first.json, [("TaskStarted", "BOTH/ORDERS", {})])
+    second = repeat(api, body, key)
+    assert (first.status, second.status) == (201, 201)
+    assert second.json == api.get(f"/v1/runs/{first.json['run_id']}")
+    assert (first.json["status"], second.json["status"]) == ("queued", "running")
+    assert first.headers["Location"] == second.headers["Location"]
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_start_that_differs_under_a_used_key_is_refused(api, problem):
+    key = str(uuid4())
+    repeat(api, {"flow": "suite.ORDERS"}, key)
+    for body in ({"flow": "suite.OTHER"}, {"flow": "suite.ORDERS", "payload": {"x": 1}}):
+        assert problem(repeat(api, body, key), 422) == "key-reused"
+
+
+def test_members_in_another_order_are_the_same_start(api):
+    key = str(uuid4())
+    first = repeat(api, b'{"flow": "suite.ORDERS", "payload": {"a": 1, "b": 2}}', key)
+    again = repeat(api, b'{"payload": {"b": 2, "a": 1}, "flow": "suite.ORDERS"}', key)
+    assert again.json["run_id"] == first.json["run_id"]
+
+
+def test_a_key_is_of_its_tenant_alone(api):
+    key, body = str(uuid4()), {"flow": "suite.ORDERS"}
+    repeat(api, body, key)
+    theirs = api.ask("POST", "/v1/runs", body, key="stranger", Idempotency_Key=key)
+    assert theirs.status == 404
+
+
+def test_a_repeated_retry_makes_one_run(api):
+    run, key = api.start(), str(uuid4())
+    target = f"/v1/runs/{run['run_id']}/retry"
+    first, second = (repeat(api, None, key, target) for _ in range(2))
+    assert first.json["run_id"] == second.json["run_id"] != run["run_id"]
+    assert second.headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 201, "caf\xe9", "a\tb"])
+def test_a_malformed_key_is_refused(api, problem, untouched, key):
+    assert problem(repeat(api, {"flow": "suite.ORDERS"}, key), 400) == "bad-request"
+
+
+# Cancel
+
+
+def cancel(api, run, body=None):
+    return api.ask("POST", f"/v1/runs/{run['run_id']}/cancel", body)
+
+
+def test_a_cancelled_run_shows_so(server, api):
+    run = server.brought_to("running")
+    answer = cancel(api, run)
+    assert (answer.status, answer.json["status"]) == (200, "cancelling")
+    assert int(answer.headers["Flowledger-Position"]) == answer.json["position"]
+
+
+def test_force_does_not_wait_for_running_tasks(server, api):
+    run = server.brought_to("running")
+    assert cancel(api, run, {"force": True}).json["status"] == "cancelled"
+
+
+def test_force_goes_on_where_a_cancel_waits(server, api):
+    run = server.brought_to("cancelling")
+    assert cancel(api, run, {"force": True}).json["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["succeeded", "warned", "failed", "cancelled"])
+def test_cancelling_an_ended_run_changes_nothing_and_is_recorded(server, api, problem, state):
+    run = server.brought_to(state)
+    assert problem(cancel(api, run), 409) == "run-ended"
+    last = api.events_of(run)[-1]
+    assert (last["type"], last["actor"]) == ("ReportRefused", "operator")
+    assert api.get(f"/v1/runs/{run['run_id']}")["status"] == state
+
+
+# Retry
+
+
+@pytest.mark.parametrize("state", ["running", "succeeded", "failed", "cancelled"])
+def test_a_retry_is_a_new_run_in_the_chain(server, api, state):
+    first = server.brought_to(state)
+    answer = api.ask("POST", f"/v1/runs/{first['run_id']}/retry")
+    second = answer.json
+    third = api.ask("POST", f"/v1/runs/{second['run_id']}/retry").json
+    assert answer.status == 201
+    assert answer.headers["Location"] == f"/v1/runs/{second['run_id']}"
+    assert [run["attempt"] for run in (first, second, third)] == [1, 2, 3]
+    assert [run["retry_of"] for run in (second, third)] == [first["run_id"], second["run_id"]]
+    assert {run["root_run"] for run in (first, second, third)} == {first["run_id"]}
+    assert (second["status"], second["trigger"]) == ("queued", "retry")
+    assert second["payload"] == first["payload"]
+
+
+def test_an_exclusive_flow_takes_one_run_at_a_time(server, api, problem):
+    run = api.start("suite.EXCLUSIVE")
+    busy = api.ask("POST", "/v1/runs", {"flow": "suite.EXCLUSIVE"})
+    assert problem(busy, 409) == "flow-busy"
+    cancel(api, run, {"force": True})
+    again = api.start("suite.EXCLUSIVE")
+    cancel(api, again, {"force": True})
