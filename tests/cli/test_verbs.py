@@ -1,0 +1,170 @@
+"""Every verb does its work beside the others, and says in one line why it does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SECRET_KEY, program
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
+PARTS = {
+    "key_id",
+    "tenant",
+    "role",
+    "token",
+    "username",
+    "password",
+    "access_key",
+    "secret_key",
+}
+
+
+def good(done):
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(done):
+    """The one line on standard error that says why."""
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def create(verb, name="ops", role="operator"):
+    return json.loads(
+        good(verb("keys", "create", "--tenant", "t", "--role", role, "--name", name, "--json"))
+    )
+
+
+def test_a_new_key_prints_all_its_parts_and_never_again(verb):
+    key = create(verb, "once")
+    assert key.keys() == PARTS
+    listed = good(verb("keys", "list", "--json"))
+    assert key["key_id"] in listed
+    for secret in ("token", "password", "secret_key"):
+        assert key[secret] not in listed
+
+
+def test_an_alias_of_a_role_is_the_role(verb):
+    assert create(verb, "old word", "executer")["role"] == "operator"
+
+
+def test_a_revoked_key_is_listed_as_revoked(verb):
+    key = create(verb, "leaver")
+    good(verb("keys", "revoke", key["key_id"], "--yes"))
+    (row,) = [
+        row
+        for row in json.loads(good(verb("keys", "list", "--tenant", "t", "--json")))
+        if row["key_id"] == key["key_id"]
+    ]
+    assert row["state"] == "revoked"
+
+
+def test_revoking_asks_first(verb):
+    key = create(verb, "asked")
+    done = verb("keys", "revoke", key["key_id"])
+    assert done.returncode == 1
+    assert "Revoke key" in done.stdout + done.stderr
+    assert key["key_id"] in good(verb("keys", "list"))
+
+
+def test_an_unknown_key_is_named(verb):
+    assert "no key nobody" in refused(verb("keys", "revoke", "nobody", "--yes"))
+
+
+def test_a_dry_run_says_what_a_load_would_do_and_does_nothing(verb):
+    said = good(verb("flows", "load", str(EXAMPLES), "--tenant", "dry", "--dry-run"))
+    assert "add example.ETL (version 1)" in said
+    assert "dry run" in said
+    assert json.loads(good(verb("flows", "list", "--tenant", "dry", "--json"))) == []
+
+
+def test_a_load_says_what_it_adds_and_a_second_changes_nothing(verb):
+    assert "add example.ETL" in good(verb("flows", "load", str(EXAMPLES), "--tenant", "twice"))
+    again = good(verb("flows", "load", str(EXAMPLES), "--tenant", "twice"))
+    assert "add" not in again
+    assert "unchanged" in again
+
+
+def test_every_flow_is_listed_with_every_vendors_ids(verb):
+    good(verb("flows", "load", str(EXAMPLES), "--tenant", "ids"))
+    flows = json.loads(good(verb("flows", "list", "--tenant", "ids", "--json")))
+    assert "example.EXTERNAL" in {flow["fullname"] for flow in flows}
+    for flow in flows:
+        assert {"etlworks", "invision", "naver", "incorta"} <= flow["vendor_ids"].keys()
+
+
+def test_a_broken_file_is_refused_by_line_and_nothing_of_it_registered(verb, tmp_path):
+    file = tmp_path / "flows.yaml"
+    file.write_text("good.ONE:\n  executor: external\n  tasks: [A]\nnodot:\n  tasks: [A]\n")
+    done = verb("flows", "load", str(file), "--tenant", "broken")
+    assert done.returncode == 1
+    assert f"{file}:4:" in done.stderr
+    assert json.loads(good(verb("flows", "list", "--tenant", "broken", "--json"))) == []
+
+
+def test_events_are_tailed_as_ndjson_and_shown_alone(verb):
+    create(verb, "seen")
+    lines = good(verb("events", "tail", "--after", "0", "--no-follow", "--json")).splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [event["position"] for event in events] == list(range(1, len(events) + 1))
+    assert json.loads(good(verb("events", "show", "1"))) == events[0]
+
+
+def test_an_event_beyond_the_head_is_refused_with_the_head(verb):
+    assert "position" in refused(verb("events", "show", "999999"))
+
+
+def test_the_read_models_are_listed_with_their_lag(verb):
+    rows = json.loads(good(verb("projections", "list", "--json")))
+    names = {"dispatch", "executions", "listings", "load_plans", "workflows"}
+    assert {row["name"] for row in rows} == names
+    assert all({"position", "head", "lag_events", "lag_s", "state"} <= row.keys() for row in rows)
+
+
+def test_the_openapi_document_is_the_committed_one(verb):
+    assert good(verb("openapi")) == OPENAPI.read_text()
+
+
+def test_migrating_again_does_nothing(verb):
+    assert good(verb("migrate")) == "nothing to do\n"
+
+
+def test_a_database_without_a_ledger_says_to_migrate(empty_database_url):
+    verb = program(FLOWLEDGER_DATABASE_URL=empty_database_url, FLOWLEDGER_SECRET_KEY=SECRET_KEY)
+    for arguments in (("keys", "list"), ("flows", "list"), ("serve",), ("events", "show", "1")):
+        assert "migrate" in refused(verb(*arguments))
+
+
+@pytest.mark.parametrize("arguments", [("keys", "list"), ("serve",), ("migrate",)])
+def test_a_server_that_is_away_is_named_in_one_line(arguments):
+    verb = program(
+        FLOWLEDGER_DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/none",
+        FLOWLEDGER_SECRET_KEY=SECRET_KEY,
+    )
+    line = refused(verb(*arguments))
+    assert "FLOWLEDGER_DATABASE_URL" in line
+    assert "secret" not in line
+
+
+def test_a_wrong_setting_names_itself(ledger_url):
+    verb = program(FLOWLEDGER_DATABASE_URL=ledger_url, FLOWLEDGER_PORT="eighty")
+    assert "FLOWLEDGER_PORT" in refused(verb("serve"))
+
+
+def test_work_needs_a_folder_of_flows(verb):
+    assert "FLOWLEDGER_FLOWS" in refused(verb("work"))
+
+
+def test_an_unknown_verb_is_a_usage_error(verb):
+    assert verb("fly").returncode == 2
+
+
+def test_a_missing_file_is_named(verb):
+    assert "/no/such/file" in refused(verb("flows", "load", "/no/such/file"))
