@@ -133,6 +133,28 @@ async def test_commits_are_told_with_their_events_in_order(batcher, log):
     assert told == await log.read(0, 10)
 
 
+async def test_a_caller_that_leaves_in_flight_does_not_disturb_the_others(batcher, log, owner):
+    async with owner.transaction():
+        await owner.execute("select from log.head for update")
+        gone, stays = (asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2))
+        await until(lambda: blocked(owner, 1))
+        gone.cancel()
+    assert (await stays).first_position == 2
+    assert await log.head() == 2
+
+
+async def test_a_follower_that_fails_ends_the_run_and_is_named_after_all_are_answered(log):
+    def fail(events):
+        raise ZeroDivisionError
+
+    batcher = Batcher(log)
+    batcher.on_commit(fail)
+    run = asyncio.ensure_future(batcher.run())
+    assert (await batcher.append(request("s"))).first_position == 1
+    with pytest.raises(ZeroDivisionError):
+        await run
+
+
 async def test_what_only_the_database_refuses_fails_alone(batcher, owner):
     await owner.execute(
         "create function pg_temp.poison() returns trigger language plpgsql as"

@@ -85,6 +85,24 @@ async def test_two_migrations_at_once_follow_each_other(empty_database_url):
     assert sorted(map(len, done)) == [0, 0, 0, len(list(MIGRATIONS.glob("*.sql")))]
 
 
+async def test_databases_of_one_new_server_are_migrated_at_the_same_time(own_cluster):
+    """The role belongs to all of them: whoever makes it first must not fail the others."""
+    administrator = await connect(own_cluster.url, role=None)
+    names = [f"ledger{number}" for number in range(4)]
+    for name in names:
+        await administrator.execute(f"create database {name}")
+    await administrator.close()
+    urls = [urlsplit(own_cluster.url)._replace(path=f"/{name}").geturl() for name in names]
+    done = await asyncio.gather(*(migrate(url) for url in urls))
+    assert all(done)
+
+
+async def test_a_server_that_is_too_old_is_refused(empty_database_url, monkeypatch):
+    monkeypatch.setattr("events.migrate.OLDEST_POSTGRES", 99)
+    with pytest.raises(MigrationRefused, match="Postgres 99 or newer is needed"):
+        await migrate(empty_database_url)
+
+
 def room(folder: Path, **files: str) -> Path:
     migrations = folder / "garden" / "sql" / "migrations"
     migrations.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,44 @@
+"""The examples in the docstrings are true, and each error says what it knows."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import events
+from events.errors import (
+    IdempotencyMismatch,
+    LogBusy,
+    LogUnavailable,
+    MissingPositions,
+    UnknownEventTypes,
+    VersionConflict,
+)
+
+MODULES = [module.name for module in pkgutil.iter_modules(events.__path__)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_are_true(name):
+    module = importlib.import_module(f"events.{name}")
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (LogBusy(), "Too many appends wait already; try again later."),
+        (LogUnavailable("gone"), "gone"),
+        (VersionConflict("t", "s", 1, 2), "stream 's' is at version 2, expected 1"),
+        (IdempotencyMismatch("t", "k"), "idempotency key 'k' was used for a different request"),
+        (MissingPositions(3, 5), "expected position 3, the log returned 5"),
+        (UnknownEventTypes(["New", "Newer"]), "unknown event types: New, Newer"),
+    ],
+)
+def test_an_error_says_what_it_knows(error, text):
+    assert str(error) == text
+
+
+def test_the_package_named_events_is_ours():
+    assert events.__doc__.startswith("The log: an append-only")
