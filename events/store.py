@@ -13,7 +13,7 @@ from events.batch import Answer, Batch, check, event_of, without_repeats
 from events.database import load, translate
 from events.envelope import AppendRequest, Event, Position, Version
 from events.errors import InvalidEvent, MissingPositions
-from events.types import EVERY_TENANT
+from events.types import CATALOGUE_STREAM, EVERY_TENANT
 
 STATEMENT_TIMEOUT_S: Final = 30.0
 """Seconds that an append or a read may take before the log counts as unavailable."""
@@ -134,8 +134,8 @@ class Log:
         return position
 
     async def tenants(self) -> list[str]:
-        """Name every tenant that has a stream, in the order of their bytes."""
-        return [row[0] for row in await self._fetch("tenants")]
+        """Name every tenant that has a catalogue of flows, in the order of their bytes."""
+        return [row[0] for row in await self._fetch("tenants", CATALOGUE_STREAM)]
 
     async def find_key(self, tenant: str, key: str) -> KnownKey | None:
         """Find what an idempotency key was answered with."""

@@ -16,6 +16,7 @@ STATEMENTS = {
     "read_stream": (["text", "text", "bigint", "bigint", "bigint"], "'t', 's7', 0, 100, null"),
     "read_streams": (["text[]", "text[]", "bigint"], "'{t,t}', '{s7,s8}', null"),
     "find_key": (["text", "text"], "'t', 'k7'"),
+    "tenants": (["text"], "'s7'"),
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 from events.envelope import AppendRequest, StreamAppend
 from events.errors import MissingPositions
 from events.store import SCAN
+from events.types import CATALOGUE_STREAM
 from tests.events.making import event, request
 
 
@@ -76,6 +77,12 @@ async def test_a_page_moves_on_over_what_does_not_match_but_never_beyond_the_hea
 async def test_a_page_looks_through_a_bounded_range(log, owner):
     await owner.execute("update log.head set position = $1", SCAN + 10)
     assert await log.read_page(0, 10, "nobody") == ([], SCAN)
+
+
+async def test_the_tenants_with_a_catalogue_are_named_in_order(log):
+    await log.append([request(CATALOGUE_STREAM, tenant=tenant) for tenant in ("u", "b", "\xe9")])
+    await log.append([request("s", tenant="without"), request(CATALOGUE_STREAM, tenant="u")])
+    assert await log.tenants() == ["b", "u", "\xe9"]
 
 
 async def test_a_stream_in_two_partitions_is_read_whole(log, owner):
