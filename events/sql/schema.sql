@@ -73,7 +73,8 @@ create function log.refuse() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-    raise exception 'the log is append-only: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
+    raise exception 'the log is append-only: % on %.% is refused',
+        tg_op, tg_table_schema, tg_table_name
         using errcode = 'restrict_violation';
 end
 $$;
@@ -111,10 +112,14 @@ begin
         continue when to_regclass('log.' || name) is not null;
         execute format('create table log.%I (like log.events including comments)', name);
         execute format('create unique index on log.%I (stream, tenant, version)', name);
-        execute format('create trigger refuse_statement before update or delete or truncate on log.%I'
-            ' for each statement execute function log.refuse()', name);
-        execute format('alter table log.events attach partition log.%I for values from (%s) to (%s)',
-            name, greatest(part * size, 1), (part + 1) * size);
+        execute format(
+            'create trigger refuse_statement before update or delete or truncate on log.%I'
+            ' for each statement execute function log.refuse()', name
+        );
+        execute format(
+            'alter table log.events attach partition log.%I for values from (%s) to (%s)',
+            name, greatest(part * size, 1), (part + 1) * size
+        );
         made := made + 1;
     end loop;
     return made;
@@ -122,7 +127,7 @@ end
 $$;
 
 comment on function log.ensure_partitions() is
-    'Makes the partition in use and the two ahead where they are missing; returns how many it made.';
+    'Makes the partition in use and the two ahead where missing; returns how many it made.';
 
 
 -- The leaf, version 1: what is hashed of an event (docs/leaf.md). Never changed; a version 2 would
@@ -167,10 +172,10 @@ return sha256(
 
 -- The append: judges and inserts a whole batch under the lock of the counter row.
 --
--- A request writes one or more streams. The batch comes as arrays, numbered from 1: its requests; the
--- streams they name, each once; the parts of the requests (request, stream, what is expected of it);
--- the events, each with its part. Parts are in the order of their requests, events in that of their
--- parts. What is expected: an exact version, -1 any, -2 that the stream exists.
+-- A request writes one or more streams. The batch comes as arrays, numbered from 1: its requests;
+-- the streams they name, each once; the parts of the requests (request, stream, what is expected of
+-- it); the events, each with its part. Parts are in the order of their requests, events in that of
+-- their parts. What is expected: an exact version, -1 any, -2 that the stream exists.
 --
 -- The answers are arrays too. One for each request: outcome (appended, duplicate, conflict: at
 -- conflict_part, which stands at conflict_version; mismatch: the key was used for another request;
@@ -234,6 +239,7 @@ declare
     next_event integer := 1;
     from_part integer;
     stream integer;
+    size integer;
     actual bigint;
     expected bigint;
     part_event integer[];
@@ -264,8 +270,11 @@ begin
 
     -- Keys that were answered before.
     for known in
-        select r.n, r.fingerprint = i.fingerprint as same, i.first_position, i.last_position, i.recorded_at
-        from unnest(request_tenant, request_key, request_fingerprint) with ordinality as r (tenant, key, fingerprint, n)
+        select
+            r.n, r.fingerprint = i.fingerprint as same,
+            i.first_position, i.last_position, i.recorded_at
+        from unnest(request_tenant, request_key, request_fingerprint) with ordinality
+            as r (tenant, key, fingerprint, n)
         join log.idempotency i on i.tenant = r.tenant and i.key = r.key
         where r.key <> ''
     loop
@@ -277,16 +286,20 @@ begin
     end loop;
 
     -- Event ids that are in the log: the whole request, as it stands there, is a repeat of it.
-    if exists (select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id) then
+    if exists (
+        select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id
+    ) then
         for known in
             select
                 part_request[e.part] as n,
-                count(s.position) = count(*) and max(s.position - e.n) = min(s.position - e.n) as same,
+                count(s.position) = count(*)
+                    and max(s.position - e.n) = min(s.position - e.n) as same,
                 min(s.position) as first_position,
                 max(s.position) as last_position,
                 max(s.recorded_at) as recorded_at,
                 min(e.n) filter (where i.position is not null) as refused_event
-            from unnest(event_part, event_id, event_type, event_body) with ordinality as e (part, id, type, body, n)
+            from unnest(event_part, event_id, event_type, event_body) with ordinality
+                as e (part, id, type, body, n)
             left join log.event_ids i on i.event_id = e.id
             left join log.events s on s.position = i.position
                 and s.tenant = stream_tenant[part_stream[e.part]]
@@ -306,13 +319,15 @@ begin
     end if;
 
     select array_agg(
-        coalesce((select t.version from log.streams t where t.tenant = n.tenant and t.stream = n.stream), 0)
-        order by n.n
+        coalesce(
+            (select t.version from log.streams t where t.tenant = s.tenant and t.stream = s.stream),
+            0
+        )
+        order by s.n
     )
-    into strict stream_version
-    from unnest(stream_tenant, stream_name) with ordinality as n (tenant, stream, n);
-
-    stream_before := stream_version;
+    into strict stream_before
+    from unnest(stream_tenant, stream_name) with ordinality as s (tenant, stream, n);
+    stream_version := stream_before;
 
     -- One request after the other, each on the versions that those before it leave.
     recorded_at := greatest(clock_timestamp(), head.recorded_at);
@@ -343,14 +358,15 @@ begin
         for part in from_part .. next_part - 1 loop
             continue when part_event[part + 1] = part_event[part];
             stream := part_stream[part];
+            size := part_event[part + 1] - part_event[part];
             part_position[part] := next_position;
             part_version[part] := stream_version[stream] + 1;
-            stream_version[stream] := stream_version[stream] + part_event[part + 1] - part_event[part];
+            stream_version[stream] := stream_version[stream] + size;
             if stream_first[stream] is null then
                 stream_first[stream] := next_position;
                 written_streams := written_streams + 1;
             end if;
-            next_position := next_position + part_event[part + 1] - part_event[part];
+            next_position := next_position + size;
             stream_last[stream] := next_position - 1;
         end loop;
         last_position[request] := next_position - 1;
@@ -367,13 +383,19 @@ begin
 
     recorded_us := log.micros(recorded_at);
     with written as (
-        insert into log.events
+        insert into log.events (
+            position, tenant, stream, version, event_id, type, schema_version, body, metadata,
+            actor, correlation_id, causation_id, idempotency_key, occurred_at, recorded_at,
+            leaf_hash
+        )
         select
-            e.position, e.tenant, e.stream, e.version, e.id, e.type, e.schema_version, e.body, e.metadata,
-            e.actor, e.correlation_id, e.causation_id, e.key, e.occurred_at, recorded_at,
+            e.position, e.tenant, e.stream, e.version, e.id, e.type, e.schema_version, e.body,
+            e.metadata, e.actor, e.correlation_id, e.causation_id, e.key, e.occurred_at,
+            append.recorded_at,
             log.leaf_1(
-                e.position, e.version, recorded_us, log.micros(e.occurred_at), e.schema_version, e.tenant,
-                e.stream, e.id, e.type, e.actor, e.correlation_id, e.causation_id, e.key, e.metadata, e.body
+                e.position, e.version, recorded_us, log.micros(e.occurred_at), e.schema_version,
+                e.tenant, e.stream, e.id, e.type, e.actor, e.correlation_id, e.causation_id,
+                e.key, e.metadata, e.body
             )
         from (
             select
@@ -404,7 +426,8 @@ begin
     ), ids as (
         insert into log.event_ids (event_id, position) select event_id, position from written
     )
-    select count(*), array_agg(leaf_hash order by position) into strict inserted, leaf_hashes from written;
+    select count(*), array_agg(leaf_hash order by position) into strict inserted, leaf_hashes
+    from written;
     if inserted <> next_position - 1 - head.position then
         raise exception 'positions are not dense' using errcode = 'data_exception';
     end if;
@@ -439,10 +462,14 @@ begin
         end if;
     end if;
 
-    insert into log.idempotency (tenant, key, fingerprint, first_position, last_position, recorded_at)
-    select r.tenant, r.key, r.fingerprint, r.first_position, r.last_position, recorded_at
-    from unnest(request_tenant, request_key, request_fingerprint, outcome, first_position, last_position)
-        as r (tenant, key, fingerprint, outcome, first_position, last_position)
+    insert into log.idempotency (
+        tenant, key, fingerprint, first_position, last_position, recorded_at
+    )
+    select
+        r.tenant, r.key, r.fingerprint, r.first_position, r.last_position, append.recorded_at
+    from unnest(
+        request_tenant, request_key, request_fingerprint, outcome, first_position, last_position
+    ) as r (tenant, key, fingerprint, outcome, first_position, last_position)
     where r.outcome = 'appended' and r.key <> '';
 
     update log.head h set position = next_position - 1, recorded_at = append.recorded_at;
