@@ -118,7 +118,7 @@ def test_a_ledger_wide_administrator_works_in_the_tenant_it_names(api):
     assert api.ask("POST", path, key="administrator of all").json["status"] == "cancelling"
 
 
-@pytest.mark.parametrize("name", set(CALLS) - {"log", "projections"})
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"log", "projections"}))
 def test_a_ledger_wide_credential_must_name_the_tenant(api, problem, untouched, name):
     method, path, body = CALLS[name]
     answer = api.ask(method, path.format(run_id=uuid4()), body, key="administrator of all")
@@ -177,8 +177,8 @@ def test_an_unknown_address_is_not_found(api, problem, path):
         ("DELETE", "/v1/runs", "GET, HEAD, POST"),
         ("PUT", "/v1/events", "GET, HEAD"),
         ("POST", "/v1/flows", "GET, HEAD"),
-        ("GET", f"/v1/runs/{uuid4()}/cancel", "POST"),
-        ("PATCH", f"/v1/runs/{uuid4()}", "GET, HEAD"),
+        ("GET", "/v1/runs/01a20673-7961-794d-9823-d4e8e971e6bf/cancel", "POST"),
+        ("PATCH", "/v1/runs/01a20673-7961-794d-9823-d4e8e971e6bf", "GET, HEAD"),
         ("OPTIONS", "/v1/runs", "GET, HEAD, POST"),
     ],
 )
