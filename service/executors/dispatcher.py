@@ -26,10 +26,14 @@ from service.runs.queries import Queries
 MAX_CRASHES: Final = 3
 """A run that this worker failed to drive so often has failed."""
 
+LEFT_ALONE_S: Final = 60.0
+"""How long a worker leaves a run alone that the ledger cannot go on with."""
+
 LAST_WORD_S: Final = 5.0
 """How long a worker that stops may take to report what has ended already."""
 
 _AWAY: Final = (LogUnavailable, Unavailable)
+_REFUSED: Final = (LogError, ServiceError, ProjectionError)
 _log = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
@@ -59,7 +63,7 @@ class Dispatcher:
         self._drivers: dict[str, Driver] = {}
         self._driving: set[asyncio.Task[None]] = set()
         self._crashes: Counter[str] = Counter()
-        self._left_alone: set[str] = set()
+        self._left_alone: dict[str, float] = {}
         self._orphans: Sequence[Row] = ()
         self._routed: Position | None = None
         self._look = asyncio.Event()
@@ -180,7 +184,7 @@ class Dispatcher:
             return False
         except BaseException as error:
             del self._drivers[run_id]
-            if isinstance(error, _AWAY) or not isinstance(error, (LogError, ServiceError)):
+            if isinstance(error, _AWAY) or not isinstance(error, _REFUSED):
                 raise
             self._leave_alone(run_id, error)
             return False
@@ -212,12 +216,12 @@ class Dispatcher:
         data = {"reason": "error", "exception": kept.text(said)[: kept.MAX_EXCEPTION]}
         try:
             await self._submit(claim.report([Fact(str(uuid4()), types.RUN_FAILED, None, data)]))
-        except (LogError, ServiceError) as refusal:
+        except _REFUSED as refusal:
             self._leave_alone(claim.run_id, refusal)
 
     def _leave_alone(self, run_id: str, error: BaseException) -> None:
-        _log.error("worker %s leaves run %s alone: %s", self._worker, run_id, error)
-        self._left_alone.add(run_id)
+        _log.error("run %s is left alone for %.0f s: %s", run_id, LEFT_ALONE_S, error)
+        self._left_alone[run_id] = asyncio.get_running_loop().time() + LEFT_ALONE_S
 
     async def _sweep(self) -> None:
         while True:
@@ -229,11 +233,13 @@ class Dispatcher:
             await asyncio.sleep(self._workers.pace.beat_s)
 
     async def _left_behind(self) -> Sequence[Row]:
+        now = asyncio.get_running_loop().time()
+        self._left_alone = {run: until for run, until in self._left_alone.items() if until > now}
         rows = await self._queries.claimed()
         others = {row["worker"] for row in rows} - {self._worker}
         # Its own are those it has let go of.
         gone = await self._workers.silent(others) | {self._worker}
-        busy = self._left_alone | self._drivers.keys()
+        busy = self._left_alone.keys() | self._drivers.keys()
         return [row for row in rows if row["worker"] in gone and row["run_id"] not in busy]
 
     async def _time_out(self) -> None:
@@ -262,5 +268,5 @@ def _trouble(doing: str) -> Iterator[None]:
     """Keep a worker going while the database is away, or a run is broken; it looks again soon."""
     try:
         yield
-    except (LogError, ServiceError, ProjectionError) as error:
+    except _REFUSED as error:
         _log.warning("%s failed, will be tried again: %s", doing, error)

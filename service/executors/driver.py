@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Unsettled(Exception):
-    """A task has ended here, but the ledger did not take its end."""
+    """The ledger did not take that a task has started, or ended, and nothing else says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Driver:
         self._inbox: list[Event] = []
         self._wake = asyncio.Event()
         self._attempts: dict[str, Attempt] = {}
+        self._begun: set[tuple[str, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._crash: BaseException | None = None
         self._draining = False
@@ -105,7 +106,7 @@ class Driver:
         """Drive the run until it has ended, is another worker's, is drained or stopped.
 
         Raises:
-            Unsettled: the ledger refuses what became of a task.
+            Unsettled: the ledger refuses what is reported of a task.
             LogError: the run cannot be read.
         """
         await self._load()
@@ -172,13 +173,16 @@ class Driver:
                 raise Unsettled(f"the ledger did not take the end of task {path}")
 
     def _start(self, step: PlanTask) -> None:
-        tools, state = self._tools, self._state
+        tools, number = self._tools, self._state.tasks[step.path].attempt + 1
+        if (step.path, number) in self._begun:
+            raise Unsettled(f"the ledger did not take the start of task {step.path}")
+        self._begun.add((step.path, number))
         work = Work(
             run_id=self.claim.run_id,
             task=step,
-            attempt=state.tasks[step.path].attempt + 1,
+            attempt=number,
             arguments=self._arguments(step),
-            payload=state.payload,
+            payload=self._state.payload,
         )
         attempt = self._attempts[step.path] = Attempt(
             work,

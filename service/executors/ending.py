@@ -16,7 +16,7 @@ from service.runs.commands import Fact
 from service.runs.facts import MAX_BODY_BYTES
 
 MAX_OUTPUT_BYTES: Final = MAX_BODY_BYTES - 4096
-"""A result with its metrics and warnings; the log gets what they leave, but always something."""
+"""A task's path, result, metrics and warnings; the log gets what they leave, always something."""
 
 
 def fact(kind: str, step: PlanTask, data: dict[str, Any]) -> Fact:
@@ -30,7 +30,7 @@ def ending(step: PlanTask, attempt: int, result: Result) -> list[Fact]:
     A result that the ledger cannot keep is the attempt's failure; warnings that do not fit are
     counted.
     """
-    result = _bounded(result)
+    result = _bounded(step, result)
     output = {
         "attempt": attempt,
         "result": result.value,
@@ -65,14 +65,14 @@ def _text(value: str | None) -> str | None:
     return None if value is None else kept.text(value)
 
 
-def _bounded(result: Result) -> Result:
+def _bounded(step: PlanTask, result: Result) -> Result:
     try:
-        said = {"result": result.value, "metrics": result.metrics}
+        said = {"task": step.path, "result": result.value, "metrics": result.metrics}
         room = MAX_OUTPUT_BYTES - len(encode(kept.json(said, MAX_OUTPUT_BYTES)))
     except kept.NotKept as error:
         failure = Failure(f"the ledger cannot keep the task's result: {error}")
         nothing = replace(result, value=None, metrics={}, failure=result.failure or failure)
-        return _bounded(nothing)
+        return _bounded(step, nothing)
     return replace(result, warnings=tuple(_fitting(result.warnings, room)))
 
 

@@ -232,7 +232,7 @@ async def executor(flows: Path) -> AsyncIterator[InProcess]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_ledger(
+async def ledger(
     postgres_run: Path, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Ledger]:
     """A ledger with its read models and no worker; its tests leave no run behind that is open."""
@@ -241,8 +241,8 @@ async def shared_ledger(
             yield ledger
 
 
-@pytest.fixture
-async def ledger(database_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_ledger(database_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
     """A ledger of the test's own."""
     async with open_ledger(database_url, tmp_path) as ledger:
         yield ledger

@@ -137,9 +137,26 @@ class Worker:
         self.running.cancel()
         await asyncio.wait({self.running})
 
+    async def idle(self) -> None:
+        """Wait until it drives no run any more."""
+        async with asyncio.timeout(PATIENCE_S):
+            while driving := set(self.dispatcher._driving):
+                await asyncio.wait(driving)
+
     async def close(self, grace_s: float = PATIENCE_S) -> None:
         await self.dispatcher.close(grace_s)
         await self.freeze()
+
+
+def tools(ledger: Ledger, executor: Executor, *, slots: int, backoff_s: float) -> Tools:
+    return Tools(
+        log=ledger.service.log,
+        flows=ledger.service.flows,
+        writer=ledger.service.writer,
+        executor=executor,
+        slots=asyncio.Semaphore(slots),
+        backoff_s=backoff_s,
+    )
 
 
 @asynccontextmanager
@@ -150,25 +167,16 @@ async def working(
     slots: int = 8,
     pace: Pace = QUICK,
     backoff_s: float = 0.01,
-    url: str | None = None,
 ) -> AsyncIterator[Worker]:
     """Run a worker while the block runs."""
     service = ledger.service
     name = new_worker()
-    pool = await connect_pool(url or service.settings.require_database_url, max_size=2)
+    pool = await connect_pool(service.settings.require_database_url, max_size=2)
     workers = Workers(pool, name, slots=slots, pace=pace)
-    tools = Tools(
-        log=service.log,
-        flows=service.flows,
-        writer=service.writer,
-        executor=executor,
-        slots=asyncio.Semaphore(slots),
-        backoff_s=backoff_s,
-    )
     dispatcher = Dispatcher(
         worker=name,
         slots=slots,
-        tools=tools,
+        tools=tools(ledger, executor, slots=slots, backoff_s=backoff_s),
         feed=service.feed,
         queries=service.queries,
         workers=workers,

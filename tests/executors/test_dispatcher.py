@@ -31,6 +31,8 @@ from tests.executors.ledger import (
 )
 from tests.postgres import OwnCluster
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 IMPATIENT = Pace(beat_s=0.05, mute_s=30, silence_s=0.5)
 """For who takes over: half a second is silence enough."""
 
@@ -97,14 +99,19 @@ async def test_a_silent_worker_is_taken_over_and_its_late_report_is_refused(
 
 async def test_a_worker_whose_run_was_taken_over_stops_its_task(ledger: Ledger) -> None:
     await ledger.register("A")
-    gate, second = Gate(heeds=False), Scripted()
-    async with working(ledger, Scripted(A=gate)) as slow:
+    url = ledger.service.settings.require_database_url
+    first, second = Gate(heeds=False), Gate()
+    unaware = Pace(beat_s=0.1, mute_s=1000)
+    async with working(ledger, Scripted(A=first), pace=unaware) as slow:
         run_id = await ledger.start()
-        await gate.passed_by()
-        url = ledger.service.settings.require_database_url
-        async with held_heartbeat(url, slow), working(ledger, second, pace=IMPATIENT):
-            await ledger.ended(run_id)
-            await gate.stops[0].forced
+        await first.passed_by()
+        taker = working(ledger, Scripted(A=second), pace=IMPATIENT)
+        async with held_heartbeat(url, slow), taker:
+            await second.passed_by()
+            async with asyncio.timeout(20):
+                await first.stops[0].forced
+            second.open()
+            assert (await ledger.ended(run_id)).epoch == 2
 
 
 @contextlib.asynccontextmanager
@@ -127,12 +134,12 @@ async def test_a_worker_that_cannot_beat_stops_its_tasks_before_others_take_over
     await ledger.register("A")
     url = ledger.service.settings.require_database_url
     gate = Gate()
-    pace = Pace(beat_s=0.1, mute_s=1.0, silence_s=3.0)
+    pace = Pace(beat_s=0.1, mute_s=0.6, silence_s=2.0)
     async with working(ledger, Scripted(A=gate), pace=pace) as mute:
         run_id = await ledger.start()
         await gate.passed_by()
         second = Scripted()
-        async with working(ledger, second, pace=Pace(beat_s=0.1, silence_s=3.0)) as taker:
+        async with working(ledger, second, pace=Pace(beat_s=0.1, silence_s=2.0)) as taker:
             async with held_heartbeat(url, mute):
                 await gate.stops[0].forced
                 assert claims(await ledger.events(run_id)) == [(mute.name, 1)]
@@ -230,6 +237,7 @@ async def test_a_worker_that_closes_does_not_wait_for_back_offs_and_slots(ledger
         async with asyncio.timeout(20):
             await closing
     assert story(await ledger.events(run_id))[-1] == "TaskSucceeded G/B"
+    await ledger.cancel(run_id, force=True)
     assert [work.task.key for work in executor.begun] == ["A", "B"]
 
 
@@ -281,7 +289,8 @@ async def test_a_run_that_no_worker_can_drive_fails_and_says_why(ledger: Ledger)
     assert len(executor.begun) == 3
 
 
-async def test_a_run_whose_stream_is_broken_keeps_no_other_from_running(ledger: Ledger) -> None:
+async def test_a_run_whose_stream_is_broken_keeps_no_other_from_running(own_ledger: Ledger) -> None:
+    ledger = own_ledger
     await ledger.register("A")
     broken, sound = await ledger.start(), await ledger.start()
     event = NewEvent(new_id(), types.TASK_SUCCEEDED, encode({"task": "NOWHERE"}), "somebody")
@@ -290,7 +299,7 @@ async def test_a_run_whose_stream_is_broken_keeps_no_other_from_running(ledger: 
     ledger.service.writer._chains._states.forget((TENANT, broken))
     async with working(ledger, Scripted(), slots=1) as worker:
         assert (await ledger.ended(sound)).status == "succeeded"
-        assert worker.dispatcher._left_alone == {broken}
+        assert worker.dispatcher._left_alone.keys() == {broken}
     assert not claims(await ledger.events(broken))
 
 
@@ -308,6 +317,7 @@ async def test_a_worker_without_slots_claims_nothing_but_times_external_runs_out
     assert end.data["reason"] == "timeout"
     assert story(await ledger.events(waiting)) == ["RunQueued"]
     assert not executor.begun
+    await ledger.cancel(waiting)
 
 
 @pytest.mark.parametrize(

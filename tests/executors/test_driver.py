@@ -9,9 +9,13 @@ import pytest
 
 from events import types
 from service.errors import RunEnded
+from service.executors import kept
+from service.executors.driver import Claim, Driver
 from service.executors.executor import Failure, Result, Stop, Work
+from service.runs.commands import ClaimRun
 from service.runs.facts import MAX_BODY_BYTES
 from tests.executors.ledger import (
+    ORIGIN,
     TENANT,
     Gate,
     Ledger,
@@ -20,17 +24,13 @@ from tests.executors.ledger import (
     failing,
     story,
     told,
+    tools,
     working,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GROUP = {"BOTH": {"type": "group", "tasks": ["B", "C"]}}
-
-
-@pytest.fixture
-def ledger(shared_ledger: Ledger) -> Ledger:
-    return shared_ledger
 
 
 async def test_a_chain_runs_in_order_each_task_with_the_result_before_it(ledger: Ledger) -> None:
@@ -210,7 +210,7 @@ async def test_a_cancelled_run_asks_its_tasks_to_stop_and_says_that_they_did(
         await second.passed_by()
         await ledger.cancel(run_id)
         state = await ledger.ended(run_id)
-    assert state.status == "cancelled"
+    assert (state.status, state.epoch) == ("cancelled", 1)
     assert {task.status for task in state.tasks.values()} == {"cancelled"}
 
 
@@ -255,11 +255,12 @@ async def test_a_run_is_cancelled_while_its_task_waits_for_a_slot(ledger: Ledger
     await ledger.register(GROUP)
     gate = Gate()
     executor = Scripted(B=gate, C=gate)
-    async with working(ledger, executor, slots=1):
+    async with working(ledger, executor, slots=1) as worker:
         run_id = await ledger.start()
         await gate.passed_by()
         await ledger.cancel(run_id)
         state = await ledger.ended(run_id)
+        await worker.idle()
     assert state.status == "cancelled"
     assert len(executor.begun) == 1
     assert not told(await ledger.events(run_id), types.REPORT_REFUSED)
@@ -270,12 +271,34 @@ async def test_a_run_is_cancelled_while_its_task_waits_for_the_next_attempt(
 ) -> None:
     await ledger.register({"A": {"retries": 1}})
     executor = Scripted(A=fail)
-    async with working(ledger, executor, backoff_s=1000):
+    async with working(ledger, executor, backoff_s=1000) as worker:
         run_id = await ledger.start()
         await ledger.until(run_id, lambda e: told(e, types.TASK_FAILED))
         await ledger.cancel(run_id)
         state = await ledger.ended(run_id)
+        await worker.idle()
     assert (state.status, len(executor.begun)) == ("cancelled", 1)
+
+
+async def test_nothing_further_is_done_before_the_last_report_has_come_back(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A", "B")
+    run_id = await ledger.start()
+    await ledger.submit(ClaimRun(TENANT, ORIGIN, run_id, "w1", 1))
+    executor = Scripted()
+    driver = Driver(Claim(TENANT, run_id, "w1", 1), tools(ledger, executor, slots=1, backoff_s=0))
+    driving = asyncio.create_task(driver.run())
+    events = await ledger.until(run_id, lambda e: told(e, types.TASK_SUCCEEDED))
+    for offered in (events[:2], events[2:4], events[4:5]):
+        driver.offer(offered)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert executor.arguments() == {"A": (None,)}
+    driver.offer(events)
+    driver.offer(await ledger.until(run_id, lambda e: told(e, types.RUN_SUCCEEDED)))
+    await driving
+    assert executor.arguments() == {"A": (None,), "B": ("A's",)}
 
 
 async def test_a_cancel_that_meets_the_start_of_a_task_leaves_no_task_behind(
@@ -303,7 +326,7 @@ def nested(depth: int) -> list[object]:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("x" * MAX_BODY_BYTES, "65562 bytes are more than the 61440 allowed"),
+        ("x" * MAX_BODY_BYTES, "65573 bytes are more than the 61440 allowed"),
         (nested(230), "nested deeper than 200"),
         (nested(300), "not storable as JSON: Recursion limit reached"),
         (float("inf"), "not storable as JSON: inf is no JSON number"),
@@ -360,6 +383,20 @@ async def test_whatever_a_task_says_its_run_ends(ledger: Ledger, result: Result)
     events = await ledger.events(run_id)
     assert not told(events, types.REPORT_REFUSED)
     assert told(events, types.TASK_OUTPUT_RECORDED)
+
+
+async def test_an_end_that_the_ledger_refuses_leaves_no_run_open(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MAX_EXCEPTION", 10 * MAX_BODY_BYTES)
+    await ledger.register("A")
+    executor = Scripted(A=lambda *_: Result(failure=Failure("x" * MAX_BODY_BYTES)))
+    async with working(ledger, executor):
+        run_id = await ledger.start()
+        assert (await ledger.ended(run_id)).status == "failed"
+    (end,) = told(await ledger.events(run_id), types.RUN_FAILED)
+    assert "the ledger did not take the end of task A" in end.data["exception"]
+    assert len(executor.begun) == 3
 
 
 async def test_warnings_that_do_not_fit_are_counted(ledger: Ledger) -> None:

@@ -13,7 +13,6 @@ from service.executors.executor import Executor, Failure, Result, Stop, Work
 from service.executors.in_process import InProcess
 from tests.executors.processes import until_exists, until_gone
 
-EVERY_LOOP = True
 RUN = "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"
 
 

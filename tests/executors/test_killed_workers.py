@@ -12,6 +12,8 @@ from events import types
 from service.executors.workers import Pace
 from tests.executors.ledger import Ledger, Scripted, story, told, working
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 MOMENTS = {
     "after RunClaimed": {"A": 1, "B": 1},
     "after TaskStarted": {"A": 2, "B": 1},
