@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from events.codec import decode
@@ -16,6 +16,7 @@ from events.envelope import (
     Event,
     Expected,
     NewEvent,
+    Position,
     StreamAppend,
     Version,
 )
@@ -33,6 +34,7 @@ Columns = tuple[list[Any], ...]
 """The parameters of `log.append`, in their order."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TEXTS: Final = ("type", "actor", "correlation id", "causation id", "idempotency key")
 _BIGINT_MAX: Final = 2**63 - 1
 
 
@@ -68,17 +70,36 @@ def _check_events(events: Sequence[NewEvent]) -> None:
 def _check_event(event: NewEvent) -> None:
     if not _UUID.fullmatch(event.event_id):
         raise InvalidEvent(f"event id {event.event_id!r} is no lower-case UUID")
-    _check_text("type", event.type, required=True)
-    _check_text("actor", event.actor)
-    _check_text("correlation id", event.correlation_id)
-    _check_text("causation id", event.causation_id)
-    _check_text("idempotency key", event.idempotency_key)
+    texts = (
+        event.type,
+        event.actor,
+        event.correlation_id,
+        event.causation_id,
+        event.idempotency_key,
+    )
+    if not event.type or not _plain("".join(texts)):
+        for name, text in zip(_TEXTS, texts, strict=True):
+            _check_text(name, text, required=name == "type")
     if not 1 <= event.schema_version < 2**31:
         raise InvalidEvent(f"schema version {event.schema_version} is out of range")
     if event.body[:1] != b"{" or event.metadata[:1] != b"{":
         raise InvalidEvent("body and metadata are bytes of a JSON object")
-    if event.occurred_at is not None and event.occurred_at.utcoffset() is None:
+    if event.occurred_at is not None:
+        _check_moment(event.occurred_at)
+
+
+def _check_moment(moment: datetime) -> None:
+    if moment.utcoffset() is None:
         raise InvalidEvent("occurred_at has no time zone")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidEvent("occurred_at is out of range in UTC") from error
+
+
+def _plain(text: str) -> bool:
+    """Whether a text is fine at a glance, be it one field or some of them together."""
+    return text.isascii() and "\x00" not in text and len(text) <= MAX_TEXT
 
 
 def _check_text(name: str, text: str, limit: int = MAX_TEXT, *, required: bool = False) -> None:
@@ -204,25 +225,24 @@ def _recorded(
 ) -> Iterator[Event]:
     for part, version in parts:
         for offset, event in enumerate(part.events):
-            yield event_of(
-                (
-                    position,
-                    tenant,
-                    part.stream,
-                    version + offset,
-                    event.event_id,
-                    event.type,
-                    event.schema_version,
-                    event.body,
-                    event.metadata,
-                    event.actor,
-                    event.correlation_id,
-                    event.causation_id,
-                    event.idempotency_key,
-                    event.occurred_at,
-                    recorded_at,
-                    next(leaves),
-                )
+            lifted, data = lift(event.type, event.schema_version, decode(event.body))
+            yield Event(
+                Position(position),
+                tenant,
+                part.stream,
+                Version(version + offset),
+                event.event_id,
+                event.type,
+                lifted,
+                data,
+                _metadata(event.metadata),
+                event.actor,
+                event.correlation_id,
+                event.causation_id,
+                event.idempotency_key,
+                event.occurred_at,
+                recorded_at,
+                next(leaves),
             )
             position += 1
 

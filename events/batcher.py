@@ -150,12 +150,15 @@ class Batcher:
             events += first.events
             size_bytes += first.size_bytes
             full = events > self._max_events or size_bytes > self._max_bytes
-            if (batch and full) or not self._flying.isdisjoint(first.streams):
+            if (batch and full) or (self._flying and self._meets_flying(first)):
                 break
             self._waiting.popleft()
             if not first.answer.done():
                 batch.append(first)
         return batch
+
+    def _meets_flying(self, waiting: _Waiting) -> bool:
+        return not self._flying.isdisjoint(waiting.streams)
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         try:

@@ -37,6 +37,8 @@ _CLIENT: Final = (
 )
 """What the driver itself raises of a connection that is gone."""
 
+_UUID_BYTES: Final = 16
+
 Init = Callable[[asyncpg.Connection], Awaitable[None]]
 
 Pool = asyncpg.Pool
@@ -121,8 +123,20 @@ def _options(search_path: str | None, role: str | None) -> dict[str, Any]:
 
 async def _set_codecs(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
-        "uuid", schema="pg_catalog", encoder=str, decoder=str, format="text"
+        "uuid", schema="pg_catalog", encoder=_uuid_bytes, decoder=_uuid_text, format="binary"
     )
+
+
+def _uuid_bytes(text: str) -> bytes:
+    raw = bytes.fromhex(str(text).replace("-", ""))
+    if len(raw) != _UUID_BYTES:
+        raise ValueError(f"{text!r} is no UUID")
+    return raw
+
+
+def _uuid_text(raw: bytes) -> str:
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 async def _keep(_connection: asyncpg.Connection) -> None:

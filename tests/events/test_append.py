@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -222,6 +222,9 @@ def changed_event(**changes):
         changed_event(body=b""),
         changed_event(body=b"[]"),
         changed_event(metadata=b"null"),
+        changed_event(occurred_at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))),
+        changed_event(occurred_at=datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=9)))),
+        changed_event(type="\xe9", actor="a" * 401),
         changed_event(occurred_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - that is the point
     ],
 )

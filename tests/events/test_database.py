@@ -65,6 +65,21 @@ async def test_a_connection_works_as_the_service_in_utc_and_gives_uuids_as_text(
     await connection.close()
 
 
+async def test_uuids_as_text_can_be_copied(database_url):
+    connection = await connect(database_url, role=None)
+    await connection.execute("create temp table copied (id uuid)")
+    records = [("ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",), (None,)]
+    await connection.copy_records_to_table("copied", records=records)
+    assert [tuple(row) for row in await connection.fetch("select * from copied")] == records
+    await connection.close()
+
+
+@pytest.mark.parametrize("text", ["", "no uuid", "ef8f9f90"])
+async def test_what_is_no_uuid_is_refused(app, text):
+    with pytest.raises(InvalidEvent), translate():
+        await app.fetchval("select $1::uuid", text)
+
+
 async def test_a_pool_prepares_each_connection_and_rolls_back_what_was_left_open(database_url):
     prepared = []
 
