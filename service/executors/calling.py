@@ -14,9 +14,6 @@ from service.tasks import Report, StatementError, TaskFunction, reporting
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 """Beyond it not even the refusal needs the whole answer; what is kept in the end is far less."""
 
-_RAISED: Final = (Exception, SystemExit, KeyboardInterrupt)
-"""What a task may raise as its failure; the last two would end the worker's loop."""
-
 
 def is_async(function: TaskFunction) -> bool:
     """Tell whether a task is a coroutine function."""
@@ -28,7 +25,7 @@ def call(function: TaskFunction, message: Mapping[str, Any]) -> dict[str, Any]:
     with reporting() as report:
         try:
             value = function(*message["arguments"], **_keywords(message))
-        except _RAISED as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is its failure
             return _failed_with(error, report)
     return _succeeded(value, report)
 
@@ -43,7 +40,7 @@ async def call_async(function: TaskFunction, message: Mapping[str, Any]) -> dict
             if task is None or task.cancelling():
                 raise
             return _failed_with(error, report)  # nobody asked: something in it was cancelled
-        except _RAISED as error:
+        except BaseException as error:  # noqa: BLE001 - even what would end the worker's loop
             return _failed_with(error, report)
     return _succeeded(value, report)
 

@@ -108,7 +108,8 @@ class Child:
 
     async def kill(self) -> None:
         """End the process and all it started, at once; called again, it only waits."""
-        self._kill_group()
+        if not self._gone.done():  # else its id may be another's by now
+            self._kill_group()
         output, self._output = self._output, -1
         if output >= 0:
             asyncio.get_running_loop().remove_reader(output)

@@ -96,6 +96,7 @@ class Dispatcher:
         await self._until_idle(LAST_WORD_S)
         for task in self._driving:
             task.cancel()
+        await self._until_idle(LAST_WORD_S)
         with contextlib.suppress(LogError):  # away: then others wait out the silence
             await self._workers.leave()
 

@@ -39,6 +39,8 @@ class InProcess:
     async def execute(self, work: Work, stop: Stop | None = None) -> Result:
         """Run one attempt: on the loop where the task is async, else in a child process."""
         stop = stop or Stop()
+        if stop.asked.done():
+            return Result(cancelled=True)
         function = self._tasks.get(work.task.key)
         if work.task.type == "python" and function is not None and is_async(function):
             return await self._on_loop(function, work, stop)
@@ -48,6 +50,9 @@ class InProcess:
             return Result(failure=Failure(str(error)), log=error.log)
         except OSError as error:
             return Result(failure=Failure(f"no process for the task: {error}"))
+        if stop.asked.done():  # while the child was made ready
+            await self._children.give_back(child)
+            return Result(cancelled=True)
         return await self._in_child(child, work, stop)
 
     async def close(self) -> None:

@@ -99,6 +99,15 @@ TASKS = """
         sys.exit(3)
 
 
+    class Rude(BaseException):
+        pass
+
+
+    @task(name="RUDE_ASYNC")
+    async def rude_async(*args, **kwargs):
+        raise Rude("out of my way")
+
+
     @task(name="CANCELS_ITSELF")
     async def cancels_itself(*args, **kwargs):
         future = asyncio.get_running_loop().create_future()

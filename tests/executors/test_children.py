@@ -63,6 +63,20 @@ async def test_a_child_that_died_while_it_was_idle_is_replaced_silently(
     assert second.value != first
 
 
+async def test_nobody_is_killed_in_place_of_a_child_that_is_long_dead(
+    executor: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = (await executor.execute(work("PID", None))).value
+    (child,) = executor._children._idle
+    os.kill(pid, signal.SIGKILL)
+    await child._gone
+    killed: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda group, _signal: killed.append(group))
+    assert (await executor.execute(work("ADD", [1]))).value == 1
+    monkeypatch.undo()
+    assert pid not in killed
+
+
 async def test_a_folder_whose_tasks_do_not_load_fails_the_task_with_the_reason(
     executor: InProcess, flows: Path
 ) -> None:
@@ -72,19 +86,26 @@ async def test_a_folder_whose_tasks_do_not_load_fails_the_task_with_the_reason(
     assert "no_such_module" in (result.log or "")
 
 
+async def stopped(executor: InProcess) -> None:
+    stop = Stop()
+    hanging = work("CMD", None, command=["sh", "-c", "echo begun; sleep 60"])
+    running = asyncio.create_task(executor.execute(hanging, stop))
+    await until(lambda: any(child._tail == b"begun\n" for child in executor._children._busy))
+    stop.force()
+    assert (await running).cancelled
+
+
 async def test_two_hundred_tasks_leave_no_file_and_no_process(executor: InProcess) -> None:
     # The first of each kind makes what is kept: a warm child, the loop's own watchers.
     await executor.execute(work("ADD", [1]))
-    stop = Stop()
-    stop.force()
-    await executor.execute(work("ECHO", None), stop)
+    await stopped(executor)
     await executor.execute(work("ADD", [1]))
     before, files = children(), open_files()
     for _ in range(190):
         await executor.execute(work("ADD", [1, 2]))
     for _ in range(5):
         await executor.execute(work("DIE", None))
-        await executor.execute(work("ECHO", None), stop)
+        await stopped(executor)
     await executor.execute(work("ADD", [1]))
     await until(lambda: len(children()) == len(before))
     assert open_files() == files

@@ -105,6 +105,12 @@ async def test_a_task_that_exits_fails_alone(executor: Executor, key: str) -> No
     assert "SystemExit" in (failure.traceback or "")
 
 
+async def test_whatever_a_coroutine_raises_is_its_own_failure(executor: Executor) -> None:
+    failure = (await executor.execute(work("RUDE_ASYNC", None))).failure
+    assert failure is not None
+    assert failure.exception == "out of my way"
+
+
 async def test_a_task_that_is_cancelled_by_itself_has_failed(executor: Executor) -> None:
     failure = (await executor.execute(work("CANCELS_ITSELF", None))).failure
     assert failure is not None
@@ -219,13 +225,26 @@ async def test_a_coroutine_that_does_not_heed_its_cancellation_keeps_nobody(
 
 
 @pytest.mark.parametrize("key", ["SLEEP", "SLEEP_ASYNC"])
-async def test_a_task_that_is_stopped_before_it_begins_does_not_go_on(
+async def test_a_task_that_is_stopped_before_it_begins_does_not_begin(
     executor: Executor, tmp_path: Path, key: str
 ) -> None:
     stop = Stop()
     stop.ask()
     slow = work(key, None, payload={"began": str(tmp_path / "began")})
-    assert (await executor.execute(slow, stop)).cancelled
+    assert await executor.execute(slow, stop) == Result(cancelled=True)
+    assert not (tmp_path / "began").exists()
+
+
+async def test_a_task_that_is_stopped_while_its_child_is_made_ready_does_not_begin(
+    executor: Executor, tmp_path: Path
+) -> None:
+    stop = Stop()
+    slow = work("SLEEP", None, payload={"began": str(tmp_path / "began")})
+    running = asyncio.create_task(executor.execute(slow, stop))
+    await asyncio.sleep(0)
+    stop.ask()
+    assert await running == Result(cancelled=True)
+    assert not (tmp_path / "began").exists()
 
 
 async def test_a_command_keeps_what_it_prints(executor: Executor) -> None:
