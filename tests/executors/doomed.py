@@ -51,7 +51,8 @@ async def work(url: str, when: str, what: str) -> None:
 
     async with open_ledger(url, Path.cwd()) as ledger:
         doom(ledger, when, what)
-        async with working(ledger, Scripted(A=act), slots=1):
+        async with working(ledger, Scripted(A=act), slots=1) as worker:
+            print(worker.name, flush=True)  # noqa: T201 - whom to look for in the log
             await asyncio.Event().wait()
 
 

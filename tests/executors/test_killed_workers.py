@@ -24,23 +24,34 @@ MOMENTS = {
 """For each moment how often each task is then started, by one worker or the other."""
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_run_whose_worker_is_killed_is_settled_by_another(
-    ledger: Ledger, moment: str
-) -> None:
-    await ledger.register("A", "B")
-    run_id = await ledger.start()
+async def killed(ledger: Ledger, moment: str) -> str:
+    """Run a worker until it is killed at that moment; its name."""
     url = ledger.service.settings.require_database_url
     doomed = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.executors.doomed", url, *moment.split()
+        *(sys.executable, "-m", "tests.executors.doomed", url, *moment.split()),
+        stdout=asyncio.subprocess.PIPE,
     )
-    assert await doomed.wait() == -signal.SIGKILL
+    name, _ = await doomed.communicate()
+    assert doomed.returncode == -signal.SIGKILL
+    return name.decode().strip()
+
+
+async def test_whenever_a_worker_is_killed_another_settles_its_run(ledger: Ledger) -> None:
+    await ledger.register("A", "B")
+    run_ids = [await ledger.start() for _ in MOMENTS]
+    names = await asyncio.gather(*(killed(ledger, moment) for moment in MOMENTS))
     executor = Scripted()
     async with working(ledger, executor, pace=Pace(beat_s=0.05, silence_s=0.2)):
-        assert (await ledger.ended(run_id)).status == "succeeded"
-    events = await ledger.events(run_id)
-    started = [event.data["task"] for event in told(events, types.TASK_STARTED)]
-    assert {task: started.count(task) for task in ("A", "B")} == MOMENTS[moment]
-    assert len(told(events, types.RUN_CLAIMED)) == 2
-    assert executor.arguments()["B"] == ("A's",)
-    assert story(events)[-1] == "RunSucceeded"
+        for run_id in run_ids:
+            assert (await ledger.ended(run_id)).status == "succeeded"
+    moments = dict(zip(names, MOMENTS, strict=True))
+    counted = {}
+    for run_id in run_ids:
+        events = await ledger.events(run_id)
+        first, second = told(events, types.RUN_CLAIMED)
+        started = [event.data["task"] for event in told(events, types.TASK_STARTED)]
+        counted[moments[first.data["worker"]]] = {task: started.count(task) for task in "AB"}
+        assert second.data["epoch"] == 2
+        assert story(events)[-1] == "RunSucceeded"
+    assert counted == MOMENTS
+    assert {work.arguments for work in executor.begun if work.task.key == "B"} == {("A's",)}
