@@ -1,0 +1,128 @@
+"""Endings: whoever waits for a run's end is woken by it, once, and however the follower fares."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from events import types
+from events.envelope import Event
+from service.runs.endings import Endings
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(position, kind, run_id="r"):
+    return Event(
+        position=position,
+        tenant="t",
+        stream=types.run_stream(run_id),
+        version=1,
+        event_id="e",
+        type=kind,
+        schema_version=1,
+        data={},
+        metadata={},
+        actor="a",
+        correlation_id="",
+        causation_id="",
+        idempotency_key="",
+        occurred_at=None,
+        recorded_at=NOW,
+        leaf_hash=b"",
+    )
+
+
+class Feed:
+    """A feed of what a test appends; it breaks where an error stands among the batches."""
+
+    def __init__(self):
+        self.head = 7
+        self.asked = []
+        self._batches = asyncio.Queue()
+
+    def append(self, *events):
+        self._batches.put_nowait(events)
+
+    def fail(self):
+        self._batches.put_nowait(OSError("away"))
+
+    async def subscribe(self, after):
+        self.asked.append(after)
+        while True:
+            batch = await self._batches.get()
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+
+
+@pytest.fixture
+async def feed():
+    return Feed()
+
+
+@pytest.fixture
+async def endings(feed):
+    endings = Endings(feed)
+    task = asyncio.create_task(endings.run())
+    await asyncio.sleep(0)
+    yield endings
+    task.cancel()
+    with pytest.raises((asyncio.CancelledError, OSError)):
+        await task
+
+
+async def woken(end):
+    return await asyncio.wait_for(end, 10)
+
+
+@pytest.mark.parametrize("kind", sorted(types.RUN_ENDS))
+async def test_every_end_wakes_and_names_its_position(endings, feed, kind):
+    with endings.watch("r") as end:
+        feed.append(event(8, "TaskSucceeded"), event(9, kind))
+        assert await woken(end) == 9
+
+
+async def test_many_watch_one_run_and_none_is_woken_by_another(endings, feed):
+    with endings.watch("r") as one, endings.watch("r") as two, endings.watch("s") as other:
+        feed.append(event(8, "RunSucceeded"))
+        assert await asyncio.gather(woken(one), woken(two)) == [8, 8]
+        assert not other.done()
+
+
+async def test_who_leaves_takes_nobody_along(endings, feed):
+    with endings.watch("r") as stays:
+        with endings.watch("r") as leaves:
+            leaves.cancel()
+        with endings.watch("r") as hangs_up:
+            hangs_up.cancel()
+            feed.append(event(8, "RunFailed"))
+            assert await woken(stays) == 8
+
+
+async def test_nothing_is_kept_of_those_who_left(endings):
+    with endings.watch("r"), endings.watch("r"):
+        pass
+    assert not endings._waiting
+
+
+async def test_it_says_how_far_it_has_looked(endings, feed):
+    assert endings.position == 7
+    with endings.watch("r") as end:
+        feed.append(event(8, "RunSucceeded"), event(9, "RunQueued", "s"))
+        await woken(end)
+    assert endings.position == 9
+
+
+async def test_started_again_it_goes_on_where_it_was():
+    feed = Feed()
+    endings = Endings(feed)
+    feed.append(event(8, "RunQueued"))
+    feed.fail()
+    with pytest.raises(OSError, match="away"):
+        await endings.run()
+    feed.head = 20
+    feed.fail()
+    with pytest.raises(OSError, match="away"):
+        await endings.run()
+    assert feed.asked == [7, 8]

@@ -1,0 +1,423 @@
+"""The one reader, also where a read model is late or paused: what the log has is never denied."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from events.database import connect_pool
+from projections.facts import ENDED
+from service import app
+from service.app import Part
+from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
+from service.flows.definitions import load_definitions
+from service.flows.registration import register
+from service.runs import queries
+from service.runs.commands import CancelRun, Origin, StartRun
+from service.runs.queries import RunFilter
+from service.serving import serving
+from service.settings import Settings
+from tests import postgres
+
+FLOWS = Path(__file__).parents[1] / "dialects" / "flows.yaml"
+TENANT, FLOW = "default", "suite.ORDERS"
+ORIGIN = Origin("ops", "api")
+PATIENCE_S = 20
+NEVER_S = 3600
+"""A wait of so long is one that the test would not see the end of."""
+
+
+class Process:
+    """A service without doors, and what a test asks of it."""
+
+    def __init__(self, service):
+        self.service = service
+        self.queries = service.queries
+        self.log = service.log
+
+    async def submit(self, command):
+        return await self.service.writer.submit(command)
+
+    async def start(self, flow=FLOW, *, visible=False):
+        outcome = await self.submit(StartRun(TENANT, ORIGIN, flow))
+        if visible:
+            await self.queries.visible(outcome.position)
+        return outcome
+
+    async def end(self, outcome):
+        return await self.submit(CancelRun(TENANT, ORIGIN, outcome.run_id, force=True))
+
+    async def flow_number(self, flow=FLOW):
+        return self.service.catalogue.find(TENANT, flow).number
+
+
+@contextlib.asynccontextmanager
+async def opened(url, *parts):
+    settings = Settings(database_url=url, secret_key=bytes(32), grace_s=0)
+    async with app.compose(settings, parts) as service:
+        await app.start(service)
+        try:
+            yield Process(service)
+        finally:
+            await app.stop(service, app._done)
+
+
+async def load_flows(url):
+    async with opened(url, Part.PROJECT) as process:
+        service = process.service
+        await register(
+            service.log,
+            service.catalogue,
+            tenant=TENANT,
+            definitions=load_definitions(FLOWS),
+            dialects=service.dialects,
+            origin=ORIGIN,
+        )
+        await process.queries.visible(await process.log.head())
+
+
+@pytest.fixture(scope="module")
+def loaded_template(postgres_run, template_database):
+    """The name of a database with flows that the read models show."""
+    with postgres.fresh_database(postgres_run, template_database) as url:
+        asyncio.run(load_flows(url))
+        yield urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def loaded_url(postgres_run, loaded_template):
+    with postgres.fresh_database(postgres_run, loaded_template) as url:
+        yield url
+
+
+@pytest.fixture
+async def process(loaded_url):
+    """A process whose read models follow the log."""
+    async with opened(loaded_url, Part.API, Part.PROJECT) as process:
+        yield process
+
+
+@pytest.fixture
+async def late(loaded_url):
+    """A process beside which nobody applies the log to the read models."""
+    async with opened(loaded_url, Part.API) as process:
+        yield process
+
+
+@pytest.fixture
+async def pause(loaded_url):
+    """Pause a read model, as one that cannot apply an event."""
+    pool = await connect_pool(loaded_url, max_size=1)
+
+    async def pause(name):
+        paused = "update projections.checkpoints set state = 'paused' where name = $1"
+        await pool.execute(paused, name)
+
+    yield pause
+    await pool.close()
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Set how long an answer waits for a read model: long where it must not, else a moment."""
+    return lambda seconds: monkeypatch.setattr(queries, "WAIT_S", seconds)
+
+
+@pytest.fixture
+def soon():
+    """Ends a test that waits for what it must not wait for."""
+    return lambda work: asyncio.wait_for(work, PATIENCE_S)
+
+
+LOOK_UPS = ("execution", "workflow")
+
+
+def by_number(process, outcome):
+    return (
+        process.queries.execution_by_number(TENANT, outcome.run_number),
+        process.queries.load_plan(TENANT, outcome.run_number),
+    )
+
+
+# What is there
+
+
+async def test_a_visible_run_is_found_by_id_number_and_flow(process, soon):
+    outcome = await process.start(visible=True)
+    asked = process.queries
+    found = [
+        await asked.execution(TENANT, outcome.run_id),
+        await asked.workflow(TENANT, outcome.run_id),
+        await asked.execution_by_number(TENANT, outcome.run_number),
+        await asked.latest_execution(TENANT, await process.flow_number()),
+        (await asked.load_plan(TENANT, outcome.run_number))["run"],
+        (await asked.page(TENANT, FLOW, 0, 1)).rows[0],
+        (await asked.scan(TENANT, RunFilter(), before=None, limit=1)).rows[0],
+    ]
+    assert {run["run_id"] for run in found} == {outcome.run_id}
+
+
+async def test_many_look_ups_at_once_each_get_their_own(process):
+    outcomes = [await process.start() for _ in range(20)]
+    await process.queries.visible(outcomes[-1].position)
+    ids = [outcome.run_id for outcome in outcomes] * 5
+    found = await asyncio.gather(*(process.queries.workflow(TENANT, each) for each in ids))
+    assert [run["run_id"] for run in found] == ids
+
+
+async def test_a_run_of_another_tenant_is_unknown(process):
+    outcome = await process.start(visible=True)
+    for read in (process.queries.execution, process.queries.workflow):
+        with pytest.raises(UnknownRun):
+            await read("elsewhere", outcome.run_id)
+    for read in (process.queries.execution_by_number, process.queries.load_plan):
+        with pytest.raises(UnknownRun):
+            await read("elsewhere", outcome.run_number)
+    with pytest.raises(UnknownRun):
+        await process.queries.history("elsewhere", outcome.run_id, after=0, limit=1)
+
+
+# What is not there
+
+
+async def test_at_the_head_what_is_missed_is_not_found_at_once(late, waits, soon):
+    waits(NEVER_S)
+    for read in (late.queries.execution, late.queries.workflow):
+        with pytest.raises(UnknownRun):
+            await soon(read(TENANT, str(uuid4())))
+    for read in (late.queries.execution_by_number, late.queries.load_plan):
+        with pytest.raises(UnknownRun):
+            await soon(read(TENANT, 77))
+    with pytest.raises(UnknownRun):
+        await soon(late.queries.latest_execution(TENANT, await late.flow_number()))
+
+
+async def test_what_is_in_no_stream_is_not_found_however_late_the_read_model(late, waits, soon):
+    waits(0.05)
+    await late.start()
+    for read in (late.queries.execution, late.queries.workflow):
+        with pytest.raises(UnknownRun):
+            await soon(read(TENANT, str(uuid4())))
+
+
+# What is late
+
+
+@pytest.mark.parametrize("read", LOOK_UPS)
+async def test_a_run_that_no_read_model_shows_is_folded_from_its_stream(late, waits, soon, read):
+    waits(0.05)
+    outcome = await late.start()
+    await late.end(outcome)
+    run = await soon(getattr(late.queries, read)(TENANT, outcome.run_id))
+    assert (run["run_id"], run["status"]) == (outcome.run_id, "cancelled")
+    assert read != "workflow" or len(run["tasks"]) == 2
+
+
+async def test_a_folded_run_is_the_one_that_the_read_model_shows_later(late, loaded_url, waits):
+    waits(0.05)
+    outcome = await late.start()
+    folded = [await getattr(late.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
+    waits(PATIENCE_S)
+    async with opened(loaded_url, Part.PROJECT) as other:
+        assert await other.queries.reached("executions", outcome.position)
+        assert await other.queries.reached("workflows", outcome.position)
+        shown = [await getattr(other.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
+    assert folded == shown
+
+
+async def test_a_run_by_number_is_not_denied_where_a_read_model_is_late(late, waits, soon):
+    waits(0.05)
+    for read in by_number(late, await late.start()):
+        with pytest.raises(Unavailable, match="is late"):
+            await soon(read)
+
+
+async def test_a_miss_waits_for_the_read_model(late, loaded_url, waits, soon):
+    waits(NEVER_S)
+    outcome = await late.start()
+    reads = (late.queries.workflow(TENANT, outcome.run_id), *by_number(late, outcome))
+    waiting = [asyncio.create_task(read) for read in reads]
+    async with opened(loaded_url, Part.PROJECT):
+        run, execution, plan = await soon(asyncio.gather(*waiting))
+    assert {run["run_id"], execution["run_id"], plan["run"]["run_id"]} == {outcome.run_id}
+
+
+async def test_a_start_is_answered_although_the_read_models_are_late(loaded_url, waits):
+    waits(0.05)
+    settings = Settings(database_url=loaded_url, secret_key=bytes(32), port=0, grace_s=0)
+    async with serving(settings, {Part.API}) as (service, address):
+        key = await service.credentials.create(tenant=TENANT, role="operator", name="ops")
+        headers = {"Authorization": f"Bearer {key.token}"}
+        async with aiohttp.ClientSession(address, headers=headers) as client:
+            async with client.post("/v1/runs", json={"flow": FLOW}) as response:
+                run = await response.json()
+                assert (response.status, run["status"]) == (201, "queued")
+                assert response.headers["Flowledger-Position"] == str(run["position"])
+            async with client.get(f"/v1/runs/{run['run_id']}") as response:
+                assert await response.json() == run
+
+
+# What is paused
+
+
+@pytest.mark.parametrize(("read", "name"), [("execution", "executions"), ("workflow", "workflows")])
+async def test_a_paused_read_model_hides_no_run(process, pause, waits, soon, read, name):
+    waits(NEVER_S)
+    await pause(name)
+    outcome = await process.start()
+    run = await soon(getattr(process.queries, read)(TENANT, outcome.run_id))
+    assert run["run_id"] == outcome.run_id
+
+
+async def test_a_paused_read_model_denies_no_number(process, pause, waits, soon):
+    waits(NEVER_S)
+    await pause("executions")
+    await pause("load_plans")
+    for read in by_number(process, await process.start()):
+        with pytest.raises(Unavailable, match="is late"):
+            await soon(read)
+
+
+async def test_a_start_does_not_wait_for_a_paused_read_model(process, pause, waits, soon):
+    waits(NEVER_S)
+    await pause("load_plans")
+    outcome = await soon(process.start(visible=True))
+    page = await process.queries.page(TENANT, FLOW, 0, 1)
+    assert page.rows[0]["run_id"] == outcome.run_id
+
+
+# A position that is asked for
+
+
+async def test_a_position_that_all_read_models_have_passed_is_reached(process, waits, soon):
+    waits(NEVER_S)
+    outcome = await process.start()
+    await soon(process.queries.reach(outcome.position))
+    page = await process.queries.page(TENANT, FLOW, 0, 1)
+    assert page.rows[0]["run_id"] == outcome.run_id
+    await soon(process.queries.reach(0))
+
+
+async def test_a_position_beyond_the_head_is_refused_at_once(late, waits, soon):
+    waits(NEVER_S)
+    with pytest.raises(PositionAhead):
+        await soon(late.queries.reach(await late.log.head() + 1))
+
+
+async def test_a_position_that_is_not_reached_in_time_is_said_so(late, waits, soon):
+    waits(0.05)
+    outcome = await late.start()
+    with pytest.raises(PositionNotReached, match="executions"):
+        await soon(late.queries.reach(outcome.position))
+
+
+async def test_a_paused_read_model_has_not_reached_a_position(process, pause, waits, soon):
+    waits(NEVER_S)
+    await pause("load_plans")
+    outcome = await process.start()
+    with pytest.raises(PositionNotReached, match=r": load_plans$"):
+        await soon(process.queries.reach(outcome.position))
+
+
+async def test_a_position_another_process_applied_is_reached(late, loaded_url, waits, soon):
+    waits(NEVER_S)
+    outcome = await late.start()
+    reaching = asyncio.create_task(late.queries.reach(outcome.position))
+    async with opened(loaded_url, Part.PROJECT):
+        await soon(reaching)
+
+
+# The end of a run
+
+
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+
+async def watched(process, run_id):
+    """Wait until somebody watches for a run's end."""
+    await until(lambda: run_id in process.service.endings._waiting)
+
+
+async def test_all_who_wait_for_an_end_see_it(process, soon):
+    outcome = await process.start(visible=True)
+    waiting = [
+        asyncio.create_task(process.queries.ended(TENANT, outcome.run_id)) for _ in range(20)
+    ]
+    await watched(process, outcome.run_id)
+    await process.end(outcome)
+    runs = await soon(asyncio.gather(*waiting))
+    assert {run["status"] for run in runs} == {"cancelled"}
+
+
+async def test_who_waits_for_a_run_that_has_ended_is_answered_at_once(process, soon):
+    outcome = await process.start()
+    await process.queries.visible((await process.end(outcome)).position)
+    run = await soon(process.queries.ended(TENANT, outcome.run_id))
+    assert run["status"] in ENDED
+
+
+async def test_an_unknown_run_is_not_waited_for(process, soon):
+    with pytest.raises(UnknownRun):
+        await soon(process.queries.ended(TENANT, str(uuid4())))
+
+
+async def test_who_hangs_up_leaves_nothing_and_harms_nobody(process, soon):
+    outcome = await process.start(visible=True)
+    stays, leaves = (
+        asyncio.create_task(process.queries.ended(TENANT, outcome.run_id)) for _ in range(2)
+    )
+    await watched(process, outcome.run_id)
+    leaves.cancel()
+    await asyncio.gather(leaves, return_exceptions=True)
+    await process.end(outcome)
+    assert (await soon(stays))["status"] == "cancelled"
+    assert not process.service.endings._waiting
+
+
+async def test_an_end_that_woke_nobody_is_not_lost_on_a_late_read_model(
+    process, pause, waits, soon
+):
+    """The end is in the log and has been looked past; only the read model does not show it yet."""
+    waits(NEVER_S)
+    outcome = await process.start(visible=True)
+    await pause("executions")
+    end = await process.end(outcome)
+    await until(lambda: process.service.endings.position >= end.position)
+    assert (await soon(process.queries.ended(TENANT, outcome.run_id)))["status"] == "cancelled"
+
+
+async def test_an_end_is_told_although_the_read_model_is_paused(process, pause, waits, soon):
+    waits(NEVER_S)
+    outcome = await process.start(visible=True)
+    await pause("executions")
+    waiting = asyncio.create_task(process.queries.ended(TENANT, outcome.run_id))
+    await watched(process, outcome.run_id)
+    await process.end(outcome)
+    assert (await soon(waiting))["status"] == "cancelled"
+
+
+# History
+
+
+async def test_the_history_of_a_run_is_read_from_a_version_on(process):
+    outcome = await process.start()
+    await process.end(outcome)
+    whole = await process.queries.history(TENANT, outcome.run_id, after=0, limit=100)
+    assert [event.version for event in whole] == list(range(1, len(whole) + 1))
+    second = await process.queries.history(TENANT, outcome.run_id, after=1, limit=1)
+    assert list(second) == [whole[1]]
+    beyond = await process.queries.history(TENANT, outcome.run_id, after=len(whole), limit=1)
+    assert list(beyond) == []
+
+
+@pytest.mark.parametrize("after", [0, 3])
+async def test_an_unknown_run_has_no_history(process, after):
+    with pytest.raises(UnknownRun):
+        await process.queries.history(TENANT, str(uuid4()), after=after, limit=1)
