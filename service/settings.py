@@ -220,7 +220,7 @@ class _Given:
 def _read_private(name: str, file: Path) -> str | None:
     try:
         mode, text = file.stat().st_mode, file.read_text("ascii").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(name, f"cannot be read from {file}: {error}") from error

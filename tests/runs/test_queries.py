@@ -194,6 +194,7 @@ async def test_at_the_head_what_is_missed_is_not_found_at_once(late, waits, soon
             await soon(read(TENANT, 77))
     with pytest.raises(UnknownRun):
         await soon(late.queries.latest_execution(TENANT, await late.flow_number()))
+    assert late.service.checkpoints._poll is None, "nobody waited"
 
 
 async def test_what_is_in_no_stream_is_not_found_however_late_the_read_model(late, waits, soon):
@@ -299,7 +300,12 @@ async def test_a_position_that_all_read_models_have_passed_is_reached(process, w
     await soon(process.queries.reach(outcome.position))
     page = await process.queries.page(TENANT, FLOW, 0, 1)
     assert page.rows[0]["run_id"] == outcome.run_id
-    await soon(process.queries.reach(0))
+
+
+async def test_what_is_known_to_be_reached_costs_no_query(process, monkeypatch):
+    outcome = await process.start(visible=True)
+    monkeypatch.setattr(process.queries, "_log", None)
+    await process.queries.reach(outcome.position)
 
 
 async def test_a_position_beyond_the_head_is_refused_at_once(late, waits, soon):
