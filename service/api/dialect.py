@@ -54,3 +54,6 @@ class OwnApi:
         """Give a run no further id: here it is its run id."""
         del run
         return {}
+
+
+DIALECT = OwnApi()

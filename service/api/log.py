@@ -16,7 +16,7 @@ from service.http.keys import POSITION, SERVICE
 
 NDJSON: Final = "application/x-ndjson"
 NEXT_AFTER: Final = "Flowledger-Next-After"
-_WINDOW: Final = ("after", "limit", "tenant")
+_WINDOW: Final = ("after", "limit")
 
 
 @docs(produces=["application/json", NDJSON])
@@ -24,9 +24,9 @@ _WINDOW: Final = ("after", "limit", "tenant")
 @response_schema(schemas.LedgerEvents, 200, description="A page of the log")
 async def events(request: web.Request) -> web.StreamResponse:
     """Read the log from a position on: a tenant's events, or all with a ledger-wide credential."""
-    query = parsing.query(request, *_WINDOW)
-    after, limit = parsing.window(query, "after", default=100)
-    log, tenant = request.app[SERVICE].log, parsing.tenant_or_all(request)
+    tenant = parsing.tenant_or_all(request, *_WINDOW)
+    after, limit = parsing.window(request.query, "after", default=100)
+    log = request.app[SERVICE].log
     page, next_after = await log.read_page(Position(after or 0), limit, tenant)
     request[POSITION] = next_after
     return _page(request, page, next_after)
@@ -37,9 +37,8 @@ async def events(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerEvents, 200, description="The run's events")
 async def history(request: web.Request) -> web.StreamResponse:
     """Show the events of a run in order, from a version on."""
-    query = parsing.query(request, *_WINDOW)
-    tenant, run_id = parsing.tenant(request), parsing.run_id(request)
-    after, limit = parsing.window(query, "after", default=1000)
+    tenant, run_id = parsing.tenant(request, *_WINDOW), parsing.run_id(request)
+    after, limit = parsing.window(request.query, "after", default=1000)
     page = await request.app[SERVICE].queries.history(tenant, run_id, after=after or 0, limit=limit)
     if page:
         request[POSITION] = page[-1].position
@@ -58,7 +57,6 @@ def _page(request: web.Request, page: Sequence[Event], next_after: int) -> web.R
 @response_schema(schemas.LedgerFlows, 200, description="The flows")
 async def flows(request: web.Request) -> web.StreamResponse:
     """List the tenant's flows by name, retired ones too."""
-    parsing.query(request, "tenant")
     found = await request.app[SERVICE].queries.flows(parsing.tenant(request))
     request[POSITION] = found.position
     return json_response({"flows": [rendering.flow(doc) for doc in found.rows]})
@@ -67,5 +65,5 @@ async def flows(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProjections, 200, description="The read models")
 async def projections(request: web.Request) -> web.StreamResponse:
     """List the read models with their position, lag, state and error."""
-    parsing.query(request)
+    parsing.check_query(request)
     return json_response({"projections": await request.app[SERVICE].queries.projections()})

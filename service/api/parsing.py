@@ -45,8 +45,8 @@ TASK_FACTS: Final = frozenset(
 STATUSES: Final = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
 
 
-def query(request: web.Request, *known: str) -> Mapping[str, str]:
-    """Read the query: only these parameters may be in it, each once."""
+def check_query(request: web.Request, *known: str) -> None:
+    """Refuse a query with other parameters than these, or with one of them twice."""
     given = request.query
     for name in given:
         if name not in known:
@@ -54,19 +54,22 @@ def query(request: web.Request, *known: str) -> Mapping[str, str]:
             raise BadRequest(f"unknown parameter {name}; known are {names}", field=name)
         if len(given.getall(name)) > 1:
             raise BadRequest(f"parameter {name} is there twice", field=name)
-    return given
 
 
-def tenant(request: web.Request) -> str:
-    """Name the tenant that a request is about; a ledger-wide credential says ``?tenant=``."""
-    named = tenant_or_all(request)
+def tenant(request: web.Request, *others: str) -> str:
+    """Name the tenant that a request is about; a ledger-wide credential says ``?tenant=``.
+
+    In the query there may be ``others``, and nothing else.
+    """
+    named = tenant_or_all(request, *others)
     if named == types.EVERY_TENANT:
         raise BadRequest("this credential is of the whole ledger: name ?tenant=", field="tenant")
     return named
 
 
-def tenant_or_all(request: web.Request) -> str:
-    """Name the tenant that a request is about; ``*`` if a ledger-wide credential names none."""
+def tenant_or_all(request: web.Request, *others: str) -> str:
+    """Name the tenant like `tenant`; ``*`` if a ledger-wide credential names none."""
+    check_query(request, "tenant", *others)
     own = request[PRINCIPAL].tenant
     asked = request.query.get("tenant") or own
     if own not in (types.EVERY_TENANT, asked):

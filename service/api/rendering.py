@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from events.envelope import Event
-from service.http.dialect import Dialect
+
+if TYPE_CHECKING:
+    # The command line shows events too, without loading what serves them.
+    from service.http.dialect import Dialect
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -33,7 +33,6 @@ START: Final = frozenset({"flow", "payload", "comment"})
 @response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
 async def start(request: web.Request) -> web.StreamResponse:
     """Start a flow: 201 with the run, answered when it can be read."""
-    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     body = await parsing.json_object(request, START)
     return await _begin(
@@ -58,7 +57,6 @@ async def start(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
 async def retry(request: web.Request) -> web.StreamResponse:
     """Start a new run like this one."""
-    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     await parsing.optional_object(request, frozenset())
     return await _begin(
@@ -96,7 +94,6 @@ def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
 @response_schema(schemas.LedgerRun, 200, description="The run")
 async def read(request: web.Request) -> web.StreamResponse:
     """Read a run with its tasks."""
-    parsing.query(request, "tenant")
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
     doc = await request.app[SERVICE].queries.workflow(tenant, run_id)
     request[POSITION] = doc["position"]
@@ -107,11 +104,11 @@ async def read(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerRuns, 200, description="A page of runs")
 async def listed(request: web.Request) -> web.StreamResponse:
     """List runs, newest first, filtered, from a cursor on; without their tasks."""
-    query = parsing.query(request, *parsing.FILTERS, "cursor", "limit", "tenant")
-    cursor, limit = parsing.window(query, "cursor", default=50)
+    tenant = parsing.tenant(request, *parsing.FILTERS, "cursor", "limit")
+    cursor, limit = parsing.window(request.query, "cursor", default=50)
     # One more than asked for tells whether there is a next page.
     found, request[POSITION] = await request.app[SERVICE].queries.scan(
-        parsing.tenant(request), parsing.run_filter(query), before=cursor, limit=limit + 1
+        tenant, parsing.run_filter(request.query), before=cursor, limit=limit + 1
     )
     rows = found[:limit]
     following = str(rows[-1]["queued_position"]) if len(found) > limit else None
@@ -125,7 +122,6 @@ async def listed(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Cancel a run; ``{"force": true}`` does not wait for its running tasks."""
-    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     body = await parsing.optional_object(request, frozenset({"force"}))
     command = CancelRun(
@@ -145,7 +141,6 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 async def report(request: web.Request) -> web.StreamResponse:
     """Take in what a flow that runs elsewhere reports; each event is answered alone."""
-    parsing.query(request, "tenant")
     tenant = parsing.tenant(request)
     body = await parsing.json_object(request, frozenset({"events"}))
     command = ReportFacts(

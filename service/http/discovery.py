@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service import dialects
-from service.api import DIALECT as OWN
+from service.api.dialect import DIALECT as OWN
 from service.http.dialect import Dialect
 
 

@@ -1,5 +1,8 @@
 """Read your writes: `Flowledger-Position` of an answer, asked for by `Flowledger-Min-Position`."""
 
+import http.client
+from contextlib import closing
+
 import pytest
 
 from tests.dialects.suite import NAMES, Call, vendor
@@ -44,6 +47,17 @@ def test_every_vendors_start_names_a_position_that_its_reads_then_show(server, a
     started = server.ask(client.sign(client.start(run), server.keys["operator"]))
     assert started.status < 300, started.body
     assert ask(server, name, run, started.headers["Flowledger-Position"]).status == 200
+
+
+def test_two_positions_are_one_too_many(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.ports[False], timeout=30)
+    connection.putrequest("GET", "/v1/runs")
+    connection.putheader("Authorization", f"Bearer {server.keys['viewer'].token}")
+    for position in "12":
+        connection.putheader("Flowledger-Min-Position", position)
+    connection.endheaders()
+    with closing(connection):
+        assert connection.getresponse().status == 400
 
 
 READS = ("/v1/runs", "/v1/runs/{run_id}", "/v1/runs/{run_id}/events", "/v1/events", "/v1/flows")

@@ -109,6 +109,19 @@ def test_another_tenants_ids_are_not_found(api, problem):
     assert api.server.head() == head
 
 
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"projections"}))
+def test_no_credential_reaches_another_tenant_by_naming_it(api, problem, name):
+    run = api.start()
+    head = api.server.head()
+    method, path, body = CALLS[name]
+    for key, tenant in (("stranger", "default"), ("operator", "elsewhere"), ("operator", "*")):
+        target = f"{path.format(run_id=run['run_id'])}?tenant={tenant}"
+        answer = api.ask(method, target, body, key=key)
+        assert problem(answer, 400) == "bad-request"
+        assert answer.json["field"] == "tenant"
+    assert api.server.head() == head
+
+
 def test_a_ledger_wide_administrator_works_in_the_tenant_it_names(api):
     started = api.ask("POST", f"{START}?tenant=default", ORDERS, key="administrator of all")
     assert (started.status, started.json["tenant"]) == (201, "default")

@@ -126,9 +126,9 @@ def test_every_verb_works_beside_a_server_on_a_database_that_was_empty(running, 
     assert "Traceback" not in served.said
 
 
-def test_parts_run_apart(running, settings, tmp_path):
+def test_parts_run_apart(running, settings, database_url):
+    settings = settings | {"FLOWLEDGER_DATABASE_URL": database_url}
     verb = program(**settings)
-    good(verb("migrate"))
     good(verb("flows", "load", str(EXAMPLES), "--tenant", "t"))
     made = good(
         verb("keys", "create", "--tenant", "t", "--role", "operator", "--name", "o", "--json")
@@ -148,9 +148,11 @@ def test_parts_run_apart(running, settings, tmp_path):
     run = served.ask("/v1/runs", token, {"flow": "example.RANDOMS"})[1]
     path = f"/v1/runs/{run['run_id']}"
     work.until(lambda: served.ask(path, token)[1]["status"] == "succeeded")
-    for process in (served, work, project):
-        assert process.stop() == 0
-        assert "Traceback" not in process.said
+    parts = (served, work, project)
+    for part in parts:
+        part.popen.terminate()
+    assert [part.popen.wait(PATIENCE_S) for part in parts] == [0, 0, 0]
+    assert not any("Traceback" in part.said for part in parts)
 
 
 @pytest.mark.parametrize(

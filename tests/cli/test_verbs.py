@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.cli.conftest import SECRET_KEY, program
@@ -140,6 +142,16 @@ def test_a_database_without_a_ledger_says_to_migrate(empty_database_url):
     verb = program(FLOWLEDGER_DATABASE_URL=empty_database_url, FLOWLEDGER_SECRET_KEY=SECRET_KEY)
     for arguments in (("keys", "list"), ("flows", "list"), ("serve",), ("events", "show", "1")):
         assert "migrate" in refused(verb(*arguments))
+
+
+async def test_a_database_of_an_older_release_says_to_migrate(database_url):
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("delete from projections.registry where name = 'listings'")
+    await connection.close()
+    verb = program(FLOWLEDGER_DATABASE_URL=database_url, FLOWLEDGER_SECRET_KEY=SECRET_KEY)
+    line = refused(await asyncio.to_thread(verb, "serve"))
+    assert "listings" in line
+    assert "flowledger migrate" in line
 
 
 @pytest.mark.parametrize("arguments", [("keys", "list"), ("serve",), ("migrate",)])
