@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,6 +132,14 @@ class Log:
     async def head(self) -> Position:
         """Name the last position of the log; 0 when it is empty."""
         position: Position = (await self._fetch("head"))[0][0]
+        return position
+
+    async def position_at(self, moment: datetime) -> Position:
+        """Name the last position recorded at or before a moment; 0 before the first event.
+
+        An append under way may still record events at a moment that has just gone by.
+        """
+        position: Position = (await self._fetch("position_at", moment))[0][0]
         return position
 
     async def tenants(self) -> list[str]:

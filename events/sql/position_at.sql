@@ -1,0 +1,18 @@
+-- Find the last position recorded at or before a moment: 0 before the first event.
+-- $1 the moment.
+-- Index: log.events_pkey, once for each halving: recorded_at never goes back along position.
+with recursive search (low, high) as (
+    select 0::bigint, h.position from log.head h
+    union all
+    -- Where history has been detached, what is missing is older than all that is left.
+    select
+        case when coalesce(e.recorded_at <= $1, true) then m.middle else s.low end,
+        case when coalesce(e.recorded_at <= $1, true) then s.high else m.middle - 1 end
+    from search s
+    cross join lateral (select (s.low + s.high + 1) / 2 as middle offset 0) m
+    left join lateral (
+        select e.recorded_at from log.events e where e.position = m.middle offset 0
+    ) e on true
+    where s.low < s.high
+)
+select s.low as position from search s where s.low = s.high
