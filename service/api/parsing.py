@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from events import types
-from service.errors import BadRequest, UnsupportedMediaType
+from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.json import read_body, read_json
 from service.http.keys import PRINCIPAL, SERVICE
 from service.http.parameters import integer, uuid_text
@@ -77,6 +77,12 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
     return asked
 
 
+def whole_ledger(request: web.Request) -> None:
+    """Refuse a credential of one tenant: what is asked concerns all of them."""
+    if request[PRINCIPAL].tenant != types.EVERY_TENANT:
+        raise Forbidden("this concerns every tenant: it needs a key of tenant *")
+
+
 def run_id(request: web.Request) -> str:
     """Read the run id of the path."""
     return uuid_text(request.match_info["run_id"], "run_id")
@@ -112,6 +118,19 @@ def optional_text(body: Mapping[str, Any], name: str, *, longest: int) -> str | 
         return None
     if not isinstance(value, str) or len(value) > longest:
         raise BadRequest(f"{name} must be a text of at most {longest} characters", field=name)
+    return value
+
+
+def optional_integer(body: Mapping[str, Any], name: str) -> int | None:
+    """Read an optional positive integer; null is absent."""
+    return None if body.get(name) is None else positive(body, name)
+
+
+def positive(body: Mapping[str, Any], name: str) -> int:
+    """Read a required positive integer."""
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
+        raise BadRequest(f"{name} must be a whole number from 1", field=name)
     return value
 
 
