@@ -106,7 +106,24 @@ class TimeOutRun:
     run_id: str
 
 
-Command = StartRun | RetryRun | CancelRun | ClaimRun | ReportFacts | TimeOutRun
+@dataclass(frozen=True, slots=True)
+class RecordCorrection:
+    """Record what is wrong in the run's event at ``position``; under one key only once.
+
+    The event may be any of the run, another correction too, and the run in any state. Nothing that
+    read models show of it changes.
+    """
+
+    tenant: str
+    origin: Origin
+    run_id: str
+    position: int
+    reason: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str = ""
+
+
+Command = StartRun | RetryRun | CancelRun | ClaimRun | ReportFacts | TimeOutRun | RecordCorrection
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from service.runs.commands import (
     CancelRun,
     ClaimRun,
     Origin,
+    RecordCorrection,
     ReportFacts,
     TimeOutRun,
 )
@@ -19,13 +20,23 @@ from service.runs.reports import report
 from service.runs.settle import close, settle
 from service.runs.state import RunState, TaskState, evolve, fold
 
-__all__ = ["Decision", "RunCommand", "RunState", "TaskState", "decide", "evolve", "fold", "ready"]
+__all__ = [
+    "Decision",
+    "RunCommand",
+    "RunState",
+    "TaskState",
+    "correct",
+    "decide",
+    "evolve",
+    "fold",
+    "ready",
+]
 
 MAX_LOSSES: Final = 3
 """A task whose worker is lost under it this many times has failed."""
 
 RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun
-"""The commands for a run that exists; `service.runs.starts` has those that make a new one."""
+"""The commands that depend on a run's state; `service.runs.starts` has those that make a run."""
 
 
 def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> Decision:
@@ -45,6 +56,24 @@ def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> D
             return draft.decision(report(draft, command))
         case _:
             assert_never(command)
+
+
+def correct(
+    plan: Plan, state: RunState, command: RecordCorrection, new_id: NewId, *, version: int
+) -> Decision:
+    """Decide a correction of the run's event at a version: it may follow in every state.
+
+    So it stands whatever has happened since the state was read.
+    """
+    draft = _draft(plan, state, command.origin, new_id)
+    said = {
+        "position": command.position,
+        "version": version,
+        "reason": command.reason,
+        "data": command.data,
+    }
+    draft.add(types.CORRECTION_RECORDED, said)
+    return draft.decision()
 
 
 def _draft(plan: Plan, state: RunState, origin: Origin, new_id: NewId, **more: str | int) -> Draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,12 @@ class Entry:
     def position(self, version: int | None = None) -> Position:
         """Name the position of a version, without one that of the last."""
         return Position(self.positions[(version or len(self.positions)) - 1])
+
+    def version_at(self, position: int) -> int | None:
+        """Name the version at a position, or None where another stream's event stands, or none."""
+        index = bisect_left(self.positions, position)
+        found = index < len(self.positions) and self.positions[index] == position
+        return index + 1 if found else None
 
 
 class Newborn(NamedTuple):

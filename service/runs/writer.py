@@ -18,10 +18,12 @@ from service.runs.commands import (
     ClaimRun,
     Command,
     Outcome,
+    RecordCorrection,
     RetryRun,
     StartRun,
     TimeOutRun,
 )
+from service.runs.corrector import Corrector
 from service.runs.lanes import Lanes
 from service.runs.numbers import Numbers
 from service.runs.starter import Catalogue, CheckPayload, Starter
@@ -50,6 +52,7 @@ class Writer:
         states = States(log, flows)
         self._lanes = Lanes()
         self._chains = Chains(batcher, states)
+        self._corrector = Corrector(batcher, states)
         self._starter = Starter(
             batcher,
             log,
@@ -67,7 +70,8 @@ class Writer:
         back; after that it is carried out, once.
 
         Raises:
-            ServiceError: the command is refused, see `Starter.start` and `Chains.submit`.
+            ServiceError: the command is refused, see `Starter.start`, `Chains.submit` and
+                `Corrector.record`.
             Overloaded: too many commands from outside wait.
             Unavailable: the log does not answer; whether it was written is not known.
             BadRequest: the log does not keep such values.
@@ -88,6 +92,8 @@ class Writer:
         try:
             if isinstance(command, (StartRun, RetryRun)):
                 return await self._starter.start(command)
+            if isinstance(command, RecordCorrection):
+                return await self._corrector.record(command)
             return await self._chains.submit(command)
         except LogBusy as error:
             raise Overloaded from error

@@ -7,8 +7,16 @@ from uuid import UUID
 from events.codec import decode
 from events.envelope import Event
 from projections.flow import Plan, PlanTask
-from service.runs.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, TimeOutRun
-from service.runs.decider import decide, fold
+from service.runs.commands import (
+    CancelRun,
+    ClaimRun,
+    Fact,
+    Origin,
+    RecordCorrection,
+    ReportFacts,
+    TimeOutRun,
+)
+from service.runs.decider import correct, decide, fold
 
 TENANT = "acme"
 RUN = "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"
@@ -72,7 +80,16 @@ class Story:
 
     def when(self, command):
         """Carry out a command; the types and bodies of the events it comes to."""
-        self.decision = decide(self.plan, self.state, command, self._new_id)
+        return self._then(decide(self.plan, self.state, command, self._new_id))
+
+    def correct(self, version, reason="wrong", **data):
+        """Correct the event at a version."""
+        position = self.events[version - 1].position
+        command = RecordCorrection(TENANT, ORIGIN, RUN, position, reason, data)
+        return self._then(correct(self.plan, self.state, command, self._new_id, version=version))
+
+    def _then(self, decision):
+        self.decision = decision
         before = len(self.events)
         for new in self.decision.events:
             self._append(new.type, decode(new.body), decode(new.metadata), new.event_id, new)

@@ -1,0 +1,180 @@
+"""Corrections: recorded in every state, of every event of the run, and nothing else changes."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from events.envelope import Version
+from events.types import run_stream
+from projections.flows import Flows
+from service.errors import BadRequest, KeyReused, TooLarge, UnknownRun
+from service.runs.commands import RecordCorrection
+from service.runs.corrector import Corrector
+from service.runs.states import States
+from service.runs.transitions import RUN_ENDED, RunStatus
+from tests.runs.processes import ORIGIN, cancel, facts, together
+from tests.runs.story import CHAIN, TENANT, Story, running
+
+# In every state
+
+
+def brought_to(status):
+    story = Story(CHAIN, "external") if status == "queued" else running(CHAIN, "external")
+    match status:
+        case "cancelling":
+            story.cancel()
+        case "cancelled":
+            story.cancel(force=True)
+        case "succeeded" | "warned" | "failed":
+            story.says(f"Run{status.capitalize()}")
+    assert story.state.status == status
+    return story
+
+
+@pytest.mark.parametrize("status", get_args(RunStatus))
+def test_a_correction_may_follow_in_every_state_and_changes_none(status):
+    story = brought_to(status)
+    before = story.state
+    came = story.correct(1, "a typing error", day=2)
+    said = {"position": 1001, "version": 1, "reason": "a typing error", "data": {"day": 2}}
+    assert came == [("CorrectionRecorded", said)]
+    assert story.state == replace(before, version=before.version + 1)
+    assert story.decision.slot_freed is None
+    assert story.decision.refusal == ""
+
+
+@pytest.mark.parametrize("status", sorted(set(get_args(RunStatus)) - RUN_ENDED))
+def test_a_corrected_run_goes_on_as_if_nothing_had_been_said(status):
+    story, other = brought_to(status), brought_to(status)
+    other.correct(1)
+    end = story.says("RunFailed")
+    assert other.says("RunFailed") == end
+    assert other.state.status == "failed"
+
+
+def test_a_correction_may_itself_be_corrected():
+    story = Story()
+    story.correct(1, "wrong")
+    (came,) = story.correct(2, "it was right")
+    assert came[1]["version"] == 2
+
+
+# By the writer
+
+
+def correction(run_id, position, reason="wrong", *, key="", tenant=TENANT, **data):
+    return RecordCorrection(tenant, ORIGIN, run_id, position, reason, data, key)
+
+
+async def corrections(process, run_id):
+    return [event for event in await process.stream(run_id) if event.type == "CorrectionRecorded"]
+
+
+async def test_a_correction_stands_on_the_runs_stream_with_who_and_why(process):
+    run = await process.start()
+    outcome = await process.writer.submit(correction(run.run_id, run.position, "typo", day=2))
+    (event,) = await corrections(process, run.run_id)
+    assert (event.position, event.version, event.actor) == (outcome.position, 2, "ops")
+    assert event.data == {
+        "position": run.position,
+        "version": 1,
+        "reason": "typo",
+        "data": {"day": 2},
+    }
+    assert event.metadata == {"source": "api", "key_id": "k-1"}
+    assert event.correlation_id == run.run_id
+
+
+async def test_a_position_that_another_process_has_written_can_be_corrected(processes):
+    here, there = await processes(2)
+    run = await here.start("example.EXTERNAL")
+    done = await there.writer.submit(facts(run.run_id, ("TaskStarted", "A")))
+    await here.writer.submit(correction(run.run_id, done.position))
+    assert len(await corrections(here, run.run_id)) == 1
+
+
+async def test_only_an_event_of_the_run_can_be_corrected(process):
+    run, other = await process.start(), await process.start()
+    head = await process.log.head()
+    for position in (1, other.position, head + 1, 2**63 - 1):
+        with pytest.raises(BadRequest) as refused:
+            await process.writer.submit(correction(run.run_id, position))
+        assert refused.value.field == "position"
+        assert f"/v1/runs/{run.run_id}/history" in refused.value.detail
+    assert await process.log.head() == head
+
+
+async def test_nobody_corrects_a_run_of_another_tenant(process):
+    run = await process.start()
+    with pytest.raises(UnknownRun):
+        await process.writer.submit(correction(run.run_id, run.position, tenant="elsewhere"))
+
+
+async def test_a_correction_holds_as_much_as_an_event_and_no_more(process):
+    run = await process.start()
+    await process.writer.submit(correction(run.run_id, run.position, much="x" * 65_000))
+    with pytest.raises(TooLarge):
+        await process.writer.submit(correction(run.run_id, run.position, much="x" * 65_536))
+    assert len(await corrections(process, run.run_id)) == 1
+
+
+async def test_one_key_makes_one_correction(processes):
+    both = await processes(2)
+    run = await both[0].start()
+    once = correction(run.run_id, run.position, key="k", day=2)
+    outcomes = await together(*(process.writer.submit(once) for process in both * 4))
+    assert sorted(outcome.replayed for outcome in outcomes) == [False] + [True] * 7
+    (event,) = await corrections(both[0], run.run_id)
+    assert {outcome.position for outcome in outcomes} == {event.position}
+
+
+async def test_a_key_that_was_used_otherwise_is_refused(process):
+    run, other = await process.start(idempotency_key="k"), await process.start()
+    await process.writer.submit(correction(run.run_id, run.position, key="k"))
+    for changed in (
+        correction(run.run_id, run.position, "another reason", key="k"),
+        correction(run.run_id, run.position, key="k", day=2),
+        correction(other.run_id, other.position, key="k"),
+    ):
+        with pytest.raises(KeyReused):
+            await process.writer.submit(changed)
+
+
+async def test_corrections_at_once_are_all_recorded(processes):
+    both = await processes(2)
+    run = await both[0].start()
+    said = [correction(run.run_id, run.position, str(n)) for n in range(10)]
+    outcomes = await together(*(both[n % 2].writer.submit(each) for n, each in enumerate(said)))
+    found = await corrections(both[0], run.run_id)
+    assert {event.data["reason"] for event in found} == {str(n) for n in range(10)}
+    assert {outcome.position for outcome in outcomes} == {event.position for event in found}
+
+
+async def test_corrections_and_reports_that_race_hinder_each_other_never(processes):
+    both = await processes(2)
+    run = await both[0].start("example.EXTERNAL")
+    works = [both[0].writer.submit(correction(run.run_id, run.position)) for _ in range(10)]
+    works += [both[1].writer.submit(facts(run.run_id, ("TaskStarted", task))) for task in "AB"]
+    works += [both[0].writer.submit(cancel(run.run_id))]
+    outcomes = await together(*works)
+    assert [each for each in outcomes if isinstance(each, BaseException)] == []
+    told = await both[0].told(run.run_id)
+    assert told.count("CorrectionRecorded") == 10
+    assert told.count("TaskStarted") + told.count("ReportRefused") == 2
+
+
+async def test_a_correction_decided_on_an_old_state_is_recorded_all_the_same(process):
+    """No state forbids one: whatever happens between reading the run and the append."""
+    run = await process.start("example.EXTERNAL")
+
+    class Slow:
+        async def append(self, request):
+            await process.writer.submit(facts(run.run_id, ("RunSucceeded", None)))
+            return await process.batcher.append(request)
+
+    corrector = Corrector(Slow(), States(process.log, Flows(process.log)))
+    outcome = await corrector.record(correction(run.run_id, run.position))
+    stream = await process.log.read_stream(TENANT, run_stream(run.run_id), Version(1))
+    assert stream[-1].position == outcome.position
+    assert [event.type for event in stream][-2:] == ["RunSucceeded", "CorrectionRecorded"]
