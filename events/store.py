@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,11 +22,6 @@ STATEMENT_TIMEOUT_S: Final = 30.0
 SCAN: Final = 20_000
 """Positions that one page of a tenant's events looks through at most."""
 
-SETTLE_S: Final = 2.0
-"""Seconds to wait for appends under way, before what was recorded just now is told."""
-
-SETTLE_LOOK_S: Final = 0.002
-
 _SQL: Final = Path(__file__).parent / "sql"
 _BIGINT_MAX: Final = 2**63 - 1
 
@@ -40,6 +34,19 @@ class KnownKey:
     first_position: Position
     last_position: Position
     stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events to read; None does not filter. ``flow`` is the one that an event is about.
+
+    A tenant's are also the administrative acts that name it.
+    """
+
+    tenant: str | None = None
+    actor: str | None = None
+    types: Sequence[str] | None = None
+    flow: str | None = None
 
 
 class Log:
@@ -106,6 +113,13 @@ class Log:
         rows = await self._fetch("read_stream", tenant, stream, after, last, up_to)
         return [event_of(row) for row in rows]
 
+    async def read_stream_of_type(
+        self, tenant: str, stream: str, type_: str, *, limit: int
+    ) -> list[Event]:
+        """Read a stream's events of one type, the first ``limit`` of them."""
+        rows = await self._fetch("read_stream_of_type", tenant, stream, type_, limit)
+        return [event_of(row) for row in rows]
+
     async def read_streams(
         self, keys: Sequence[tuple[str, str]], up_to: Position | None = None
     ) -> dict[tuple[str, str], list[Event]]:
@@ -118,23 +132,42 @@ class Log:
         return streams
 
     async def read_page(
-        self, after: Position, limit: int, tenant: str | None, up_to: Position | None = None
+        self, after: Position, limit: int, tenant: str | None
     ) -> tuple[list[Event], Position]:
         """Read a tenant's events (None or ``*``: everybody's), and the position to go on from.
 
         The second moves on over other tenants' events too, `SCAN` positions a page at most, and
-        never beyond the head, or ``up_to``: a page may be empty while there is more to come.
+        never beyond the head: a page may be empty while there is more to come.
         """
         if tenant is None or tenant == EVERY_TENANT:
-            left = limit if up_to is None else min(limit, max(up_to - after, 0))
-            events = await self.read(after, left)
+            events = await self.read(after, limit)
             return events, events[-1].position if events else after
-        end = min(await self.head() if up_to is None else up_to, after + SCAN)
+        end = min(await self.head(), after + SCAN)
         if end <= after:
             return [], after
         rows = await self._fetch("read_page", after, end, tenant, limit)
         events = [event_of(row) for row in rows]
         return events, events[-1].position if len(events) == limit else Position(end)
+
+    async def read_back(
+        self, after: Position, before: Position, limit: int, wanted: Filter
+    ) -> tuple[list[tuple[Event, str | None]], Position | None]:
+        """Read backwards between two positions: events with their flow, and where to go on before.
+
+        A page looks through `SCAN` positions at most, so it may be empty while there is more to
+        come; the second is None when there is not.
+        """
+        floor = max(after, before - 1 - SCAN)
+        columns = (wanted.tenant, wanted.actor, wanted.types, wanted.flow)
+        rows = await self._fetch("read_back", floor, before, *columns, limit)
+        found = [(event_of(row[:-1]), row[-1]) for row in rows]
+        if len(found) == limit:
+            floor = found[-1][0].position - 1
+        return found, Position(floor + 1) if floor > after else None
+
+    async def read_at(self, positions: Sequence[Position]) -> list[Event]:
+        """Read the events at some positions, in their order; where there is none it is left out."""
+        return [event_of(row) for row in await self._fetch("read_at", positions)]
 
     async def head(self) -> Position:
         """Name the last position of the log; 0 when it is empty."""
@@ -144,35 +177,10 @@ class Log:
     async def position_at(self, moment: datetime) -> Position:
         """Name the last position recorded at or before a moment; 0 before the first event.
 
-        Of a moment before `now` the answer never changes: an append that took its time before it
-        is waited for, at most `SETTLE_S`.
+        An append under way may still record events at a moment that has just gone by.
         """
-        position, head = (await self._fetch("position_at", moment))[0]
-        if position == head:  # nothing yet that was recorded later
-            await self._settle()
-            position = (await self._fetch("position_at", moment))[0][0]
-        return Position(position)
-
-    async def _settle(self) -> None:
-        under_way = await self._appending()
-        with translate():
-            async with asyncio.timeout(SETTLE_S):
-                while under_way:
-                    await asyncio.sleep(SETTLE_LOOK_S)
-                    under_way &= await self._appending()
-
-    async def _appending(self) -> set[str]:
-        return {row[0] for row in await self._fetch("appending")}
-
-    async def now(self) -> datetime:
-        """Tell the database's time: no event recorded from now on has an earlier one."""
-        now: datetime = (await self._fetch("now"))[0][0]
-        return now
-
-    async def recorded_at(self, position: Position) -> datetime | None:
-        """Tell when the event at a position was recorded; None where there is none."""
-        rows = await self._fetch("recorded_at", position)
-        return rows[0][0] if rows else None
+        position: Position = (await self._fetch("position_at", moment))[0][0]
+        return position
 
     async def tenants(self) -> list[str]:
         """Name every tenant that has a catalogue of flows, in the order of their bytes."""

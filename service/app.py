@@ -33,7 +33,7 @@ from service.http.dialect import Dialect
 from service.http.discovery import discover
 from service.http.keys import SERVICE
 from service.http.server import web_application
-from service.pauses import Pauses
+from service.runs.audit import Audit
 from service.runs.endings import Endings
 from service.runs.numbers import Numbers
 from service.runs.queries import Queries
@@ -77,7 +77,7 @@ class Service:
     writer: Writer
     endings: Endings
     queries: Queries
-    pauses: Pauses
+    audit: Audit
     credentials: Credentials
     dialects: tuple[Dialect, ...]
     executor: InProcess | None = None
@@ -163,7 +163,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         queries=Queries(
             pool=pools.read, checkpoints=checkpoints, log=log, flows=flows, endings=endings
         ),
-        pauses=Pauses(pools.log, log),
+        audit=Audit(log, flows),
         credentials=Credentials(pools.keys, log, settings.require_secret_key),
         dialects=discover(),
     )

@@ -1,8 +1,8 @@
-"""Handlers of what is read off the log and beside it: events and flows."""
+"""Handlers of what is read off the log and beside it: events, flows and read models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -47,10 +47,25 @@ async def history(request: web.Request) -> web.StreamResponse:
 
 def _page(request: web.Request, page: Sequence[Event], next_after: int) -> web.Response:
     shown = [rendering.event(event) for event in page]
-    if NDJSON not in request.headers.get("Accept", ""):
-        return json_response({"events": shown, "next_after": next_after})
-    lines = b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown)
-    return web.Response(body=lines, content_type=NDJSON, headers={NEXT_AFTER: str(next_after)})
+    return numbered(request, shown, next_after)
+
+
+def numbered(request: web.Request, shown: Sequence[object], next_after: int) -> web.Response:
+    """Answer with a page of events and the number to go on after, as JSON or as lines of it."""
+    if wants_lines(request):
+        return lines(shown, {NEXT_AFTER: str(next_after)})
+    return json_response({"events": shown, "next_after": next_after})
+
+
+def wants_lines(request: web.Request) -> bool:
+    """Tell whether a page was asked for as lines of JSON."""
+    return NDJSON in request.headers.get("Accept", "")
+
+
+def lines(shown: Sequence[object], headers: Mapping[str, str]) -> web.Response:
+    """Answer with lines of JSON; what else belongs to the page stands in the headers."""
+    body = b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown)
+    return web.Response(body=body, content_type=NDJSON, headers=headers)
 
 
 @querystring_schema(schemas.LedgerTenantQuery)
@@ -60,3 +75,10 @@ async def flows(request: web.Request) -> web.StreamResponse:
     found = await request.app[SERVICE].queries.flows(parsing.tenant(request))
     request[POSITION] = found.position
     return json_response({"flows": [rendering.flow(doc) for doc in found.rows]})
+
+
+@response_schema(schemas.LedgerProjections, 200, description="The read models")
+async def projections(request: web.Request) -> web.StreamResponse:
+    """List the read models with their position, lag, state and error."""
+    parsing.check_query(request)
+    return json_response({"projections": await request.app[SERVICE].queries.projections()})

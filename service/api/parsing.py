@@ -9,16 +9,20 @@ from typing import Any, Final
 from aiohttp import web
 
 from events import types
-from service.errors import BadRequest, Forbidden, UnsupportedMediaType
+from events.store import Filter
+from service.errors import BadRequest, UnsupportedMediaType
 from service.http.json import read_body, read_json
 from service.http.keys import PRINCIPAL, SERVICE
 from service.http.parameters import integer, uuid_text
+from service.runs.audit import Window
 from service.runs.commands import Fact
 from service.runs.queries import RunFilter
 
 MAX_FACTS: Final = 500
 MAX_NAME: Final = 200
 MAX_ROWS: Final = 1000
+MAX_REASON: Final = 1000
+LAST_POSITION: Final = 2**63 - 1
 FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(9998, 12, 31, tzinfo=UTC)
 """Between these lies what can be reported: every vendor can write it, in any time zone."""
@@ -77,12 +81,6 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
     return asked
 
 
-def whole_ledger(request: web.Request) -> None:
-    """Refuse a credential of one tenant: what is asked concerns all of them."""
-    if request[PRINCIPAL].tenant != types.EVERY_TENANT:
-        raise Forbidden("this concerns every tenant: it needs a key of tenant *")
-
-
 def run_id(request: web.Request) -> str:
     """Read the run id of the path."""
     return uuid_text(request.match_info["run_id"], "run_id")
@@ -121,16 +119,11 @@ def optional_text(body: Mapping[str, Any], name: str, *, longest: int) -> str | 
     return value
 
 
-def optional_integer(body: Mapping[str, Any], name: str) -> int | None:
-    """Read an optional positive integer; null is absent."""
-    return None if body.get(name) is None else positive(body, name)
-
-
-def positive(body: Mapping[str, Any], name: str) -> int:
-    """Read a required positive integer."""
+def whole_number(body: Mapping[str, Any], name: str) -> int:
+    """Read a required whole number from 1 on."""
     value = body.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
-        raise BadRequest(f"{name} must be a whole number from 1", field=name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LAST_POSITION:
+        raise BadRequest(f"{name} must be a whole number from 1 to {LAST_POSITION}", field=name)
     return value
 
 
@@ -203,7 +196,10 @@ def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
     value = body.get(name)
     if value is None:
         return None
-    at = time(value, name)
+    return _within_years(time(value, name), name)
+
+
+def _within_years(at: datetime, name: str) -> datetime:
     if not FIRST_TIME <= at <= LAST_TIME:
         raise BadRequest(f"{name} must lie within the years 1970 to 9998", field=name)
     return at
@@ -239,6 +235,33 @@ def run_filter(query: Mapping[str, str]) -> RunFilter:
         created_after=_query_time(query, "created_after"),
         created_before=_query_time(query, "created_before"),
     )
+
+
+AUDIT_FILTERS: Final = ("actor", "flow", "type", "from", "to")
+
+
+def audit_window(tenant: str, query: Mapping[str, str]) -> Window:
+    """Read the filters of the audit trail; ``type`` may name several, with commas between."""
+    types_ = query["type"].split(",") if "type" in query else None
+    for each in types_ or ():
+        if each not in types.SCHEMA_VERSIONS:
+            known = ", ".join(sorted(types.SCHEMA_VERSIONS))
+            raise BadRequest(f"there is no event type {each}; known are {known}", field="type")
+    return Window(
+        Filter(
+            tenant=None if tenant == types.EVERY_TENANT else tenant,
+            actor=query.get("actor"),
+            types=types_,
+            flow=query.get("flow"),
+        ),
+        since=_bounded_time(query, "from"),
+        until=_bounded_time(query, "to"),
+    )
+
+
+def _bounded_time(query: Mapping[str, str], name: str) -> datetime | None:
+    at = _query_time(query, name)
+    return None if at is None else _within_years(at, name)
 
 
 def _query_time(query: Mapping[str, str], name: str) -> datetime | None:

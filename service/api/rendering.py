@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from events.envelope import Event
+from events.types import run_id_of
 
 if TYPE_CHECKING:
     # The command line shows events too, without loading what serves them.
     from service.http.dialect import Dialect
+    from service.runs.audit import Change, Told
+
+MOST_SHOWN_BYTES: Final = 2000
+"""Bytes of JSON up to which a history shows a value whole."""
+
+BEGINNING: Final = 1000
+"""Characters shown of a longer one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -104,6 +115,53 @@ def event(event: Event) -> dict[str, Any]:
 
 def _written(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def told(told: Told) -> dict[str, Any]:
+    """Show an event of a run's history: what it changed, how late it came, its corrections."""
+    came = told.event
+    late = None if came.occurred_at is None else came.recorded_at - came.occurred_at
+    return {
+        **event(came),
+        "source": came.metadata.get("source"),
+        "delay_s": None if late is None else late.total_seconds(),
+        "after_end": told.after_end,
+        "changes": [change(each) for each in told.changes],
+        "corrects": told.corrects and event(told.corrects),
+        "corrections": [event(each) for each in told.corrections],
+    }
+
+
+def change(changed: Change) -> dict[str, Any]:
+    """Show what an event changed in a field, large values by their beginning."""
+    before, before_cut = bounded(changed.before)
+    after, after_cut = bounded(changed.after)
+    shown = {"field": changed.field, "before": before, "after": after}
+    cut = {"before": before_cut, "after": after_cut}
+    return shown | {"cut": cut} if before_cut or after_cut else shown
+
+
+def bounded(value: Any) -> tuple[Any, dict[str, Any] | None]:  # noqa: ANN401 - any JSON value
+    """Show a value whole, or the beginning of its text with the size and the hash of its JSON.
+
+    >>> bounded({"rows": 7})
+    ({'rows': 7}, None)
+    """
+    raw = orjson.dumps(value)
+    if len(raw) <= MOST_SHOWN_BYTES:
+        return value, None
+    text = value if isinstance(value, str) else raw.decode()
+    return text[:BEGINNING], {"size_bytes": len(raw), "sha256": sha256(raw).hexdigest()}
+
+
+def audited(entry: Event, flow: str | None) -> dict[str, Any]:
+    """Show an event of the audit trail: through what it came, which run and flow it is about."""
+    return {
+        **event(entry),
+        "source": entry.metadata.get("source"),
+        "run_id": run_id_of(entry.stream),
+        "flow": flow,
+    }
 
 
 def flow(doc: Mapping[str, Any]) -> dict[str, Any]:

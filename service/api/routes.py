@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from service.api import log, projections, runs
+from service.api import audit, log, runs
 from service.auth.principal import Right
 from service.http.dialect import Route
 
 RUN = "/v1/runs/{run_id:[^/]+}"
-PROJECTION = "/v1/projections/{name:[^/]+}"
 
 ROUTES = (
     Route("POST", "/v1/runs", runs.start, Right.START),
@@ -17,9 +16,10 @@ ROUTES = (
     Route("POST", RUN + "/retry", runs.retry, Right.START),
     Route("GET", RUN + "/events", log.history),
     Route("POST", RUN + "/events", runs.report, Right.REPORT),
+    Route("GET", RUN + "/history", audit.run_history),
+    Route("POST", RUN + "/corrections", audit.correct, Right.ADMINISTER),
+    Route("GET", "/v1/audit", audit.audit_trail, Right.AUDIT),
     Route("GET", "/v1/flows", log.flows),
     Route("GET", "/v1/events", log.events),
-    Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/retry", projections.retry, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/skip", projections.skip, Right.ADMINISTER),
+    Route("GET", "/v1/projections", log.projections, Right.ADMINISTER),
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from service.api.parsing import MAX_FACTS, MAX_NAME, RUN_FACTS, STATUSES, TASK_FACTS
-from service.pauses import MAX_REASON
+from service.api.parsing import MAX_FACTS, MAX_NAME, MAX_REASON, RUN_FACTS, STATUSES, TASK_FACTS
 
 _TENANT = fields.String(
     metadata={"description": "Only for a ledger-wide credential, and then required."}
@@ -223,6 +222,124 @@ class LedgerEvents(Schema):
     next_after = fields.Integer(required=True)
 
 
+class LedgerCut(Schema):
+    """What is left out of a large value: it is whole in the event, and in the run."""
+
+    size_bytes = fields.Integer(required=True, metadata={"description": "Of its JSON."})
+    sha256 = fields.String(required=True, metadata={"description": "Of its JSON."})
+
+
+class LedgerCuts(Schema):
+    """Which of the two values is shown by its beginning."""
+
+    before = fields.Nested(LedgerCut, required=True, allow_none=True)
+    after = fields.Nested(LedgerCut, required=True, allow_none=True)
+
+
+class LedgerChange(Schema):
+    """A field of the run before and after an event; what is not there yet is null."""
+
+    field = fields.String(
+        required=True,
+        metadata={
+            "description": "As the run shows it; of a task `tasks[PATH].NAME`.",
+            "example": "tasks[LOAD].status",
+        },
+    )
+    before = fields.Raw(required=True, allow_none=True)
+    after = fields.Raw(required=True, allow_none=True)
+    cut = fields.Nested(LedgerCuts, metadata={"description": "Where a value is too large."})
+
+
+class LedgerHistoryEvent(LedgerEvent):
+    """An event of a run and what it did."""
+
+    source = fields.String(
+        required=True, allow_none=True, metadata={"description": "The front door it came through."}
+    )
+    delay_s = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "From occurred_at to recorded_at; null where nobody told."},
+    )
+    after_end = fields.Boolean(
+        required=True, metadata={"description": "It came when the run had ended."}
+    )
+    changes = fields.List(fields.Nested(LedgerChange), required=True)
+    corrects = fields.Nested(
+        LedgerEvent,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of a correction: the event that it corrects."},
+    )
+    corrections = fields.List(
+        fields.Nested(LedgerEvent),
+        required=True,
+        metadata={"description": "What was corrected in this event, of the run's first 1,000."},
+    )
+
+
+class LedgerHistory(Schema):
+    """A page of a run's history and the version after which the next one begins."""
+
+    events = fields.List(fields.Nested(LedgerHistoryEvent), required=True)
+    next_after = fields.Integer(required=True)
+
+
+class LedgerAuditQuery(Schema):
+    """Which events of the audit trail."""
+
+    tenant = fields.String(
+        metadata={"description": "With a ledger-wide credential: only this tenant's events."}
+    )
+    actor = fields.String()
+    flow = fields.String(metadata={"description": "Full name of the flow that it is about."})
+    type = fields.String(
+        metadata={
+            "description": "Event types with commas between.",
+            "example": "RunFailed,TaskFailed",
+        }
+    )
+    from_ = fields.String(
+        data_key="from", metadata={**_TIME, "description": "Recorded then or later."}
+    )
+    to = fields.String(metadata={**_TIME, "description": "Recorded before."})
+    cursor = fields.String(metadata={"description": "The next_cursor of the page before."})
+    limit = fields.Integer(validate=validate.Range(1, 1000), metadata={"default": 100})
+
+
+class LedgerAuditEvent(LedgerEvent):
+    """An event, through what it came, and which run and flow it is about."""
+
+    source = fields.String(required=True, allow_none=True)
+    run_id = fields.UUID(required=True, allow_none=True)
+    flow = fields.String(required=True, allow_none=True)
+
+
+class LedgerAudit(Schema):
+    """A page of the audit trail, newest first; it may be empty while there is a next one."""
+
+    events = fields.List(fields.Nested(LedgerAuditEvent), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class LedgerCorrect(Schema):
+    """What is wrong in an event of the run."""
+
+    position = fields.Integer(
+        required=True, validate=validate.Range(1), metadata={"description": "Of the event."}
+    )
+    reason = fields.String(required=True, validate=validate.Length(1, MAX_REASON))
+    data = fields.Dict(metadata={"description": "What is right instead, in your own words."})
+
+
+class LedgerCorrection(Schema):
+    """A correction, and the event that it corrects."""
+
+    correction = fields.Nested(LedgerEvent, required=True)
+    corrects = fields.Nested(LedgerEvent, required=True)
+
+
 class LedgerFlow(Schema):
     """A flow of the catalogue."""
 
@@ -264,32 +381,3 @@ class LedgerProjections(Schema):
     """All read models."""
 
     projections = fields.List(fields.Nested(LedgerProjection), required=True)
-
-
-class LedgerProjectionRetry(Schema):
-    """Which version is meant; absent is the one that answers."""
-
-    version = fields.Integer(allow_none=True, validate=validate.Range(1))
-
-
-class LedgerProjectionSkip(LedgerProjectionRetry):
-    """What is skipped, and why."""
-
-    position = fields.Integer(required=True, validate=validate.Range(1))
-    reason = fields.String(required=True, validate=validate.Length(1, MAX_REASON))
-
-
-class LedgerResumed(Schema):
-    """What became of a read model that was told to go on."""
-
-    outcome = fields.String(
-        required=True,
-        validate=validate.OneOf(["went_on", "paused_again", "waits"]),
-        metadata={"description": "`waits`: nobody has applied anything so far."},
-    )
-    skipped_at = fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The position of the `EventSkipped` that records it."},
-    )
-    projection = fields.Nested(LedgerProjection, required=True)

@@ -97,12 +97,7 @@ class Ledger:
         self.processes: list[Process] = []
 
     def run(self, *arguments: str) -> str:
-        done = self.attempt(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "service", *arguments],
             env=self.environment,
             capture_output=True,
@@ -110,6 +105,8 @@ class Ledger:
             check=False,
             timeout=120,
         )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def set_up(self, flows: Path = EXAMPLES) -> None:
         self.run("migrate")

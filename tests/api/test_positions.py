@@ -60,7 +60,14 @@ def test_two_positions_are_one_too_many(server):
         assert connection.getresponse().status == 400
 
 
-READS = ("/v1/runs", "/v1/runs/{run_id}", "/v1/runs/{run_id}/events", "/v1/events", "/v1/flows")
+READS = (
+    "/v1/runs",
+    "/v1/runs/{run_id}",
+    "/v1/runs/{run_id}/events",
+    "/v1/runs/{run_id}/history",
+    "/v1/events",
+    "/v1/flows",
+)
 
 
 @pytest.mark.parametrize("path", READS)
@@ -71,7 +78,7 @@ def test_every_read_takes_and_names_a_position(server, api, run, path):
     assert 0 < int(answer.headers["Flowledger-Position"]) <= head
 
 
-@pytest.mark.parametrize("path", [*READS, "/v1/projections"])
+@pytest.mark.parametrize("path", [*READS, "/v1/audit", "/v1/projections"])
 def test_every_read_refuses_a_position_beyond_the_head(server, api, problem, run, path):
     beyond = {"Flowledger_Min_Position": str(server.head() + 1)}
     answer = api.ask("GET", path.format(**run), key="administrator", **beyond)

@@ -1,0 +1,227 @@
+"""Tells what happened: how a run unfolded event by event, and what was done in the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from events.envelope import Event, Position, Version
+from events.store import Filter, Log
+from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
+from projections.facts import ENDED
+from projections.flows import Flows
+from projections.projection import KnownFlows, States, run_key
+from projections.read_models.workflows import PROJECTION as WORKFLOWS
+from projections.skips import skipped
+from service.errors import UnknownRun
+
+CHUNK: Final = 500
+"""Events before a page of a history that are read at a time: its fold begins with the first."""
+
+BREATH: Final = 200
+"""Events told before others on the event loop have their turn."""
+
+MOST_CORRECTIONS: Final = 1000
+"""Corrections of a run, its first ones, that are shown with what they correct."""
+
+_TICK: Final = timedelta(microseconds=1)
+
+Shown = Mapping[str, Any]
+Show = Callable[[Any], Shown]
+"""How a front door shows the facts of a run, or of a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field of the run as a front door shows it, before and after an event; absent is None."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(slots=True)
+class Told:
+    """An event of a run, what it changed, and what was corrected in it.
+
+    ``after_end``: the run had ended before. ``corrects`` is what a correction is about.
+    """
+
+    event: Event
+    changes: Sequence[Change]
+    after_end: bool
+    corrects: Event | None = None
+    corrections: list[Event] = field(default_factory=list)
+
+
+class Unfolding:
+    """A run as it unfolds: its events are folded one by one, and what each changed is told."""
+
+    def __init__(
+        self,
+        flows: KnownFlows,
+        *,
+        show_run: Show,
+        show_task: Show,
+        passed_by: frozenset[Position] = frozenset(),
+    ) -> None:
+        self._flows = flows
+        self._show_run = show_run
+        self._show_task = show_task
+        self._passed_by = passed_by
+        self._states: States = {}
+
+    def fold(self, event: Event) -> None:
+        """Go on without telling; what the read model was made to skip is passed by here too."""
+        if event.type in WORKFLOWS.types and event.position not in self._passed_by:
+            WORKFLOWS.fold(self._states, event, self._flows)
+
+    def tell(self, event: Event) -> Told:
+        """Go on, and tell what changed. Fields are named as they are shown: ``tasks[A].status``.
+
+        The run's position is left out, which is that of every event.
+        """
+        state = self._states.get(run_key(event))
+        after_end = state is not None and state.run["status"] in ENDED
+        before = self._shown(event)
+        self.fold(event)
+        after = self._shown(event)
+        changes = [
+            Change(name, before.get(name), value)
+            for name, value in after.items()
+            if before.get(name) != value
+        ]
+        return Told(event, changes, after_end)
+
+    def _shown(self, event: Event) -> dict[str, Any]:
+        """Show the run, and of its tasks those that the event can have to do with."""
+        state = self._states.get(run_key(event))
+        if state is None:
+            return {}
+        shown = dict(self._show_run(state.run))
+        shown.pop("position", None)
+        for path in _touched(event, state.tasks):
+            for name, value in self._show_task(state.tasks[path]).items():
+                shown[f"tasks[{path}].{name}"] = value
+        return shown
+
+
+def _touched(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
+    if event.version == 1:
+        return tasks
+    return (event.data["task"],) if event.type in TASK_TYPES else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What to look through: events by filter, recorded within a half-open time; None is open."""
+
+    wanted: Filter
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A page of what was done, newest first: each event with the flow that it is about.
+
+    ``looked_from`` is the newest position looked at; ``next_before`` where the next page begins.
+    """
+
+    entries: Sequence[tuple[Event, str | None]]
+    looked_from: Position
+    next_before: Position | None
+
+
+class Audit:
+    """Reads the log for those who audit it."""
+
+    def __init__(self, log: Log, flows: Flows) -> None:
+        self._log = log
+        self._flows = flows
+
+    async def history(
+        self, tenant: str, run_id: str, *, after: int, limit: int, show_run: Show, show_task: Show
+    ) -> list[Told]:
+        """Tell a run's events in order, from behind a version on. Raises `UnknownRun`.
+
+        The fold begins with the first event: memory is bounded, time grows with ``after``.
+        """
+        stream = run_stream(run_id)
+        events = await self._log.read_stream(tenant, stream, Version(after), limit=limit)
+        if not events:
+            if not await self._log.read_stream(tenant, stream, limit=1):
+                raise UnknownRun(run_id)
+            return []
+        run = Unfolding(
+            self._flows,
+            show_run=show_run,
+            show_task=show_task,
+            passed_by=await skipped(self._log, WORKFLOWS),
+        )
+        await self._fold_before(run, tenant, stream, after)
+        told = await self._tell(run, events)
+        await self._join_corrections(told)
+        return told
+
+    async def _fold_before(self, run: Unfolding, tenant: str, stream: str, after: int) -> None:
+        for version in range(0, after, CHUNK):
+            limit = min(CHUNK, after - version)
+            events = await self._log.read_stream(tenant, stream, Version(version), limit=limit)
+            await self._flows.prepare(events)
+            for event in events:
+                run.fold(event)
+
+    async def _tell(self, run: Unfolding, events: Sequence[Event]) -> list[Told]:
+        await self._flows.prepare(events)
+        told = []
+        for number, event in enumerate(events, 1):
+            told.append(run.tell(event))
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+        return told
+
+    async def _join_corrections(self, told: Sequence[Told]) -> None:
+        """Give corrections what they correct, and what was corrected its corrections."""
+        of = told[0].event
+        found = await self._log.read_stream_of_type(
+            of.tenant, of.stream, CORRECTION_RECORDED, limit=MOST_CORRECTIONS
+        )
+        by_position = {each.event.position: each for each in told}
+        for correction in found:
+            if corrected := by_position.get(correction.data["position"]):
+                corrected.corrections.append(correction)
+        await self._find_corrected(told)
+
+    async def _find_corrected(self, told: Sequence[Told]) -> None:
+        correcting = [each for each in told if each.event.type == CORRECTION_RECORDED]
+        if not correcting:
+            return
+        positions = {Position(each.event.data["position"]) for each in correcting}
+        at = {event.position: event for event in await self._log.read_at(list(positions))}
+        for each in correcting:
+            each.corrects = at.get(each.event.data["position"])
+
+    async def correction(self, position: int) -> tuple[Event, Event]:
+        """Read a recorded correction, and the event that it corrects."""
+        (correction,) = await self._log.read_at([Position(position)])
+        (corrected,) = await self._log.read_at([correction.data["position"]])
+        return correction, corrected
+
+    async def trail(self, window: Window, *, before: int | None, limit: int) -> Trail:
+        """Read what was done, newest first, before a position: one bounded page."""
+        top = await self._log.head() + 1
+        if before is not None:
+            top = min(top, before)
+        if window.until is not None:
+            top = min(top, await self._log.position_at(window.until - _TICK) + 1)
+        after = Position(0)
+        if window.since is not None:
+            after = await self._log.position_at(window.since - _TICK)
+        if after >= top - 1:
+            return Trail((), Position(max(0, top - 1)), None)
+        entries, next_before = await self._log.read_back(after, Position(top), limit, window.wanted)
+        return Trail(entries, Position(top - 1), next_before)

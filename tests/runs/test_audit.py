@@ -1,0 +1,192 @@
+"""How a run unfolds: what each event changed in the run as it is shown, and nothing left out."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.types import RUN_QUEUED
+from projections.flow import flow_of
+from projections.read_models.workflows import PROJECTION as WORKFLOWS
+from service.api import rendering
+from service.http.dialect import FlowIdentity
+from service.http.discovery import discover
+from service.runs.audit import Unfolding
+from tests.runs.processes import flow
+from tests.runs.story import CHAIN, HOOKS, RUN, TENANT, Story, running
+from tests.runs.test_properties import carry_out, commands, plans
+
+DIALECTS = discover()
+LATER = datetime(2026, 3, 1, 11, tzinfo=UTC)
+
+
+class Only:
+    """The one flow of a story."""
+
+    def __init__(self, story):
+        names = FlowIdentity(TENANT, "example.ETL", 1)
+        ids = {dialect.name: dialect.flow_ids(names, {}) for dialect in DIALECTS}
+        body = flow("ETL", story.plan, executor=story.state.executor, ids=ids)[1]
+        self.flow = flow_of(TENANT, body)
+
+    def of(self, event):
+        assert event.type == RUN_QUEUED
+        return self.flow
+
+
+def show_run(doc):
+    return rendering.run(doc, DIALECTS)
+
+
+def unfolding(story, **more):
+    return Unfolding(Only(story), show_run=show_run, show_task=rendering.task, **more)
+
+
+def told(story):
+    unfolds = unfolding(story)
+    return [unfolds.tell(event) for event in story.events]
+
+
+def last(story):
+    """What the newest event changed."""
+    return {change.field: (change.before, change.after) for change in told(story)[-1].changes}
+
+
+def flat(run):
+    """A run as it is shown, as fields with values; a task's are named with its path."""
+    fields = {name: run[name] for name in run.keys() - {"tasks", "position"}}
+    for task in run["tasks"]:
+        fields |= {f"tasks[{task['path']}].{name}": value for name, value in task.items()}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def shown(story, count):
+    """The run as /v1 shows it after so many events, folded anew."""
+    states, flows = {}, Only(story)
+    for event in story.events[:count]:
+        WORKFLOWS.fold(states, event, flows)
+    document = WORKFLOWS.document(states["run", TENANT, RUN])
+    return flat(rendering.run(document, DIALECTS))
+
+
+sequences = st.lists(st.one_of(commands, st.tuples(st.just("correct"), st.integers(0, 50))))
+
+
+def live(story, sequence):
+    for name, argument in sequence:
+        if name == "correct":
+            story.correct(1 + argument % len(story.events), right=argument)
+        else:
+            carry_out(story, name, argument)
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans(), st.sampled_from(["in_process", "external"]), sequences)
+def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_stands(
+    plan, executor, sequence
+):
+    story = Story(plan, executor)
+    live(story, sequence)
+    fields = {}
+    for count, each in enumerate(told(story), 1):
+        for change in each.changes:
+            assert fields.get(change.field) == change.before
+            assert change.before != change.after
+            fields[change.field] = change.after
+        current = {name: value for name, value in fields.items() if value is not None}
+        assert current == shown(story, count)
+
+
+@settings(max_examples=50, deadline=None)
+@given(plans(), sequences, st.integers(0, 60))
+def test_a_history_told_from_the_middle_says_what_the_whole_says(plan, sequence, after):
+    story = Story(plan)
+    live(story, sequence)
+    unfolds = unfolding(story)
+    for event in story.events[:after]:
+        unfolds.fold(event)
+    assert [unfolds.tell(event) for event in story.events[after:]] == told(story)[after:]
+
+
+def test_the_first_event_brings_the_run_and_its_tasks_into_being():
+    changes = last(Story(CHAIN, payload={"day": 1}))
+    assert changes["status"] == (None, "queued")
+    assert changes["payload"] == (None, {"day": 1})
+    assert changes["tasks[B].status"] == (None, "pending")
+    assert "comment" not in changes, "it is null before and after"
+
+
+def test_the_start_of_a_task_changes_the_task_alone():
+    story = running(CHAIN)
+    assert last(story) == {
+        "tasks[A].status": ("pending", "running"),
+        "tasks[A].attempt": (0, 1),
+        "tasks[A].started_at": (None, "2026-03-01T12:00:00.000000Z"),
+    }
+
+
+def test_a_final_failure_changes_the_run_and_the_task():
+    story = running(HOOKS)
+    story.says("TaskFailed", "A", exception="no such table")
+    failed = next(each for each in told(story) if each.event.type == "TaskFailed")
+    changes = {change.field: change for change in failed.changes}
+    assert changes.keys() == {
+        "failing",
+        "error",
+        "tasks[A].status",
+        "tasks[A].ended_at",
+        "tasks[A].error",
+    }
+    assert changes["error"].after["task"] == "A"
+
+
+def test_what_was_refused_is_told_with_its_reason_and_changes_nothing():
+    story = running(CHAIN, executor="external")
+    story.says("RunSucceeded")
+    story.says("TaskStarted", "B")
+    refused = told(story)[-1]
+    assert refused.event.data == {
+        "type": "TaskStarted",
+        "task": "B",
+        "reason": "the run has ended: it is succeeded",
+        "data": {},
+    }
+    assert (refused.changes, refused.after_end) == ([], True)
+
+
+def test_only_what_comes_when_the_run_has_ended_comes_after_its_end():
+    story = running(CHAIN, executor="external")
+    story.says("RunSucceeded", at=LATER - timedelta(days=1))
+    story.correct(1)
+    ends = [(each.event.type, each.after_end) for each in told(story)]
+    assert [end for end in ends if end[1]] == [("CorrectionRecorded", True)]
+    assert ends[-2] == ("RunSucceeded", False)
+
+
+def test_what_the_read_model_skipped_changes_nothing():
+    story = running(CHAIN)
+    skipped = story.events[-1]
+    unfolds = unfolding(story, passed_by=frozenset({skipped.position}))
+    assert [unfolds.tell(event) for event in story.events][-1].changes == []
+
+
+@pytest.mark.parametrize(
+    ("value", "beginning"),
+    [
+        ("x" * 3000, "x" * 1000),
+        ({"rows": ["y" * 3000]}, '{"rows":["' + "y" * 990),
+        (["ü" * 1500], '["' + "ü" * 998),
+    ],
+)
+def test_a_large_value_is_shown_by_its_beginning_with_its_size_and_hash(value, beginning):
+    text, cut = rendering.bounded(value)
+    assert text == beginning
+    assert cut["size_bytes"] > 2000
+    assert len(cut["sha256"]) == 64
+    assert rendering.bounded([value]) != rendering.bounded(value)
+
+
+@pytest.mark.parametrize("value", [None, False, 0, "", {}, "x" * 1998, {"a": [1, None]}])
+def test_a_small_value_is_shown_whole(value):
+    assert rendering.bounded(value) == (value, None)
