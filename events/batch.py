@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 from events.codec import decode
@@ -34,8 +36,9 @@ Columns = tuple[list[Any], ...]
 """The parameters of `log.append`, in their order."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_TEXTS: Final = ("type", "actor", "correlation id", "causation id", "idempotency key")
+_TEXTS: Final = ("type", "actor", "correlation_id", "causation_id", "idempotency_key")
 _BIGINT_MAX: Final = 2**63 - 1
+_texts: Final = attrgetter(*_TEXTS)
 
 
 def check(request: AppendRequest) -> None:
@@ -48,8 +51,7 @@ def check(request: AppendRequest) -> None:
     _check_text("idempotency key", request.idempotency_key)
     if request.idempotency_key and not request.fingerprint:
         raise InvalidEvent("an idempotency key needs a fingerprint")
-    streams = {part.stream for part in request.streams}
-    if len(streams) < len(request.streams):
+    if len({part.stream for part in request.streams}) < len(request.streams):
         raise InvalidEvent("a request names a stream once")
     for part in request.streams:
         _check_text("stream", part.stream, required=True)
@@ -70,16 +72,10 @@ def _check_events(events: Sequence[NewEvent]) -> None:
 def _check_event(event: NewEvent) -> None:
     if not _UUID.fullmatch(event.event_id):
         raise InvalidEvent(f"event id {event.event_id!r} is no lower-case UUID")
-    texts = (
-        event.type,
-        event.actor,
-        event.correlation_id,
-        event.causation_id,
-        event.idempotency_key,
-    )
+    texts = _texts(event)
     if not event.type or not _plain("".join(texts)):
         for name, text in zip(_TEXTS, texts, strict=True):
-            _check_text(name, text, required=name == "type")
+            _check_text(name.replace("_", " "), text, required=name == "type")
     if not 1 <= event.schema_version < 2**31:
         raise InvalidEvent(f"schema version {event.schema_version} is out of range")
     if event.body[:1] != b"{" or event.metadata[:1] != b"{":
@@ -116,6 +112,11 @@ def without_repeats(requests: Sequence[AppendRequest]) -> Iterator[list[int]]:
 
     Nearly always one run: what a repeat is answered with only its forerunner's commit decides.
     """
+    ids = [event.event_id for each in requests for part in each.streams for event in part.events]
+    keys = [(each.tenant, each.idempotency_key) for each in requests if each.idempotency_key]
+    if len({*ids, *keys}) == len(ids) + len(keys):
+        yield list(range(len(requests)))
+        return
     run: list[int] = []
     seen: set[object] = set()
     for index, request in enumerate(requests):
@@ -191,7 +192,7 @@ class Batch:
         recorded_at: datetime = row["recorded_at"]
         answers: list[Answer] = []
         for number, (request, outcome, first, last) in enumerate(outcomes):
-            mine = [next(parts) for _ in request.streams]
+            mine = list(islice(parts, len(request.streams)))
             match outcome:
                 case "appended":
                     events = _recorded(request.tenant, mine, first, recorded_at, leaves)
