@@ -88,3 +88,23 @@ class UnknownEventTypes(LogError):
 
     def __post_init__(self) -> None:
         super().__init__(f"unknown event types: {', '.join(self.types)}")
+
+
+class ExportRefused(LogError):
+    """The log cannot be exported like that; the message says what to do."""
+
+
+class ImportRefused(LogError):
+    """The files cannot be imported into this ledger; the message says what to do."""
+
+
+@dataclass
+class BadExport(LogError):
+    """A line of an exported file is not as an export writes it, or does not fit those before it."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        super().__init__(f"{self.file}:{self.line}: {self.reason}")

@@ -33,3 +33,11 @@ async def next_blocks(pool: asyncpg.Pool, blocks: int) -> list[range]:
         except asyncpg.SequenceGeneratorLimitExceededError as error:
             raise NumbersExhausted from error
     return [range(row[0], row[0] + BLOCK) for row in rows]
+
+
+async def move_beyond(connection: asyncpg.Connection, number: int) -> None:
+    """See that all numbers taken from now on are greater than this one, a run number.
+
+    No transaction takes it back, which costs numbers and nothing else.
+    """
+    await connection.execute(load(_SQL, "move_numbers"), number)

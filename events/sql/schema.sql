@@ -66,6 +66,11 @@ create table log.idempotency (
 
 comment on table log.idempotency is 'The answered idempotency keys of each tenant.';
 
+create unique index idempotency_first_position on log.idempotency (first_position);
+
+comment on index log.idempotency_first_position is
+    'For export: which keys were answered with the events of a range. Grows at its end alone.';
+
 
 -- Refusal by trigger: rows of the log are never changed or removed, not even by their owner.
 

@@ -1,4 +1,4 @@
-"""``flowledger events``: follow the log and show single events."""
+"""``flowledger events``: follow the log, show single events, export, check and import it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import orjson
 
 from events.envelope import Event, Position
 from service.api import rendering
+from service.cli.exports import check_export, export_events, import_events
 from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.errors import NotFound
 
@@ -19,7 +20,7 @@ LAST = 2**63 - 1
 
 @click.group()
 def events() -> None:
-    """Follow the log and show single events."""
+    """Follow the log, show single events, export, check and import it."""
 
 
 @events.command()
@@ -83,5 +84,8 @@ async def _show(position: int) -> None:
             raise NotFound(f"the log ends at position {await ledger.log.head()}")
         print_json(rendering.event(page[0]))
 
+
+for command in (export_events, check_export, import_events):
+    events.add_command(command)
 
 VERB = events

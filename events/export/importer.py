@@ -1,0 +1,125 @@
+"""Brings an exported log into an empty ledger, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from events.codec import decode
+from events.database import connect, hang_up, load, translate
+from events.errors import AppendTimeout, ImportRefused
+from events.export.format import Record
+from events.export.reader import Reader
+from events.export.writer import Advanced
+from events.numbers import move_beyond
+from events.types import RUN_QUEUED
+from events.upcasters import lift
+
+_SQL: Final = Path(__file__).parents[1] / "sql"
+_STEPS: Final = ("import_events", "import_event_ids", "import_streams", "import_keys")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has brought: the ledger, and its last position."""
+
+    ledger: str | None
+    head: int
+
+
+async def import_log(url: str, names: Sequence[str], advanced: Advanced) -> Imported:
+    """Read the pieces of an export, in order, into the log of ``url``, in one transaction.
+
+    It works as the login role, as migrations do: the role of the service may not. ``advanced`` is
+    told how many bytes of the files are done.
+
+    Raises:
+        BadExport: a line of a file is wrong; nothing was imported.
+        ImportRefused: the log is not empty, another writer has it, or the role may not write it.
+        LogUnavailable: the database does not answer.
+    """
+    connection = await connect(url, role=None)
+    try:
+        with translate():
+            async with connection.transaction():
+                return await _Import(connection, Reader(names)).run(advanced)
+    finally:
+        await hang_up(connection)
+
+
+@dataclass(slots=True)
+class _Import:
+    connection: asyncpg.Connection
+    reader: Reader
+    head: int = 0
+    run_number: int = 0
+
+    async def run(self, advanced: Advanced) -> Imported:
+        await self._begin()
+        for batch in self.reader.batches():
+            if batch.records:
+                await self._store(batch.records)
+            advanced(batch.size_bytes)
+        await self._end()
+        return Imported(self.reader.place.ledger, self.head)
+
+    async def _begin(self) -> None:
+        role, may = await self._row("import_role")
+        if not may:
+            raise ImportRefused(
+                f"role {role} may not write the log: import as the one that owns it"
+            )
+        try:
+            with translate():
+                (head,) = await self._row("import_begin")
+        except AppendTimeout as error:
+            raise ImportRefused("another writer has this ledger; stop it and try again") from error
+        if head > 0:
+            raise ImportRefused(
+                f"the ledger has {head} events already, and only an empty one can take a log:"
+                " make a new database, run `flowledger migrate` on it, and import there"
+            )
+        await self._execute("import_batch")
+
+    async def _store(self, records: list[Record]) -> None:
+        await self._execute("import_clear")
+        await self.connection.copy_records_to_table(
+            "import_batch", schema_name="pg_temp", records=records
+        )
+        if fault := await self._row("import_faults"):
+            raise self.reader.bad(*fault)
+        last = records[-1]
+        await self._execute("import_head", last.position, last.recorded_at)
+        # It looks at the head for what is needed.
+        await self._execute("ensure_partitions")
+        for step in _STEPS:
+            await self._execute(step)
+        self.head = last.position
+        self.run_number = max(self.run_number, *map(_run_number, records))
+
+    async def _end(self) -> None:
+        if unfinished := await self._row("import_end"):
+            first, last = unfinished
+            raise self.reader.bad(
+                first, f"its request goes on up to position {last}: a piece is missing at the end"
+            )
+        if self.run_number:
+            await move_beyond(self.connection, self.run_number)
+
+    async def _execute(self, name: str, *parameters: object) -> None:
+        await self.connection.execute(load(_SQL, name), *parameters)
+
+    async def _row(self, name: str) -> Any:  # noqa: ANN401 - a row, or None
+        return await self.connection.fetchrow(load(_SQL, name))
+
+
+def _run_number(record: Record) -> int:
+    if record.type != RUN_QUEUED:
+        return 0
+    _, data = lift(record.type, record.schema_version, decode(record.body))
+    number = data.get("run_number")
+    return number if isinstance(number, int) and 0 < number < 2**31 else 0

@@ -1,0 +1,9 @@
+-- Make the table through which an import's batches go; it goes with the transaction.
+-- No parameters.
+-- Index: none, it holds one batch at a time.
+create temporary table import_batch (
+    like log.events,
+    request_key text collate "C",
+    request_fingerprint bytea,
+    request_last_position bigint
+) on commit drop

@@ -1,0 +1,8 @@
+-- Name the first request whose events go on beyond the end of the log, and its last position.
+-- No parameters.
+-- Index: log.idempotency_first_position, whole.
+select i.first_position, i.last_position
+from log.idempotency i
+where i.last_position > (select h.position from log.head h)
+order by i.first_position
+limit 1

@@ -1,0 +1,104 @@
+"""``flowledger events export``, ``check`` and ``import``: the log as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from events.export.compression import Compression
+from events.export.importer import import_log
+from events.export.reader import Place, Reader
+from events.export.target import open_target
+from events.export.writer import begin
+from service.cli.ledger import database, open_ledger, run
+from service.cli.progress import QUIET, progress
+from service.settings import read_settings
+
+LAST = 2**63 - 1
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
+@click.option("--after", type=click.IntRange(0, LAST), help="Begin behind this position, not at 1.")
+@click.option("--to", type=click.IntRange(0, LAST), help="End at this position, not at the last.")
+@click.option(
+    "--compress",
+    type=click.Choice([Compression.GZIP.value, Compression.ZSTD.value]),
+    help="Compress, whatever the file's ending (.gz, .zst) says.",
+)
+@click.option("--force", is_flag=True, help="Write FILE anew if it is there.")
+@QUIET
+def export_events(
+    file: str, after: int | None, to: int | None, compress: str | None, force: bool, quiet: bool
+) -> None:
+    """Write the log to FILE as NDJSON, whole and with its hashes; "-" is standard output.
+
+    The same command again goes on with a FILE that was not finished.
+    """
+    compression = Compression(compress) if compress else None
+    run(_export(file, compression, after=after, to=to, force=force, quiet=quiet))
+
+
+async def _export(
+    file: str,
+    compression: Compression | None,
+    *,
+    after: int | None,
+    to: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    async with open_ledger() as ledger:
+        with open_target(file, compression, anew=force) as target:
+            export = await begin(ledger.pool, target, after=after, to=to)
+            with progress(export.left, " events", quiet=quiet) as advanced:
+                trailer = await export.run(advanced)
+    if not quiet:
+        click.echo(f"{trailer.events} events, SHA-256 {trailer.sha256}", err=True)
+
+
+@click.command("check")
+@FILES
+@QUIET
+def check_export(files: tuple[str, ...], quiet: bool) -> None:
+    """Check FILES, the pieces of an export in their order, without any database.
+
+    Checksums, leaf hashes, positions, times. What only a whole log can tell (versions of streams,
+    event ids, keys), import checks.
+    """
+    run(_check(files, quiet=quiet))
+
+
+async def _check(files: tuple[str, ...], *, quiet: bool) -> None:
+    reader = Reader(files, Place())
+    with progress(_size_bytes(files), "B", quiet=quiet) as advanced:
+        for batch in reader.batches():
+            advanced(batch.size_bytes)
+    place = reader.place
+    click.echo(f"whole and unchanged, up to position {place.position} of ledger {place.ledger}")
+
+
+@click.command("import")
+@FILES
+@QUIET
+def import_events(files: tuple[str, ...], quiet: bool) -> None:
+    """Bring the log in FILES, the pieces of an export in their order, into an empty ledger.
+
+    Whole, or not at all. It works as the login role, like migrate. Secrets of keys are in no log:
+    make new keys afterwards.
+    """
+    run(_import(files, quiet=quiet))
+
+
+async def _import(files: tuple[str, ...], *, quiet: bool) -> None:
+    async with database(read_settings()) as settings:
+        with progress(_size_bytes(files), "B", quiet=quiet) as advanced:
+            imported = await import_log(settings.require_database_url, files, advanced)
+    click.echo(f"imported {imported.head} events of ledger {imported.ledger}")
+
+
+def _size_bytes(files: tuple[str, ...]) -> int | None:
+    paths = [Path(file) for file in files]
+    return sum(path.stat().st_size for path in paths) if all(map(Path.is_file, paths)) else None

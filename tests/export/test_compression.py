@@ -1,0 +1,57 @@
+"""What is packed can be unpacked by the tools that everybody has."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import subprocess
+
+import pytest
+
+from events.export.compression import Compression, Torn, chunks, pack
+
+LINES = [f"{number} {'x' * (number % 700)}".encode() for number in range(3000)]
+
+
+def packed(compression: Compression) -> bytes:
+    members = (LINES[first : first + 100] for first in range(0, len(LINES), 100))
+    return b"".join(pack(compression, b"".join(line + b"\n" for line in each)) for each in members)
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_all_lines_come_back_and_every_end_of_a_member_is_known(compression):
+    found = list(chunks(io.BytesIO(packed(compression)), compression))
+    assert [line for chunk in found for line in chunk.lines] == LINES
+    assert found[-1].whole
+    assert found[-1].offset == len(packed(compression))
+    if compression is not Compression.NONE:
+        assert sum(chunk.whole for chunk in found) == 30
+
+
+@pytest.mark.parametrize("compression", [Compression.GZIP, Compression.ZSTD])
+def test_a_file_cut_behind_a_whole_chunk_is_whole_up_to_there(compression):
+    raw = packed(compression)
+    ends = [chunk.offset for chunk in chunks(io.BytesIO(raw), compression) if chunk.whole]
+    for end in ends[::7]:
+        found = list(chunks(io.BytesIO(raw[:end]), compression))
+        assert found[-1].whole
+        with pytest.raises(Torn):
+            list(chunks(io.BytesIO(raw[: end - 1]), compression))
+
+
+def test_gzip_is_read_by_gzip():
+    assert gzip.decompress(packed(Compression.GZIP)).splitlines() == LINES
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed here")
+def test_zstd_is_read_by_zstd():
+    done = subprocess.run(
+        ["zstd", "-dc"], input=packed(Compression.ZSTD), capture_output=True, check=True
+    )
+    assert done.stdout.splitlines() == LINES
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_the_same_data_gives_the_same_bytes(compression):
+    assert packed(compression) == packed(compression)

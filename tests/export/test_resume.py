@@ -1,0 +1,180 @@
+"""A killed export goes on, to the same bytes; what stands there otherwise is left alone."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from events.errors import ExportRefused, MissingPositions
+from events.export import writer
+from events.export.compression import Compression
+from events.export.target import open_target
+from events.export.writer import begin
+from tests.events.making import request
+from tests.export.moving import export, fill
+
+COMPRESSIONS = pytest.mark.parametrize("compression", list(Compression))
+
+
+@pytest.fixture(autouse=True)
+def small_members(monkeypatch):
+    """Many members and many pages, for few events."""
+    monkeypatch.setattr(writer, "MEMBER", 3000)
+    monkeypatch.setattr(writer, "PAGE", 9)
+
+
+@COMPRESSIONS
+async def test_an_export_cut_anywhere_goes_on_to_the_same_bytes(pool, log, tmp_path, compression):
+    await fill(log)
+    await export(pool, tmp_path / "whole", compression=compression)
+    whole = (tmp_path / "whole").read_bytes()
+    first = len(whole.split(b"\n")[0]) + 1 if compression is Compression.NONE else 120
+    random = Random(3)
+    cuts = [0, *(random.randrange(first, len(whole)) for _ in range(30)), len(whole) - 1]
+    for cut in cuts:
+        (tmp_path / "cut").write_bytes(whole[:cut])
+        await export(pool, tmp_path / "cut", compression=compression)
+        assert (tmp_path / "cut").read_bytes() == whole
+
+
+async def test_a_resumed_export_ends_where_the_first_meant_to(pool, log, tmp_path):
+    await fill(log, 10)
+    trailer = await export(pool, tmp_path / "one")
+    whole = (tmp_path / "one").read_bytes()
+    await log.append([request("more")])
+    (tmp_path / "one").write_bytes(whole[:-200])
+    assert await export(pool, tmp_path / "one") == trailer
+    assert (tmp_path / "one").read_bytes() == whole
+
+
+async def test_an_export_holds_what_there_was_when_it_began(pool, log, tmp_path):
+    await fill(log, 10)
+    head = await log.head()
+    with open_target(str(tmp_path / "one")) as target:
+        running = await begin(pool, target)
+        await log.append([request("more", events=20)])
+        trailer = await running.run(lambda _: None)
+    assert (trailer.first, trailer.last, trailer.events) == (1, head, head)
+
+
+async def test_what_stands_there_already_is_left_as_it_is(pool, log, tmp_path):
+    await fill(log, 10)
+    await export(pool, tmp_path / "done")
+    await export(pool, tmp_path / "done.gz")
+    for name, text in (("text", b"hello"), ("lines", b"a\nb\n"), ("zip", b"\x1f\x8b\x00 no")):
+        (tmp_path / name).write_bytes(text)
+    whole_lines = (tmp_path / "done").read_bytes().splitlines(keepends=True)
+    for name in ("torn", "torn after", "torn to"):
+        (tmp_path / name).write_bytes(b"".join(whole_lines[:-1]))
+    cases = [
+        ("done", {}, "is finished"),
+        ("done.gz", {}, "is finished"),
+        ("text", {}, "is there and no export"),
+        ("lines", {}, "is there and no export"),
+        ("zip", {}, "is there and no export"),
+        ("torn", {"compression": Compression.ZSTD}, "compressed otherwise"),
+        ("torn after", {"after": 3}, "is an unfinished export"),
+        ("torn to", {"to": 3}, "is an unfinished export"),
+    ]
+    for name, options, reason in cases:
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(ExportRefused, match=f"{name} .*{reason}.*--force"):
+            await export(pool, tmp_path / name, **options)
+        assert (tmp_path / name).read_bytes() == before
+        await export(pool, tmp_path / name, anew=True)
+    assert (tmp_path / "lines").read_bytes() == (tmp_path / "text").read_bytes()
+
+
+async def test_another_ledgers_unfinished_export_is_left_as_it_is(
+    pool, log, other_pool, other, tmp_path
+):
+    await fill(log, 10)
+    await fill(other, 10, seed=8)
+    await export(pool, tmp_path / "one")
+    cut = (tmp_path / "one").read_bytes()[:-200]
+    (tmp_path / "one").write_bytes(cut)
+    with pytest.raises(ExportRefused, match="one is an unfinished export of ledger"):
+        await export(other_pool, tmp_path / "one")
+    assert cut.startswith((tmp_path / "one").read_bytes())
+
+
+async def test_two_exports_do_not_write_one_file(pool, log, tmp_path):
+    await fill(log, 3)
+    with (
+        open_target(str(tmp_path / "one")),
+        pytest.raises(ExportRefused, match="being written by another export"),
+    ):
+        await export(pool, tmp_path / "one")
+
+
+async def test_a_range_that_is_not_there_is_refused(pool, log, tmp_path):
+    await log.append([request("a", 0, 3)])
+    for options, reason in (
+        ({"after": 4}, "nothing lies after position 4 up to 3"),
+        ({"to": 4}, "the log ends at position 3, not at 4"),
+        ({"after": 3, "to": 2}, "nothing lies after position 3 up to 2"),
+    ):
+        with pytest.raises(ExportRefused, match=reason):
+            await export(pool, tmp_path / "one", **options)
+    assert (await export(pool, tmp_path / "one", after=3)).events == 0
+
+
+@pytest.mark.parametrize("name", ["nowhere/one", "."])
+async def test_a_file_that_cannot_be_written_is_named(pool, tmp_path, name):
+    with pytest.raises(ExportRefused, match="cannot be written"):
+        await export(pool, tmp_path / name)
+
+
+async def test_a_full_disk_is_said_and_the_export_goes_on_when_there_is_room(
+    pool, log, tmp_path, monkeypatch
+):
+    await fill(log)
+    await export(pool, tmp_path / "whole")
+    with open_target(str(tmp_path / "one")) as target:
+        running = await begin(pool, target)
+        room = iter([True, True])
+        write = type(target).write
+
+        def until_full(self, lines):
+            if not next(room, False):
+                raise ExportRefused("one cannot be written: No space left on device")
+            write(self, lines)
+
+        monkeypatch.setattr(type(target), "write", until_full)
+        with pytest.raises(ExportRefused, match="No space left"):
+            await running.run(lambda _: None)
+        monkeypatch.undo()
+    await export(pool, tmp_path / "one")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+async def test_a_hole_in_the_log_ends_an_export(pool, log, tmp_path, database_url):
+    from events.database import connect  # noqa: PLC0415
+
+    await fill(log, 10)
+    owner = await connect(database_url, role=None)
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute("delete from log.events where position = 7")
+    with pytest.raises(MissingPositions):
+        await export(pool, tmp_path / "one")
+    await owner.execute("delete from log.events where position >= 7")
+    with pytest.raises(MissingPositions):
+        await export(pool, tmp_path / "two")
+    await owner.execute("delete from log.events where position = 1")
+    with pytest.raises(MissingPositions):
+        await export(pool, tmp_path / "three")
+    await owner.close()
+
+
+async def test_few_bytes_are_read_at_once_however_large_the_bodies_are(
+    pool, log, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(writer, "PAGE_BYTES", 1000)
+    await log.append([request("a", events=4, text="x" * 900), request("b", events=9)])
+    pages = []
+    with open_target(str(tmp_path / "one")) as target:
+        running = await begin(pool, target)
+        await running.run(pages.append)
+    assert pages[:3] == [1, 1, 1]
+    assert sum(pages) == 13
