@@ -35,6 +35,28 @@ class KnownFlows(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A table that a rebuild fills by COPY with the next of the arrays that ``columns`` gives."""
+
+    table: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """States that many streams share: each counts the events that enter it, in their order.
+
+    - ``types``: the events that enter any.
+    - ``keys``: the states that such an event enters.
+    - ``begin``: makes the state that so many events have entered.
+    """
+
+    types: frozenset[str]
+    keys: Callable[[Event], Sequence[Key]]
+    begin: Callable[[int], Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """One read model. Its folder exposes it as ``PROJECTION``.
@@ -54,6 +76,9 @@ class Projection:
     with ``kind``, ``tenant``, ``name`` for each that exists. ``store.sql`` takes the checkpoint
     (name, version, position before, position after) and the columns; it moves the checkpoint and
     writes, or does neither and answers false.
+
+    A rebuild folds streams apart from each other: each state is of one stream, or ``counted``. It
+    fills the tables that ``copied`` names, and then runs ``finish*.sql``, once, for the others.
     """
 
     name: str
@@ -65,6 +90,8 @@ class Projection:
     revive: Callable[[Record], Any]
     columns: Callable[[States, Iterable[Key]], Columns]
     document: Callable[[Any], Any]
+    copied: tuple[Copied, ...]
+    counted: Counted | None = None
 
     @property
     def schema(self) -> str:

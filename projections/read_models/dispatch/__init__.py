@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from projections.projection import Projection, run_keys
+from projections.projection import Copied, Projection, run_keys
 from projections.read_models.dispatch import apply, read
 
 __all__ = ["PROJECTION", "read"]
@@ -17,4 +17,18 @@ PROJECTION = Projection(
     revive=apply.revive,
     columns=apply.columns,
     document=apply.document,
+    copied=(
+        Copied(
+            "dispatch",
+            (
+                "tenant",
+                "run_id",
+                "queued_position",
+                "waiting",
+                "worker",
+                "deadline_us",
+                "document",
+            ),
+        ),
+    ),
 )

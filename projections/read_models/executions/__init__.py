@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from projections.projection import RUN_EVENTS, Projection, run_keys
+from projections.projection import RUN_EVENTS, Copied, Projection, run_keys
 from projections.read_models.executions import apply, read
 
 __all__ = ["PROJECTION", "read"]
@@ -17,4 +17,10 @@ PROJECTION = Projection(
     revive=apply.revive,
     columns=apply.columns,
     document=apply.document,
+    copied=(
+        Copied(
+            "executions",
+            ("tenant", "run_id", "run_number", "flow_number", "queued_position", "document"),
+        ),
+    ),
 )

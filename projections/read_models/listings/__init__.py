@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from projections.projection import RUN_EVENTS, Projection
+from events.types import RUN_QUEUED
+from projections.projection import RUN_EVENTS, Copied, Counted, Projection
 from projections.read_models.listings import apply, read
 
 __all__ = ["PROJECTION", "read"]
@@ -17,4 +18,23 @@ PROJECTION = Projection(
     revive=apply.revive,
     columns=apply.columns,
     document=apply.document,
+    copied=(
+        Copied(
+            "listings",
+            (
+                "tenant",
+                "run_id",
+                "ordinal",
+                "fullname",
+                "flow_ordinal",
+                "queued_position",
+                "status",
+                "started_by",
+                "created_us",
+                "unlisted_position",
+                "document",
+            ),
+        ),
+    ),
+    counted=Counted(frozenset({RUN_QUEUED}), apply.lists_of, apply.Issued),
 )

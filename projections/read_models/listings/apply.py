@@ -50,15 +50,20 @@ def keys(event: Event) -> Sequence[Key]:
     """Name the run, and the lists that a new run enters."""
     if event.type != RUN_QUEUED:
         return (run_key(event),)
+    return (run_key(event), *lists_of(event))
+
+
+def lists_of(event: Event) -> tuple[Key, Key]:
+    """Name the lists that a `RunQueued` enters: its tenant's and its flow's."""
     tenant = event.tenant
-    return (run_key(event), ("list", tenant, ALL), ("list", tenant, event.data["flow"]))
+    return ("list", tenant, ALL), ("list", tenant, event.data["flow"])
 
 
 def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     """Fold one event of a run into its row."""
     key = run_key(event)
     if event.type == RUN_QUEUED:
-        _, whole, flow = keys(event)
+        whole, flow = lists_of(event)
         run = queued(event, flows.of(event))
         states[key] = Place(run, _next(states, whole), _next(states, flow))
         return (key,)

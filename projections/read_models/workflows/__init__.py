@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from events.types import CATALOGUE_TYPES
-from projections.projection import RUN_EVENTS, Projection
+from projections.projection import RUN_EVENTS, Copied, Projection
 from projections.read_models.workflows import apply, read
 
 __all__ = ["PROJECTION", "read"]
@@ -18,4 +18,8 @@ PROJECTION = Projection(
     revive=apply.revive,
     columns=apply.columns,
     document=apply.document,
+    copied=(
+        Copied("workflows", ("tenant", "run_id", "document")),
+        Copied("flows", ("tenant", "fullname", "document")),
+    ),
 )

@@ -1,0 +1,88 @@
+"""Reads long stretches of the log through one connection, a page in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from events.batch import event_of
+from events.database import load
+from events.envelope import Event, Position, Version
+from events.errors import MissingPositions
+
+PAGE: Final = 2_000
+"""Events in memory at once."""
+
+_SQL: Final = Path(__file__).parent / "sql"
+
+Stream = tuple[str, str]
+"""Tenant and name of a stream."""
+
+
+async def sizes(
+    connection: asyncpg.Connection, up_to: Position, *, bucket: int
+) -> list[tuple[Position, int]]:
+    """Weigh the log: for each ``bucket`` positions the last of them, and the bytes of all bodies.
+
+    Contiguous from the first position on; the last bucket ends at ``up_to``.
+    """
+    rows = await connection.fetch(load(_SQL, "sizes"), up_to, bucket)
+    return [(Position(row["last"]), row["size_bytes"]) for row in rows]
+
+
+async def of_types(
+    connection: asyncpg.Connection, types: Collection[str], up_to: Position
+) -> AsyncGenerator[Sequence[Event], None]:
+    """Read all events of some types up to a position, in their order; within a transaction."""
+    async for page in _pages(connection, "of_types", list(types), up_to):
+        yield [event_of(row) for row in page]
+
+
+async def window(
+    connection: asyncpg.Connection, after: Position, up_to: Position
+) -> AsyncGenerator[Sequence[Any], None]:
+    """Read the positions after one and up to another, as rows for `event_of`; in a transaction.
+
+    Rows and not events, so that who wants few of them decodes few.
+
+    Raises:
+        MissingPositions: the log has a hole, which is an alarm.
+    """
+    last = after
+    async for page in _pages(connection, "window", after, up_to):
+        for expected, row in enumerate(page, last + 1):
+            if row["position"] != expected:
+                raise MissingPositions(Position(expected), row["position"])
+        last = page[-1]["position"]
+        yield page
+    if last < up_to:
+        raise MissingPositions(Position(last + 1), up_to)
+
+
+async def rest(
+    connection: asyncpg.Connection,
+    streams: Mapping[Stream, Version],
+    types: Collection[str],
+    *,
+    after: Position,
+    up_to: Position,
+) -> AsyncGenerator[Sequence[Event], None]:
+    """Read on in many streams, each from behind a version, in the order of position.
+
+    What lies at or before ``after`` is known to the caller. Within a transaction.
+    """
+    tenants, names = [key[0] for key in streams], [key[1] for key in streams]
+    parameters = (tenants, names, list(streams.values()), after, up_to, list(types))
+    async for page in _pages(connection, "rest", *parameters):
+        yield [event_of(row) for row in page]
+
+
+async def _pages(
+    connection: asyncpg.Connection, name: str, *parameters: object
+) -> AsyncGenerator[list[Any], None]:
+    cursor = await connection.cursor(load(_SQL, name), *parameters)
+    while page := await cursor.fetch(PAGE):
+        yield page
