@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,11 @@ STATEMENT_TIMEOUT_S: Final = 30.0
 
 SCAN: Final = 20_000
 """Positions that one page of a tenant's events looks through at most."""
+
+SETTLE_S: Final = 2.0
+"""Seconds to wait for appends under way, before what was recorded just now is told."""
+
+SETTLE_LOOK_S: Final = 0.002
 
 _SQL: Final = Path(__file__).parent / "sql"
 _BIGINT_MAX: Final = 2**63 - 1
@@ -132,17 +138,18 @@ class Log:
         return streams
 
     async def read_page(
-        self, after: Position, limit: int, tenant: str | None
+        self, after: Position, limit: int, tenant: str | None, up_to: Position | None = None
     ) -> tuple[list[Event], Position]:
         """Read a tenant's events (None or ``*``: everybody's), and the position to go on from.
 
         The second moves on over other tenants' events too, `SCAN` positions a page at most, and
-        never beyond the head: a page may be empty while there is more to come.
+        never beyond the head, or ``up_to``: a page may be empty while there is more to come.
         """
         if tenant is None or tenant == EVERY_TENANT:
-            events = await self.read(after, limit)
+            left = limit if up_to is None else min(limit, max(up_to - after, 0))
+            events = await self.read(after, left)
             return events, events[-1].position if events else after
-        end = min(await self.head(), after + SCAN)
+        end = min(await self.head() if up_to is None else up_to, after + SCAN)
         if end <= after:
             return [], after
         rows = await self._fetch("read_page", after, end, tenant, limit)
@@ -177,10 +184,35 @@ class Log:
     async def position_at(self, moment: datetime) -> Position:
         """Name the last position recorded at or before a moment; 0 before the first event.
 
-        An append under way may still record events at a moment that has just gone by.
+        Of a moment before `now` the answer never changes: an append that took its time before it
+        is waited for, at most `SETTLE_S`.
         """
-        position: Position = (await self._fetch("position_at", moment))[0][0]
-        return position
+        position, head = (await self._fetch("position_at", moment))[0]
+        if position == head:  # nothing yet that was recorded later
+            await self._settle()
+            position = (await self._fetch("position_at", moment))[0][0]
+        return Position(position)
+
+    async def _settle(self) -> None:
+        under_way = await self._appending()
+        with translate():
+            async with asyncio.timeout(SETTLE_S):
+                while under_way:
+                    await asyncio.sleep(SETTLE_LOOK_S)
+                    under_way &= await self._appending()
+
+    async def _appending(self) -> set[str]:
+        return {row[0] for row in await self._fetch("appending")}
+
+    async def now(self) -> datetime:
+        """Tell the database's time: no event recorded from now on has an earlier one."""
+        now: datetime = (await self._fetch("now"))[0][0]
+        return now
+
+    async def recorded_at(self, position: Position) -> datetime | None:
+        """Tell when the event at a position was recorded; None where there is none."""
+        rows = await self._fetch("recorded_at", position)
+        return rows[0][0] if rows else None
 
     async def tenants(self) -> list[str]:
         """Name every tenant that has a catalogue of flows, in the order of their bytes."""

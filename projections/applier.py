@@ -24,7 +24,7 @@ from projections.errors import Unappliable, UnknownProjection
 from projections.flows import Flows
 from projections.memory import Memory
 from projections.projection import Columns, Key, Projection
-from projections.skips import skipped
+from projections.skips import skips
 
 BATCH: Final = 2000
 """Events folded into one statement."""
@@ -128,9 +128,13 @@ class Applier:
             await hang_up(self._connection)
 
     async def _start(self) -> None:
-        self._skipped = await skipped(self._flows.log, self.projection)
+        await self._read_skips()
         self._memory.forget()
         await self._look()
+
+    async def _read_skips(self) -> None:
+        projection = self.projection
+        self._skipped = frozenset(await skips(self._flows.log, projection.name, projection.version))
 
     async def _look(self) -> None:
         """See where the row stands; what is remembered holds only if nobody has moved it."""
@@ -200,7 +204,7 @@ class Applier:
         except Unappliable as error:
             self._memory.forget()
             if len(events) == 1:
-                await self._pause(events[0], error)
+                await self._pause_unless_skipped(events[0], error)
                 return
             middle = len(events) // 2
             await self._apply(events[:middle])
@@ -263,6 +267,12 @@ class Applier:
                 raise
             raise Unappliable(self.projection.name, events[0].position, after) from error
         return taken
+
+    async def _pause_unless_skipped(self, event: Event, error: Unappliable) -> None:
+        # Another process may have paused here and gone on between two looks of this one.
+        await self._read_skips()
+        if event.position not in self._skipped:
+            await self._pause(event, error)
 
     async def _pause(self, event: Event, error: Unappliable) -> None:
         cause = error.__cause__ or error

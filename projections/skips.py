@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from events.envelope import Position
+from events.envelope import Event, Position
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
-from projections.projection import Projection
 
 
-async def skipped(log: Log, projection: Projection) -> frozenset[Position]:
-    """Name the positions that this version of a read model must pass by.
+async def skips(log: Log, name: str, version: int) -> dict[Position, Event]:
+    """Give the `EventSkipped` of a version of a read model, by the position that it names.
 
     Raises:
         LogError: the log cannot be read.
     """
     events = await log.read_stream(EVERY_TENANT, ADMINISTRATION_STREAM)
-    wanted = (projection.name, projection.version)
-    return frozenset(
-        Position(event.data["position"])
+    return {
+        Position(event.data["position"]): event
         for event in events
         if event.type == EVENT_SKIPPED
-        and (event.data["projection"], event.data["version"]) == wanted
-    )
+        and (event.data["projection"], event.data["version"]) == (name, version)
+    }

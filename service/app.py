@@ -33,6 +33,7 @@ from service.http.dialect import Dialect
 from service.http.discovery import discover
 from service.http.keys import SERVICE
 from service.http.server import web_application
+from service.pauses import Pauses
 from service.runs.audit import Audit
 from service.runs.endings import Endings
 from service.runs.numbers import Numbers
@@ -78,6 +79,7 @@ class Service:
     endings: Endings
     queries: Queries
     audit: Audit
+    pauses: Pauses
     credentials: Credentials
     dialects: tuple[Dialect, ...]
     executor: InProcess | None = None
@@ -164,6 +166,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
             pool=pools.read, checkpoints=checkpoints, log=log, flows=flows, endings=endings
         ),
         audit=Audit(log, flows),
+        pauses=Pauses(pools.log, log),
         credentials=Credentials(pools.keys, log, settings.require_secret_key),
         dialects=discover(),
     )

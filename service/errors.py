@@ -80,6 +80,14 @@ class UnknownRun(NotFound):
         self.run = run
 
 
+class UnknownReadModel(NotFound):
+    """There is no such version of a read model."""
+
+    def __init__(self, name: str, version: int | None, known: Sequence[str]) -> None:
+        what = name if version is None else f"{name} version {version}"
+        super().__init__(f"there is no read model {what}; there are {', '.join(known)}")
+
+
 class MethodNotAllowed(ServiceError):
     """This address does not take that method."""
 
@@ -98,6 +106,12 @@ class RunEnded(ServiceError):
     def __init__(self, detail: str = "", *, outcome: Outcome | None = None) -> None:
         super().__init__(detail)
         self.outcome = outcome
+
+
+class NotPaused(ServiceError):
+    """The read model does not stand before an event that it cannot apply."""
+
+    status = 409
 
 
 class FlowBusy(ServiceError):

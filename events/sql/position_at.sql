@@ -1,8 +1,10 @@
--- Find the last position recorded at or before a moment: 0 before the first event.
+-- Find the last position recorded at or before a moment, and the head: 0 before the first event.
 -- $1 the moment.
 -- Index: log.events_pkey, once for each halving: recorded_at never goes back along position.
-with recursive search (low, high) as (
-    select 0::bigint, h.position from log.head h
+with recursive head as materialized (
+    select h.position from log.head h
+), search (low, high) as (
+    select 0::bigint, head.position from head
     union all
     -- Where history has been detached, what is missing is older than all that is left.
     select
@@ -15,4 +17,4 @@ with recursive search (low, high) as (
     ) e on true
     where s.low < s.high
 )
-select s.low as position from search s where s.low = s.high
+select s.low as position, head.position as head from search s, head where s.low = s.high

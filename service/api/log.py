@@ -1,4 +1,4 @@
-"""Handlers of what is read off the log and beside it: events, flows and read models."""
+"""Handlers of what is read off the log and beside it: events and flows."""
 
 from __future__ import annotations
 
@@ -75,10 +75,3 @@ async def flows(request: web.Request) -> web.StreamResponse:
     found = await request.app[SERVICE].queries.flows(parsing.tenant(request))
     request[POSITION] = found.position
     return json_response({"flows": [rendering.flow(doc) for doc in found.rows]})
-
-
-@response_schema(schemas.LedgerProjections, 200, description="The read models")
-async def projections(request: web.Request) -> web.StreamResponse:
-    """List the read models with their position, lag, state and error."""
-    parsing.check_query(request)
-    return json_response({"projections": await request.app[SERVICE].queries.projections()})

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from events import types
 from events.store import Filter
-from service.errors import BadRequest, UnsupportedMediaType
+from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.json import read_body, read_json
 from service.http.keys import PRINCIPAL, SERVICE
 from service.http.parameters import integer, uuid_text
@@ -81,6 +81,12 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
     return asked
 
 
+def whole_ledger(request: web.Request) -> None:
+    """Refuse a credential of one tenant: what is asked concerns all of them."""
+    if request[PRINCIPAL].tenant != types.EVERY_TENANT:
+        raise Forbidden("this concerns every tenant: it needs a key of tenant *")
+
+
 def run_id(request: web.Request) -> str:
     """Read the run id of the path."""
     return uuid_text(request.match_info["run_id"], "run_id")
@@ -117,6 +123,11 @@ def optional_text(body: Mapping[str, Any], name: str, *, longest: int) -> str | 
     if not isinstance(value, str) or len(value) > longest:
         raise BadRequest(f"{name} must be a text of at most {longest} characters", field=name)
     return value
+
+
+def optional_integer(body: Mapping[str, Any], name: str) -> int | None:
+    """Read an optional positive integer; null is absent."""
+    return None if body.get(name) is None else whole_number(body, name)
 
 
 def whole_number(body: Mapping[str, Any], name: str) -> int:

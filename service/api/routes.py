@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from service.api import audit, log, runs
+from service.api import audit, log, projections, runs
 from service.auth.principal import Right
 from service.http.dialect import Route
 
 RUN = "/v1/runs/{run_id:[^/]+}"
+PROJECTION = "/v1/projections/{name:[^/]+}"
 
 ROUTES = (
     Route("POST", "/v1/runs", runs.start, Right.START),
@@ -21,5 +22,7 @@ ROUTES = (
     Route("GET", "/v1/audit", audit.audit_trail, Right.AUDIT),
     Route("GET", "/v1/flows", log.flows),
     Route("GET", "/v1/events", log.events),
-    Route("GET", "/v1/projections", log.projections, Right.ADMINISTER),
+    Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/retry", projections.retry, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/skip", projections.skip, Right.ADMINISTER),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from service.api.parsing import MAX_FACTS, MAX_NAME, MAX_REASON, RUN_FACTS, STATUSES, TASK_FACTS
+from service.pauses import MAX_REASON as MAX_SKIP_REASON
 
 _TENANT = fields.String(
     metadata={"description": "Only for a ledger-wide credential, and then required."}
@@ -381,3 +382,32 @@ class LedgerProjections(Schema):
     """All read models."""
 
     projections = fields.List(fields.Nested(LedgerProjection), required=True)
+
+
+class LedgerProjectionRetry(Schema):
+    """Which version is meant; absent is the one that answers."""
+
+    version = fields.Integer(allow_none=True, validate=validate.Range(1))
+
+
+class LedgerProjectionSkip(LedgerProjectionRetry):
+    """What is skipped, and why."""
+
+    position = fields.Integer(required=True, validate=validate.Range(1))
+    reason = fields.String(required=True, validate=validate.Length(1, MAX_SKIP_REASON))
+
+
+class LedgerResumed(Schema):
+    """What became of a read model that was told to go on."""
+
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf(["went_on", "paused_again", "waits"]),
+        metadata={"description": "`waits`: nobody has applied anything so far."},
+    )
+    skipped_at = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The position of the `EventSkipped` that records it."},
+    )
+    projection = fields.Nested(LedgerProjection, required=True)

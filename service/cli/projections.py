@@ -6,6 +6,8 @@ import click
 
 from projections.registry import status
 from service.cli.ledger import open_ledger, print_json, run
+from service.cli.read_models.retry import retry
+from service.cli.read_models.skip import skip
 
 
 @click.group()
@@ -33,5 +35,8 @@ async def _list(*, as_json: bool) -> None:
             + (f"  {row['error']}" if row["error"] else "")
         )
 
+
+for _verb in (retry, skip):
+    projections.add_command(_verb)
 
 VERB = projections

@@ -15,7 +15,7 @@ from projections.facts import ENDED
 from projections.flows import Flows
 from projections.projection import KnownFlows, States, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
-from projections.skips import skipped
+from projections.skips import skips
 from service.errors import UnknownRun
 
 CHUNK: Final = 500
@@ -160,7 +160,7 @@ class Audit:
             self._flows,
             show_run=show_run,
             show_task=show_task,
-            passed_by=await skipped(self._log, WORKFLOWS),
+            passed_by=frozenset(await skips(self._log, WORKFLOWS.name, WORKFLOWS.version)),
         )
         await self._fold_before(run, tenant, stream, after)
         told = await self._tell(run, events)

@@ -97,7 +97,12 @@ class Ledger:
         self.processes: list[Process] = []
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run(
+        done = self.attempt(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "service", *arguments],
             env=self.environment,
             capture_output=True,
@@ -105,8 +110,6 @@ class Ledger:
             check=False,
             timeout=120,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def set_up(self, flows: Path = EXAMPLES) -> None:
         self.run("migrate")

@@ -18,6 +18,8 @@ TYPES = {
     "not-found": 404,
     "unknown-flow": 404,
     "unknown-run": 404,
+    "unknown-read-model": 404,
+    "not-paused": 409,
     "method-not-allowed": 405,
     "run-ended": 409,
     "flow-busy": 409,

@@ -15,7 +15,7 @@ from events.errors import InvalidEvent, LogBusy, LogUnavailable, VersionConflict
 from events.migrate import migrate
 from events.store import Log
 from tests.events.making import event, request, running, until
-from tests.events.proxy import Proxy
+from tests.kit.proxy import Proxy
 
 EVERY_LOOP = True
 

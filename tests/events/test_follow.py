@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from events.database import connect, connect_pool
 from events.errors import LogUnavailable, MissingPositions
@@ -165,41 +163,3 @@ async def test_a_notification_wakes_a_feed_that_would_sleep_on(database_url, log
         notifier.committed(await append(log, 2))
         assert await feed.wait_for(2, 20)
     await pool.close()
-
-
-moves = st.lists(
-    st.sampled_from(["mine", "theirs", "mine, told late", "tell", "look"]), max_size=12
-)
-
-
-@given(moves, st.integers(1, 4))
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-async def test_no_order_of_commits_wake_ups_and_looks_skips_or_repeats(log, moves, window):
-    """S-3, over all interleavings."""
-    feed = Feed(log, "", window=window)
-    begin = await log.head()
-    feed._move(begin)
-    feed._started = True
-    untold, seen = [], []
-    for move in [*moves, "look"]:
-        match move:
-            case "mine":
-                feed.wake(await append(log, 2))
-            case "theirs":
-                await append(log, 1)
-            case "mine, told late":
-                untold.append(await append(log, 2))
-            case "tell" if untold:
-                feed.wake(untold.pop())
-            case "look":
-                feed.wake(())
-                await feed._look_on()
-        at = begin + len(seen)
-        while at < feed.head:
-            seen += positions(await feed.after(at, 3))
-            at = begin + len(seen)
-    assert seen == list(range(begin + 1, await log.head() + 1))

@@ -1,10 +1,16 @@
 """A moment leads to the last position recorded by then."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events import store
+from events.batch import Batch
+from events.database import load
+from events.errors import LogUnavailable
 from tests.events.making import request
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,3 +65,40 @@ async def test_history_that_was_detached_is_older_than_all_that_is_left(log, own
     await owner.execute("delete from log.events where position < 8")
     assert [await log.position_at(START + n * TICK) for n in (7, 8, 9, 10)] == [7, 8, 9, 10]
     assert await log.position_at(START) == 7
+
+
+async def test_an_append_that_took_its_time_before_the_moment_is_waited_for(log, pool):
+    await log.append([request()])
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetch(load(store._SQL, "append"), *Batch([request()]).columns())
+        asked = asyncio.create_task(log.position_at(await log.now()))
+        assert await asyncio.wait({asked}, timeout=0.2) == (set(), {asked})
+    assert await asked == 2
+
+
+async def test_what_stands_behind_an_append_that_hangs_is_told_and_its_own_time_is_not(
+    log, pool, monkeypatch
+):
+    monkeypatch.setattr(store, "SETTLE_S", 0.05)
+    await log.append([request()])
+    await log.append([request()])
+    first = await log.recorded_at(1)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetch(load(store._SQL, "append"), *Batch([request()]).columns())
+        assert await log.position_at(first) == 1
+        with pytest.raises(LogUnavailable):
+            await log.position_at(await log.now())
+
+
+async def test_the_time_of_a_position_is_that_of_its_event(log):
+    await log.append([request(events=2)])
+    assert await log.recorded_at(2) == (await log.read(1, 1))[0].recorded_at
+    assert [await log.recorded_at(position) for position in (0, 3)] == [None, None]
+    assert await log.now() > await log.recorded_at(2)
+
+
+async def test_now_does_not_go_back_where_the_servers_clock_does(log, owner):
+    await log.append([request()])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await owner.execute("update log.head set recorded_at = $1", tomorrow)
+    assert await log.now() == tomorrow

@@ -74,6 +74,17 @@ async def test_a_page_moves_on_over_what_does_not_match_but_never_beyond_the_hea
     assert await log.read_page(5, 10, None) == ([], 5)
 
 
+async def test_a_page_up_to_a_position_is_what_it_was_when_the_log_ended_there(log):
+    wanted = []
+    for number in range(10):
+        await log.append([request(tenant="tu"[number % 2])])
+        wanted.append([await log.read_page(after, 3, t) for after in range(12) for t in "tu*"])
+    assert wanted == [
+        [await log.read_page(after, 3, t, position) for after in range(12) for t in "tu*"]
+        for position in range(1, 11)
+    ]
+
+
 async def test_a_page_looks_through_a_bounded_range(log, owner):
     await owner.execute("update log.head set position = $1", SCAN + 10)
     assert await log.read_page(0, 10, "nobody") == ([], SCAN)

@@ -1,0 +1,7 @@
+-- Has a paused version of a read model try again, if it still stands before that event.
+-- $1 name, $2 version, $3 position of the event
+-- checkpoints_pkey
+update projections.checkpoints
+set state = 'running', error = null, error_position = null, updated_at = clock_timestamp()
+where name = $1 and version = $2 and state = 'paused' and error_position = $3
+returning true

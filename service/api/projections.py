@@ -1,0 +1,82 @@
+"""Handlers of /v1/projections: how far the read models are, and what an operator does to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from events.envelope import Position
+from events.types import EVERY_TENANT
+from service.api import parsing, schemas
+from service.http.decorators import request_schema, response_schema
+from service.http.json import json_response
+from service.http.keys import PRINCIPAL, SERVICE
+from service.http.origins import origin
+from service.pauses import MAX_REASON, Resumed
+
+_RETRY: Final = frozenset({"version"})
+_SKIP: Final = frozenset({"version", "position", "reason"})
+
+
+@response_schema(schemas.LedgerProjections, 200, description="The read models")
+async def listed(request: web.Request) -> web.StreamResponse:
+    """List the read models with their position, lag, state and error.
+
+    The text of an error may quote any tenant's event: it takes a key of tenant `*` to see it.
+    """
+    parsing.check_query(request)
+    rows = await request.app[SERVICE].queries.projections()
+    if request[PRINCIPAL].tenant != EVERY_TENANT:
+        rows = [{**row, "error": None} for row in rows]
+    return json_response({"projections": rows})
+
+
+@request_schema(schemas.LedgerProjectionRetry, required=False)
+@response_schema(schemas.LedgerResumed, 200, description="What became of it")
+@response_schema(schemas.LedgerProblem, 409, description="It is not paused")
+@response_schema(schemas.LedgerProblem, 415, description="Not JSON")
+async def retry(request: web.Request) -> web.StreamResponse:
+    """Have a paused read model try again the event that it stands before."""
+    _check(request)
+    body = await parsing.optional_object(request, _RETRY)
+    resumed = await request.app[SERVICE].pauses.retry(
+        request.match_info["name"], parsing.optional_integer(body, "version")
+    )
+    return _shown(resumed)
+
+
+@request_schema(schemas.LedgerProjectionSkip)
+@response_schema(schemas.LedgerResumed, 200, description="What became of it")
+@response_schema(schemas.LedgerProblem, 409, description="It is not paused at this event")
+@response_schema(schemas.LedgerProblem, 415, description="Not JSON")
+async def skip(request: web.Request) -> web.StreamResponse:
+    """Record that a read model skips the event it is paused at, and have it go on.
+
+    Skipping an event again changes nothing.
+    """
+    _check(request)
+    body = await parsing.json_object(request, _SKIP)
+    resumed = await request.app[SERVICE].pauses.skip(
+        request.match_info["name"],
+        parsing.optional_integer(body, "version"),
+        Position(parsing.whole_number(body, "position")),
+        reason=parsing.text(body, "reason", longest=MAX_REASON),
+        origin=origin(request, "api"),
+    )
+    return _shown(resumed)
+
+
+def _check(request: web.Request) -> None:
+    parsing.check_query(request)
+    parsing.whole_ledger(request)
+
+
+def _shown(resumed: Resumed) -> web.Response:
+    return json_response(
+        {
+            "outcome": resumed.outcome.replace(" ", "_"),
+            "skipped_at": resumed.skipped_at,
+            "projection": resumed.row,
+        }
+    )

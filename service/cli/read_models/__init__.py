@@ -1,0 +1,1 @@
+"""The verbs of ``flowledger projections``, one a file."""

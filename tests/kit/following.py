@@ -1,0 +1,279 @@
+"""The model checker for follow: no order of commits, wake-ups, looks and crashes loses an event.
+
+A consumer takes what the reader gives, works event by event, and keeps its checkpoint when a timer
+fires, which may be at any moment. After a crash it begins again at the checkpoint, and so does its
+work.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import asyncpg
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from events.database import hang_up
+from events.envelope import Event
+from events.follow import Feed
+from events.store import Log
+from tests.events.making import request
+from tests.kit import naive
+
+TENANTS = ("t", "u")
+
+
+class Follows(Protocol):
+    """A log and a reader of it, to be moved step by step."""
+
+    one_at_a_time: bool
+    """Whether an append that is under way keeps all others waiting."""
+
+    async def begin(self) -> object:
+        """Append within a transaction, and leave it open."""
+
+    async def end(self, begun: object, how: str) -> None:
+        """``commit`` or ``rollback``."""
+
+    async def append(self, tenant: str, *, told: bool) -> None:
+        """Append by the reader's own process, which is told of it now or later."""
+
+    async def tell(self) -> None:
+        """Tell the process of what it was not told of, the newest first."""
+
+    async def look(self) -> None:
+        """Have the reader look by itself."""
+
+    async def after(self, position: int, limit: int) -> Sequence[int]:
+        """Give what the reader has beyond a position; nothing if it would wait."""
+
+    async def page(self, position: int) -> tuple[Sequence[int], int]:
+        """A page of one tenant's events, and the position to go on from."""
+
+    async def restart(self) -> None:
+        """Begin anew, with nothing in memory."""
+
+    async def stored(self, tenant: str | None = None) -> Sequence[int]:
+        """The positions that there are."""
+
+    async def close(self) -> None: ...
+
+
+class Following(RuleBasedStateMachine):
+    """Everything that may happen to those who write and to one who reads, in any order."""
+
+    def __init__(self, subject: Follows, loop: asyncio.Runner) -> None:
+        super().__init__()
+        self._subject = subject
+        self._wait = loop.run
+        self._wait(subject.restart())
+        self._before = list(self._wait(subject.stored()))
+        self._checkpoint = self._before[-1] if self._before else 0
+        self._done: list[int] = []
+        self._taken: list[int] = []
+        self._begun: list[object] = []
+        self._paged_to = self._checkpoint
+        self._paged: list[int] = []
+
+    @property
+    def _at(self) -> int:
+        return self._done[-1] if self._done else self._first
+
+    @property
+    def _first(self) -> int:
+        return self._before[-1] if self._before else 0
+
+    def _free(self) -> bool:
+        return not (self._begun and self._subject.one_at_a_time)
+
+    @rule()
+    @precondition(_free)
+    def begin(self):
+        self._begun.append(self._wait(self._subject.begin()))
+
+    @rule(data=st.data(), how=st.sampled_from(["commit", "commit", "rollback"]))
+    @precondition(lambda self: self._begun)
+    def end(self, data, how):
+        begun = data.draw(st.sampled_from(self._begun))
+        self._begun.remove(begun)
+        self._wait(self._subject.end(begun, how))
+
+    @rule(tenant=st.sampled_from(TENANTS), told=st.booleans())
+    @precondition(_free)
+    def append(self, tenant, told):
+        self._wait(self._subject.append(tenant, told=told))
+
+    @rule()
+    def tell(self):
+        self._wait(self._subject.tell())
+
+    @rule()
+    def look(self):
+        self._wait(self._subject.look())
+
+    @rule(limit=st.integers(1, 4))
+    def take(self, limit):
+        at = self._taken[-1] if self._taken else self._at
+        self._taken += self._wait(self._subject.after(at, limit))
+
+    @rule()
+    @precondition(lambda self: self._taken)
+    def work_one(self):
+        self._done.append(self._taken.pop(0))
+
+    @rule()
+    def keep_the_checkpoint(self):
+        self._checkpoint = self._at
+
+    @rule()
+    def crash(self):
+        self._taken.clear()
+        self._done = [position for position in self._done if position <= self._checkpoint]
+        self._wait(self._subject.restart())
+
+    @rule()
+    def turn_a_page(self):
+        found, self._paged_to = self._wait(self._subject.page(self._paged_to))
+        self._paged += found
+
+    def teardown(self):
+        for begun in self._begun:
+            self._wait(self._subject.end(begun, "rollback"))
+        self._wait(self._subject.look())
+        while found := self._wait(self._subject.after((self._taken or [self._at])[-1], 100)):
+            self._taken += found
+        assert self._done + self._taken == self._stored()
+        while (turned := self._wait(self._subject.page(self._paged_to)))[1] > self._paged_to:
+            self._paged_to = turned[1]
+            self._paged += turned[0]
+        assert self._paged == self._stored(TENANTS[0])
+
+    def _stored(self, tenant: str | None = None) -> list[int]:
+        return [p for p in self._wait(self._subject.stored(tenant)) if p > self._first]
+
+
+class _Held:
+    """A pool of one connection that nobody gives back: what is appended stays uncommitted."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    def acquire(self):
+        return self
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+
+class OurFollow:
+    """The log and its feed; looks are made by hand, so that they come where the machine says."""
+
+    one_at_a_time = True
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._log = Log(pool)
+        self._untold: list[Sequence[Event]] = []
+
+    async def begin(self) -> asyncpg.Connection:
+        connection = await self._pool.acquire()
+        await connection.execute("begin")
+        await Log(_Held(connection)).append([request("begun", events=2, tenant=TENANTS[0])])
+        return connection
+
+    async def end(self, begun: asyncpg.Connection, how: str) -> None:
+        await begun.execute(how)
+        await self._pool.release(begun)
+
+    async def append(self, tenant: str, *, told: bool) -> None:
+        [answer] = await self._log.append([request("s", events=2, tenant=tenant)])
+        if told:
+            self._feed.wake(answer.events)
+        else:
+            self._untold.append(answer.events)
+
+    async def tell(self) -> None:
+        if self._untold:
+            self._feed.wake(self._untold.pop())
+
+    async def look(self) -> None:
+        self._feed.wake()
+        await self._feed._look_on()
+
+    async def after(self, position: int, limit: int) -> Sequence[int]:
+        if position >= self._feed.head:
+            return []
+        return [event.position for event in await self._feed.after(position, limit)]
+
+    async def page(self, position: int) -> tuple[Sequence[int], int]:
+        events, onward = await self._log.read_page(position, 2, TENANTS[0])
+        return [event.position for event in events], onward
+
+    async def restart(self) -> None:
+        self._untold.clear()
+        self._feed = Feed(self._log, "", window=2)
+        self._feed._move(await self._log.head())
+        self._feed._started = True
+
+    async def stored(self, tenant: str | None = None) -> Sequence[int]:
+        rows = await self._pool.fetch(
+            "select position from log.events where $1::text is null or tenant = $1 order by 1",
+            tenant,
+        )
+        return [row["position"] for row in rows]
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+class NaiveFollow:
+    """The negative: positions drawn before the commit, and "greater than the last seen"."""
+
+    one_at_a_time = False
+
+    def __init__(self, url: str, connection: asyncpg.Connection) -> None:
+        self._url = url
+        self._connection = connection
+
+    async def begin(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(self._url)
+        await connection.execute("begin")
+        await connection.fetchrow(naive.INSERT, "t", str(id(connection)), None, "Written", b"{}")
+        return connection
+
+    async def end(self, begun: asyncpg.Connection, how: str) -> None:
+        await begun.execute(how)
+        await begun.close()
+
+    async def append(self, tenant: str, *, told: bool) -> None:
+        await self._connection.fetchrow(naive.INSERT, tenant, "s", None, "Written", b"{}")
+
+    async def tell(self) -> None:
+        return
+
+    async def look(self) -> None:
+        return
+
+    async def after(self, position: int, limit: int) -> Sequence[int]:
+        rows = await self._connection.fetch(naive.GREATER_THAN_LAST_SEEN, position, limit)
+        return [row["position"] for row in rows]
+
+    async def page(self, position: int) -> tuple[Sequence[int], int]:
+        found = [p for p in await self.stored(TENANTS[0]) if p > position]
+        return found, max([position, *found])
+
+    async def restart(self) -> None:
+        return
+
+    async def stored(self, tenant: str | None = None) -> Sequence[int]:
+        rows = await self._connection.fetch(
+            "select position from naive.events where $1::text is null or tenant = $1 order by 1",
+            tenant,
+        )
+        return [row["position"] for row in rows]
+
+    async def close(self) -> None:
+        await hang_up(self._connection)

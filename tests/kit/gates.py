@@ -1,0 +1,59 @@
+"""Named points inside the database: a statement that writes a table waits there for the test.
+
+A gate is a trigger that wants an advisory lock which the test holds. `Gate.reached` says that
+somebody stands before it; then the test kills, cuts, or opens.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from tests.events.making import until
+
+LOCK = 4711
+FUNCTION = f"""
+create or replace function public.wait_at_gate() returns trigger language plpgsql as
+$$ begin perform pg_advisory_xact_lock({LOCK}); return new; end $$
+"""
+WAITING = """
+select exists (
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory'
+)
+"""
+
+
+class Gate:
+    """One gate, at one table, closed until it is opened."""
+
+    def __init__(self, owner: asyncpg.Connection, table: str) -> None:
+        self._owner = owner
+        self._table = table
+
+    async def reached(self) -> None:
+        """Wait until somebody waits before it."""
+
+        async def waits() -> bool:
+            return await self._owner.fetchval(WAITING)
+
+        await until(waits)
+
+    async def open(self) -> None:
+        await self._owner.execute(f"select pg_advisory_unlock({LOCK})")
+
+
+@asynccontextmanager
+async def gate(owner: asyncpg.Connection, table: str, *, when: str = "true") -> AsyncIterator[Gate]:
+    """Close a gate before the rows of a table that meet a condition on ``new``."""
+    await owner.execute(f"select pg_advisory_lock({LOCK}); {FUNCTION}")
+    await owner.execute(
+        f"create trigger gate before insert or update on {table} for each row"
+        f" when ({when}) execute function public.wait_at_gate()"
+    )
+    try:
+        yield Gate(owner, table)
+    finally:
+        if not owner.is_closed():
+            await owner.execute("select pg_advisory_unlock_all()")
+            await owner.execute(f"drop trigger gate on {table}")

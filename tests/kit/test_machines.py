@@ -1,0 +1,70 @@
+"""The model checkers find nothing in our log, and find a naive store out."""
+
+import asyncio
+from functools import partial
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from events.database import connect_pool
+from events.store import Log
+from tests.kit import naive
+from tests.kit.appending import Appending
+from tests.kit.following import Following, NaiveFollow, OurFollow
+from tests.kit.lengths import times
+
+pytestmark = pytest.mark.torture
+CALM = settings(
+    deadline=None,
+    stateful_step_count=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+HASTY = settings(CALM, max_examples=500, phases=[Phase.generate], database=None)
+
+
+@pytest.fixture
+def loop():
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def pool(loop, database_url):
+    pool = loop.run(connect_pool(database_url))
+    yield pool
+    loop.run(pool.close())
+
+
+@pytest.fixture
+def naive_connection(loop, database_url):
+    loop.run(naive.set_up(database_url))
+    connection = loop.run(asyncpg.connect(database_url))
+    yield connection
+    loop.run(connection.close())
+
+
+def test_any_appends_are_answered_as_the_model_answers_them(loop, pool):
+    """Acceptance A-4."""
+    chosen = settings(CALM, max_examples=times(30, 2000))
+    run_state_machine_as_test(partial(Appending, Log(pool), loop), settings=chosen)
+
+
+def test_the_checker_of_appends_finds_a_naive_store_out(loop, naive_connection):
+    log = naive.NaiveLog(naive_connection)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(partial(Appending, log, loop), settings=HASTY)
+
+
+def test_no_order_of_commits_wake_ups_looks_and_crashes_skips_or_repeats(loop, pool, monkeypatch):
+    """Acceptance S-3: a checkpoint kept at any moment never passes an event not worked on."""
+    monkeypatch.setattr("events.follow.POLL_S", 0)
+    chosen = settings(CALM, max_examples=times(30, 2000))
+    run_state_machine_as_test(partial(Following, OurFollow(pool), loop), settings=chosen)
+
+
+def test_the_checker_of_follow_finds_a_naive_reader_out(loop, naive_connection, database_url):
+    subject = NaiveFollow(database_url, naive_connection)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(partial(Following, subject, loop), settings=HASTY)

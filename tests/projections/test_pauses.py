@@ -1,0 +1,91 @@
+"""A paused read model goes on when told to, and stops at no event that it is to skip."""
+
+import pytest
+
+from events import types
+from projections import applier as appliers
+from projections.pauses import outcome, resume
+from projections.registry import discover
+from tests.projections.conftest import until
+from tests.projections.histories import History
+from tests.projections.test_runner import _applier, _skip, busy
+
+WORKFLOWS = next(p for p in discover() if p.name == "workflows")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(appliers, "LOOK_S", 0.02)
+
+
+def poisoned() -> tuple[History, int]:
+    """A history whose last event `workflows` cannot apply."""
+    history = busy(5)
+    history.tell(types.TASK_STARTED, 4, task="NOWHERE")
+    return history, len(history.events)
+
+
+async def test_it_goes_on_from_the_event_it_was_paused_before(ledger):
+    history, at = poisoned()
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states["workflows"] == "paused")
+        _skip(history, "workflows", 1, at)
+        await ledger.write(history, after=at)
+
+        assert await resume(ledger.pool, "workflows", 1, at)
+        assert await outcome(ledger.pool, "workflows", 1, at, within_s=20) == "went on"
+
+    state = await ledger.state("workflows")
+    assert (state["state"], state["error"], state["error_position"]) == ("running", None, None)
+
+
+async def test_what_still_cannot_be_applied_pauses_it_again_and_says_so(ledger):
+    history, at = poisoned()
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states["workflows"] == "paused")
+
+        assert await resume(ledger.pool, "workflows", 1, at)
+        assert await outcome(ledger.pool, "workflows", 1, at, within_s=20) == "paused again"
+
+
+async def test_only_who_names_the_event_has_it_go_on(ledger):
+    history, at = poisoned()
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states["workflows"] == "paused")
+
+    for name, version, before in [
+        ("workflows", 1, at - 1),
+        ("workflows", 2, at),
+        ("listings", 1, at),
+    ]:
+        assert not await resume(ledger.pool, name, version, before)
+    assert (await ledger.state("workflows"))["state"] == "paused"
+
+
+async def test_where_nobody_applies_it_waits(ledger):
+    history, at = poisoned()
+    await ledger.write(history)
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states["workflows"] == "paused")
+
+    assert await resume(ledger.pool, "workflows", 1, at)
+    assert await outcome(ledger.pool, "workflows", 1, at, within_s=0.1) == "waits"
+
+
+async def test_a_process_that_saw_no_pause_passes_a_skipped_event_by(ledger):
+    history, at = poisoned()
+    head = await ledger.write(history)
+    events = await ledger.log.read(0, head)
+    late = await _applier(ledger, WORKFLOWS)
+    await late._apply(events[: at - 1])
+    _skip(history, "workflows", 1, at)
+    await ledger.write(history, after=at)
+
+    await late._apply(events[at - 1 :])  # with the skips of its start: it has none
+    assert late.state == "running"
+    await late._apply(events[at - 1 :])
+    assert late.position == at
+    await late._connection.close()
