@@ -6,6 +6,7 @@ select
     e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,
     e.recorded_at, e.leaf_hash
 from unnest($1::text[], $2::text[], $3::bigint[]) as k (tenant, stream, version)
+-- The version bounds the look-up, the position alone would say the same.
 -- offset 0: one look-up for each stream, whatever the sizes of the tables were when it was planned.
 cross join lateral (
     select from log.streams s

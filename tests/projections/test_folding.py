@@ -110,7 +110,8 @@ async def test_a_part_is_bounded_by_the_bytes_of_its_bodies(ledger, monkeypatch)
     connection = await connect(ledger.url)
     parts = await parts_of(connection, discover()[0], head)
     await connection.close()
-    assert {part.up_to - part.after for part in parts[1:]} <= {1, 2}
+    assert len(parts) > 1
+    assert max(part.up_to - part.after for part in parts) <= 3  # the flow and two runs
 
 
 @pytest.mark.parametrize("projection", discover(), ids=lambda projection: projection.name)
@@ -175,11 +176,12 @@ async def test_a_part_that_cannot_be_marked_leaves_no_row(ledger):
     await connection.close()
 
 
-async def test_a_hole_in_the_log_is_an_alarm(ledger):
-    await ledger.write(told())
+@pytest.mark.parametrize("hole", [1, 4, None])
+async def test_a_hole_in_the_log_is_an_alarm(ledger, hole):
+    head = await ledger.write(told())
     owner = await asyncpg.connect(ledger.url)
     await owner.execute("set session_replication_role = replica")
-    await owner.execute("delete from log.events where position = 4")
+    await owner.execute("delete from log.events where position = $1", hole or head)
     await owner.close()
     with pytest.raises(MissingPositions):
         await build(ledger, discover()[0])
