@@ -59,3 +59,14 @@ class NothingBefore(ProjectionError):
 
     def __post_init__(self) -> None:
         super().__init__(f"no event began the {self.kind} {self.name!r} of {self.tenant!r}")
+
+
+@dataclass
+class Incomparable(ProjectionError):
+    """Two versions of a read model cannot be compared row by row."""
+
+    name: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        super().__init__(f"two versions of {self.name} cannot be compared: {self.reason}")
