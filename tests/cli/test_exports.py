@@ -173,7 +173,6 @@ def test_what_is_wrong_with_a_file_is_one_line_and_status_1(verb, other, tmp_pat
     for arguments in (("check", str(torn)), ("import", str(torn))):
         said = refused(other("events", *arguments))
         assert f"{torn}:2: the file is torn" in said
-    assert "no smaller" not in said
     assert "is there and no export" in refused(
         verb("events", "export", str(EXAMPLES / "flows.yaml"))
     )

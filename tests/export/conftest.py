@@ -50,3 +50,11 @@ async def owner(other_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(other_url, role=None)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def app(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the service has it."""
+    connection = await connect(database_url)
+    yield connection
+    await connection.close()
