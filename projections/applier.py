@@ -23,7 +23,7 @@ from events.types import SCHEMA_VERSIONS
 from projections.errors import Unappliable, UnknownProjection
 from projections.flows import Flows
 from projections.memory import Memory
-from projections.projection import Columns, Key, Projection
+from projections.projection import Columns, Key, Version
 from projections.skips import skips
 
 BATCH: Final = 2000
@@ -66,21 +66,22 @@ class Applier:
 
     def __init__(
         self,
-        projection: Projection,
+        version: Version,
         *,
         feed: Events,
         url: str,
         flows: Flows,
-        advanced: Callable[[str, Position], None],
+        advanced: Callable[[Version, Position], None],
     ) -> None:
-        self.projection = projection
+        self.version = version
+        self.projection = version.projection
         self.position = Position(0)
         self.state = "starting"
         self._feed = feed
         self._url = url
         self._flows = flows
         self._advanced = advanced
-        self._memory = Memory(projection)
+        self._memory = Memory(version.projection)
         self._skipped: frozenset[Position] = frozenset()
         self._rival = False
         self._retry_s = FIRST_RETRY_S
@@ -92,7 +93,11 @@ class Applier:
         return self.state == "paused"
 
     async def run(self) -> None:
-        """Apply for ever; trouble with the database is waited out, and said in the log."""
+        """Apply for ever; trouble with the database is waited out, and said in the log.
+
+        Raises:
+            UnknownProjection: the version was dropped.
+        """
         while True:
             try:
                 await self._follow()
@@ -110,14 +115,14 @@ class Applier:
         _log.log(
             level,
             "%s at position %s stopped, will go on in %.1f s: %s",
-            self.projection.schema,
+            self.version.schema,
             self.position,
             self._retry_s,
             str(error) or type(error).__name__,
         )
 
     async def _follow(self) -> None:
-        self._connection = await connect(self._url, search_path=self.projection.schema)
+        self._connection = await connect(self._url, search_path=self.version.schema)
         try:
             await self._connection.execute(load(_SQL, "apply_session"))
             await self._start()
@@ -133,19 +138,19 @@ class Applier:
         await self._look()
 
     async def _read_skips(self) -> None:
-        projection = self.projection
-        self._skipped = frozenset(await skips(self._flows.log, projection.name, projection.version))
+        version = self.version
+        self._skipped = frozenset(await skips(self._flows.log, version.name, version.number))
 
     async def _look(self) -> None:
         """See where the row stands; what is remembered holds only if nobody has moved it."""
         row = await self._connection.fetchrow(
             load(_SQL, "look"),
             self.projection.name,
-            self.projection.version,
+            self.version.number,
             timeout=STATEMENT_TIMEOUT_S,
         )
         if row is None:
-            raise UnknownProjection([self.projection.schema])
+            raise UnknownProjection([self.version.schema])
         if row["position"] != self.position:
             self._memory.forget()
         self.state = row["state"]
@@ -154,7 +159,7 @@ class Applier:
     def _move(self, position: int) -> None:
         if position != self.position:
             self.position = Position(position)
-            self._advanced(self.projection.name, self.position)
+            self._advanced(self.version, self.position)
 
     async def _step(self) -> None:
         if self.paused:
@@ -187,7 +192,7 @@ class Applier:
         if self.state != "standing by":
             _log.warning(
                 "%s stands by at position %s: %s of schema version %s is unknown to this release",
-                self.projection.schema,
+                self.version.schema,
                 event.position,
                 event.type,
                 event.schema_version,
@@ -256,7 +261,7 @@ class Applier:
             taken: bool = await self._connection.fetchval(
                 load(self.projection.folder, "store"),
                 self.projection.name,
-                self.projection.version,
+                self.version.number,
                 self.position,
                 after,
                 *columns,
@@ -280,7 +285,7 @@ class Applier:
         paused = await self._connection.fetchval(
             load(_SQL, "pause"),
             self.projection.name,
-            self.projection.version,
+            self.version.number,
             self.position,
             event.position,
             reason.replace("\0", "\\0"),
@@ -289,7 +294,7 @@ class Applier:
         if paused:
             _log.error(
                 "%s paused at position %s: %s",
-                self.projection.schema,
+                self.version.schema,
                 event.position,
                 reason,
                 exc_info=error,

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from events.database import Pool, load, translate
 from events.envelope import Position
 from events.errors import LogError
 from projections.errors import UnknownProjection
+from projections.projection import Version, schema_of
 from projections.runner import Runner
 
 POLL_S: Final = 0.005
@@ -31,14 +32,19 @@ _Heap = list[tuple[Position, int, asyncio.Future[None]]]
 class Checkpoints:
     """Where the read models that answer stand; one for each process.
 
-    What this process applies itself wakes its waiters at once. What others apply is seen by a look
-    every 5 ms, one for the whole process, and only while somebody waits.
+    Of the versions of a read model that one counts from which this process answers: what it was
+    told by `serve`, or else what the registry says. What this process applies itself wakes its
+    waiters at once. What others apply is seen by a look every 5 ms, one for the whole process, and
+    only while somebody waits.
     """
 
     def __init__(self, pool: Pool, runner: Runner | None = None) -> None:
         self._pool = pool
         self._positions: dict[str, Position] = {}
+        """Where versions stand, by schema."""
         self._paused: frozenset[str] = frozenset()
+        self._serving: dict[str, str] = {}
+        self._told = False
         self._waiting: dict[frozenset[str], _Heap] = {}
         self._numbers = itertools.count()
         self._poll: asyncio.Task[None] | None = None
@@ -54,10 +60,21 @@ class Checkpoints:
             UnknownProjection: there is none of this name.
             LogUnavailable: the database does not answer.
         """
-        await self._look()
-        if name not in self._positions:
+        await self.look()
+        schema = self._serving.get(name, "")
+        if schema not in self._positions:
             raise UnknownProjection([name])
-        return self._positions[name]
+        return self._positions[schema]
+
+    def serve(self, versions: Mapping[str, Version]) -> None:
+        """Count these versions from now on: the process answers from them."""
+        self._told = True
+        self._serving = {name: version.schema for name, version in versions.items()}
+        self._wake()
+
+    def known(self, version: Version) -> Position:
+        """Tell where a version is known to stand; 0 of one that nothing is known of."""
+        return self._positions.get(version.schema, Position(0))
 
     async def wait(self, position: Position, names: Collection[str], timeout_s: float) -> bool:
         """Wait until these read models have passed a position; False if that takes longer.
@@ -80,16 +97,19 @@ class Checkpoints:
 
     def behind(self, position: Position, names: Collection[str]) -> list[str]:
         """Name those that are not known to have passed a position; a paused one counts."""
-        return [name for name in names if self._positions.get(name, Position(0)) < position]
+        return [name for name in names if self._stands(name) < position]
+
+    def _stands(self, name: str) -> Position:
+        return self._positions.get(self._serving.get(name, ""), Position(0))
 
     def _reached(self, names: frozenset[str]) -> Position:
-        counted = names - self._paused if self._paused else names
-        return min((self._positions.get(name, Position(0)) for name in counted), default=_NEVER)
+        counted = [name for name in names if self._serving.get(name) not in self._paused]
+        return min(map(self._stands, counted), default=_NEVER)
 
-    def _advance(self, name: str, position: Position) -> None:
+    def _advance(self, schema: str, position: Position) -> None:
         self._news = True
-        self._positions[name] = position
-        self._paused -= {name}
+        self._positions[schema] = position
+        self._paused -= {schema}
         self._wake()
 
     def _wake(self) -> None:
@@ -113,16 +133,30 @@ class Checkpoints:
             if self._news or not self._waiting:
                 continue
             try:
-                await self._look()
+                await self.look()
             except LogError as error:
                 _log.warning("checkpoints cannot be read: %s", error)
                 await asyncio.sleep(AWAY_S)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Read where all versions stand.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
         with translate():
             rows = await self._pool.fetch(load(_SQL, "positions"))
-        self._positions.update({row["name"]: row["position"] for row in rows})
-        self._paused = frozenset(row["name"] for row in rows if row["state"] == "paused")
+        schemas = [schema_of(row["name"], row["version"]) for row in rows]
+        self._positions.update(zip(schemas, (row["position"] for row in rows), strict=True))
+        self._paused = frozenset(
+            schema for schema, row in zip(schemas, rows, strict=True) if row["state"] == "paused"
+        )
+        if not self._told:
+            self._serving = {
+                row["name"]: schema
+                for schema, row in zip(schemas, rows, strict=True)
+                if row["serving"]
+            }
         self._wake()
 
 

@@ -26,6 +26,21 @@ class UnknownProjection(ProjectionError):
 
 
 @dataclass
+class UnknownShape(ProjectionError):
+    """A version of a read model has a shape that this release does not know."""
+
+    name: str
+    version: int
+    shape: int
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"{self.name} version {self.version} has shape {self.shape}, which this release does"
+            " not know: run a newer one"
+        )
+
+
+@dataclass
 class UnknownFlowVersion(ProjectionError):
     """A run names a version of a flow that its tenant's catalogue does not hold."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, Protocol
 
 from events.envelope import Event
@@ -59,7 +60,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
-    """One read model. Its folder exposes it as ``PROJECTION``.
+    """One shape of a read model. Its folder exposes the newest as ``PROJECTION``.
+
+    The shape is a number that a release raises when it changes tables, documents or fold. The code
+    of the shape before stays beside the new one for as long as a version of it may answer, in
+    ``FORMER``; its reads give documents as the newest ones do, so that nobody above need know.
 
     The fold is pure: the events, the flows they name and the states before give the states after,
     in any process, in batches of any size. The tables are written in one statement.
@@ -70,6 +75,7 @@ class Projection:
     - ``revive``: makes a state of a row of ``load.sql``.
     - ``columns``: makes the parameters of ``store.sql`` of the states that changed.
     - ``document``: what a reader is shown of a state.
+    - ``reads``: the module with its questions, each one statement.
 
     ``folder`` holds its SQL. ``create*.sql`` and ``index*.sql`` make its tables, in the order of
     their names, indexes last. ``load.sql`` takes kinds, tenants and names as arrays and gives a row
@@ -82,9 +88,10 @@ class Projection:
     """
 
     name: str
-    version: int
+    shape: int
     types: frozenset[str]
     folder: Path
+    reads: ModuleType
     keys: Callable[[Event], Sequence[Key]]
     fold: Callable[[States, Event, KnownFlows], Sequence[Key]]
     revive: Callable[[Record], Any]
@@ -93,10 +100,26 @@ class Projection:
     copied: tuple[Copied, ...]
     counted: Counted | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One making of a read model: tables of some shape in a Postgres schema of their own.
+
+    Its number only grows: a rebuild makes the next, whether the shape is a new one or the same.
+    """
+
+    projection: Projection
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The read model's name."""
+        return self.projection.name
+
     @property
     def schema(self) -> str:
-        """The Postgres schema of this version's tables."""
-        return schema_of(self.name, self.version)
+        """The Postgres schema of its tables."""
+        return schema_of(self.name, self.number)
 
 
 def schema_of(name: str, version: int) -> str:

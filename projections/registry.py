@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -12,24 +12,33 @@ import asyncpg
 
 from events.database import Pool, connect, connect_pool, hang_up, load, translate
 from projections import read_models
-from projections.errors import UnknownProjection
-from projections.projection import Projection, schema_of
+from projections.errors import UnknownProjection, UnknownShape
+from projections.projection import Projection, Version, schema_of
 
 _SQL: Final = Path(__file__).parent / "sql"
 
 
 def discover() -> tuple[Projection, ...]:
-    """Find every read model: each folder of `projections.read_models`, by name."""
+    """Find every read model in its newest shape: each folder of `projections.read_models`."""
+    return tuple(module.PROJECTION for module in _modules())
+
+
+def shapes() -> tuple[Projection, ...]:
+    """Find every shape of every read model that this release applies and reads."""
+    return tuple(each for module in _modules() for each in (*module.FORMER, module.PROJECTION))
+
+
+def _modules() -> list[Any]:
     names = sorted(module.name for module in pkgutil.iter_modules(read_models.__path__))
-    modules = [import_module(f"{read_models.__name__}.{name}") for name in names]
-    return tuple(module.PROJECTION for module in modules)
+    return [import_module(f"{read_models.__name__}.{name}") for name in names]
 
 
 async def create_schemas(url: str, projections: Iterable[Projection] | None = None) -> list[str]:
-    """Make the tables of every read model version that has none yet; names the schemas it made.
+    """Make every read model that there is none of yet; names the schemas that it made.
 
-    The first version of a read model answers from now on; a later one when it is flipped to. Safe
-    beside itself and beside a running service. The database must be migrated.
+    The first version of a read model answers from now on. Where this release brings a newer shape
+    than the one that answers, a rebuild is entered, which a running service takes up; where it is
+    older, nothing is done. Safe beside itself and a running service. The database must be migrated.
 
     Raises:
         LogUnavailable: the database cannot be reached, or is not migrated.
@@ -38,30 +47,47 @@ async def create_schemas(url: str, projections: Iterable[Projection] | None = No
     try:
         with translate():
             wanted = discover() if projections is None else projections
-            return [p.schema for p in wanted if await _create(connection, p)]
+            done = [await _set_up(connection, projection) for projection in wanted]
+            return [each for each in done if each is not None]
     finally:
         await hang_up(connection)
 
 
-async def _create(connection: asyncpg.Connection, projection: Projection) -> bool:
-    name, version = projection.name, projection.version
+async def _set_up(connection: asyncpg.Connection, projection: Projection) -> str | None:
     async with connection.transaction():
         await connection.execute(load(_SQL, "one_at_a_time"))
-        if await connection.fetchval(load(_SQL, "exists"), name, version):
-            return False
-        await connection.execute(load(_SQL, "create_version"), name, version)
-        await connection.execute(load(_SQL, "set_search_path"), projection.schema)
-        for statement in _statements(projection):
-            await connection.execute(statement)
-    return True
+        rows = {row["name"]: row for row in await connection.fetch(load(_SQL, "serving"))}
+        row = rows.get(projection.name)
+        if row is None:
+            version = Version(projection, 1)
+            await create_tables(connection, version)
+            await create_indexes(connection, version)
+            return version.schema
+        if projection.shape <= row["shape"]:
+            return None
+        wanted = (projection.name, "replace", projection.shape, None, None, "migrate", "migrate")
+        entered = await connection.fetchval(load(_SQL, "want_rebuild"), *wanted)
+        return f"rebuild of {projection.name} in shape {projection.shape}" if entered else None
 
 
-def _statements(projection: Projection) -> list[str]:
-    files = [
-        *sorted(projection.folder.glob("create*.sql")),
-        *sorted(projection.folder.glob("index*.sql")),
-    ]
-    return [load(projection.folder, file.stem) for file in files]
+async def create_tables(connection: asyncpg.Connection, version: Version) -> None:
+    """Enter a version and make its tables, without indexes; within a transaction."""
+    projection = version.projection
+    await connection.execute(
+        load(_SQL, "create_version"), projection.name, version.number, projection.shape
+    )
+    await _execute(connection, version, "create*.sql")
+
+
+async def create_indexes(connection: asyncpg.Connection, version: Version) -> None:
+    """Make a version's indexes; within a transaction."""
+    await _execute(connection, version, "index*.sql")
+
+
+async def _execute(connection: asyncpg.Connection, version: Version, files: str) -> None:
+    await connection.execute(load(_SQL, "set_search_path"), version.schema)
+    for file in sorted(version.projection.folder.glob(files)):
+        await connection.execute(load(version.projection.folder, file.stem))
 
 
 async def serving(connection: asyncpg.Connection | Pool) -> dict[str, int]:
@@ -72,26 +98,69 @@ async def serving(connection: asyncpg.Connection | Pool) -> dict[str, int]:
         }
 
 
-async def open_read_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Pool:
-    """Open a pool whose bare table names are those of the versions that answer now.
+async def answering(
+    connection: asyncpg.Connection | Pool, known: Iterable[Projection]
+) -> dict[str, Version]:
+    """Tell from which versions a process that knows these shapes answers.
+
+    That is the version that the registry names; or the one before, where this release is older and
+    does not know the shape.
+
+    Raises:
+        UnknownProjection: a read model has not been set up.
+        UnknownShape: this release can read no version of a read model.
+        LogUnavailable: the database does not answer, or is not migrated.
+    """
+    by_shape = {(each.name, each.shape): each for each in known}
+    with translate():
+        rows = {row["name"]: row for row in await connection.fetch(load(_SQL, "serving"))}
+    names = dict.fromkeys(name for name, _ in by_shape)
+    if missing := [name for name in names if name not in rows]:
+        raise UnknownProjection(missing)
+    found: dict[str, Version] = {}
+    for name in names:
+        row = rows[name]
+        if projection := by_shape.get((name, row["shape"])):
+            found[name] = Version(projection, row["version"])
+        elif projection := by_shape.get((name, row["previous_shape"])):
+            found[name] = Version(projection, row["previous_version"])
+        else:
+            raise UnknownShape(name, row["version"], row["shape"])
+    return found
+
+
+async def applied(connection: asyncpg.Connection) -> dict[str, tuple[str, int, int]]:
+    """Tell which versions are to be kept up to date: by schema the name, number and shape."""
+    with translate():
+        rows = await connection.fetch(load(_SQL, "applied"))
+    return {schema_of(name, number): (name, number, shape) for name, number, shape in rows}
+
+
+async def open_read_pool(
+    url: str,
+    versions: Mapping[str, Version] | None = None,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+) -> Pool:
+    """Open a pool whose bare table names are those of these versions; of those that answer now.
 
     Raises:
         UnknownProjection: a read model of this release has not been set up.
+        UnknownShape: this release can read no version of a read model.
         LogUnavailable: the database cannot be reached, or is not migrated.
     """
-    versions = await _served(url)
-    if missing := [p.name for p in discover() if p.name not in versions]:
-        raise UnknownProjection(missing)
-    path = ", ".join(schema_of(name, version) for name, version in sorted(versions.items()))
+    served = await _answering(url) if versions is None else versions
+    path = ", ".join(version.schema for version in served.values())
     return await connect_pool(
         url, min_size=min_size, max_size=max_size, search_path=path, init=_set_up_reader
     )
 
 
-async def _served(url: str) -> dict[str, int]:
+async def _answering(url: str) -> dict[str, Version]:
     connection = await connect(url)
     try:
-        return await serving(connection)
+        return await answering(connection, shapes())
     finally:
         await hang_up(connection)
 
@@ -105,7 +174,7 @@ async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:
 
     Each has ``name``, ``version``, ``serving`` (whether it answers), ``position``, ``head`` of the
     log, ``lag_events``, ``lag_s`` (the age of the first event not applied; 0.0 at the head),
-    ``state`` (running or paused), ``error`` and ``error_position`` of a paused one.
+    ``state`` (running, paused or building), ``error`` and ``error_position`` of a paused one.
     """
     with translate():
         rows = await connection.fetch(load(_SQL, "status"))

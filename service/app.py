@@ -17,9 +17,11 @@ from events.database import Pool, connect_pool
 from events.follow import Feed, Notifier
 from events.numbers import next_blocks
 from events.store import Log
+from events.types import REBUILD_FINISHED
 from projections import registry
 from projections.checkpoint import Checkpoints
 from projections.flows import Flows
+from projections.reading import Reading
 from projections.runner import Runner
 from service.auth.credentials import Credentials
 from service.errors import Unavailable
@@ -73,6 +75,7 @@ class Service:
     feed: Feed
     runner: Runner
     checkpoints: Checkpoints
+    reading: Reading
     catalogue: Catalogue
     numbers: Numbers
     writer: Writer
@@ -114,22 +117,26 @@ async def compose(
         keep = partial(_keep, stack)
         pools = _Pools(
             log=await keep(connect_pool(url)),
-            read=await keep(registry.open_read_pool(url)),
+            looks=await keep(connect_pool(url, max_size=2)),
             keys=await keep(connect_pool(url, max_size=2)),
             beats=await keep(connect_pool(url, max_size=2)),
         )
-        yield _assemble(settings, frozenset(parts), pools)
+        service = _assemble(settings, frozenset(parts), pools)
+        await service.reading.open()
+        stack.push_async_callback(service.reading.close)
+        yield service
 
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
     """Connections, apart where one use may not keep another waiting.
 
-    ``keys``: a flood of unknown credentials; ``beats``: a heartbeat that waits looks like a death.
+    ``looks``: how far the read models are; ``keys``: a flood of unknown credentials; ``beats``: a
+    heartbeat that waits looks like a death. What reads the read models is `Reading`'s own.
     """
 
     log: Pool
-    read: Pool
+    looks: Pool
     keys: Pool
     beats: Pool
 
@@ -143,8 +150,10 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
     batcher.on_commit(notifier.committed)
     catalogue = Catalogue(log)
     numbers = Numbers(partial(next_blocks, pools.log))
-    runner = Runner(feed, url, registry.discover(), flows)
-    checkpoints = Checkpoints(pools.read, runner if Part.PROJECT in parts else None)
+    known = registry.shapes()
+    runner = Runner(feed, url, known, flows)
+    checkpoints = Checkpoints(pools.looks, runner if Part.PROJECT in parts else None)
+    reading = Reading(url, pools.looks, checkpoints, known)
     endings = Endings(feed)
     service = Service(
         settings=settings,
@@ -156,6 +165,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         feed=feed,
         runner=runner,
         checkpoints=checkpoints,
+        reading=reading,
         catalogue=catalogue,
         numbers=numbers,
         writer=Writer(
@@ -163,9 +173,9 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         ),
         endings=endings,
         queries=Queries(
-            pool=pools.read, checkpoints=checkpoints, log=log, flows=flows, endings=endings
+            reading=reading, checkpoints=checkpoints, log=log, flows=flows, endings=endings
         ),
-        audit=Audit(log, flows),
+        audit=Audit(log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),
         credentials=Credentials(pools.keys, log, settings.require_secret_key),
         dialects=discover(),
@@ -232,6 +242,8 @@ async def start(service: Service) -> None:
     supervise("keys", partial(_follow_keys, service))
     supervise("catalogue", partial(_follow_catalogue, service))
     supervise("endings", service.endings.run)
+    supervise("reading", service.reading.run)
+    supervise("rebuilds", partial(_follow_rebuilds, service))
     if Part.PROJECT in service.parts:
         supervise("runner", service.runner.run)
     if service.dispatcher is not None:
@@ -269,3 +281,10 @@ async def _follow_catalogue(service: Service) -> None:
     await service.catalogue.load()
     async for events in service.feed.subscribe(after):
         service.catalogue.apply(events)
+
+
+async def _follow_rebuilds(service: Service) -> None:
+    async for events in service.feed.subscribe(service.feed.head):
+        if any(event.type == REBUILD_FINISHED for event in events):
+            service.runner.look()
+            service.reading.look()

@@ -1,6 +1,6 @@
--- Reads where the read models that answer stand.
+-- Reads where every version of every read model stands, and which answers.
 -- no parameters
--- registry_pkey, checkpoints_pkey (a handful of rows)
-select r.name, c.position, c.state
-from projections.registry r
-join projections.checkpoints c on c.name = r.name and c.version = r.serving_version
+-- checkpoints_pkey, registry_pkey (a handful of rows)
+select c.name, c.version, c.position, c.state, coalesce(r.serving_version = c.version, false) as serving
+from projections.checkpoints c
+left join projections.registry r on r.name = c.name

@@ -139,9 +139,10 @@ class Trail:
 class Audit:
     """Reads the log for those who audit it."""
 
-    def __init__(self, log: Log, flows: Flows) -> None:
+    def __init__(self, log: Log, flows: Flows, workflows_version: Callable[[], int]) -> None:
         self._log = log
         self._flows = flows
+        self._workflows_version = workflows_version
 
     async def history(
         self, tenant: str, run_id: str, *, after: int, limit: int, show_run: Show, show_task: Show
@@ -160,7 +161,7 @@ class Audit:
             self._flows,
             show_run=show_run,
             show_task=show_task,
-            passed_by=frozenset(await skips(self._log, WORKFLOWS.name, WORKFLOWS.version)),
+            passed_by=frozenset(await skips(self._log, WORKFLOWS.name, self._workflows_version())),
         )
         await self._fold_before(run, tenant, stream, after)
         told = await self._tell(run, events)

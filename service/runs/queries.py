@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from events.database import Pool, translate
+from events.database import translate
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import run_stream
@@ -26,6 +26,7 @@ from projections.read_models.listings import read as listings
 from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
+from projections.reading import Positioned, Reading
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
@@ -40,6 +41,8 @@ READ_S: Final = 5.0
 """How long a read may take before the database counts as away."""
 
 K = TypeVar("K", tuple[str, str], tuple[str, int])
+A = TypeVar("A", bound=Positioned)
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,15 @@ class Queries:
     """Reads documents as `projections.facts` describes them; look-ups that wait go out together."""
 
     def __init__(
-        self, *, pool: Pool, checkpoints: Checkpoints, log: Log, flows: Flows, endings: Endings
+        self,
+        *,
+        reading: Reading,
+        checkpoints: Checkpoints,
+        log: Log,
+        flows: Flows,
+        endings: Endings,
     ) -> None:
-        self._pool = pool
+        self._answers = reading
         self._checkpoints = checkpoints
         self._log = log
         self._flows = flows
@@ -81,13 +90,22 @@ class Queries:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Any]:
         with translate():
-            async with asyncio.timeout(READ_S), self._pool.acquire() as connection:
+            async with asyncio.timeout(READ_S), self._answers.connection() as connection:
                 yield connection
+
+    async def _ask(
+        self,
+        question: Callable[Concatenate[Any, P], Awaitable[A]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> A:
+        with translate():
+            async with asyncio.timeout(READ_S):
+                return await self._answers.ask(question, *args, **kwargs)
 
     def _gather(self, read: Read[K]) -> Gathering[K, Document]:
         async def fetch(keys: Sequence[K]) -> Found[K]:
-            async with self._reading() as connection:
-                return await read(connection, keys)
+            return await self._ask(read, keys)
 
         return Gathering(fetch)
 
@@ -126,23 +144,21 @@ class Queries:
 
     async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
         """Read a page of a tenant's runs (or of one flow's), newest first, and their number."""
-        async with self._reading() as connection:
-            return await listings.page(connection, tenant, fullname, offset, limit)
+        return await self._ask(listings.page, tenant, fullname, offset, limit)
 
     async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
         """Read a tenant's runs by filter, newest first, queued before a position."""
-        async with self._reading() as connection:
-            return await listings.after(
-                connection,
-                tenant,
-                fullname=wanted.fullname,
-                status=wanted.status,
-                started_by=wanted.started_by,
-                from_us=_micros(wanted.created_after),
-                to_us=_micros(wanted.created_before),
-                before=before,
-                limit=limit,
-            )
+        return await self._ask(
+            listings.after,
+            tenant,
+            fullname=wanted.fullname,
+            status=wanted.status,
+            started_by=wanted.started_by,
+            from_us=_micros(wanted.created_after),
+            to_us=_micros(wanted.created_before),
+            before=before,
+            limit=limit,
+        )
 
     async def history(self, tenant: str, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Read a run's events in order, from behind a version on. Raises `UnknownRun`."""
@@ -154,8 +170,7 @@ class Queries:
 
     async def flows(self, tenant: str) -> Rows:
         """Read a tenant's flows by name, retired ones too."""
-        async with self._reading() as connection:
-            return await workflows.flows(connection, tenant)
+        return await self._ask(workflows.flows, tenant)
 
     async def projections(self) -> list[dict[str, Any]]:
         """Read how far the read models are."""
@@ -164,18 +179,15 @@ class Queries:
 
     async def waiting(self, limit: int) -> list[Document]:
         """Read which runs wait for a worker, in the order they were queued."""
-        async with self._reading() as connection:
-            return (await dispatch.waiting(connection, limit)).rows
+        return (await self._ask(dispatch.waiting, limit)).rows
 
     async def claimed(self) -> list[Document]:
         """Read which runs are in a worker's hands."""
-        async with self._reading() as connection:
-            return (await dispatch.claimed(connection)).rows
+        return (await self._ask(dispatch.claimed)).rows
 
     async def overdue(self) -> list[Document]:
         """Read which runs have outlived their flow's timeout."""
-        async with self._reading() as connection:
-            return (await dispatch.overdue(connection)).rows
+        return (await self._ask(dispatch.overdue)).rows
 
     async def visible(self, position: int) -> None:
         """Wait, at most 2 s, until what stands at a position can be read: read your writes."""

@@ -12,13 +12,19 @@ from events.follow import Feed
 from events.store import Log
 from projections.checkpoint import Checkpoints
 from projections.flows import Flows
-from projections.projection import Projection
+from projections.projection import Projection, Version
 from projections.registry import discover, open_read_pool
 from projections.runner import Runner
 from tests.projections.histories import History, requests
 
 PATIENCE_S = 30.0
 NAMES = [projection.name for projection in discover()]
+SCHEMAS = [f"{name}_v1" for name in NAMES]
+
+
+def first(projection: Projection) -> Version:
+    """The version that answers in a new database."""
+    return Version(projection, 1)
 
 
 class Ledger:
@@ -61,15 +67,13 @@ class Ledger:
 
         await until(stands)
 
-    async def tables(self, projection: Projection) -> dict[str, list[tuple]]:
+    async def tables(self, projection: Projection, number: int = 1) -> dict[str, list[tuple]]:
         """All rows of a read model's tables, in a fixed order."""
+        schema = Version(projection, number).schema
         names = await self.pool.fetch(
-            "select tablename from pg_tables where schemaname = $1 order by 1", projection.schema
+            "select tablename from pg_tables where schemaname = $1 order by 1", schema
         )
-        rows = {
-            name: await self.pool.fetch(f"select * from {projection.schema}.{name}")
-            for (name,) in names
-        }
+        rows = {name: await self.pool.fetch(f"select * from {schema}.{name}") for (name,) in names}
         return {name: sorted(map(tuple, found), key=repr) for name, found in rows.items()}
 
     async def state(self, name: str) -> dict:

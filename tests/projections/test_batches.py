@@ -11,7 +11,7 @@ from events.database import connect
 from projections.applier import Applier
 from projections.registry import discover
 from tests import postgres
-from tests.projections.conftest import opened
+from tests.projections.conftest import first, opened
 from tests.projections.histories import ONE, TREE, History
 
 TASKS = {
@@ -106,16 +106,16 @@ async def _compare(urls, history, cuts) -> None:
 async def _apply(ledger, projection, history, cuts) -> None:
     await _empty(ledger, projection)
     applier = Applier(
-        projection,
+        first(projection),
         feed=ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
-        advanced=lambda name, position: None,
+        advanced=lambda version, position: None,
     )
     for event in history.events:
         if event.type == types.FLOW_REGISTERED:
             ledger.flows.offer(event)
-    applier._connection = await connect(ledger.url, search_path=projection.schema)
+    applier._connection = await connect(ledger.url, search_path=first(projection).schema)
     await applier._look()
     while applier.position < len(history.events):
         for size, kept in cuts:
@@ -128,7 +128,9 @@ async def _apply(ledger, projection, history, cuts) -> None:
 
 
 async def _empty(ledger, projection) -> None:
-    tables = ", ".join(f"{projection.schema}.{name}" for name in await ledger.tables(projection))
+    tables = ", ".join(
+        f"{first(projection).schema}.{name}" for name in await ledger.tables(projection)
+    )
     await ledger.pool.execute(f"truncate {tables}")
     await ledger.pool.execute(
         "update projections.checkpoints set position = 0 where name = $1", projection.name

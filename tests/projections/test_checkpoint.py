@@ -7,7 +7,8 @@ import pytest
 from events.errors import LogUnavailable
 from projections.checkpoint import Checkpoints
 from projections.errors import UnknownProjection
-from tests.projections.conftest import NAMES, until
+from projections.registry import discover
+from tests.projections.conftest import NAMES, first, until
 from tests.projections.histories import History
 
 TWO = ("executions", "listings")
@@ -17,7 +18,7 @@ class Applied:
     """A runner that has applied what a test says."""
 
     def __init__(self, **positions: int) -> None:
-        self.positions = positions
+        self.positions = {f"{name}_v1": at for name, at in positions.items()}
         self.callbacks = []
 
     def on_advance(self, callback) -> None:
@@ -25,12 +26,18 @@ class Applied:
 
     def advance(self, name: str, position: int) -> None:
         for callback in self.callbacks:
-            callback(name, position)
+            callback(f"{name}_v1", position)
 
 
 @pytest.fixture
 def runner():
     return Applied(executions=5, listings=5)
+
+
+def _serving(ledger, runner) -> Checkpoints:
+    checkpoints = Checkpoints(ledger.read, runner)
+    checkpoints.serve({each.name: first(each) for each in discover()})
+    return checkpoints
 
 
 async def _moved(ledger, name, position, state="running"):
@@ -43,13 +50,13 @@ async def _moved(ledger, name, position, state="running"):
 
 
 async def test_what_has_been_passed_is_not_waited_for(ledger, runner):
-    checkpoints = Checkpoints(ledger.read, runner)
+    checkpoints = _serving(ledger, runner)
 
     assert await checkpoints.wait(5, TWO, 0)
 
 
 async def test_the_last_of_the_read_models_to_pass_wakes_the_waiter(ledger, runner):
-    checkpoints = Checkpoints(ledger.read, runner)
+    checkpoints = _serving(ledger, runner)
     waiter = asyncio.create_task(checkpoints.wait(7, TWO, 30))
     await asyncio.sleep(0)
     runner.advance("executions", 8)
@@ -135,7 +142,7 @@ async def test_a_start_is_seen_by_its_starter(ledger):
 
 async def test_waiting_outlives_a_database_that_is_away(ledger, runner):
     await ledger.read.close()
-    checkpoints = Checkpoints(ledger.read, runner)
+    checkpoints = _serving(ledger, runner)
     with pytest.raises(LogUnavailable):
         await checkpoints.position("executions")
     waiter = asyncio.create_task(checkpoints.wait(6, TWO, 30))

@@ -10,7 +10,7 @@ from events.database import connect, load
 from projections.applier import Applier
 from projections.registry import discover, open_read_pool
 from tests import postgres
-from tests.projections.conftest import opened
+from tests.projections.conftest import first, opened
 from tests.projections.histories import ONE, TENANT, History, run_id
 
 RUNS = 12_000
@@ -70,13 +70,13 @@ async def _fill(url: str) -> None:
 
 async def _apply(ledger, projection, events) -> None:
     applier = Applier(
-        projection,
+        first(projection),
         feed=ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
-        advanced=lambda name, position: None,
+        advanced=lambda version, position: None,
     )
-    applier._connection = await connect(ledger.url, search_path=projection.schema)
+    applier._connection = await connect(ledger.url, search_path=first(projection).schema)
     await applier._look()
     for start in range(0, len(events), 2000):
         await applier._apply(events[start : start + 2000])

@@ -10,9 +10,19 @@ import projections
 from events.database import connect
 from events.errors import LogUnavailable
 from events.migrate import migrate
-from projections.errors import UnknownProjection
-from projections.registry import create_schemas, discover, open_read_pool, serving, status
-from tests.projections.conftest import NAMES
+from projections.errors import UnknownProjection, UnknownShape
+from projections.projection import Version
+from projections.registry import (
+    answering,
+    create_indexes,
+    create_schemas,
+    create_tables,
+    discover,
+    open_read_pool,
+    serving,
+    status,
+)
+from tests.projections.conftest import NAMES, SCHEMAS, until
 from tests.projections.histories import History
 
 MIGRATIONS = Path(projections.__file__).parent / "sql" / "migrations"
@@ -27,31 +37,92 @@ async def test_schemas_are_made_once_by_however_many_ask(empty_database_url):
     await migrate(empty_database_url, [MIGRATIONS])
     made = await asyncio.gather(*(create_schemas(empty_database_url) for _ in range(4)))
 
-    assert sorted(name for names in made for name in names) == [p.schema for p in discover()]
+    assert sorted(name for names in made for name in names) == SCHEMAS
 
 
 async def test_the_role_that_the_service_works_as_owns_the_tables(ledger):
     owners = await ledger.pool.fetch(
         "select distinct tableowner from pg_tables where schemaname = any($1::text[])",
-        [p.schema for p in discover()],
+        SCHEMAS,
     )
 
     assert [owner for (owner,) in owners] == ["flowledger_app"]
 
 
 async def test_a_new_version_stands_beside_the_one_that_answers(ledger):
-    assert await _create_second(ledger.url) == ["executions_v2"]
+    await _create_second(ledger)
 
     assert (await serving(ledger.pool))["executions"] == 1
     rows = [row for row in await status(ledger.pool) if row["name"] == "executions"]
-    assert [(row["version"], row["serving"]) for row in rows] == [(1, True), (2, False)]
+    assert [(row["version"], row["serving"], row["state"]) for row in rows] == [
+        (1, True, "running"),
+        (2, False, "building"),
+    ]
+
+
+async def test_a_release_with_a_new_shape_enters_one_rebuild_however_often_it_migrates(ledger):
+    newer = [replace(EXECUTIONS, shape=2)]
+
+    assert await create_schemas(ledger.url, newer) == ["rebuild of executions in shape 2"]
+    assert await create_schemas(ledger.url, newer) == []
+    rows = await ledger.pool.fetch(
+        "select name, new_version, shape, phase from projections.rebuilds"
+    )
+    assert [tuple(row) for row in rows] == [("executions", 2, 2, "waiting")]
+
+
+async def test_an_older_release_changes_nothing(ledger):
+    await ledger.pool.execute("update projections.checkpoints set shape = 2")
+
+    assert await create_schemas(ledger.url) == []
+    assert await ledger.pool.fetchval("select count(*) from projections.rebuilds") == 0
+
+
+async def test_a_release_answers_from_the_version_before_where_it_does_not_know_the_newest(ledger):
+    await _create_second(ledger, shape=2)
+    await ledger.pool.execute(
+        "update projections.registry set serving_version = 2, previous_version = 1"
+        " where name = 'executions'"
+    )
+    newer = [replace(EXECUTIONS, shape=2)]
+
+    assert (await answering(ledger.pool, [EXECUTIONS]))["executions"].number == 1
+    assert (await answering(ledger.pool, [EXECUTIONS, *newer]))["executions"].number == 2
+    with pytest.raises(UnknownShape, match="executions version 2 has shape 2"):
+        await answering(ledger.pool, [replace(EXECUTIONS, shape=3)])
+
+
+async def test_a_version_of_an_unknown_shape_is_left_to_another_release(ledger):
+    await _create_second(ledger, shape=2)
+    await ledger.pool.execute("update projections.checkpoints set state = 'running'")
+    async with ledger.applying() as runner:
+        await until(lambda: runner.states.get("executions_v1") == "running")
+
+        assert runner.states["executions_v2"] == "standing by"
+
+
+async def test_a_runner_applies_a_version_once_it_is_no_longer_building(ledger):
+    history = History()
+    history.register()
+    history.queue()
+    head = await ledger.write(history)
+    async with ledger.applying() as runner:
+        await ledger.reach(head)
+        await _create_second(ledger)
+        await ledger.pool.execute("update projections.checkpoints set state = 'running'")
+        runner.look()
+        await until(lambda: runner.positions.get("executions_v2") == head)
+        await ledger.pool.execute("select projections.drop_version('executions', 2)")
+        runner.look()
+        await until(lambda: "executions_v2" not in runner.states)
+        assert "executions_v1" in runner.states
 
 
 async def test_a_reader_sees_rows_and_position_of_the_version_its_path_names(ledger):
     history = History()
     history.register()
     history.queue()
-    await _create_second(ledger.url)
+    await _create_second(ledger)
     head = await ledger.write(history)
     async with ledger.applying():
         await ledger.reach(head)
@@ -104,6 +175,9 @@ async def test_a_database_that_is_not_migrated_is_unavailable(empty_database_url
         await create_schemas(empty_database_url)
 
 
-async def _create_second(url: str) -> list[str]:
-    await migrate(url)  # the right to make schemas is the database's own, and no copy has it
-    return await create_schemas(url, [replace(EXECUTIONS, version=2)])
+async def _create_second(ledger, shape: int = 1) -> None:
+    await migrate(ledger.url)  # the right to make schemas is the database's own, no copy has it
+    async with ledger.pool.acquire() as connection, connection.transaction():
+        version = Version(replace(EXECUTIONS, shape=shape), 2)
+        await create_tables(connection, version)
+        await create_indexes(connection, version)

@@ -5,13 +5,14 @@ from pathlib import Path
 from projections.projection import Copied, Projection, run_keys
 from projections.read_models.dispatch import apply, read
 
-__all__ = ["PROJECTION", "read"]
+__all__ = ["FORMER", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="dispatch",
-    version=1,
+    shape=1,
     types=apply.TYPES,
     folder=Path(__file__).parent,
+    reads=read,
     keys=run_keys,
     fold=apply.fold,
     revive=apply.revive,
@@ -32,3 +33,5 @@ PROJECTION = Projection(
         ),
     ),
 )
+
+FORMER: tuple[Projection, ...] = ()

@@ -5,13 +5,14 @@ from pathlib import Path
 from projections.projection import RUN_EVENTS, Copied, Projection, run_keys
 from projections.read_models.executions import apply, read
 
-__all__ = ["PROJECTION", "read"]
+__all__ = ["FORMER", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="executions",
-    version=1,
+    shape=1,
     types=RUN_EVENTS,
     folder=Path(__file__).parent,
+    reads=read,
     keys=run_keys,
     fold=apply.fold,
     revive=apply.revive,
@@ -24,3 +25,5 @@ PROJECTION = Projection(
         ),
     ),
 )
+
+FORMER: tuple[Projection, ...] = ()

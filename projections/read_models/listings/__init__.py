@@ -6,13 +6,14 @@ from events.types import RUN_QUEUED
 from projections.projection import RUN_EVENTS, Copied, Counted, Projection
 from projections.read_models.listings import apply, read
 
-__all__ = ["PROJECTION", "read"]
+__all__ = ["FORMER", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="listings",
-    version=1,
+    shape=1,
     types=RUN_EVENTS,
     folder=Path(__file__).parent,
+    reads=read,
     keys=apply.keys,
     fold=apply.fold,
     revive=apply.revive,
@@ -38,3 +39,5 @@ PROJECTION = Projection(
     ),
     counted=Counted(frozenset({RUN_QUEUED}), apply.lists_of, apply.Issued),
 )
+
+FORMER: tuple[Projection, ...] = ()

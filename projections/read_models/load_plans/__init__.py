@@ -5,13 +5,14 @@ from pathlib import Path
 from projections.projection import RUN_EVENTS, Copied, Projection, run_keys
 from projections.read_models.load_plans import apply, read
 
-__all__ = ["PROJECTION", "read"]
+__all__ = ["FORMER", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="load_plans",
-    version=1,
+    shape=1,
     types=RUN_EVENTS,
     folder=Path(__file__).parent,
+    reads=read,
     keys=run_keys,
     fold=apply.fold,
     revive=apply.revive,
@@ -19,3 +20,5 @@ PROJECTION = Projection(
     document=apply.document,
     copied=(Copied("load_plans", ("tenant", "run_id", "run_number", "document")),),
 )
+
+FORMER: tuple[Projection, ...] = ()

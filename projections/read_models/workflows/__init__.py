@@ -6,13 +6,14 @@ from events.types import CATALOGUE_TYPES
 from projections.projection import RUN_EVENTS, Copied, Projection
 from projections.read_models.workflows import apply, read
 
-__all__ = ["PROJECTION", "read"]
+__all__ = ["FORMER", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="workflows",
-    version=1,
+    shape=1,
     types=RUN_EVENTS | CATALOGUE_TYPES,
     folder=Path(__file__).parent,
+    reads=read,
     keys=apply.keys,
     fold=apply.fold,
     revive=apply.revive,
@@ -23,3 +24,5 @@ PROJECTION = Projection(
         Copied("flows", ("tenant", "fullname", "document")),
     ),
 )
+
+FORMER: tuple[Projection, ...] = ()
