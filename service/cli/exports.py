@@ -97,6 +97,7 @@ async def _import(files: tuple[str, ...], *, quiet: bool) -> None:
         with progress(_size_bytes(files), "B", quiet=quiet) as advanced:
             imported = await import_log(settings.require_database_url, files, advanced)
     click.echo(f"imported {imported.head} events of ledger {imported.ledger}")
+    click.echo("secrets are in no log: make new keys with `flowledger keys create`")
 
 
 def _size_bytes(files: tuple[str, ...]) -> int | None:

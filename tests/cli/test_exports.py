@@ -123,6 +123,17 @@ def test_an_export_goes_through_a_pipe_into_an_import(ledger_url, other_url, fil
     assert heads[0] == heads[1] >= 30_000
 
 
+def test_a_reader_that_goes_away_is_said_in_one_line(ledger_url, filled):
+    exported = begun(
+        ledger_url, "export", "-", "--quiet", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    exported.stdout.readline()
+    exported.stdout.close()
+    said = exported.stderr.read().decode()
+    assert (exported.wait(60), said) == (1, "Error: - cannot be written: Broken pipe\n")
+    exported.stderr.close()
+
+
 @pytest.mark.parametrize("ending", ["ndjson", "ndjson.gz", "ndjson.zst"])
 def test_an_export_killed_again_and_again_ends_with_the_same_bytes(
     verb, ledger_url, filled, tmp_path, ending

@@ -16,7 +16,7 @@ from events.errors import BadExport, ImportRefused
 from events.export.compression import Compression
 from events.export.format import Record, event_line, parse_line
 from events.export.importer import _Import
-from events.export.reader import Reader
+from events.export.reader import Place, Reader
 from events.store import Log
 from tests import postgres
 from tests.events.making import request
@@ -174,6 +174,21 @@ async def test_a_changed_body_is_found_by_the_leaf(whole, refused):
         6,
         "the leaf hash is another: the event was changed",
     )
+
+
+async def test_a_changed_body_is_found_without_a_database_too(whole):
+    found = lines(whole)
+    found[5] = found[5].replace(b'\\"number\\":', b'\\"numbeR\\":')
+    bad = written(whole, sealed(found))
+    with pytest.raises(BadExport, match="bad:6: the leaf hash is another"):
+        list(Reader([str(bad)]).batches())
+
+
+async def test_a_later_piece_can_be_checked_alone(pool, whole):
+    await export(pool, whole.with_name("2"), after=17)
+    reader = Reader([str(whole.with_name("2"))], Place())
+    assert sum(len(batch.records) for batch in reader.batches()) > 0
+    assert reader.place.ledger == parse_line(lines(whole)[1].strip()).leaf_hash.hex()
 
 
 async def test_a_version_that_is_not_the_next_of_its_stream_is_named_by_the_database(
