@@ -10,7 +10,10 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: venv demo test check lint format bench lock clean
+# Seconds that `make torture` may take; less is the same in small.
+TORTURE_S ?= 1200
+
+.PHONY: venv demo test torture check lint format bench lock clean
 
 venv: $(STAMP)
 
@@ -26,6 +29,10 @@ demo: venv
 
 test: venv
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+torture: venv
+	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/pytest -n 0 -m torture --timeout 600
+	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/python -m tests.torture
 
 check: lint test
 

@@ -66,6 +66,7 @@ class Process:
 
     async def finish(self) -> int:
         """Let it see the end of its input, which is how it is told to end well."""
+        self._process.stdin.close()
         async with asyncio.timeout(PATIENCE_S):
             await self._process.communicate()
         return self._process.returncode

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Self
 
 from events.database import connect_pool
@@ -137,8 +138,8 @@ async def caught_up(tally: Tally, head: int) -> None:
 class ReaderProcess:
     """A reader in a process of its own, to be asked at the end what it was given."""
 
-    def __init__(self, kind: str, url: str, *, after: int = 0) -> None:
-        self._process = Process("tests.kit.reader", kind, url, str(after))
+    def __init__(self, kind: str, url: str, *, after: int = 0, errors: Path | None = None) -> None:
+        self._process = Process("tests.kit.reader", kind, url, str(after), errors=errors)
 
     async def __aenter__(self) -> Self:
         await self._process.start()

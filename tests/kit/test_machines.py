@@ -47,7 +47,7 @@ def naive_connection(loop, database_url):
 
 def test_any_appends_are_answered_as_the_model_answers_them(loop, pool):
     """Acceptance A-4."""
-    chosen = settings(CALM, max_examples=times(30, 2000))
+    chosen = settings(CALM, max_examples=times(30, 1000))
     run_state_machine_as_test(partial(Appending, Log(pool), loop), settings=chosen)
 
 

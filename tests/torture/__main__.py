@@ -1,0 +1,98 @@
+"""The programme of `make torture`: every scenario of this folder at once, on one ledger under fire.
+
+A scenario is a file with `async def run(stage) -> list[Finding]`. It may start processes that are
+killed (`stage.start`), watches until `stage.quiet` is set, and then judges. The summary is printed
+at the end; a fault that is not 0 ends the programme with status 1.
+"""
+
+import asyncio
+import logging
+import os
+import pkgutil
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+from events.database import connect_pool
+from events.store import Log
+from tests import postgres
+from tests.kit.killer import Killer
+from tests.kit.lengths import SECONDS, SETTING
+from tests.kit.writer import register_flow
+from tests.torture.stage import Finding, Stage
+
+LOAD = 0.5
+"""The share of the time in which the load must end: tests before and judgement after take some."""
+
+NO_SCENARIO = {"__main__", "stage", "test_summary"}
+
+
+def scenarios() -> list[str]:
+    names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return sorted(name for name in names if name not in NO_SCENARIO)
+
+
+async def perform(stage: Stage) -> list[Finding]:
+    async def act(name: str) -> list[Finding]:
+        found = await import_module(f"tests.torture.{name}").run(stage)
+        print(f"  {name} is done", flush=True)
+        return found
+
+    async with asyncio.TaskGroup() as group:
+        acts = [group.create_task(act(name), name=name) for name in scenarios()]
+    return [finding for each in acts for finding in each.result()]
+
+
+async def torture(cluster: postgres.OwnCluster, folder: Path) -> list[Finding]:
+    await postgres.migrate_whole(cluster.url)
+    pool = await connect_pool(cluster.url)
+    await register_flow(Log(pool))
+    await pool.close()
+    killer = Killer(int(os.environ.get("FLOWLEDGER_TORTURE_SEED") or 0) or None)
+    deadline = asyncio.get_running_loop().time() + SECONDS * LOAD
+    stage = Stage(cluster, folder, killer, deadline)
+    print(f"torture, seed {killer.seed}: {stage.events:,} events, {stage.kills} kills,", end=" ")
+    print(f"{SECONDS:,.0f} s at most", flush=True)
+    try:
+        found = await perform(stage)
+    finally:
+        for process in stage.victims:
+            await process.kill()
+    short = [Finding("events short of the wanted", max(0, stage.events - await stage.head()))]
+    return [
+        *found,
+        *short,
+        Finding("kills short of the wanted", stage.kills - killer.kills.total()),
+    ]
+
+
+def summarise(found: list[Finding], folder: Path, took_s: float) -> int:
+    print(f"\n{'':12}seconds in all {took_s:>20,.0f}")
+    for finding in found:
+        wrong = finding.fault and finding.value
+        print(f"{'FAULT' if wrong else '':12}{finding.label:<52}{finding.value:>14,}")
+    faulty = any(finding.fault and finding.value for finding in found)
+    for file in sorted(folder.glob("*.errors")) if faulty else ():
+        if text := file.read_text():
+            print(f"\n{file.name}:\n{text[-2000:]}")
+    return int(faulty)
+
+
+def main() -> int:
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # it complains of each of our kills
+    if not SECONDS:
+        print(f"set {SETTING} to the seconds this may take, as `make torture` does")
+        return 2
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="flowledger-torture-") as name,
+        postgres.own_cluster() as cluster,
+    ):
+        found = asyncio.run(torture(cluster, Path(name)))
+        return summarise(found, Path(name), time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
