@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,9 +24,11 @@ MOST_SHOWN_BYTES: Final = 2000
 BEGINNING: Final = 1000
 """Characters shown of a longer one."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Without a zone: all here is UTC, and arithmetic and text are thrice as quick.
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
+@lru_cache(maxsize=4096)  # whoever asks how a run is going asks for the same times again
 def moment(epoch_us: int | None) -> str | None:
     """Write a time as RFC 3339 in UTC, with microseconds.
 
@@ -35,7 +38,8 @@ def moment(epoch_us: int | None) -> str | None:
     """
     if epoch_us is None:
         return None
-    return _written(_EPOCH + timedelta(microseconds=epoch_us))
+    at = _EPOCH + timedelta(microseconds=epoch_us)
+    return at.isoformat(timespec="microseconds") + "Z"
 
 
 def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from events.envelope import Position
@@ -13,6 +13,8 @@ V = TypeVar("V")
 
 Found = tuple[Mapping[K, V], Position]
 """What a query found, by key, and the position of the read model that it read."""
+
+_Asking = list[asyncio.Future[tuple[V | None, Position]]]
 
 
 class Gathering(Generic[K, V]):
@@ -27,17 +29,18 @@ class Gathering(Generic[K, V]):
     ) -> None:
         self._fetch = fetch
         self._limit = limit
-        self._waiting: dict[K, asyncio.Future[tuple[V | None, Position]]] = {}
+        self._waiting: dict[K, _Asking[V]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> tuple[V | None, Position]:
         """Find one value, or None, and the position of the read model that says so."""
-        future = self._waiting.get(key)
-        if future is None:
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if self._task is None:
-                self._task = asyncio.create_task(self._drain())
-        return await asyncio.shield(future)
+        # A future for each caller: who hangs up takes nothing from the others.
+        future: asyncio.Future[tuple[V | None, Position]]
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(future)
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+        return await future
 
     async def _drain(self) -> None:
         try:
@@ -47,13 +50,18 @@ class Gathering(Generic[K, V]):
         finally:
             self._task = None
 
-    async def _answer(self, batch: dict[K, asyncio.Future[tuple[V | None, Position]]]) -> None:
+    async def _answer(self, batch: dict[K, _Asking[V]]) -> None:
         try:
             found, position = await self._fetch(list(batch))
         except Exception as error:  # noqa: BLE001 - every caller of the batch gets it
-            for future in batch.values():
+            for future in _still(batch.values()):
                 future.set_exception(error)
-                future.exception()  # a caller that hung up has nobody to read it
             return
-        for key, future in batch.items():
-            future.set_result((found.get(key), position))
+        for key, asking in batch.items():
+            answer = found.get(key), position
+            for future in _still([asking]):
+                future.set_result(answer)
+
+
+def _still(batch: Iterable[_Asking[V]]) -> Iterator[asyncio.Future[tuple[V | None, Position]]]:
+    return (future for asking in batch for future in asking if not future.done())
