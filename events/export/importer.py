@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +15,7 @@ from events.codec import decode
 from events.database import connect, hang_up, load, translate
 from events.errors import AppendTimeout, ImportRefused
 from events.export.format import Record
-from events.export.reader import Reader
+from events.export.reader import Batch, Reader
 from events.export.writer import Advanced
 from events.numbers import move_beyond
 from events.types import RUN_QUEUED
@@ -60,10 +62,11 @@ class _Import:
 
     async def run(self, advanced: Advanced) -> Imported:
         await self._begin()
-        for batch in self.reader.batches():
-            if batch.records:
-                await self._store(batch.records)
-            advanced(batch.size_bytes)
+        async with aclosing(_ahead(self.reader.batches())) as batches:
+            async for batch in batches:
+                if batch.records:
+                    await self._store(batch.records)
+                advanced(batch.size_bytes)
         await self._end()
         return Imported(self.reader.place.ledger, self.head)
 
@@ -115,6 +118,24 @@ class _Import:
 
     async def _row(self, name: str) -> Any:  # noqa: ANN401 - a row, or None
         return await self.connection.fetchrow(load(_SQL, name))
+
+
+async def _ahead(batches: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
+    """Read each batch on a thread, while the database works on the one before."""
+
+    def read() -> asyncio.Future[Batch | None]:
+        return asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+
+    reading = read()
+    try:
+        while batch := await reading:
+            reading = read()
+            yield batch
+    finally:
+        # Whatever ends the import: the thread is not left alone with the file.
+        await asyncio.wait([reading])
+        if not reading.cancelled():
+            reading.exception()
 
 
 def _run_number(record: Record) -> int:

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from events.errors import InvalidEvent
 from events.export.compression import Compression, Torn, chunks, pack
 
 LINES = [f"{number} {'x' * (number % 700)}".encode() for number in range(3000)]
@@ -55,3 +56,13 @@ def test_zstd_is_read_by_zstd():
 @pytest.mark.parametrize("compression", list(Compression))
 def test_the_same_data_gives_the_same_bytes(compression):
     assert packed(compression) == packed(compression)
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_of_a_line_without_end_no_more_is_read_than_the_bound(monkeypatch, compression):
+    monkeypatch.setattr("events.export.compression.MAX_LINE", 1_000_000)
+    # 20 MB of one line, of which a compressed file has a few kilobytes
+    endless = io.BytesIO(pack(compression, b"x" * 100_000) * 200)
+    with pytest.raises(InvalidEvent, match="longer than 1000000 bytes"):
+        list(chunks(endless, compression))
+    assert endless.tell() < len(endless.getvalue())

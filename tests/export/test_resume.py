@@ -38,6 +38,23 @@ async def test_an_export_cut_anywhere_goes_on_to_the_same_bytes(pool, log, tmp_p
         assert (tmp_path / "cut").read_bytes() == whole
 
 
+async def test_whatever_half_line_a_power_cut_left_behind_is_cut_off(pool, log, tmp_path):
+    await fill(log, 10)
+    await export(pool, tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / "cut").write_bytes(whole[:3000] + b"\x00" * len(whole))
+    await export(pool, tmp_path / "cut")
+    assert (tmp_path / "cut").read_bytes() == whole
+
+
+async def test_what_is_written_anew_has_nothing_of_before(pool, log, tmp_path):
+    await fill(log, 10)
+    await export(pool, tmp_path / "piece", to=3)
+    await export(pool, tmp_path / "one")
+    await export(pool, tmp_path / "one", to=3, anew=True)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "piece").read_bytes()
+
+
 async def test_a_resumed_export_ends_where_the_first_meant_to(pool, log, tmp_path):
     await fill(log, 10)
     trailer = await export(pool, tmp_path / "one")
