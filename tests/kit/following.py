@@ -19,6 +19,7 @@ from events.follow import Feed
 from events.store import Log
 from tests.events.making import request
 from tests.kit import naive
+from tests.kit.held import Held
 
 TENANTS = ("t", "u")
 
@@ -159,22 +160,6 @@ class Following(RuleBasedStateMachine):
         return [p for p in self._wait(self._subject.stored(tenant)) if p > self._first]
 
 
-class _Held:
-    """A pool of one connection that nobody gives back: what is appended stays uncommitted."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    def acquire(self):
-        return self
-
-    async def __aenter__(self) -> asyncpg.Connection:
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        return
-
-
 class OurFollow:
     """The log and its feed; looks are made by hand, so that they come where the machine says."""
 
@@ -188,7 +173,7 @@ class OurFollow:
     async def begin(self) -> asyncpg.Connection:
         connection = await self._pool.acquire()
         await connection.execute("begin")
-        await Log(_Held(connection)).append([request("begun", events=2, tenant=TENANTS[0])])
+        await Log(Held(connection)).append([request("begun", events=2, tenant=TENANTS[0])])
         return connection
 
     async def end(self, begun: asyncpg.Connection, how: str) -> None:

@@ -62,13 +62,17 @@ class Stage:
             await asyncio.sleep(0.05)
 
     async def head(self) -> int:
-        """The log's head, asked again while Postgres recovers."""
+        """The log's last position."""
+        return await self.ask("select position from log.head")
+
+    async def ask(self, question: str) -> int:
+        """The answer to a question, asked again while Postgres recovers."""
         while True:
             failures = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
             with contextlib.suppress(*failures):
                 connection = await asyncpg.connect(self.url, timeout=5)
                 try:
-                    return await connection.fetchval("select position from log.head")
+                    return await connection.fetchval(question)
                 finally:
                     await connection.close(timeout=1)
             await asyncio.sleep(0.05)

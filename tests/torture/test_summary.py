@@ -13,4 +13,4 @@ def test_a_fault_fails_the_programme_and_a_figure_does_not(tmp_path, capsys):
 
 
 def test_every_file_is_a_scenario():
-    assert {"idle_transaction", "kills", "readers", "writers"} <= set(scenarios())
+    assert {"idle_transaction", "kills", "projections", "readers", "writers"} <= set(scenarios())

@@ -1,0 +1,19 @@
+"""A pool of one connection, for what must be read or written within one session."""
+
+import asyncpg
+
+
+class Held:
+    """Looks like a pool; who acquires gets the one connection, in whatever transaction it is."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    def acquire(self):
+        return self
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        return
