@@ -108,6 +108,23 @@ class Applier:
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
 
+    async def reach(self, connection: asyncpg.Connection, position: Position) -> None:
+        """Apply up to exactly a position, within the caller's transaction, which holds the row.
+
+        Raises:
+            Unappliable: an event cannot be applied, or is unknown to this release.
+            LogError: the log cannot be read.
+        """
+        self._connection = connection
+        await self._start()
+        while self.position < position:
+            before = self.position
+            events = await self._feed.after(before, min(BATCH, position - before))
+            if known := _known(events):
+                await self._write(known)
+            if self.position == before:
+                raise Unappliable(self.projection.name, Position(before + 1), position)
+
     def _trouble(self, error: Exception) -> None:
         self.state = "retrying"
         # A hole in the log is an alarm: it is not passed over, and an operator must know.

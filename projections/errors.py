@@ -41,6 +41,29 @@ class UnknownShape(ProjectionError):
 
 
 @dataclass
+class NoSuchReadModel(ProjectionError):
+    """There is no read model of this name."""
+
+    name: str
+    names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__init__(f"no read model {self.name!r}; there are {', '.join(self.names)}")
+
+
+class RebuildRefused(ProjectionError):
+    """A read model cannot be rebuilt, or changed over, as things stand."""
+
+
+class NoRebuild(ProjectionError):
+    """There is no rebuild of this read model."""
+
+
+class RebuildFailed(ProjectionError):
+    """A rebuild stopped before its end; the version that answers is as it was."""
+
+
+@dataclass
 class UnknownFlowVersion(ProjectionError):
     """A run names a version of a flow that its tenant's catalogue does not hold."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -37,9 +37,14 @@ class Part:
 
 
 async def parts_of(
-    connection: asyncpg.Connection, projection: Projection, target: Position
+    connection: asyncpg.Connection,
+    projection: Projection,
+    target: Position,
+    skipped: Collection[Position] = (),
 ) -> list[Part]:
     """Cut the log up to a target into parts, in the order of position; none of an empty log.
+
+    What is skipped is not counted.
 
     Raises:
         LogError: the log cannot be read.
@@ -49,7 +54,7 @@ async def parts_of(
             ends = list(_ends(await scan.sizes(connection, target, bucket=BUCKET)))
             begun: list[Begun] = [()] * len(ends)
             if projection.counted is not None:
-                begun = await _count(connection, projection.counted, ends)
+                begun = await _count(connection, projection.counted, ends, skipped)
     begins = [Position(0), *ends]
     return [
         Part(number, after, up_to, counts)
@@ -70,7 +75,10 @@ def _ends(buckets: Sequence[tuple[Position, int]]) -> Iterator[Position]:
 
 
 async def _count(
-    connection: asyncpg.Connection, counted: Counted, ends: Sequence[Position]
+    connection: asyncpg.Connection,
+    counted: Counted,
+    ends: Sequence[Position],
+    skipped: Collection[Position],
 ) -> list[Begun]:
     counts: Counter[Key] = Counter()
     begins = [Position(0), *ends]
@@ -80,7 +88,8 @@ async def _count(
             for event in page:
                 while event.position > begins[len(begun)]:
                     begun.append(_begun(counts))
-                counts.update(counted.keys(event))
+                if event.position not in skipped:
+                    counts.update(counted.keys(event))
     return begun + [_begun(counts)] * (len(ends) - len(begun))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -56,14 +57,13 @@ async def create_schemas(url: str, projections: Iterable[Projection] | None = No
 async def _set_up(connection: asyncpg.Connection, projection: Projection) -> str | None:
     async with connection.transaction():
         await connection.execute(load(_SQL, "one_at_a_time"))
-        rows = {row["name"]: row for row in await connection.fetch(load(_SQL, "serving"))}
-        row = rows.get(projection.name)
+        row = (await standings(connection)).get(projection.name)
         if row is None:
             version = Version(projection, 1)
             await create_tables(connection, version)
             await create_indexes(connection, version)
             return version.schema
-        if projection.shape <= row["shape"]:
+        if projection.shape <= row.shape:
             return None
         wanted = (projection.name, "replace", projection.shape, None, None, "migrate", "migrate")
         entered = await connection.fetchval(load(_SQL, "want_rebuild"), *wanted)
@@ -90,12 +90,31 @@ async def _execute(connection: asyncpg.Connection, version: Version, files: str)
         await connection.execute(load(version.projection.folder, file.stem))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which version of a read model answers, and which one answered before, if it is kept.
+
+    ``changed_s`` is how long the one has answered.
+    """
+
+    name: str
+    version: int
+    shape: int
+    previous_version: int | None
+    previous_shape: int | None
+    changed_s: float
+
+
+async def standings(connection: asyncpg.Connection | Pool) -> dict[str, Standing]:
+    """Tell of each read model which version answers."""
+    with translate():
+        rows = await connection.fetch(load(_SQL, "serving"))
+    return {row["name"]: Standing(**dict(row)) for row in rows}
+
+
 async def serving(connection: asyncpg.Connection | Pool) -> dict[str, int]:
     """Tell which version of each read model answers."""
-    with translate():
-        return {
-            row["name"]: row["version"] for row in await connection.fetch(load(_SQL, "serving"))
-        }
+    return {name: each.version for name, each in (await standings(connection)).items()}
 
 
 async def answering(
@@ -112,20 +131,19 @@ async def answering(
         LogUnavailable: the database does not answer, or is not migrated.
     """
     by_shape = {(each.name, each.shape): each for each in known}
-    with translate():
-        rows = {row["name"]: row for row in await connection.fetch(load(_SQL, "serving"))}
+    rows = await standings(connection)
     names = dict.fromkeys(name for name, _ in by_shape)
     if missing := [name for name in names if name not in rows]:
         raise UnknownProjection(missing)
     found: dict[str, Version] = {}
     for name in names:
         row = rows[name]
-        if projection := by_shape.get((name, row["shape"])):
-            found[name] = Version(projection, row["version"])
-        elif projection := by_shape.get((name, row["previous_shape"])):
-            found[name] = Version(projection, row["previous_version"])
+        if projection := by_shape.get((name, row.shape)):
+            found[name] = Version(projection, row.version)
+        elif row.previous_version and (projection := by_shape.get((name, row.previous_shape or 0))):
+            found[name] = Version(projection, row.previous_version)
         else:
-            raise UnknownShape(name, row["version"], row["shape"])
+            raise UnknownShape(name, row.version, row.shape)
     return found
 
 

@@ -36,6 +36,7 @@ from service.http.discovery import discover
 from service.http.keys import SERVICE
 from service.http.server import web_application
 from service.pauses import Pauses
+from service.rebuilds import Rebuilds
 from service.runs.audit import Audit
 from service.runs.endings import Endings
 from service.runs.numbers import Numbers
@@ -83,6 +84,7 @@ class Service:
     queries: Queries
     audit: Audit
     pauses: Pauses
+    rebuilds: Rebuilds
     credentials: Credentials
     dialects: tuple[Dialect, ...]
     executor: InProcess | None = None
@@ -177,6 +179,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         ),
         audit=Audit(log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),
+        rebuilds=Rebuilds(url, pools.looks, registry.discover()),
         credentials=Credentials(pools.keys, log, settings.require_secret_key),
         dialects=discover(),
     )
@@ -243,9 +246,10 @@ async def start(service: Service) -> None:
     supervise("catalogue", partial(_follow_catalogue, service))
     supervise("endings", service.endings.run)
     supervise("reading", service.reading.run)
-    supervise("rebuilds", partial(_follow_rebuilds, service))
+    supervise("flips", partial(_follow_rebuilds, service))
     if Part.PROJECT in service.parts:
         supervise("runner", service.runner.run)
+        supervise("rebuilding", service.rebuilds.run)
     if service.dispatcher is not None:
         supervise("dispatcher", service.dispatcher.run)
 

@@ -114,6 +114,12 @@ class NotPaused(ServiceError):
     status = 409
 
 
+class NotNow(ServiceError):
+    """A read model cannot be rebuilt or changed over as things stand."""
+
+    status = 409
+
+
 class FlowBusy(ServiceError):
     """The flow is exclusive and another run of it has not ended yet."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api import audit, log, projections, runs
+from service.api import audit, log, projections, rebuilds, runs
 from service.auth.principal import Right
 from service.http.dialect import Route
 
@@ -25,4 +25,8 @@ ROUTES = (
     Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER),
     Route("POST", PROJECTION + "/retry", projections.retry, Right.ADMINISTER),
     Route("POST", PROJECTION + "/skip", projections.skip, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/rebuild", rebuilds.start, Right.ADMINISTER),
+    Route("GET", PROJECTION + "/rebuild", rebuilds.progress, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/rebuild/cancel", rebuilds.cancel, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/rollback", rebuilds.roll_back, Right.ADMINISTER),
 )

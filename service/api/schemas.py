@@ -411,3 +411,75 @@ class LedgerResumed(Schema):
         metadata={"description": "The position of the `EventSkipped` that records it."},
     )
     projection = fields.Nested(LedgerProjection, required=True)
+
+
+class LedgerRebuildStart(Schema):
+    """How fast a read model is rebuilt."""
+
+    workers = fields.Integer(
+        allow_none=True,
+        validate=validate.Range(1),
+        metadata={"description": "Processes that fold; absent is half the cores."},
+    )
+    rate = fields.Integer(
+        allow_none=True,
+        validate=validate.Range(1),
+        metadata={"description": "Events a second at most; absent is no limit."},
+    )
+
+
+class LedgerRebuild(Schema):
+    """A rebuild of a read model, and how far it is."""
+
+    rebuild_id = fields.String(required=True)
+    projection = fields.String(required=True)
+    purpose = fields.String(
+        required=True, validate=validate.OneOf(["replace", "compare", "roll_back"])
+    )
+    from_version = fields.Integer(required=True)
+    version = fields.Integer(required=True, metadata={"description": "The one that it makes."})
+    shape = fields.Integer(required=True)
+    phase = fields.String(
+        required=True,
+        validate=validate.OneOf(
+            [
+                "waiting",
+                "folding",
+                "indexing",
+                "catching_up",
+                "verifying",
+                "flipping",
+                "finished",
+                "failed",
+                "cancelled",
+            ]
+        ),
+    )
+    target = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Events of history to fold."}
+    )
+    folded = fields.Integer(required=True)
+    rate = fields.Float(
+        required=True, allow_none=True, metadata={"description": "Events folded a second."}
+    )
+    remaining_s = fields.Float(
+        required=True, allow_none=True, metadata={"description": "Until all of history is folded."}
+    )
+    cancel_requested = fields.Boolean(required=True)
+    error = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why it failed."}
+    )
+    error_position = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Of the event at fault."}
+    )
+    result = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "`rows` of each table, whether both versions were `alike`, runs"
+            " `sampled` against the log, `position` at which it answered, `held_ms`."
+        },
+    )
+    started_by = fields.String(required=True)
+    created_at = fields.String(required=True)
+    updated_at = fields.String(required=True)

@@ -6,6 +6,11 @@ import click
 
 from projections.registry import status
 from service.cli.ledger import open_ledger, print_json, run
+from service.cli.read_models.rebuild import (
+    drop_projection,
+    rebuild_projection,
+    roll_back_projection,
+)
 from service.cli.read_models.retry import retry
 from service.cli.read_models.skip import skip
 
@@ -36,7 +41,7 @@ async def _list(*, as_json: bool) -> None:
         )
 
 
-for _verb in (retry, skip):
+for _verb in (rebuild_projection, roll_back_projection, drop_projection, retry, skip):
     projections.add_command(_verb)
 
 VERB = projections

@@ -19,9 +19,9 @@ comment on column projections.checkpoints.shape is
 create table projections.rebuilds (
     rebuild_id uuid primary key default gen_random_uuid(),
     name text collate "C" not null,
-    purpose text collate "C" not null default 'replace' check (purpose in ('replace', 'compare')),
+    purpose text collate "C" not null default 'replace' check (purpose in ('replace', 'compare', 'roll back')),
     from_version integer not null check (from_version > 0),
-    new_version integer not null check (new_version > from_version),
+    new_version integer not null check (new_version > 0),
     shape integer not null check (shape > 0),
     phase text collate "C" not null default 'waiting' check (phase in (
         'waiting', 'folding', 'indexing', 'catching up', 'verifying', 'flipping', 'finished', 'failed', 'cancelled'
@@ -51,8 +51,8 @@ create table projections.rebuild_parts (
     part integer not null,
     after bigint not null,
     up_to bigint not null,
-    began jsonb,
-    done boolean not null default false,
+    begun jsonb not null,
+    done_at timestamptz,
     primary key (rebuild_id, part)
 );
 
@@ -114,6 +114,52 @@ begin
     where r.name = model and r.previous_version = model_version;
     delete from projections.checkpoints c where c.name = model and c.version = model_version;
     execute format('drop schema if exists %I cascade', model || '_v' || model_version);
+end
+$$;
+
+
+-- Sums up the tables of a version: equal rows give equal sums, in whatever order they stand.
+
+create function projections.digest(version_schema text) returns table (table_name text, row_count bigint, digest numeric)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    each text;
+begin
+    for each in
+        select t.tablename::text from pg_catalog.pg_tables t where t.schemaname = version_schema order by 1
+    loop
+        return query execute format(
+            'select %L, count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) from %I.%I t',
+            each, version_schema, each
+        );
+    end loop;
+end
+$$;
+
+
+-- Picks rows of a version that are about runs, spread over all of them; those first that stand otherwise in
+-- another version, if one is named.
+
+create function projections.sample(version_schema text, table_name text, beside text, most integer)
+returns table (tenant text, run_id text, document bytea, differs boolean)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if beside is not null then
+        return query execute format(
+            'select n.tenant, n.run_id, n.document, true from %I.%I n
+            left join %I.%I o on o.tenant = n.tenant and o.run_id = n.run_id
+            where o.document is distinct from n.document limit $1',
+            version_schema, table_name, beside, table_name
+        ) using most;
+    end if;
+    return query execute format(
+        'select tenant, run_id, document, false from %I.%I order by hashtext(run_id) limit $1',
+        version_schema, table_name
+    ) using most;
 end
 $$;
 

@@ -1,0 +1,8 @@
+-- Asks whoever is at a rebuild to drop it; one that has failed waits for somebody to do so.
+-- $1 name
+-- rebuilds_open
+update projections.rebuilds
+set cancel_requested = true, phase = case when phase = 'failed' then stopped_in else phase end,
+    updated_at = clock_timestamp()
+where name = $1 and phase not in ('finished', 'cancelled', 'flipping')
+returning rebuild_id

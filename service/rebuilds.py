@@ -1,0 +1,140 @@
+"""Rebuilds as the service knows them: asked for by an operator, carried on in a process apart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import Final
+
+import structlog
+
+from events.database import Pool
+from events.errors import LogError
+from projections import rebuilds
+from projections.errors import NoRebuild, RebuildRefused
+from projections.projection import Projection
+from projections.rebuilds import Rebuild, Wish
+from projections.rollback import roll_back
+from service.errors import NotFound, NotNow, UnknownReadModel
+from service.runs.commands import Origin
+
+LOOK_S: Final = 1.0
+"""How often it is looked for rebuilds that nobody is at."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Rebuilds:
+    """The rebuilds of a ledger's read models."""
+
+    def __init__(self, url: str, pool: Pool, newest: tuple[Projection, ...]) -> None:
+        self._url = url
+        self._pool = pool
+        self._newest = {projection.name: projection for projection in newest}
+
+    async def start(
+        self, name: str, origin: Origin, *, workers: int | None = None, rate: int | None = None
+    ) -> Rebuild:
+        """Enter a rebuild, which a process with the part project takes up within a second.
+
+        Raises:
+            UnknownReadModel: there is none of this name.
+            NotNow: one is under way, or a newer shape answers than this release has.
+            LogUnavailable: the database does not answer.
+        """
+        wish = Wish(origin.actor, origin.source, workers=workers, rate=rate)
+        projection = self._find(name)
+        try:
+            return await rebuilds.enter(self._pool, projection, wish)
+        except RebuildRefused as error:
+            raise NotNow(str(error)) from error
+
+    async def progress(self, name: str) -> Rebuild:
+        """Tell how far the newest rebuild of a read model is.
+
+        Raises:
+            UnknownReadModel: there is none of this name.
+            NotFound: it was never rebuilt.
+            LogUnavailable: the database does not answer.
+        """
+        self._find(name)
+        found = await rebuilds.find(self._pool, name)
+        if found is None:
+            raise NotFound(f"{name} was never rebuilt")
+        return found
+
+    async def cancel(self, name: str) -> Rebuild:
+        """Ask for a rebuild to be dropped.
+
+        Raises:
+            UnknownReadModel: there is none of this name.
+            NotNow: none is under way.
+            LogUnavailable: the database does not answer.
+        """
+        self._find(name)
+        try:
+            await rebuilds.request_cancel(self._pool, name)
+        except NoRebuild as error:
+            raise NotNow(str(error)) from error
+        return await self.progress(name)
+
+    async def roll_back(self, name: str, origin: Origin) -> Rebuild:
+        """Have the version before answer again.
+
+        Raises:
+            UnknownReadModel: there is none of this name.
+            NotNow: there is no way back, or a rebuild is under way.
+            LogError: the database does not answer.
+        """
+        self._find(name)
+        try:
+            return await roll_back(self._url, name, Wish(origin.actor, origin.source))
+        except RebuildRefused as error:
+            raise NotNow(str(error)) from error
+
+    def _find(self, name: str) -> Projection:
+        if name not in self._newest:
+            raise UnknownReadModel(name, None, sorted(self._newest))
+        return self._newest[name]
+
+    async def run(self) -> None:
+        """Have rebuilds that nobody is at go on, each in a process apart; to be supervised."""
+        at_work: dict[str, asyncio.Task[None]] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    for name in await self._waiting():
+                        if name not in at_work or at_work[name].done():
+                            at_work[name] = group.create_task(self._carry_on(name))
+                    await asyncio.sleep(LOOK_S)
+        finally:
+            at_work.clear()
+
+    async def _waiting(self) -> list[str]:
+        try:
+            found = await rebuilds.waiting(self._pool)
+        except LogError as error:
+            _log.warning("rebuilds cannot be looked for", error=str(error))
+            return []
+        # One in a shape that this release does not make is left to the release that asked for it.
+        return [
+            name
+            for name, shape in found.items()
+            if name in self._newest and self._newest[name].shape == shape
+        ]
+
+    async def _carry_on(self, name: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "projections.resuming", name, stdin=asyncio.subprocess.PIPE
+        )
+        assert process.stdin is not None  # noqa: S101 - it was asked for
+        try:
+            process.stdin.write(f"{self._url}\n".encode())
+            code = await process.wait()
+        finally:
+            # Its input ends, and so does it; what is not done is taken up by whoever comes next.
+            process.stdin.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        _log.info("rebuild left", projection=name, exit_status=code)

@@ -1,0 +1,63 @@
+"""A rebuild gives what the log tells, beside the version that answers, and changes over."""
+
+import asyncio
+
+import pytest
+
+from projections import parts
+from projections.errors import RebuildRefused
+from projections.registry import serving, status
+from projections.rollback import drop_kept, roll_back
+from tests.projections.conftest import NAMES, until
+from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_rebuilt_version_is_the_live_one_row_by_row(able, name, monkeypatch):
+    monkeypatch.setattr(parts, "MOST_EVENTS", 100)
+    monkeypatch.setattr(parts, "BUCKET", 10)
+    async with busy_ledger(able) as (history, runner):
+        done = await rebuilt(able, name, workers=2)
+
+        assert (done.phase, done.new_version) == ("finished", 2)
+        assert (await serving(able.pool))[name] == 2
+        assert done.result["alike"] is True
+        assert await able.tables(BY_NAME[name], 2) == await able.tables(BY_NAME[name], 1)
+        history.queue(1000)
+        head = await able.write(history, after=len(history.events) - 1 + 0)
+        await until(lambda: runner.positions.get(f"{name}_v2", 0) >= head)
+        await until(lambda: runner.positions.get(f"{name}_v1", 0) >= head)
+        assert await able.tables(BY_NAME[name], 2) == await able.tables(BY_NAME[name], 1)
+    assert [(e["type"], e["actor"], e["version"]) for e in await told(able)] == [
+        ("RebuildStarted", "ann", 2),
+        ("RebuildFinished", "ann", 2),
+    ]
+
+
+async def test_the_version_before_answers_again_at_once_and_is_current(able):
+    async with busy_ledger(able) as (history, _):
+        await rebuilt(able, "listings")
+        history.queue(2000)
+        await able.write(history, after=len(history.events) - 1)
+        back = await asyncio.wait_for(roll_back(able.url, "listings", WISH), 5)
+
+        assert (back.phase, back.from_version, back.new_version) == ("finished", 2, 1)
+        assert (await serving(able.pool))["listings"] == 1
+        rows = {row["version"]: row for row in await status(able.pool) if row["name"] == "listings"}
+        assert rows[1]["position"] >= rows[2]["position"] - 1
+    finished = [e for e in await told(able) if e["type"] == "RebuildFinished"]
+    assert [(e["outcome"], e["version"]) for e in finished] == [("replaced", 2), ("rolled back", 1)]
+
+
+async def test_there_is_no_way_back_from_the_first_version(able):
+    with pytest.raises(RebuildRefused, match="no way back"):
+        await roll_back(able.url, "executions", WISH)
+
+
+async def test_what_is_kept_for_a_way_back_can_be_dropped(able):
+    async with busy_ledger(able) as (_, runner):
+        await rebuilt(able, "dispatch")
+        assert await drop_kept(able.url, "dispatch") == "dispatch_v1"
+        runner.look()
+        await until(lambda: "dispatch_v1" not in runner.states)
+        assert await drop_kept(able.url, "dispatch") is None
