@@ -53,7 +53,7 @@ class Served:
 
     def __init__(self, versions: Mapping[str, Version], pool: Pool) -> None:
         self.versions = versions
-        self._pool = pool
+        self.pool = pool
         self._users = 0
         self._left = asyncio.Event()
 
@@ -62,7 +62,7 @@ class Served:
         """Read through a connection; the pool stays open for as long."""
         self._users += 1
         try:
-            async with self._pool.acquire() as connection:
+            async with self.pool.acquire() as connection:
                 yield connection
         finally:
             self._users -= 1
@@ -76,9 +76,9 @@ class Served:
                 while self._users:
                     self._left.clear()
                     await self._left.wait()
-                await self._pool.close()
+                await self.pool.close()
         except TimeoutError:
-            self._pool.terminate()
+            self.pool.terminate()
 
 
 class Reading:
@@ -116,6 +116,11 @@ class Reading:
     async def close(self) -> None:
         """Close the pool."""
         await self._served.close()
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to the versions that answer now."""
+        return self._served.pool
 
     def version(self, name: str) -> Version:
         """Tell which version of a read model answers here."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from events.batcher import Batcher
 from events.database import Pool, connect_pool
@@ -21,6 +22,7 @@ from events.types import REBUILD_FINISHED
 from projections import registry
 from projections.checkpoint import Checkpoints
 from projections.flows import Flows
+from projections.progress import Progress
 from projections.reading import Reading
 from projections.runner import Runner
 from service.auth.credentials import Credentials
@@ -35,6 +37,10 @@ from service.http.dialect import Dialect
 from service.http.discovery import discover
 from service.http.keys import SERVICE
 from service.http.server import web_application
+from service.metrics.appends import MeasuredLog
+from service.metrics.exposition import new_registry
+from service.metrics.requests import Requests
+from service.metrics.state import ProcessState
 from service.pauses import Pauses
 from service.rebuilds import Rebuilds
 from service.runs.audit import Audit
@@ -87,6 +93,9 @@ class Service:
     rebuilds: Rebuilds
     credentials: Credentials
     dialects: tuple[Dialect, ...]
+    progress: Progress
+    metrics: CollectorRegistry
+    requests: Requests
     executor: InProcess | None = None
     dispatcher: Dispatcher | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
@@ -97,7 +106,11 @@ def build_app(service: Service) -> web.Application:
     """Make the web application of a composed service."""
     own, *vendors = service.dialects
     application = web_application(
-        service.credentials, vendors=vendors, own=own, max_body=service.settings.max_body
+        service.credentials,
+        vendors=vendors,
+        own=own,
+        max_body=service.settings.max_body,
+        requests=service.requests,
     )
     application[SERVICE] = service
     return application
@@ -145,7 +158,8 @@ class _Pools:
 
 def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Service:
     url = settings.require_database_url
-    log = Log(pools.log)
+    metrics = new_registry()
+    log = MeasuredLog(pools.log, metrics)
     flows = Flows(log)
     feed, batcher, notifier = Feed(log, url), Batcher(log), Notifier(url)
     batcher.on_commit(feed.wake)
@@ -182,9 +196,25 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         rebuilds=Rebuilds(url, pools.looks, registry.discover()),
         credentials=Credentials(pools.keys, log, settings.require_secret_key),
         dialects=discover(),
+        progress=Progress(pools.looks),
+        metrics=metrics,
+        requests=Requests(metrics),
     )
     if Part.WORK in parts:
         _add_worker(service, pools.beats)
+    state = ProcessState(
+        lambda: {
+            "log": pools.log,
+            "reading": reading.pool,
+            "looks": pools.looks,
+            "keys": pools.keys,
+            "beats": pools.beats,
+        },
+        feed,
+        service.supervisor,
+        service.dispatcher,
+    )
+    metrics.register(state)
     return service
 
 

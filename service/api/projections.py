@@ -21,12 +21,12 @@ _SKIP: Final = frozenset({"version", "position", "reason"})
 
 @response_schema(schemas.LedgerProjections, 200, description="The read models")
 async def listed(request: web.Request) -> web.StreamResponse:
-    """List the read models with their position, lag, state and error.
+    """List the read models with their position, lag, rate, state, error and what to do.
 
     The text of an error may quote any tenant's event: it takes a key of tenant `*` to see it.
     """
     parsing.check_query(request)
-    rows = await request.app[SERVICE].queries.projections()
+    rows = await request.app[SERVICE].progress.look()
     if request[PRINCIPAL].tenant != EVERY_TENANT:
         rows = [{**row, "error": None} for row in rows]
     return json_response({"projections": rows})

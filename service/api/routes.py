@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.api import audit, log, projections, rebuilds, runs
+from service.api import metrics as scraping
 from service.auth.principal import Right
 from service.http.dialect import Route
 
@@ -22,6 +23,7 @@ ROUTES = (
     Route("GET", "/v1/audit", audit.audit_trail, Right.AUDIT),
     Route("GET", "/v1/flows", log.flows),
     Route("GET", "/v1/events", log.events),
+    Route("GET", "/metrics", scraping.metrics),
     Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER),
     Route("POST", PROJECTION + "/retry", projections.retry, Right.ADMINISTER),
     Route("POST", PROJECTION + "/skip", projections.skip, Right.ADMINISTER),

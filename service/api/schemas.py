@@ -376,6 +376,9 @@ class LedgerProjection(Schema):
     error = fields.String(allow_none=True)
     error_position = fields.Integer(allow_none=True)
     serving = fields.Boolean(required=True)
+    rate_per_s = fields.Float(metadata={"description": "Events passed each second."})
+    rate_over_s = fields.Float(metadata={"description": "Seconds that the rate was taken over."})
+    advice = fields.String(allow_none=True, metadata={"description": "What to do about it."})
 
 
 class LedgerProjections(Schema):

@@ -70,6 +70,16 @@ class Dispatcher:
         self._claiming = asyncio.Lock()
         self._closing = False
 
+    @property
+    def slots(self) -> int:
+        """How many runs this worker drives at a time."""
+        return self._slots
+
+    @property
+    def running(self) -> int:
+        """How many runs are in this worker's hands."""
+        return len(self._drivers)
+
     async def run(self) -> None:
         """Work until cancelled; what is driven goes on while this is started again."""
         async with asyncio.TaskGroup() as group:

@@ -11,17 +11,24 @@ from service.auth.credentials import Credentials
 from service.http.dialect import Dialect, Route
 from service.http.middleware import Served, front_door
 from service.http.pages import Pages
+from service.metrics.requests import Requests
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def web_application(
-    credentials: Credentials, *, vendors: Sequence[Dialect], own: Dialect, max_body: int
+    credentials: Credentials,
+    *,
+    vendors: Sequence[Dialect],
+    own: Dialect,
+    max_body: int,
+    requests: Requests,
 ) -> web.Application:
     """Put all dialects behind one door; ``own`` also answers for the service's own pages."""
     served: dict[web.AbstractRoute, Served] = {}
     application = web.Application(
-        middlewares=[front_door(credentials, vendors, own, served)], client_max_size=max_body
+        middlewares=[requests.around(served), front_door(credentials, vendors, own, served)],
+        client_max_size=max_body,
     )
     for dialect in vendors:
         _add(application, served, dialect.routes(), owner=dialect)

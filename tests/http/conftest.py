@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from events.database import connect_pool
 from events.store import Log
 from service.auth.credentials import Credentials
 from service.http.server import web_application
 from service.logs import configure_logs
+from service.metrics.requests import Requests
 
 _spec = importlib.util.spec_from_file_location(
     "small_dialects", Path(__file__).parent / "dialects.py"
@@ -50,7 +52,13 @@ def vendor():
 @pytest.fixture
 async def client(credentials, vendor, failures):
     own = dialects.Small("own", "/own")
-    application = web_application(credentials, vendors=[vendor], own=own, max_body=MAX_BODY)
+    application = web_application(
+        credentials,
+        vendors=[vendor],
+        own=own,
+        max_body=MAX_BODY,
+        requests=Requests(CollectorRegistry()),
+    )
     async with TestClient(TestServer(application)) as client:
         yield client
 

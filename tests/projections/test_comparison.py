@@ -1,7 +1,6 @@
 """Two versions of a read model, compared: what differs is named, and nothing else is."""
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from uuid import UUID
 
 import orjson
@@ -13,8 +12,8 @@ from projections import comparison
 from projections.comparison import Comparison, compare
 from projections.differences import LONGEST, Difference, differences
 from projections.errors import Incomparable, UnknownProjection
-from projections.projection import schema_of
-from projections.registry import create_schemas, discover
+from projections.projection import Version, schema_of
+from projections.registry import create_indexes, create_tables, discover
 from tests.projections.conftest import until
 from tests.projections.histories import TENANT, run_id
 from tests.projections.test_runner import busy
@@ -37,13 +36,16 @@ TABLES = {
 @pytest.fixture
 async def both(ledger):
     """Every read model twice, folded from the same log."""
-    second = [replace(projection, version=SECOND) for projection in discover()]
     await migrate(ledger.url)  # the right to make schemas is the database's own: no copy has it
-    await create_schemas(ledger.url, second)
+    async with ledger.pool.acquire() as connection, connection.transaction():
+        for projection in discover():
+            await create_tables(connection, Version(projection, SECOND))
+            await create_indexes(connection, Version(projection, SECOND))
+        await connection.execute("update projections.checkpoints set state = 'running'")
     head = await ledger.write(busy())
-    async with ledger.applying() as one, ledger.applying(second) as two:
-        there = dict.fromkeys(NAMES, head)
-        await until(lambda: one.positions == two.positions == there)
+    async with ledger.applying() as runner:
+        schemas = [schema_of(name, version) for name in NAMES for version in (1, SECOND)]
+        await until(lambda: runner.positions == dict.fromkeys(schemas, head))
     return ledger
 
 

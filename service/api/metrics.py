@@ -1,0 +1,45 @@
+"""The handler of /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+from aiohttp.hdrs import ACCEPT, CONTENT_TYPE
+
+from events.errors import LogError
+from service.http.decorators import docs
+from service.http.keys import SERVICE
+from service.metrics.exposition import exposition
+from service.metrics.state import Rows
+
+PROBE_S: Final = 2.0
+"""How long a scrape waits for the database, before it tells what the process knows."""
+
+
+@docs(
+    description="What the database knows of the read models is left out while it is away:"
+    " `flowledger_database_up` is 0. No label tells of tenants, runs or flows, so any key may read"
+    " it: give Prometheus a viewer's key of a tenant of its own.",
+    responses={
+        "200": {
+            "description": "The metrics, in the format that is accepted.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/openmetrics-text": {"schema": {"type": "string"}},
+            },
+        }
+    },
+)
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Tell Prometheus how the process and the read models are."""
+    service = request.app[SERVICE]
+    rows: Rows | None = None
+    try:
+        async with asyncio.timeout(PROBE_S):
+            rows = await service.queries.projections()
+    except (LogError, TimeoutError):
+        pass  # which is what `flowledger_database_up` says
+    body, content_type = exposition(service.metrics, rows, request.headers.get(ACCEPT, ""))
+    return web.Response(body=body, headers={CONTENT_TYPE: content_type})

@@ -1,0 +1,115 @@
+"""Shows what a process and its read models are at the moment of a scrape."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from events.database import Pool
+from events.follow import Feed
+from service.executors.dispatcher import Dispatcher
+from service.supervisor import Supervisor
+
+Rows = Sequence[Mapping[str, Any]]
+
+_OF_READ_MODELS: Final = (
+    ("position", "Last position that a read model has applied.", "position"),
+    ("lag_events", "Events that a read model has not applied.", "lag_events"),
+    ("lag_seconds", "Age of the first event that a read model has not applied.", "lag_s"),
+    ("serving", "Whether this version of a read model answers.", "serving"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProcessState(Collector):
+    """The parts of a process: read when it is asked, kept nowhere."""
+
+    pools: Callable[[], Mapping[str, Pool]]
+    feed: Feed
+    supervisor: Supervisor
+    dispatcher: Dispatcher | None
+
+    def collect(self) -> Iterator[Metric]:
+        """Show build, background tasks, pools, executor, and the head as this process knows it."""
+        yield InfoMetricFamily(
+            "flowledger_build",
+            "What runs here.",
+            {"version": version("flowledger"), "python": platform.python_version()},
+        )
+        yield _gauge(
+            "flowledger_feed_head", "Last position this process has decoded.", self.feed.head
+        )
+        yield from self._tasks()
+        yield from self._pools()
+        if self.dispatcher is not None:
+            yield _gauge(
+                "flowledger_executor_slots",
+                "Runs that this process executes at a time.",
+                self.dispatcher.slots,
+            )
+            yield _gauge(
+                "flowledger_executor_running",
+                "Runs in the hands of this process.",
+                self.dispatcher.running,
+            )
+
+    def _tasks(self) -> Iterator[Metric]:
+        crashes = CounterMetricFamily(
+            "flowledger_task_crashes", "Times a background task was restarted.", labels=("task",)
+        )
+        running = GaugeMetricFamily(
+            "flowledger_task_running", "Whether a background task is running.", labels=("task",)
+        )
+        for task in self.supervisor.tasks:
+            crashes.add_metric((task.name,), task.crashes)
+            running.add_metric((task.name,), task.state == "running")
+        yield from (crashes, running)
+
+    def _pools(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "flowledger_pool_connections", "Connections to Postgres.", labels=("pool", "state")
+        )
+        for name, pool in self.pools().items():
+            size, idle = pool.get_size(), pool.get_idle_size()
+            for state, count in (
+                ("idle", idle),
+                ("busy", size - idle),
+                ("most", pool.get_max_size()),
+            ):
+                family.add_metric((name, state), count)
+        yield family
+
+
+def database_state(rows: Rows | None) -> Iterable[Metric]:
+    """Show what one look at the database told of the log and the read models; None: it is away."""
+    yield _gauge("flowledger_database_up", "Whether the database answers.", rows is not None)
+    if not rows:
+        return
+    yield _gauge("flowledger_log_head", "Last position of the log.", rows[0]["head"])
+    for suffix, text, column in _OF_READ_MODELS:
+        yield _of_each(suffix, text, {_name(row): row[column] for row in rows})
+    paused = {_name(row): row["state"] == "paused" for row in rows}
+    yield _of_each("paused", "Whether a read model stands before an event it cannot apply.", paused)
+
+
+def _of_each(suffix: str, text: str, values: Mapping[tuple[str, str], float]) -> Metric:
+    family = GaugeMetricFamily(
+        f"flowledger_projection_{suffix}", text, labels=("projection", "version")
+    )
+    for name, value in values.items():
+        family.add_metric(name, value)
+    return family
+
+
+def _name(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["name"], str(row["version"])
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
