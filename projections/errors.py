@@ -108,3 +108,13 @@ class Incomparable(ProjectionError):
 
     def __post_init__(self) -> None:
         super().__init__(f"two versions of {self.name} cannot be compared: {self.reason}")
+
+
+@dataclass
+class BeingChecked(ProjectionError):
+    """Somebody else is checking this read model."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        super().__init__(f"{self.name} is being verified already: one at a time")

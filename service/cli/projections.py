@@ -12,6 +12,7 @@ from service.cli.read_models.rebuild import (
 )
 from service.cli.read_models.retry import retry
 from service.cli.read_models.skip import skip
+from service.cli.read_models.verify import verify
 
 
 @click.group()
@@ -26,6 +27,7 @@ for _verb in (
     drop_projection,
     retry,
     skip,
+    verify,
 ):
     projections.add_command(_verb)
 

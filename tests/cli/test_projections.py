@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 
-from tests.cli.test_verbs import good, refused
+import asyncpg
+import pytest
+
+from tests import postgres
+from tests.cli.conftest import SECRET_KEY, program
+from tests.cli.test_processes import Running
+from tests.cli.test_verbs import EXAMPLES, good, refused
 
 
 def test_what_is_not_paused_is_left_alone(verb):
@@ -32,3 +40,89 @@ def test_nothing_is_recorded_by_what_is_refused(verb):
     refused(verb("projections", "skip", "executions", "1", "--reason", "why", "--yes"))
     log = good(verb("events", "tail", "--after", "0", "--no-follow", "--json"))
     assert [json.loads(line)["type"] for line in log.splitlines()] == []
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_run, template_database, tmp_path_factory):
+    """A ledger with flows, a key and read models that are up to date; nobody applies any more."""
+    with postgres.fresh_database(postgres_run, template_database) as url:
+        settings = {
+            "FLOWLEDGER_DATABASE_URL": url,
+            "FLOWLEDGER_SECRET_KEY": SECRET_KEY,
+            "FLOWLEDGER_FLOWS": str(EXAMPLES),
+        }
+        verb = program(**settings)
+        good(verb("migrate"))
+        good(verb("flows", "load", str(EXAMPLES)))
+        log = tmp_path_factory.mktemp("project") / "log"
+        applying = Running(["project"], settings, log)
+        head = json.loads(good(verb("projections", "list", "--json")))[0]["head"]
+        applying.until(lambda: standing(verb) == {head})
+        assert applying.stop() == 0
+        yield verb, url
+
+
+def standing(verb):
+    rows = json.loads(good(verb("projections", "list", "--json")))
+    return {row["position"] for row in rows}
+
+
+def sql(url, statement):
+    async def execute():
+        connection = await asyncpg.connect(url)
+        try:
+            assert await connection.execute(statement) in {"UPDATE 1", "DELETE 1", "INSERT 0 1"}
+        finally:
+            await connection.close()
+
+    asyncio.run(execute())
+
+
+def test_a_read_model_that_is_what_the_log_says_is_verified(filled):
+    verb, _ = filled
+    said = good(verb("projections", "verify", "workflows"))
+    assert re.fullmatch(r"workflows version 1 at position \d+: \d+ rows agree\n", said)
+    told = json.loads(good(verb("projections", "verify", "workflows", "--json")))
+    assert (told["name"], told["version"], told["different"]) == ("workflows", 1, 0)
+    assert [table["table"] for table in told["tables"]] == ["flows", "workflows"]
+
+
+def test_what_was_edited_by_hand_is_named_with_both_values_and_exit_status_1(filled):
+    verb, url = filled
+    edit = (
+        "update workflows_v1.flows set document = convert_to(replace(convert_from(document,"
+        " 'utf8'), '\"retired\":{}', '\"retired\":{}'), 'utf8') where fullname = 'example.ETL'"
+    )
+    sql(url, edit.format("false", "true"))
+    done = verb("projections", "verify", "workflows")
+    told = json.loads(verb("projections", "verify", "workflows", "--json").stdout)
+    sql(url, edit.format("true", "false"))
+
+    assert done.returncode == 1
+    assert "1 of " in done.stdout
+    assert "fullname='example.ETL'" in done.stdout
+    assert "document/retired: served true, the log says false" in done.stdout
+    (row,) = told["tables"][0]["shown"]
+    assert row["key"] == {"tenant": "default", "fullname": "example.ETL"}
+    assert row["columns"][0]["shown"] == [{"path": "/retired", "left": "true", "right": "false"}]
+    assert verb("projections", "verify", "workflows").returncode == 0
+
+
+def test_what_cannot_be_verified_is_exit_status_2(filled):
+    verb, _ = filled
+    done = verb("projections", "verify", "gone")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no read model gone" in done.stderr
+    away = program(
+        FLOWLEDGER_DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/none",
+        FLOWLEDGER_SECRET_KEY=SECRET_KEY,
+    )
+    assert away("projections", "verify", "executions").returncode == 2
+
+
+def test_the_list_tells_lag_and_rate_in_a_table(filled):
+    verb, _ = filled
+    head, *rows = good(verb("projections", "list")).splitlines()
+    assert head.split() == ["name", "version", "state", "position", "head", "lag", "behind", "rate"]
+    assert len(rows) == 5
+    assert re.fullmatch(r"dispatch +1\* +running +(\d+) +\1 +0 events +0\.0 s +0/s", rows[0])
