@@ -59,6 +59,7 @@ class Pair:
         """How long appliers had to stay back at most, so far."""
         self._url = url
         self._log = log
+        self._flows = Flows(log)
 
     async def stand(self, connection: asyncpg.Connection) -> tuple[Stand, Stand]:
         """Tell where both stand: the one that answers first."""
@@ -111,7 +112,7 @@ class Pair:
             version,
             feed=_Pages(self._log),
             url=self._url,
-            flows=Flows(self._log),
+            flows=self._flows,
             advanced=lambda _version, _position: None,
         )
         await applier.reach(connection, position)
