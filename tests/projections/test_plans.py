@@ -36,6 +36,10 @@ READS = {
     ("listings", "after_of_flow"): (TENANT, "example.IN", None, None, 1, NEWEST, 9000, 20),
     ("listings", "after_of_status"): (TENANT, None, "failed", None, 1, NEWEST, 9000, 20),
     ("listings", "after_of_started_by"): (TENANT, None, None, "ann", 1, NEWEST, 9000, 20),
+    ("executions", "latest_as_of"): (TENANT, 7, 9000),
+    ("listings", "members_of_tenant"): (TENANT, 9000, 5000, 20),
+    ("listings", "members_of_flow"): (TENANT, "example.IN", 9000, 2000, 20),
+    ("listings", "left_since"): (TENANT, 9000, None, None, 1, NEWEST, 9000, 20),
     ("dispatch", "waiting"): (20,),
     ("dispatch", "claimed"): (20,),
     ("dispatch", "overdue"): (20,),
@@ -162,6 +166,32 @@ async def test_a_deep_page_costs_no_more_when_half_the_runs_have_left(filled_url
     await transaction.rollback()
 
     assert _rows(page, "listings") <= 502
+
+
+@pytest.mark.parametrize("read", ["members_of_tenant", "members_of_flow"])
+async def test_a_page_of_the_past_costs_at_most_a_block_however_far_back_and_deep(connection, read):
+    statement = load(_folder("listings"), read)
+    which = (TENANT,) if read == "members_of_tenant" else (TENANT, "example.IN")
+    for position in (RUNS, 5000, 100):
+        length = position - 2 if read == "members_of_tenant" else position // 2 - 1
+        for offset in (0, length - 2):
+            page = await explain(connection, statement, (*which, position, offset, 2))
+            assert _rows(page, "listings") <= 1010, (position, offset)
+            assert blocks(page) < 400, (position, offset)
+
+
+async def test_a_page_of_the_past_looks_at_no_runs_that_had_left_before(filled_url, connection):
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("update listings set unlisted_position = 12100 where ordinal < 9000")
+    await connection.execute("update listings set unlisted_position = 12200 where ordinal = 9005")
+    await connection.execute("update blocks set live = 0 where list = '' and block < 9")
+    await connection.execute("update blocks set live = 999 where list = '' and block = 9")
+    statement = load(_folder("listings"), "members_of_tenant")
+    page = await explain(connection, statement, (TENANT, 12150, 2998, 2))
+    await transaction.rollback()
+
+    assert _rows(page, "listings") <= 2010
 
 
 @pytest.mark.parametrize("read", sorted(name for model, name in READS if "after" in name))

@@ -37,3 +37,12 @@ async def latest(
     """Find the run queued last of each flow, by tenant and flow number, each as `RunFacts`."""
     tenants, numbers = columns_of(keys, 2)
     return found(await connection.fetch(load(_SQL, "latest"), tenants, numbers))
+
+
+async def latest_as_of(
+    connection: asyncpg.Connection, tenant: str, flow_number: int, position: int
+) -> str | None:
+    """Name the run of a flow that was queued last up to a position the read model has passed."""
+    statement = load(_SQL, "latest_as_of")
+    run_id: str | None = await connection.fetchval(statement, tenant, flow_number, position)
+    return run_id

@@ -6,7 +6,7 @@ A row is a run's facts without ``metrics``; its error has no traceback.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -56,6 +56,72 @@ async def after(  # noqa: PLR0913 - each filter is one
         statement, tenant, fullname, status, started_by, from_us, to_us, newest, limit
     )
     return rows_of(records)
+
+
+class Members(NamedTuple):
+    """Which runs a page of a list held at a position, by id, and how long the list was."""
+
+    run_ids: list[str]
+    total: int
+
+
+async def members(
+    connection: asyncpg.Connection,
+    tenant: str,
+    fullname: str | None,
+    *,
+    position: int,
+    offset: int,
+    limit: int,
+) -> Members:
+    """Name the runs of a page of a tenant's list, or of a flow's, as it was at a position.
+
+    What `page` gave when it stood there. The read model must have passed the position. Its cost
+    grows with the runs that have left the tenant's list since.
+    """
+    if fullname is None:
+        statement = load(_SQL, "members_of_tenant")
+        records = await connection.fetch(statement, tenant, position, offset, limit)
+    else:
+        statement = load(_SQL, "members_of_flow")
+        records = await connection.fetch(statement, tenant, fullname, position, offset, limit)
+    return Members([r["run_id"] for r in records if r["run_id"]], records[0]["total"])
+
+
+async def members_after(  # noqa: PLR0913 - each filter is one
+    connection: asyncpg.Connection,
+    tenant: str,
+    *,
+    position: int,
+    fullname: str | None = None,
+    started_by: str | None = None,
+    from_us: int | None = None,
+    to_us: int | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[str]:
+    """Name the runs that `after` gave at a position, for all filters that do not change.
+
+    The read model must have passed the position.
+    """
+    last = position + 1 if before is None else min(before, position + 1)
+    listed, _ = await after(
+        connection,
+        tenant,
+        fullname=fullname,
+        started_by=started_by,
+        from_us=from_us,
+        to_us=to_us,
+        before=last,
+        limit=limit,
+    )
+    # Asked second: what leaves in between is then found twice, and never missed.
+    left = await connection.fetch(
+        load(_SQL, "left_since"),
+        *(tenant, position, fullname, started_by, from_us, to_us, last, limit),
+    )
+    found = {run["run_id"]: run["queued_position"] for run in (*listed, *left)}
+    return sorted(found, key=found.__getitem__, reverse=True)[:limit]
 
 
 def _leading(fullname: str | None, status: str | None, started_by: str | None) -> str:
