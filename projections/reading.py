@@ -32,6 +32,7 @@ HOLD_S: Final = 2.0
 """How long an answer of the version before waits for the next to get as far."""
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 _log = logging.getLogger("flowledger.projections")
 
@@ -141,14 +142,34 @@ class Reading:
         Where that has an older shape, the function of the same name of that shape is asked.
         """
         served, name = self._served, self._names[question.__module__]
-        asked = getattr(served.versions[name].projection.reads, question.__name__)
-        async with served.connection() as connection:
-            answer: A = await asked(connection, *args, **kwargs)
+        answer = await self._put(served, question, *args, **kwargs)
         if served is self._served:
             self._answered[name] = max(self._answered.get(name, Position(0)), answer.position)
         else:
             await self._checkpoints.wait(answer.position, (name,), HOLD_S)
         return answer
+
+    async def look_up(
+        self,
+        question: Callable[Concatenate[Any, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Ask what stays true from a position on that the read model is known to have passed."""
+        return await self._put(self._served, question, *args, **kwargs)
+
+    async def _put(
+        self,
+        served: Served,
+        question: Callable[Concatenate[Any, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        version = served.versions[self._names[question.__module__]]
+        asked = getattr(version.projection.reads, question.__name__)
+        async with served.connection() as connection:
+            answer: R = await asked(connection, *args, **kwargs)
+            return answer
 
     def look(self) -> None:
         """Look at the registry now: there may be a change."""

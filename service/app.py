@@ -189,7 +189,12 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         ),
         endings=endings,
         queries=Queries(
-            reading=reading, checkpoints=checkpoints, log=log, flows=flows, endings=endings
+            reading=reading,
+            checkpoints=checkpoints,
+            log=log,
+            flows=flows,
+            endings=endings,
+            catalogue=catalogue,
         ),
         audit=Audit(log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),

@@ -21,6 +21,7 @@ from service.http.decorators import (
 from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
+from service.http.reading import up_to
 from service.runs.commands import RecordCorrection
 
 CORRECTION: Final = frozenset({"position", "reason", "data"})
@@ -38,6 +39,7 @@ async def run_history(request: web.Request) -> web.StreamResponse:
     told = await service.audit.history(
         tenant,
         run_id,
+        up_to=up_to(request),
         after=after or 0,
         limit=limit,
         show_run=partial(rendering.run, dialects=service.dialects),
@@ -58,7 +60,9 @@ async def audit_trail(request: web.Request) -> web.StreamResponse:
     tenant = parsing.tenant_or_all(request, *parsing.AUDIT_FILTERS, "cursor", "limit")
     cursor, limit = parsing.window(request.query, "cursor", default=100)
     window = parsing.audit_window(tenant, request.query)
-    trail = await request.app[SERVICE].audit.trail(window, before=cursor, limit=limit)
+    trail = await request.app[SERVICE].audit.trail(
+        window, before=cursor, limit=limit, up_to=up_to(request)
+    )
     request[POSITION] = trail.looked_from
     shown = [rendering.audited(event, flow) for event, flow in trail.entries]
     following = None if trail.next_before is None else str(trail.next_before)

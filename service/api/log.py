@@ -12,7 +12,8 @@ from events.envelope import Event, Position
 from service.api import parsing, rendering, schemas
 from service.http.decorators import docs, querystring_schema, response_schema
 from service.http.json import json_response
-from service.http.keys import POSITION, SERVICE
+from service.http.keys import POSITION
+from service.http.reading import reading
 
 NDJSON: Final = "application/x-ndjson"
 NEXT_AFTER: Final = "Flowledger-Next-After"
@@ -26,8 +27,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Read the log from a position on: a tenant's events, or all with a ledger-wide credential."""
     tenant = parsing.tenant_or_all(request, *_WINDOW)
     after, limit = parsing.window(request.query, "after", default=100)
-    log = request.app[SERVICE].log
-    page, next_after = await log.read_page(Position(after or 0), limit, tenant)
+    page, next_after = await reading(request).events(tenant, Position(after or 0), limit)
     request[POSITION] = next_after
     return _page(request, page, next_after)
 
@@ -39,7 +39,7 @@ async def history(request: web.Request) -> web.StreamResponse:
     """Show the events of a run in order, from a version on."""
     tenant, run_id = parsing.tenant(request, *_WINDOW), parsing.run_id(request)
     after, limit = parsing.window(request.query, "after", default=1000)
-    page = await request.app[SERVICE].queries.history(tenant, run_id, after=after or 0, limit=limit)
+    page = await reading(request).history(tenant, run_id, after=after or 0, limit=limit)
     if page:
         request[POSITION] = page[-1].position
     return _page(request, page, page[-1].version if page else after or 0)
@@ -72,6 +72,6 @@ def lines(shown: Sequence[object], headers: Mapping[str, str]) -> web.Response:
 @response_schema(schemas.LedgerFlows, 200, description="The flows")
 async def flows(request: web.Request) -> web.StreamResponse:
     """List the tenant's flows by name, retired ones too."""
-    found = await request.app[SERVICE].queries.flows(parsing.tenant(request))
+    found = await reading(request).flows(parsing.tenant(request))
     request[POSITION] = found.position
     return json_response({"flows": [rendering.flow(doc) for doc in found.rows]})

@@ -13,10 +13,11 @@ from events.store import Filter
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.json import read_body, read_json
 from service.http.keys import PRINCIPAL, SERVICE
-from service.http.parameters import integer, uuid_text
+from service.http.parameters import integer, moment, uuid_text
+from service.http.reading import AS_OF
 from service.runs.audit import Window
 from service.runs.commands import Fact
-from service.runs.queries import RunFilter
+from service.runs.reads import RunFilter
 
 MAX_FACTS: Final = 500
 MAX_NAME: Final = 200
@@ -53,7 +54,7 @@ def check_query(request: web.Request, *known: str) -> None:
     """Refuse a query with other parameters than these, or with one of them twice."""
     given = request.query
     for name in given:
-        if name not in known:
+        if name not in (*known, AS_OF):
             names = ", ".join(known) or "none"
             raise BadRequest(f"unknown parameter {name}; known are {names}", field=name)
         if len(given.getall(name)) > 1:
@@ -207,28 +208,13 @@ def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
     value = body.get(name)
     if value is None:
         return None
-    return _within_years(time(value, name), name)
+    return _within_years(moment(value, name), name)
 
 
 def _within_years(at: datetime, name: str) -> datetime:
     if not FIRST_TIME <= at <= LAST_TIME:
         raise BadRequest(f"{name} must lie within the years 1970 to 9998", field=name)
     return at
-
-
-def time(value: object, name: str) -> datetime:
-    """Read a time of RFC 3339 with its offset, as UTC."""
-    wrong = BadRequest(f"{name} must be a time like 2026-01-31T09:00:00Z, with offset", field=name)
-    if not isinstance(value, str):
-        raise wrong
-    try:
-        at = datetime.fromisoformat(value)
-        in_utc = at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise wrong from None
-    if at.tzinfo is None:
-        raise wrong
-    return in_utc
 
 
 FILTERS: Final = ("flow", "status", "started_by", "created_after", "created_before")
@@ -277,7 +263,7 @@ def _bounded_time(query: Mapping[str, str], name: str) -> datetime | None:
 
 def _query_time(query: Mapping[str, str], name: str) -> datetime | None:
     # The plus of an offset comes as a space where it was not escaped.
-    return time(query[name].replace(" ", "+"), name) if name in query else None
+    return moment(query[name].replace(" ", "+"), name) if name in query else None
 
 
 def window(query: Mapping[str, str], name: str, *, default: int) -> tuple[int | None, int]:

@@ -19,6 +19,7 @@ from service.http.decorators import (
 from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
+from service.http.reading import reading
 from service.runs.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
 
 START: Final = frozenset({"flow", "payload", "comment"})
@@ -96,7 +97,7 @@ def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
 async def read(request: web.Request) -> web.StreamResponse:
     """Read a run with its tasks."""
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
-    doc = await request.app[SERVICE].queries.workflow(tenant, run_id)
+    doc = await reading(request).workflow(tenant, run_id)
     request[POSITION] = doc["position"]
     return json_response(_shown(request, doc))
 
@@ -108,7 +109,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
     tenant = parsing.tenant(request, *parsing.FILTERS, "cursor", "limit")
     cursor, limit = parsing.window(request.query, "cursor", default=50)
     # One more than asked for tells whether there is a next page.
-    found, request[POSITION] = await request.app[SERVICE].queries.scan(
+    found, request[POSITION] = await reading(request).scan(
         tenant, parsing.run_filter(request.query), before=cursor, limit=limit + 1
     )
     rows = found[:limit]

@@ -59,6 +59,11 @@ class Shelf:
         self.retired.discard(flow.fullname)
         self.owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
 
+    def by_id(self, vendor: str, name: str, value: object) -> Flow | None:
+        """Find the latest version of the flow that has or had a vendor's id; a retired one too."""
+        owner = self.owners.get((vendor, name, value))
+        return None if owner is None else self.flows[owner]
+
     @property
     def current(self) -> list[Flow]:
         """The flows that are not retired, by fullname."""
@@ -123,6 +128,13 @@ class Catalogue:
         """Give a tenant's whole catalogue, to be read only; an unknown tenant's is empty."""
         return self._shelves.get(tenant) or Shelf(tenant)
 
+    async def at(self, tenant: str, position: Position) -> Shelf:
+        """Read a tenant's whole catalogue from the log, as it stood at a position."""
+        shelf = Shelf(tenant)
+        for event in await self._log.read_stream(tenant, CATALOGUE_STREAM, up_to=position):
+            shelf.apply(event)
+        return shelf
+
     def version_of(self, tenant: str) -> Version:
         """Tell the version of the tenant's catalogue stream that memory stands at."""
         return self.shelf(tenant).version
@@ -138,9 +150,7 @@ class Catalogue:
 
     def by_id(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
         """Find the latest version of the flow that has or had a vendor's id; a retired one too."""
-        shelf = self.shelf(tenant)
-        owner = shelf.owners.get((vendor, name, value))
-        return None if owner is None else shelf.flows[owner]
+        return self.shelf(tenant).by_id(vendor, name, value)
 
     async def seek(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
         """Find a flow as `by_id` does; of what memory lacks, look in the log before saying so."""

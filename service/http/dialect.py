@@ -20,12 +20,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: ``path`` in aiohttp's syntax; ``right`` None is open to all."""
+    """One operation: ``path`` in aiohttp's syntax; ``right`` None is open to all.
+
+    ``past``: whether a read answers as of any moment; False where it tells of what is in no log.
+    """
 
     method: str
     path: str
     handler: Handler
     right: Right | None = Right.READ
+    past: bool = True
 
 
 @dataclass(frozen=True, slots=True)

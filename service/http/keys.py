@@ -8,6 +8,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from service.app import Service
+    from service.runs.past import Past
 
 from service.auth.principal import Principal
 
@@ -19,6 +20,9 @@ PRINCIPAL: Final[web.RequestKey[Principal]] = web.RequestKey("principal", Princi
 
 POSITION: Final[web.RequestKey[int]] = web.RequestKey("position", int)
 """The position that the answer stands at, if the handler says so: `Flowledger-Position`."""
+
+PAST: Final[web.RequestKey[Past]] = web.RequestKey("past")
+"""The reader of the moment that the request looks back to; absent where it asks for the present."""
 
 REQUEST_ID: Final[web.RequestKey[str]] = web.RequestKey("request_id", str)
 """The request's id, once `service.http.origins.request_id` was asked for it: `X-Request-Id`."""

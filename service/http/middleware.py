@@ -12,10 +12,11 @@ from aiohttp.typedefs import Middleware
 from events.types import EVERY_TENANT
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal, Right
-from service.errors import Forbidden
+from service.errors import BadRequest, Forbidden
 from service.http.dialect import Dialect, Handler
-from service.http.keys import POSITION, PRINCIPAL, REQUEST_ID, SERVICE
+from service.http.keys import PAST, POSITION, PRINCIPAL, REQUEST_ID, SERVICE
 from service.http.parameters import integer
+from service.http.reading import AS_OF, asked, look_back, names_moment
 from service.http.refusals import check_target, refuse
 
 MIN_POSITION: Final = "Flowledger-Min-Position"
@@ -30,6 +31,7 @@ class Served:
 
     dialect: Dialect
     right: Right | None
+    past: bool = True
     ledger_wide: bool = False
     """Whether keys of the whole ledger may use it."""
 
@@ -62,8 +64,8 @@ def front_door(
                 principal = await known.dialect.authenticate(request, credentials)
                 known.admit(principal)
                 request[PRINCIPAL] = principal
-                if MIN_POSITION in request.headers and request.method in _READS:
-                    await _reach(request)
+                if MIN_POSITION in request.headers or names_moment(request):
+                    await _set_reader(request, known)
             response = await handler(request)
         except Exception as error:
             if _too_late(request, error):
@@ -86,6 +88,19 @@ async def _reach(request: web.Request) -> None:
     await request.app[SERVICE].queries.reach(position)
 
 
+async def _set_reader(request: web.Request, served: Served) -> None:
+    if MIN_POSITION in request.headers and request.method in _READS:
+        await _reach(request)
+    if (moment := asked(request)) is None:
+        return
+    if request.method not in _READS:
+        raise BadRequest("only reads look back: leave the moment out", field=AS_OF)
+    if not served.past:
+        raise BadRequest("this is of now and in no log: leave the moment out", field=AS_OF)
+    request[PAST] = await look_back(request.app[SERVICE], moment)
+    request[POSITION] = request[PAST].position
+
+
 def _too_late(request: web.Request, error: Exception) -> bool:
     """Tell whether the answer has begun, or is one that is sent by raising it."""
     redirects = isinstance(error, web.HTTPException) and error.status < 400  # noqa: PLR2004 - RFC 9110
@@ -95,7 +110,9 @@ def _too_late(request: web.Request, error: Exception) -> bool:
 def _stamp(request: web.Request, response: web.StreamResponse) -> None:
     if response.prepared:
         return
-    if (position := request.get(POSITION)) is not None:
+    past = request.get(PAST)
+    position = request.get(POSITION) if past is None else past.position
+    if position is not None:
         response.headers["Flowledger-Position"] = str(position)
     if (name := request.get(REQUEST_ID)) is not None:
         response.headers["X-Request-Id"] = name

@@ -15,9 +15,9 @@ On a handler, from `service.http.decorators` (aiohttp-apispec's own, with types)
   dropped); ``metadata={"description": ..., "example": ...}`` and ``allow_none`` are taken over.
 - ``summary`` defaults to the first line of the handler's docstring.
 - Added by the builder, never by hand: tags, operation ids, path variables (strings unless
-  described), security, and the dialect's error body for 400 (where there are parameters), 401 and
-  403 (unless the route is open), 404 (where the path has variables), 413 (where there is a body)
-  and 503. A status that the handler describes itself wins.
+  described), the moment that a read looks back to, security, and the dialect's error body for 400
+  (where there are parameters), 401 and 403 (unless the route is open), 404 (where the path has
+  variables), 413 (where there is a body) and 503. A status that the handler describes itself wins.
 - Other media types: ``@docs(produces=["application/json", "application/x-ndjson"])``. A response by
   hand: ``@docs(responses={"200": {"description": ..., "content": {...}}})``. A parameter by hand:
   ``@docs(parameters=[{"in": "header", "name": ..., "schema": {"type": "string"}}])``.
@@ -45,6 +45,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from service.http.dialect import Description, Route
+from service.http.reading import AS_OF, AS_OF_HEADER
 
 ERRORS: Final = {
     400: "The request is malformed.",
@@ -59,9 +60,21 @@ INFO: Final = {
     " recorded through five vendors' APIs and one of its own.\n\nAny GET that needs a credential"
     " takes `Flowledger-Min-Position: n`: it shows all that stands up to there, or is refused with"
     " 400 (beyond the head of the log) or 503 (not reached in time). Answers name theirs in"
-    " `Flowledger-Position`.",
+    " `Flowledger-Position`.\n\nAny GET of what is in the log answers as of an earlier moment:"
+    " `?as_of=` or `Flowledger-As-Of`, a position or a time. That answer is the same whenever it is"
+    " asked for.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
+AS_OF_PARAMETERS: Final[Sequence[Mapping[str, Any]]] = tuple(
+    {
+        "in": place,
+        "name": name,
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "Answer as of this position of the log, or this time (RFC 3339).",
+    }
+    for place, name in (("query", AS_OF), ("header", AS_OF_HEADER))
+)
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
 _SPANNING: Final = re.compile(r"^/\{\w+:")
 _PARTS: Final = ("openapi", "info", "servers", "tags", "paths", "components")
@@ -151,7 +164,11 @@ def _documented(part: Documented) -> Iterator[tuple[Route, str, str]]:
 def _operation(route: Route, path: str, part: Documented) -> dict[str, Any]:
     said: dict[str, Any] = getattr(route.handler, "__apispec__", {})
     summary = (route.handler.__doc__ or "").strip().partition("\n")[0]
-    parameters = [*_parameters(said), *copy.deepcopy(said.get("parameters", []))]
+    parameters = [
+        *_parameters(said),
+        *copy.deepcopy(said.get("parameters", [])),
+        *(copy.deepcopy(AS_OF_PARAMETERS) if _looks_back(route) else ()),
+    ]
     body = _request_body(said)
     operation: dict[str, Any] = {
         "tags": [part.description.title],
@@ -163,6 +180,10 @@ def _operation(route: Route, path: str, part: Documented) -> dict[str, Any]:
         "security": [{name: []} for name in part.description.security] if route.right else [],
     }
     return {key: value for key, value in operation.items() if value or key == "security"}
+
+
+def _looks_back(route: Route) -> bool:
+    return route.method == "GET" and route.right is not None and route.past
 
 
 def _parameters(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -46,3 +47,22 @@ def uuid_text(text: str, name: str) -> str:
     if not _UUID.fullmatch(text):
         raise BadRequest(f"{name} must be a UUID", field=name)
     return str(UUID(text))
+
+
+def moment(value: object, name: str) -> datetime:
+    """Read a time of RFC 3339 with its offset, as UTC.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    wrong = BadRequest(f"{name} must be a time like 2026-01-31T09:00:00Z, with offset", field=name)
+    if not isinstance(value, str):
+        raise wrong
+    try:
+        at = datetime.fromisoformat(value)
+        in_utc = at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if at.tzinfo is None:
+        raise wrong
+    return in_utc

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from events.envelope import Event, Position, Version
@@ -145,16 +146,26 @@ class Audit:
         self._workflows_version = workflows_version
 
     async def history(
-        self, tenant: str, run_id: str, *, after: int, limit: int, show_run: Show, show_task: Show
+        self,
+        tenant: str,
+        run_id: str,
+        *,
+        after: int,
+        limit: int,
+        up_to: Position | None = None,
+        show_run: Show,
+        show_task: Show,
     ) -> list[Told]:
         """Tell a run's events in order, from behind a version on. Raises `UnknownRun`.
 
-        The fold begins with the first event: memory is bounded, time grows with ``after``.
+        As it was told when the log ended at ``up_to``; None: as it stands. The fold begins with the
+        first event: memory is bounded, time grows with ``after``.
         """
         stream = run_stream(run_id)
-        events = await self._log.read_stream(tenant, stream, Version(after), limit=limit)
+        read = partial(self._log.read_stream, tenant, stream, up_to=up_to)
+        events = await read(Version(after), limit=limit)
         if not events:
-            if not await self._log.read_stream(tenant, stream, limit=1):
+            if not await read(limit=1):
                 raise UnknownRun(run_id)
             return []
         run = Unfolding(
@@ -165,7 +176,7 @@ class Audit:
         )
         await self._fold_before(run, tenant, stream, after)
         told = await self._tell(run, events)
-        await self._join_corrections(told)
+        await self._join_corrections(told, up_to)
         return told
 
     async def _fold_before(self, run: Unfolding, tenant: str, stream: str, after: int) -> None:
@@ -185,7 +196,7 @@ class Audit:
                 await asyncio.sleep(0)
         return told
 
-    async def _join_corrections(self, told: Sequence[Told]) -> None:
+    async def _join_corrections(self, told: Sequence[Told], up_to: Position | None) -> None:
         """Give corrections what they correct, and what was corrected its corrections."""
         of = told[0].event
         found = await self._log.read_stream_of_type(
@@ -193,6 +204,8 @@ class Audit:
         )
         by_position = {each.event.position: each for each in told}
         for correction in found:
+            if up_to is not None and correction.position > up_to:
+                break
             if corrected := by_position.get(correction.data["position"]):
                 corrected.corrections.append(correction)
         await self._find_corrected(told)
@@ -212,9 +225,14 @@ class Audit:
         (corrected,) = await self._log.read_at([correction.data["position"]])
         return correction, corrected
 
-    async def trail(self, window: Window, *, before: int | None, limit: int) -> Trail:
-        """Read what was done, newest first, before a position: one bounded page."""
-        top = await self._log.head() + 1
+    async def trail(
+        self, window: Window, *, before: int | None, limit: int, up_to: Position | None = None
+    ) -> Trail:
+        """Read what was done, newest first, before a position: one bounded page.
+
+        As of ``up_to``; None: as the log stands.
+        """
+        top = (await self._log.head() if up_to is None else up_to) + 1
         if before is not None:
             top = min(top, before)
         if window.until is not None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from events.database import translate
@@ -16,7 +15,8 @@ from events.types import run_stream
 from projections import registry
 from projections.answers import Document, Found, Page, Rows
 from projections.checkpoint import Checkpoints
-from projections.facts import ENDED, micros
+from projections.facts import ENDED
+from projections.flow import Flow
 from projections.flows import Flows
 from projections.projection import Projection, fold_run
 from projections.read_models.dispatch import read as dispatch
@@ -30,6 +30,8 @@ from projections.reading import Positioned, Reading
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
+from service.runs.past import Past, micros_or_none
+from service.runs.reads import Catalogue, RunFilter
 
 SERVED: Final = ("executions", "workflows", "listings", "load_plans")
 """The read models that front doors are answered from."""
@@ -43,17 +45,6 @@ READ_S: Final = 5.0
 K = TypeVar("K", tuple[str, str], tuple[str, int])
 A = TypeVar("A", bound=Positioned)
 P = ParamSpec("P")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs a list shows; None does not filter. The window of creation is half-open."""
-
-    fullname: str | None = None
-    status: str | None = None
-    started_by: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
 
 
 class Read(Protocol[K]):
@@ -75,17 +66,36 @@ class Queries:
         log: Log,
         flows: Flows,
         endings: Endings,
+        catalogue: Catalogue,
     ) -> None:
         self._answers = reading
         self._checkpoints = checkpoints
         self._log = log
         self._flows = flows
         self._endings = endings
+        self._catalogue = catalogue
         self._executions = self._gather(executions.by_run_ids)
         self._executions_by_number = self._gather(executions.by_run_numbers)
         self._latest = self._gather(executions.latest)
         self._workflows = self._gather(workflows.by_run_ids)
         self._load_plans = self._gather(load_plans.by_run_numbers)
+
+    def at(self, position: Position, now_us: int) -> Past:
+        """Give the reader of the past, as of a position of the log; what counts as now is told."""
+        return Past(
+            position=position,
+            now_us=now_us,
+            log=self._log,
+            flow_versions=self._flows,
+            catalogue=self._catalogue,
+            look_up=self._answers.look_up,
+            reached=self.reached,
+        )
+
+    @property
+    def now_us(self) -> int:
+        """The time for all that grows with the clock: microseconds since 1970."""
+        return time.time_ns() // 1000
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Any]:
@@ -154,8 +164,8 @@ class Queries:
             fullname=wanted.fullname,
             status=wanted.status,
             started_by=wanted.started_by,
-            from_us=_micros(wanted.created_after),
-            to_us=_micros(wanted.created_before),
+            from_us=micros_or_none(wanted.created_after),
+            to_us=micros_or_none(wanted.created_before),
             before=before,
             limit=limit,
         )
@@ -167,6 +177,16 @@ class Queries:
         if not events and not await self._log.read_stream(tenant, stream, limit=1):
             raise UnknownRun(run_id)
         return events
+
+    async def events(
+        self, tenant: str, after: Position, limit: int
+    ) -> tuple[Sequence[Event], Position]:
+        """Read a tenant's events (``*``: everybody's), and the position to go on from."""
+        return await self._log.read_page(after, limit, tenant)
+
+    async def flow(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
+        """Find the newest version of the flow that has or had a vendor's id; a retired one too."""
+        return await self._catalogue.seek(tenant, vendor, name, value)
 
     async def flows(self, tenant: str) -> Rows:
         """Read a tenant's flows by name, retired ones too."""
@@ -265,7 +285,3 @@ class Queries:
         if run is None:
             raise UnknownRun(run_id)
         return run
-
-
-def _micros(at: datetime | None) -> int | None:
-    return None if at is None else micros(at)

@@ -44,8 +44,18 @@ def test_parameters_come_from_the_schemas(operation):
     assert [(p["in"], p["name"], p["required"]) for p in operation["parameters"]] == [
         ("path", "id", True),
         ("query", "page", False),
+        ("query", "as_of", False),
         ("header", "Idempotency-Key", False),
+        ("header", "Flowledger-As-Of", False),
     ]
+
+
+def test_only_reads_of_what_is_in_the_log_look_back(document):
+    for item in document["paths"].values():
+        for method, operation in item.items():
+            named = {parameter["name"] for parameter in operation.get("parameters", ())}
+            looks_back = method == "get" and bool(operation["security"])
+            assert ({"as_of", "Flowledger-As-Of"} <= named) is looks_back
 
 
 def test_a_variable_of_the_path_that_nobody_describes_is_text(document):

@@ -100,7 +100,8 @@ def statements():
     """The name of every statement that serves a read: each file that is not the engine's."""
     for projection in discover():
         for file in sorted(projection.folder.glob("*.sql")):
-            if not file.stem.startswith(("create", "index")) and file.stem not in {"load", "store"}:
+            engines = file.stem.startswith(("create", "index", "finish"))
+            if not engines and file.stem not in {"load", "store"}:
                 yield projection.name, file.stem
 
 

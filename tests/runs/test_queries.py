@@ -18,7 +18,7 @@ from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.runs import queries
 from service.runs.commands import CancelRun, Origin, StartRun
-from service.runs.queries import RunFilter
+from service.runs.reads import RunFilter
 from service.serving import serving
 from service.settings import Settings
 from tests import postgres

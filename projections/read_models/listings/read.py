@@ -6,7 +6,7 @@ A row is a run's facts without ``metrics``; its error has no traceback.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -120,7 +120,8 @@ async def members_after(  # noqa: PLR0913 - each filter is one
         load(_SQL, "left_since"),
         *(tenant, position, fullname, started_by, from_us, to_us, last, limit),
     )
-    found = {run["run_id"]: run["queued_position"] for run in (*listed, *left)}
+    rows: list[Any] = [*listed, *left]
+    found: dict[str, int] = {row["run_id"]: row["queued_position"] for row in rows}
     return sorted(found, key=found.__getitem__, reverse=True)[:limit]
 
 

@@ -15,6 +15,7 @@ from service.http.decorators import response_schema as shows
 from service.http.dialect import Handler
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
+from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import CancelRun, Outcome, RetryRun, StartRun
 
@@ -51,7 +52,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
 async def _rows(request: web.Request, asked: parsing.Paging) -> list[Mapping[str, Any]]:
     if asked.offset > MOST_ROWS:
         return []
-    page = await request.app[SERVICE].queries.page(
+    page = await reading(request).page(
         request[PRINCIPAL].tenant, None, asked.offset, min(asked.per_page, MOST_ROWS)
     )
     request[POSITION] = page.position
@@ -86,7 +87,7 @@ async def launch(request: web.Request) -> web.StreamResponse:
 async def shown(request: web.Request) -> web.StreamResponse:
     """Show a workflow with its tasks."""
     run_id = ids.run_id(request.match_info["id"])
-    run = await request.app[SERVICE].queries.workflow(request[PRINCIPAL].tenant, run_id)
+    run = await reading(request).workflow(request[PRINCIPAL].tenant, run_id)
     request[POSITION] = run["position"]
     return answer(rendering.workflow_with_tasks(run))
 
@@ -157,7 +158,7 @@ async def _current(
 @shows(schemas.DirectorDefinition(many=True), description="Each definition as it is written")
 async def definitions(request: web.Request) -> web.StreamResponse:
     """List the definitions of the tenant, by name; retired ones are left out."""
-    flows = await request.app[SERVICE].queries.flows(request[PRINCIPAL].tenant)
+    flows = await reading(request).flows(request[PRINCIPAL].tenant)
     request[POSITION] = flows.position
     current = (flow for flow in flows.rows if not flow["retired"])
     by_name = sorted(current, key=lambda flow: flow["fullname"])

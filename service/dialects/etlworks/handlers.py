@@ -21,6 +21,7 @@ from service.http.decorators import (
 from service.http.json import json_response
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
+from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import StartRun
 
@@ -49,12 +50,12 @@ async def _selected(request: web.Request, flow: Flow, wanted: Selection) -> Mapp
 
 
 async def _found(request: web.Request, flow: Flow, wanted: Selection) -> Mapping[str, Any]:
-    queries = request.app[SERVICE].queries
+    reads = reading(request)
     if wanted.message_id is not None:
-        return await queries.execution(flow.tenant, wanted.message_id)
+        return await reads.execution(flow.tenant, wanted.message_id)
     if wanted.audit_id is None:
-        return await queries.latest_execution(flow.tenant, flow.number)
-    return await queries.execution_by_number(flow.tenant, wanted.audit_id)
+        return await reads.latest_execution(flow.tenant, flow.number)
+    return await reads.execution_by_number(flow.tenant, wanted.audit_id)
 
 
 @match_info_schema(schemas.EtlworksFlowPath)
@@ -81,7 +82,7 @@ async def run(request: web.Request) -> web.StreamResponse:
 
 
 async def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
-    flow = await request.app[SERVICE].catalogue.seek(tenant, "etlworks", "flowId", flow_id)
+    flow = await reading(request).flow(tenant, "etlworks", "flowId", flow_id)
     if flow is None:
         raise NotFound(f"There is no flow {flow_id}")
     return flow

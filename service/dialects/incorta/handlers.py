@@ -19,6 +19,7 @@ from service.http.decorators import (
 from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
+from service.http.reading import reading
 from service.runs.commands import StartRun
 
 
@@ -35,7 +36,7 @@ async def status(request: web.Request) -> web.StreamResponse:
     if execution_id not in EXECUTION_IDS:
         raise unknown
     try:
-        document = await request.app[SERVICE].queries.load_plan(tenant, execution_id)
+        document = await reading(request).load_plan(tenant, execution_id)
     except UnknownRun as error:
         raise unknown from error
     request[POSITION] = document["run"]["position"]
@@ -51,7 +52,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
     tenant, service = auth.tenant(request), request.app[SERVICE]
     name = await parsing.load_plan_name(request, service.settings.max_body)
-    flow = await service.catalogue.seek(tenant, "incorta", "loadPlanName", name)
+    flow = await reading(request).flow(tenant, "incorta", "loadPlanName", name)
     if flow is None:
         raise NotFound(f"The load plan [{name}] cannot be found.")
     command = StartRun(

@@ -22,6 +22,7 @@ from service.http.decorators import (
 from service.http.json import json_response
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
+from service.http.reading import reading
 from service.runs.commands import Outcome, StartRun
 
 
@@ -63,7 +64,7 @@ async def status(request: web.Request) -> web.StreamResponse:
     run_id = parsing.run_id(request)
     flow = await _flow(request)
     try:
-        run = await request.app[SERVICE].queries.execution(flow.tenant, run_id)
+        run = await reading(request).execution(flow.tenant, run_id)
     except UnknownRun as error:
         raise parsing.unknown_run(request) from error
     if run["fullname"] != flow.fullname:
@@ -74,8 +75,8 @@ async def status(request: web.Request) -> web.StreamResponse:
 
 async def _flow(request: web.Request) -> Flow:
     tenant, dataflow_id = request[PRINCIPAL].tenant, request.match_info["id"]
-    catalogue = request.app[SERVICE].catalogue
-    flow = await catalogue.seek(tenant, "invision", "dataflowId", canonical(dataflow_id))
+    canonical_id = canonical(dataflow_id)
+    flow = await reading(request).flow(tenant, "invision", "dataflowId", canonical_id)
     if flow is None:
         raise NotFound(f"There is no data flow {dataflow_id}")
     return flow

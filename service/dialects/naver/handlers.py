@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,8 +18,9 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.keys import POSITION, PRINCIPAL
 from service.http.origins import origin
+from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import StartRun
 
@@ -42,7 +42,7 @@ async def executions(request: web.Request) -> web.StreamResponse:
     flow = await _flow(request)
     rows, count = await _rows(request, flow, asked)
     condition = rendering.job_condition(flow)
-    now_us = time.time_ns() // 1000
+    now_us = reading(request).now_us
     return json_response(
         {
             "list": [rendering.execution(row, condition, now_us) for row in rows],
@@ -58,7 +58,7 @@ async def _rows(
 ) -> tuple[Sequence[Mapping[str, Any]], int]:
     if not asked.keeps(flow.fullname):
         return (), 0
-    page = await request.app[SERVICE].queries.page(
+    page = await reading(request).page(
         flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
     )
     request[POSITION] = page.position
@@ -67,9 +67,8 @@ async def _rows(
 
 async def _flow(request: web.Request) -> Flow:
     workflow_id = request.match_info["workflowId"]
-    catalogue = request.app[SERVICE].catalogue
     tenant = request[PRINCIPAL].tenant
-    flow: Flow | None = await catalogue.seek(tenant, SOURCE, "workflowId", workflow_id)
+    flow = await reading(request).flow(tenant, SOURCE, "workflowId", workflow_id)
     if flow is None:
         raise UnknownFlow(workflow_id)
     return flow

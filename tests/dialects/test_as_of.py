@@ -1,0 +1,197 @@
+"""Time travel in every vendor's words: any answer that was given can be had again."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+
+from tests.dialects.serving import STARTED
+from tests.dialects.suite import DIALECTS, NAMES, Call, vendor
+
+every = pytest.mark.parametrize("name", NAMES)
+HEADER = "Flowledger-As-Of"
+FAILED = ("TaskFailed", "BOTH/ORDERS", {"exception": "no such table: ordrs"})
+TOLD = [[], [STARTED], [("RunStarted", None, {})], [FAILED], [("RunFailed", None, {})]]
+
+
+def reads(name, run):
+    """Every read that needs a credential: those about a run or its flow, and those about all."""
+    about = [call for call in vendor(name).calls(run) if call.method == "GET"]
+    plain = [
+        Call("GET", route.path)
+        for route in DIALECTS[name].routes()
+        if route.method == "GET" and route.right and "{" not in route.path
+    ]
+    return about + plain
+
+
+def looking_back(call, moment, *, by="query"):
+    if by == "header":
+        return call.having(**{HEADER: str(moment)})
+    joined = "&" if "?" in call.target else "?"
+    target = f"{call.target}{joined}as_of={quote(str(moment))}"
+    return Call(call.method, target, call.body, call.headers)
+
+
+def ask(server, name, call):
+    return server.ask(vendor(name).sign(call, server.keys["operator"]))
+
+
+def shown(answer):
+    """The body, without what grows with the clock while a run is open."""
+    body = json.loads(answer.body)
+    for row in body.get("list", []) if isinstance(body, dict) else []:
+        if row["endDate"] is None:
+            row["runningTime"] = row["waitingTime"] = None
+    return body
+
+
+@every
+def test_what_was_answered_at_a_position_is_answered_as_of_it_for_ever(server, name):
+    run = server.begin("suite.ORDERS", {"n": 1})
+    given = []
+    for facts in TOLD:
+        if facts:
+            server.report(run, facts)
+        for call in reads(name, run):
+            answer = ask(server, name, call)
+            assert answer.status == 200, call
+            given.append((call, answer))
+    server.begin("suite.ORDERS", {"n": 2})
+    for number, (call, before) in enumerate(given):
+        position = before.headers["Flowledger-Position"]
+        past = looking_back(call, position, by=("query", "header")[number % 2])
+        first, second = (ask(server, name, past) for _ in range(2))
+        assert first.status == 200, past
+        assert shown(first) == shown(before), past
+        assert first.headers["Flowledger-Position"] == position
+        assert first.body == second.body
+
+
+@every
+def test_a_time_is_the_position_it_was_recorded_at(server, name):
+    run = server.begin("suite.ORDERS", {})
+    position = server.read(run)["position"]
+    at = server.run(server.service.log.recorded_at(position))
+    server.report(run, [STARTED])
+    for call in reads(name, run):
+        by_time = ask(server, name, looking_back(call, at.isoformat()))
+        by_position = ask(server, name, looking_back(call, position))
+        assert by_time.status == 200, call
+        assert (by_time.body, by_time.headers["Flowledger-Position"]) == (
+            by_position.body,
+            str(position),
+        )
+
+
+@every
+def test_an_answer_names_the_position_asked_and_not_the_runs(server, run_in, name):
+    run = run_in("failed")
+    position = server.begin("suite.ORDERS", {})["position"]
+    for call in reads(name, run):
+        answer = ask(server, name, looking_back(call, position))
+        assert (answer.status, answer.headers["Flowledger-Position"]) == (200, str(position)), call
+
+
+def test_what_grows_with_the_clock_ends_at_the_moment(server):
+    """NAVER alone shows how long an open run has taken; this one began an hour before it said."""
+    run = server.begin("suite.ORDERS", {})
+    began = datetime.now(UTC) - timedelta(hours=1)
+    started = {"event_id": "began", "type": "RunStarted", "occurred_at": began.isoformat()}
+    server.own("POST", f"/v1/runs/{run['run_id']}/events", {"events": [started]})
+    position = server.read(run)["position"]
+    recorded_at = server.run(server.service.log.recorded_at(position))
+    (row,) = [
+        row
+        for row in ask(server, "naver", looking_back(vendor("naver").status(run), position)).json[
+            "list"
+        ]
+        if row["jobExecutionId"] == run["vendor_ids"]["naver"]["jobExecutionId"]
+    ]
+    assert row["runningTime"] == int((recorded_at - began).total_seconds()) >= 3600
+
+
+@every
+def test_a_moment_before_the_run_began_is_not_found(server, name):
+    before = server.head()
+    run = server.begin("suite.ORDERS", {})
+    status = vendor(name).status(run)
+    answer = ask(server, name, looking_back(status, before))
+    if name == "naver":  # which has a list for a status
+        ids = run["vendor_ids"]["naver"]
+        assert ids["jobExecutionId"] not in {row["jobExecutionId"] for row in answer.json["list"]}
+        return
+    assert answer.status == 404
+    vendor(name).check_error(answer, status)
+
+
+@every
+def test_before_anything_was_registered_nothing_is_there(server, run_in, name):
+    for call in reads(name, run_in("running")):
+        answer = ask(server, name, looking_back(call, 0))
+        if answer.status == 200:  # a list of everything
+            assert answer.json == []
+        else:
+            assert answer.status == 404
+            vendor(name).check_error(answer, call)
+        assert answer.headers["Flowledger-Position"] == "0"
+
+
+@every
+def test_another_tenants_past_is_not_found(server, run_in, name):
+    run = run_in("running")
+    for call in vendor(name).calls(run):
+        if call.method == "GET":
+            past = looking_back(call, run["position"])
+            answer = server.ask(vendor(name).sign(past, server.keys["stranger"]))
+            assert answer.status == 404, call
+            vendor(name).check_error(answer, call)
+
+
+WRONG = ["", "yesterday", "-1", "1.5", str(2**63), "9" * 40, "2026-01-31T09:00:00", "0001-01-01"]
+
+
+@every
+def test_a_moment_that_is_none_is_refused_in_the_vendors_body(server, run_in, name):
+    future = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for call in reads(name, run_in("running")):
+        for wrong in (*WRONG, future, server.head() + 1000):
+            for by in ("query", "header"):
+                answer = ask(server, name, looking_back(call, wrong, by=by))
+                assert (answer.status, wrong) == (400, wrong)
+                vendor(name).check_error(answer, call)
+
+
+@every
+def test_two_different_moments_are_refused(server, run_in, name):
+    for call in reads(name, run_in("running")):
+        answer = ask(server, name, looking_back(looking_back(call, 1), 2, by="header"))
+        assert answer.status == 400
+        vendor(name).check_error(answer, call)
+        same = looking_back(looking_back(call, 3), 3, by="header")
+        assert ask(server, name, same).status != 400
+
+
+@every
+def test_only_reads_look_back(server, run_in, name):
+    run, head = run_in("running"), server.head()
+    for call in vendor(name).calls(run):
+        if call.method == "POST":
+            for by in ("query", "header"):
+                answer = ask(server, name, looking_back(call, 1, by=by))
+                assert answer.status == 400, call
+                vendor(name).check_error(answer, call)
+    assert server.head() == head
+
+
+@every
+def test_head_looks_back_as_get_does(server, run_in, name):
+    run = run_in("failed")
+    for call in reads(name, run):
+        past = looking_back(Call("HEAD", call.target), run["position"])
+        answer = ask(server, name, past)
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.headers["Flowledger-Position"] == str(run["position"])
