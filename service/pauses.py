@@ -100,9 +100,9 @@ class Pauses:
         if known is None:
             _check_turn(row, position)
         skipped_at = known.position if known else await self._record(row, position, reason, origin)
-        if row["state"] == "paused" and row["error_position"] == position:
-            return await self._resume(row, position, skipped_at)
-        return Resumed("waits" if row["position"] < position else "went on", row, skipped_at)
+        if row["state"] == "building":
+            return Resumed("waits", row, skipped_at)
+        return await self._resume(row, position, skipped_at)
 
     async def _resume(
         self, row: Row, before: Position, skipped_at: Position | None = None

@@ -6,6 +6,9 @@ from events import types
 from projections import applier as appliers
 from projections.pauses import outcome, resume
 from projections.registry import discover
+from service.errors import NotPaused
+from service.pauses import Pauses
+from service.runs.commands import Origin
 from tests.projections.conftest import until
 from tests.projections.histories import History
 from tests.projections.test_runner import _applier, _skip, busy
@@ -89,3 +92,20 @@ async def test_a_process_that_saw_no_pause_passes_a_skipped_event_by(ledger):
     await late._apply(events[at - 1 :])
     assert late.position == at
     await late._connection.close()
+
+
+async def test_a_version_that_is_being_built_may_skip_what_it_has_not_reached(ledger):
+    history, at = poisoned()
+    await ledger.write(history)
+    await ledger.pool.execute(
+        "update projections.checkpoints set state = 'building' where name = 'workflows'"
+    )
+    pauses, origin = Pauses(ledger.pool, ledger.log), Origin(actor="ops", source="cli")
+
+    skipped = await pauses.skip("workflows", 1, at, reason="why", origin=origin)
+    again = await pauses.skip("workflows", 1, at, reason="other", origin=origin)
+    assert (skipped.outcome, skipped.skipped_at) == ("waits", at + 1)
+    assert again.skipped_at == skipped.skipped_at
+    with pytest.raises(NotPaused):
+        await pauses.skip("workflows", 1, at + 2, reason="beyond the head", origin=origin)
+    assert await ledger.log.head() == at + 1
