@@ -79,6 +79,7 @@ async def test_a_body_is_stored_as_the_bytes_that_came(log, app):
 )
 @pytest.mark.parametrize("written", [True, False], ids=["written", "only read"])
 async def test_an_expectation_holds_or_the_request_conflicts(log, expected, actual, holds, written):
+    """Acceptance A-4, each mode by example."""
     if actual:
         await log.append([request("a", 0, actual)])
     condition = StreamAppend("a", expected, (event(),) if written else ())
@@ -103,6 +104,7 @@ async def test_a_refused_request_fails_alone_and_takes_no_position(log):
 
 
 async def test_twenty_any_appends_at_once_are_twenty_events(log):
+    """Acceptance A-3: no success without a row."""
     answers = await asyncio.gather(*(answer(log, request("a")) for _ in range(20)))
     assert sorted(found.first_position for found in answers) == list(range(1, 21))
     events = await log.read_stream("t", "a")
@@ -110,6 +112,7 @@ async def test_twenty_any_appends_at_once_are_twenty_events(log):
 
 
 async def test_fifty_writers_at_one_version_have_one_winner_each(log):
+    """Acceptance A-3."""
     for version in range(3):
         racers = [answer(log, request("a", version)) for _ in range(50)]
         answers = await asyncio.gather(*racers)
@@ -126,6 +129,7 @@ async def test_a_repeated_key_is_answered_with_the_original_positions(log):
 
 
 async def test_a_key_of_another_request_is_refused(log):
+    """Acceptance A-2."""
     await log.append([request("a", key="k", fingerprint=b"one")])
     refused = await answer(log, request("a", key="k", fingerprint=b"two"))
     assert refused == IdempotencyMismatch("t", "k")
@@ -179,6 +183,7 @@ async def test_what_an_idempotency_key_was_answered_with_is_found(log):
 
 
 async def test_one_poisoned_request_of_five_hundred_fails_alone(log):
+    """Acceptance A-5."""
     requests = [request(f"s{number}", 0) for number in range(500)]
     poisoned = StreamAppend("s250", 0, (event("Run\x00Started"),))
     requests[250] = AppendRequest("t", (poisoned,))

@@ -156,6 +156,7 @@ async def test_a_follower_that_fails_ends_the_run_and_is_named_after_all_are_ans
 
 
 async def test_what_only_the_database_refuses_fails_alone(batcher, owner):
+    """Acceptance A-5, where only the statement tells: it is cut in halves."""
     await owner.execute(
         "create function pg_temp.poison() returns trigger language plpgsql as"
         " $$ begin raise exception 'poison' using errcode = 'data_exception'; end $$;"
@@ -177,6 +178,7 @@ async def test_what_only_the_database_refuses_fails_alone(batcher, owner):
 async def test_the_same_request_from_fifty_callers_over_cut_connections_is_stored_once(
     batcher, owner
 ):
+    """Acceptance A-1."""
     wanted = request("s", 0, 2, key="k")
     answers = []
     cutting = asyncio.Lock()

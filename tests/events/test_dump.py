@@ -39,6 +39,7 @@ async def dump(owner, log, database_url):
 
 
 async def test_a_restored_log_goes_on_where_it_was(dump, log, empty_database_url):
+    """Acceptance O-5."""
     restore(dump, empty_database_url)
     before = await log.read(0, 100)
     pool = await connect_pool(empty_database_url)

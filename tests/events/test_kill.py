@@ -37,6 +37,7 @@ async def gates(owner) -> None:
 
 
 async def test_an_append_killed_at_any_step_is_repeated_and_written_once(own_cluster):
+    """Acceptance A-6, of Postgres."""
     await migrate(own_cluster.url)
     owner = await connect(own_cluster.url, role=None)
     await gates(owner)
@@ -64,6 +65,7 @@ async def test_an_append_killed_at_any_step_is_repeated_and_written_once(own_clu
 
 
 async def test_what_was_acknowledged_outlives_kills_and_the_rest_is_all_or_nothing(own_cluster):
+    """Acceptance A-6, of Postgres at random."""
     await migrate(own_cluster.url)
     pool = await connect_pool(own_cluster.url, max_size=4)
     log = Log(pool)

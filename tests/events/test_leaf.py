@@ -99,6 +99,7 @@ async def test_every_appended_event_carries_the_leaf_of_what_is_stored(app, log)
 
 
 async def test_the_documents_query_finds_a_changed_row_and_nothing_else(owner, log):
+    """Acceptance T-1: a change by who can disable triggers is found by its leaf."""
     await log.append([request("a", 0, 3)])
     assert await owner.fetch(block("sql")) == []
     await owner.execute("set session_replication_role = replica")

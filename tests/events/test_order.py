@@ -14,10 +14,11 @@ from events.errors import AppendTimeout, LogError, LogUnavailable
 from events.follow import Feed
 from events.store import Log
 from tests.events.making import event, request, running, until
+from tests.kit.lengths import times
 
 EVERY_LOOP = True
 
-WRITERS, EACH, KILLS = 16, 40, 12
+WRITERS, EACH, KILLS = 16, times(40, 1500), times(12, 400)
 ROLLED_BACK = """
 select log.append(
     array['t'], array[''], array[''::bytea], array['t'], array['s1'], array[1], array[1],
@@ -80,9 +81,11 @@ async def roll_back(url: str) -> None:
         await hang_up(connection)
 
 
+@pytest.mark.torture
 async def test_sixteen_writers_under_fire_beside_four_readers_make_one_dense_order(
     database_url, two_pools, owner
 ):
+    """Acceptance O-1, and O-4 with appends of several streams in the mix."""
     logs = [Log(pool) for pool in two_pools]
     batchers = [Batcher(log, max_events=20) for log in logs]
     feeds = [Feed(log, database_url, window=50) for log in logs]
@@ -163,6 +166,7 @@ def slow() -> AppendRequest:
 
 
 async def test_nobody_is_skipped_while_an_append_dawdles_inside_its_transaction(log, owner, gate):
+    """Acceptance O-2: however long it dawdles; the others wait."""
     first = asyncio.ensure_future(log.append([slow()]))
     await until(lambda: waiting(owner, 1))
     others = [asyncio.ensure_future(log.append([request(f"s{n}")])) for n in range(4)]
@@ -176,6 +180,7 @@ async def test_nobody_is_skipped_while_an_append_dawdles_inside_its_transaction(
 
 
 async def test_who_waits_too_long_for_the_log_is_told_and_has_written_nothing(log, batcher, owner):
+    """Acceptance O-2: or they are told."""
     async with owner.transaction():
         await owner.execute("select from log.head for update")
         appends = [batcher.append(request(f"s{n}")) for n in range(3)]
@@ -200,7 +205,7 @@ async def test_an_append_that_is_cut_inside_its_transaction_leaves_nothing(log, 
 
 
 async def test_recorded_time_never_goes_back_with_the_clock(log, owner):
-    """O-6: the clock stepping back looks like a last time that lies ahead."""
+    """Acceptance O-6: the clock stepping back looks like a last time that lies ahead."""
     await log.append([request("s")])
     ahead = await owner.fetchval(
         "update log.head set recorded_at = recorded_at + interval '1 hour' returning recorded_at"

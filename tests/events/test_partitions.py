@@ -7,6 +7,7 @@ import pytest
 from events.envelope import Appended
 from events.store import Log
 from tests.events.making import request
+from tests.kit.lengths import times
 
 PARTITIONS = (
     "select relname from pg_class where relnamespace = 'log'::regnamespace and relispartition"
@@ -34,11 +35,15 @@ async def test_partitions_are_made_once_whoever_asks_at_the_same_time(log, owner
     assert (await names(owner))[-1] == "events_000004"
 
 
+@pytest.mark.torture
 async def test_appends_roll_over_into_the_next_partition_under_load(log, batcher, owner):
+    """Acceptance T-2: the head is put before the edge of a partition, and load rolls over it."""
     await owner.execute("update log.head set position = 4999900")
-    answers = await asyncio.gather(*(batcher.append(request(f"s{n % 7}")) for n in range(300)))
-    assert sorted(answer.first_position for answer in answers) == list(range(4999901, 5000201))
-    assert len(await log.read(4999900, 1000)) == 300
+    count = times(300, 9000)
+    answers = await asyncio.gather(*(batcher.append(request(f"s{n % 7}")) for n in range(count)))
+    first = 4999901
+    assert sorted(a.first_position for a in answers) == list(range(first, first + count))
+    assert len(await log.read(4999900, 10_000)) == count
     await batcher.close()
     assert (await names(owner))[-1] == "events_000003"
 

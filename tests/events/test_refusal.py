@@ -44,6 +44,7 @@ WRITES = [
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_the_owner_is_refused_by_trigger(log, owner, change):
+    """Acceptance T-1."""
     await log.append([request(key="k")])
     with pytest.raises(asyncpg.RestrictViolationError, match="the log is append-only"):
         await owner.execute(change)
@@ -51,6 +52,7 @@ async def test_the_owner_is_refused_by_trigger(log, owner, change):
 
 @pytest.mark.parametrize("change", CHANGES + WRITES)
 async def test_the_service_is_refused_by_right(log, app, change):
+    """Acceptance T-1."""
     await log.append([request(key="k")])
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await app.execute(change)

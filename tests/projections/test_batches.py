@@ -92,6 +92,7 @@ def two_urls(postgres_run, template_database):
 )
 @given(history=histories(), cuts=CUTS)
 def test_any_batch_split_gives_the_same_rows(two_urls, history, cuts):
+    """Acceptance P-3, by batches alone; `tests/kit` has the machine with all the rest."""
     asyncio.run(_compare(two_urls, history, cuts))
 
 

@@ -117,6 +117,7 @@ async def test_two_processes_on_one_database_count_each_event_once(ledger):
 
 
 async def test_of_those_that_apply_the_same_events_at_once_one_does(ledger):
+    """Acceptance P-2: three at one checkpoint row."""
     history = busy()
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
@@ -155,6 +156,7 @@ async def test_what_was_written_and_not_committed_when_a_process_died_is_not_los
 
 
 async def test_an_event_that_one_read_model_cannot_apply_pauses_that_one_alone(ledger, caplog):
+    """Acceptance P-4, as one read model has it."""
     history = busy()
     history.tell(types.TASK_STARTED, 50, task="NOWHERE")
     poisoned = len(history.events)
