@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from events.database import Pool
@@ -98,7 +99,12 @@ class Reading:
         self._looks = looks
         self._checkpoints = checkpoints
         self._known = tuple(known)
-        self._names = {each.reads.__name__: each.name for each in self._known}
+        self._names: dict[Any, str] = {
+            question: each.name
+            for each in self._known
+            for question in vars(each.reads).values()
+            if isinstance(question, FunctionType)
+        }
         self._answered: dict[str, Position] = {}
         self._news = asyncio.Event()
         self._served: Served
@@ -141,7 +147,7 @@ class Reading:
 
         Where that has an older shape, the function of the same name of that shape is asked.
         """
-        served, name = self._served, self._names[question.__module__]
+        served, name = self._served, self._names[question]
         answer = await self._put(served, question, *args, **kwargs)
         if served is self._served:
             self._answered[name] = max(self._answered.get(name, Position(0)), answer.position)
@@ -165,7 +171,7 @@ class Reading:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        version = served.versions[self._names[question.__module__]]
+        version = served.versions[self._names[question]]
         asked = getattr(version.projection.reads, question.__name__)
         async with served.connection() as connection:
             answer: R = await asked(connection, *args, **kwargs)

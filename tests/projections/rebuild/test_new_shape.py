@@ -1,0 +1,133 @@
+"""A change of shape as docs/rebuild.md tells it: the old version answers until the new is ready."""
+
+import asyncio
+import re
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from events import types
+from events.database import connect_pool
+from events.upcasters import UPCASTERS
+from projections.checkpoint import Checkpoints
+from projections.flows import Flows
+from projections.read_models.executions import PROJECTION as SHAPE_1
+from projections.read_models.executions import read
+from projections.reading import Reading
+from projections.rebuild import resume
+from projections.registry import create_schemas, discover, serving
+from projections.runner import Runner
+from tests.projections.conftest import opened, until, working
+from tests.projections.histories import TENANT, run_id
+from tests.projections.rebuild.conftest import told
+from tests.projections.test_runner import busy
+
+DOCS = (Path(__file__).parents[3] / "docs" / "rebuild.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)```", DOCS, re.DOTALL | re.MULTILINE))
+
+
+@pytest.fixture
+def priority(tmp_path, monkeypatch):
+    """The package that the page makes, with the other files of the shape before."""
+    shutil.copytree(SHAPE_1.folder, tmp_path / "priority", ignore=lambda *_: ["__pycache__"])
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(types.SCHEMA_VERSIONS, types.RUN_QUEUED, 1)
+    yield import_module("priority")
+    UPCASTERS.clear()
+    for module in [name for name in sys.modules if name.partition(".")[0] == "priority"]:
+        del sys.modules[module]
+
+
+def test_the_page_shows_every_file_of_the_change():
+    assert sorted(FILES) == [
+        "priority/__init__.py",
+        "priority/apply.py",
+        "priority/create.sql",
+        "priority/events.py",
+        "priority/former.py",
+        "priority/read.py",
+        "priority/store.sql",
+    ]
+
+
+async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_change_over(
+    able_url, request
+):
+    history = busy(40)
+    async with opened(able_url) as before, before.applying():
+        await before.reach(await before.write(history))  # an old release's events and tables
+    new = request.getfixturevalue("priority")
+    others = [each for each in discover() if each.name != "executions"]
+    known = [*new.FORMER, new.PROJECTION, *others]
+    assert await create_schemas(able_url, [new.PROJECTION]) == ["rebuild of executions in shape 2"]
+
+    async with opened(able_url) as ledger, reading(ledger, known) as newer:
+        async with reading(ledger, discover()) as older:
+            runners = [
+                Runner(ledger.feed, able_url, shapes, Flows(ledger.log))
+                for shapes in (known, discover())
+            ]
+            async with working(runners[0].run()), working(runners[1].run()):
+                document = await _read(newer, new.read.by_run_ids)
+                assert (newer.version("executions").number, document["priority"]) == (1, 0)
+
+                await asyncio.wait_for(resume(able_url, "executions", known), 60)
+                newer.look()
+                older.look()
+                await until(lambda: newer.version("executions").number == 2)
+                assert (await _read(newer, new.read.by_run_ids))["priority"] == 0
+                assert older.version("executions").number == 1
+                assert "priority" not in await _read(older, read.by_run_ids)
+
+                head = await _queue_with_priority(ledger, history)
+                await until(lambda: runners[1].positions.get("executions_v1", 0) >= head)
+                await until(lambda: runners[0].positions.get("executions_v2", 0) >= head)
+                found = await ledger.pool.fetch(
+                    "select priority, count(*) from executions_v2.executions group by 1 order by 1"
+                )
+        assert [tuple(row) for row in found] == [(0, 40), (5, 1)]
+        assert (await serving(ledger.pool))["executions"] == 2
+        assert [each["type"] for each in await told(ledger)] == [
+            "RebuildStarted",
+            "RebuildFinished",
+        ]
+
+
+def reading(ledger, known):
+    return _Opened(ledger.url, known)
+
+
+class _Opened:
+    """A process's `Reading`, followed while the block runs."""
+
+    def __init__(self, url, known) -> None:
+        self._url, self._known = url, known
+
+    async def __aenter__(self) -> Reading:
+        self._looks = await connect_pool(self._url, max_size=2)
+        self._reading = Reading(self._url, self._looks, Checkpoints(self._looks), self._known)
+        await self._reading.open()
+        self._following = working(self._reading.run())
+        await self._following.__aenter__()
+        return self._reading
+
+    async def __aexit__(self, *_) -> None:
+        await self._following.__aexit__(None, None, None)
+        await self._reading.close()
+        await self._looks.close()
+
+
+async def _read(reading, question) -> dict:
+    found = await reading.ask(question, [(TENANT, run_id(1))])
+    return found.rows[TENANT, run_id(1)]
+
+
+async def _queue_with_priority(ledger, history) -> int:
+    event = history.queue(900, priority=5)
+    history.events[-1] = event._replace(schema_version=2)
+    return await ledger.write(history, after=len(history.events) - 1)
