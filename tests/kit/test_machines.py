@@ -1,6 +1,7 @@
 """The model checkers find nothing in our log, and find a naive store out."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 
 import asyncpg
@@ -10,10 +11,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from events.database import connect_pool
 from events.store import Log
+from projections.registry import discover
+from tests import postgres
 from tests.kit import naive
 from tests.kit.appending import Appending
 from tests.kit.following import Following, NaiveFollow, OurFollow
 from tests.kit.lengths import times
+from tests.kit.projecting import NaiveProjects, OurProjects, Projecting
+from tests.projections.conftest import opened
 
 pytestmark = pytest.mark.torture
 CALM = settings(
@@ -62,6 +67,35 @@ def test_no_order_of_commits_wake_ups_looks_and_crashes_skips_or_repeats(loop, p
     monkeypatch.setattr("events.follow.POLL_S", 0)
     chosen = settings(CALM, max_examples=times(60, 1000), stateful_step_count=60)
     run_state_machine_as_test(partial(Following, OurFollow(pool), loop), settings=chosen)
+
+
+@pytest.fixture
+def two_ledgers(loop, postgres_run, template_database):
+    """One for the runners, one for the plain fold."""
+    with (
+        postgres.fresh_database(postgres_run, template_database) as one,
+        postgres.fresh_database(postgres_run, template_database) as other,
+    ):
+        stack = AsyncExitStack()
+        entered = (stack.enter_async_context(opened(url, follow=False)) for url in (one, other))
+        yield [loop.run(each) for each in entered]
+        loop.run(stack.aclose())
+
+
+@pytest.mark.parametrize("projection", discover(), ids=lambda each: each.name)
+def test_whatever_two_runners_do_the_rows_are_those_of_a_plain_fold(loop, two_ledgers, projection):
+    """Acceptance P-3."""
+    chosen = settings(CALM, max_examples=times(8, 150), stateful_step_count=40)
+    subject = OurProjects(*two_ledgers, projection)
+    run_state_machine_as_test(partial(Projecting, subject, loop), settings=chosen)
+
+
+def test_the_checker_of_projections_finds_a_naive_checkpoint_out(
+    loop, naive_connection, database_url
+):
+    subject = NaiveProjects(database_url, naive_connection)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(partial(Projecting, subject, loop), settings=HASTY)
 
 
 def test_the_checker_of_follow_finds_a_naive_reader_out(loop, naive_connection, database_url):

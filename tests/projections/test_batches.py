@@ -106,6 +106,19 @@ async def _compare(urls, history, cuts) -> None:
 
 async def _apply(ledger, projection, history, cuts) -> None:
     await _empty(ledger, projection)
+    applier = await new_applier(ledger, projection, history)
+    while applier.position < len(history.events):
+        for size, kept in cuts:
+            batch = history.events[applier.position : applier.position + size]
+            if batch:
+                await applier._apply(batch)
+                applier._memory._kept = kept
+                applier._memory.keep(())
+    await applier._connection.close()
+
+
+async def new_applier(ledger, projection, history) -> Applier:
+    """An applier that stands where the read model stands, and knows the flows of a history."""
     applier = Applier(
         first(projection),
         feed=ledger.feed,
@@ -118,14 +131,7 @@ async def _apply(ledger, projection, history, cuts) -> None:
             ledger.flows.offer(event)
     applier._connection = await connect(ledger.url, search_path=first(projection).schema)
     await applier._look()
-    while applier.position < len(history.events):
-        for size, kept in cuts:
-            batch = history.events[applier.position : applier.position + size]
-            if batch:
-                await applier._apply(batch)
-                applier._memory._kept = kept
-                applier._memory.keep(())
-    await applier._connection.close()
+    return applier
 
 
 async def _empty(ledger, projection) -> None:
