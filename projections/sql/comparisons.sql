@@ -13,8 +13,8 @@ select
     ) as count_rows,
     format(
         'select l, r from %1$I.%3$I l full join %2$I.%3$I r on %4$s '
-        'where l.%5$I is null or r.%5$I is null or %6$s limit $1',
-        $1::text, $2::text, t.relname, k.same, k.names[1], c.distinct_columns
+        'where %5$s limit $1',
+        $1::text, $2::text, t.relname, k.same, c.distinct_columns
     ) as show_rows
 from pg_catalog.pg_class t
 join pg_catalog.pg_index i on i.indrelid = t.oid and i.indisunique

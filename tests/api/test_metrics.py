@@ -7,11 +7,15 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from events.database import connect_pool
+from events.envelope import AppendRequest, NewEvent, StreamAppend
+from service.metrics.appends import MeasuredLog
 from service.serving import serving
 from service.settings import Settings
 from tests import postgres
@@ -69,7 +73,26 @@ def test_appends_are_counted_by_what_the_log_answered(api):
         assert value(after, name, **labels) == value(before, name, **labels) + 1, name
 
 
-def test_requests_are_counted_by_route_and_status_and_never_by_what_was_asked_for(api):
+async def test_every_answer_of_the_log_is_counted_as_what_it_is(database_url):
+    pool = await connect_pool(database_url, max_size=1)
+    registry = CollectorRegistry()
+    log = MeasuredLog(pool, registry)
+    event = NewEvent(str(uuid4()), "RunStarted", b"{}", "ops")
+    first = AppendRequest("t", (StreamAppend("s", 0, (event,)),))
+    second = NewEvent(str(uuid4()), "RunStarted", b"{}", "ops")
+    late = AppendRequest("t", (StreamAppend("s", 0, (second,)),))
+    for request in (first, first, late, AppendRequest("t", ())):
+        await log.append([request])
+    await pool.close()
+
+    found = samples(generate_latest(registry).decode())
+    for answer in ("appended", "duplicate", "conflict", "refused"):
+        assert value(found, "flowledger_append_requests_total", answer=answer) == 1, answer
+    assert value(found, "flowledger_appended_events_total") == 1
+    assert value(found, "flowledger_append_seconds_count") == 4
+
+
+def test_requests_are_counted_by_route_and_status_and_never_by_what_was_asked_for(server, api):
     labels = {"dialect": "api", "method": "GET", "route": "/v1/runs/{run_id}", "status": "404"}
     unmatched = {"dialect": "none", "method": "none", "route": "none", "status": "404"}
     name = "flowledger_http_request_seconds_count"
@@ -78,6 +101,7 @@ def test_requests_are_counted_by_route_and_status_and_never_by_what_was_asked_fo
         assert api.ask("GET", f"/v1/runs/{nobody}").status == 404
         assert api.ask("GET", f"/nowhere/{uuid4()}").status == 404
     before = scrape(api)
+    kept = len(server.service.requests._series)
     for _ in range(3):
         api.ask("GET", f"/v1/runs/{uuid4()}")
         api.ask("GET", f"/nowhere/{uuid4()}")
@@ -85,6 +109,7 @@ def test_requests_are_counted_by_route_and_status_and_never_by_what_was_asked_fo
     for kind in (labels, unmatched):
         assert value(after, name, **kind) == value(before, name, **kind) + 3
     assert len(after) == len(before)
+    assert len(server.service.requests._series) == kept
     assert not any("nowhere" in str(key) or nobody in str(key) for key in after)
 
 

@@ -1,5 +1,7 @@
 """A paused read model goes on when told to, and stops at no event that it is to skip."""
 
+import asyncio
+
 import pytest
 
 from events import types
@@ -108,4 +110,18 @@ async def test_a_version_that_is_being_built_may_skip_what_it_has_not_reached(le
     assert again.skipped_at == skipped.skipped_at
     with pytest.raises(NotPaused):
         await pauses.skip("workflows", 1, at + 2, reason="beyond the head", origin=origin)
+    assert await ledger.log.head() == at + 1
+
+
+async def test_of_many_who_skip_one_event_at_once_one_is_recorded(ledger):
+    history, at = poisoned()
+    await ledger.write(history)
+    await ledger.pool.execute(
+        "update projections.checkpoints set state = 'building' where name = 'workflows'"
+    )
+    pauses, origin = Pauses(ledger.pool, ledger.log), Origin(actor="ops", source="cli")
+    row = await pauses.find("workflows", 1)  # as all of them saw it, before any had recorded
+    done = await asyncio.gather(*(pauses._record(row, at, f"why {n}", origin) for n in range(8)))
+
+    assert set(done) == {at + 1}
     assert await ledger.log.head() == at + 1
