@@ -65,15 +65,16 @@ class Check:
 
     async def _fold(self, beside: Version, folded: Callable[[int], object]) -> None:
         log = Log(self._pool)
+        skipped = frozenset(await skips(log, beside.name, self.version.number))
         folding = Folding(
             beside.projection,
             schema=beside.schema,
             connection=self._connection,
             flows=Flows(log),
-            skipped=await skips(log, beside.name, self.version.number),
+            skipped=skipped,
             target=self.position,
         )
-        for part in await parts_of(self._connection, beside.projection, self.position):
+        for part in await parts_of(self._connection, beside.projection, self.position, skipped):
             await folding.fold(part, _unmarked)
             folded(part.up_to - part.after)
 

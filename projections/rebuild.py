@@ -137,7 +137,7 @@ async def rebuild(
         if name not in taken.newest:
             raise NoSuchReadModel(name, sorted(taken.newest))
         with translate():
-            await _clear(taken, name, wish.purpose)
+            await _clear(taken, name)
             before = await rebuilds.find(taken.connection, name)
             if before is None or not before.open or before.phase == "failed":
                 entered = await rebuilds.enter(taken.connection, taken.newest[name], wish)
@@ -172,7 +172,7 @@ async def resume(url: str, name: str, known: Iterable[Projection] | None = None)
             await carry_on(taken, name)
 
 
-async def carry_on(desk: Desk, name: str, until: str = "finished") -> Rebuild:
+async def carry_on(desk: Desk, name: str) -> Rebuild:
     """Take a rebuild from phase to phase; each is entered before the next begins.
 
     Raises:
@@ -181,7 +181,7 @@ async def carry_on(desk: Desk, name: str, until: str = "finished") -> Rebuild:
     """
     work = _Work(desk)
     try:
-        while (found := await desk.find(name)).open and found.phase != until:
+        while (found := await desk.find(name)).open:
             if found.cancel_requested and found.phase != "flipping":
                 await work.cancel(found)
                 continue
@@ -207,17 +207,13 @@ async def _failed(desk: Desk, name: str, error: Exception) -> Exception:
     return RebuildFailed(f"the rebuild of {name} stopped: {reason}")
 
 
-async def _clear(desk: Desk, name: str, purpose: str) -> None:
+async def _clear(desk: Desk, name: str) -> None:
     """Drop what is open and cannot or need not go on, and the debris of those before."""
     found = await rebuilds.find(desk.connection, name)
     projection = desk.newest.get(name)
     if found is not None and found.open and projection is not None:
-        stale = found.shape != projection.shape or found.stopped_in == "verifying"
-        if (
-            (stale and found.shape < projection.shape)
-            or found.purpose != purpose
-            or (found.phase == "failed" and stale)
-        ):
+        older, wrong = found.shape < projection.shape, found.stopped_in == "verifying"
+        if found.phase != "flipping" and (older or wrong):
             await _Work(desk).cancel(found)
     for (number,) in await desk.connection.fetch(load(_SQL, "idle_versions"), name):
         await desk.fetchval("drop_version", name, number)
@@ -262,10 +258,9 @@ class _Work:
     async def _prepare(self, rebuild: Rebuild) -> None:
         desk, version = self._desk, self.version(rebuild)
         await rebuilds.record_start(desk.log, rebuild)
-        if rebuild.purpose == "replace":
-            await drop_previous(desk.connection, rebuild.name)
+        await drop_previous(desk.connection, rebuild.name)
         target = await desk.log.head()
-        skipped = frozenset(await skips(desk.log, *_skipped_of(rebuild)))
+        skipped = frozenset(await skips(desk.log, rebuild.name, rebuild.new_version))
         parts = await parts_of(desk.connection, version.projection, target, skipped)
         async with desk.connection.transaction():
             await create_tables(desk.connection, version)
@@ -283,7 +278,7 @@ class _Work:
         desk, version = self._desk, self.version(rebuild)
         rows = await desk.connection.fetch(load(_SQL, "parts_to_do"), rebuild.rebuild_id)
         parts = [_part(row) for row in rows]
-        skipped = frozenset(await skips(desk.log, *_skipped_of(rebuild)))
+        skipped = frozenset(await skips(desk.log, rebuild.name, rebuild.new_version))
         target = rebuild.target or Position(0)
         work = Work(desk.url, rebuild.rebuild_id, version, target, skipped)
         count = min(rebuild.workers or default_workers(), max(len(parts), 1))
@@ -425,12 +420,6 @@ class _Work:
 def _part(row: Any) -> Part:  # noqa: ANN401 - the driver's
     begun = tuple(tuple(each) for each in orjson.loads(row["begun"]))
     return Part(row["part"], row["after"], row["up_to"], begun)
-
-
-def _skipped_of(rebuild: Rebuild) -> tuple[str, int]:
-    # What is compared lacks what the other lacks; what is to answer lacks only what it is told to.
-    compared = rebuild.purpose == "compare"
-    return rebuild.name, rebuild.from_version if compared else rebuild.new_version
 
 
 def _check_running(version: Version, stand: Stand) -> None:

@@ -20,8 +20,8 @@ from projections.errors import NoRebuild, NoSuchReadModel, RebuildRefused
 from projections.projection import Projection
 from projections.registry import standings
 
-Purpose = Literal["replace", "compare", "roll back"]
-"""What a rebuild is for: to answer; to be compared and dropped; or to go back, building nothing."""
+Purpose = Literal["replace", "roll back"]
+"""What a rebuild is for: to answer; or to have the version before answer, building nothing."""
 
 LOCKS: Final = 1886547819
 """The class of the advisory locks that tell who is at a rebuild."""
@@ -76,7 +76,6 @@ class Wish:
 
     started_by: str
     source: str
-    purpose: Purpose = "replace"
     workers: int | None = None
     rate: int | None = None
 
@@ -104,7 +103,7 @@ async def enter(
     name = projection.name
     await _check_shape(connection, projection)
     before = await find(connection, name)
-    if before is not None and before.phase == "failed" and before.purpose == wish.purpose:
+    if before is not None and before.phase == "failed":
         with translate():
             statement = load(_SQL, "reopen_rebuild")
             await connection.fetchval(statement, before.rebuild_id, wish.workers, wish.rate)
@@ -128,7 +127,6 @@ async def insert(
         rebuild_id: str | None = await connection.fetchval(
             load(_SQL, "want_rebuild"),
             projection.name,
-            wish.purpose,
             projection.shape,
             wish.workers,
             wish.rate,

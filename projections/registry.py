@@ -65,7 +65,7 @@ async def _set_up(connection: asyncpg.Connection, projection: Projection) -> str
             return version.schema
         if projection.shape <= row.shape:
             return None
-        wanted = (projection.name, "replace", projection.shape, None, None, "migrate", "migrate")
+        wanted = (projection.name, projection.shape, None, None, "migrate", "migrate")
         entered = await connection.fetchval(load(_SQL, "want_rebuild"), *wanted)
         return f"rebuild of {projection.name} in shape {projection.shape}" if entered else None
 

@@ -3,7 +3,7 @@
 -- rebuilds_open (a handful of rows)
 select b.name, b.shape
 from projections.rebuilds b
-where b.phase not in ('finished', 'cancelled', 'failed') and b.purpose <> 'compare' and not exists (
+where b.phase not in ('finished', 'cancelled', 'failed') and not exists (
     select from pg_catalog.pg_locks l
     where l.locktype = 'advisory' and l.classid = $1::oid and l.objid = hashtext(b.name)::oid and l.objsubid = 2
         and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())

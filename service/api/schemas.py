@@ -436,9 +436,7 @@ class LedgerRebuild(Schema):
 
     rebuild_id = fields.String(required=True)
     projection = fields.String(required=True)
-    purpose = fields.String(
-        required=True, validate=validate.OneOf(["replace", "compare", "roll_back"])
-    )
+    purpose = fields.String(required=True, validate=validate.OneOf(["replace", "roll_back"]))
     from_version = fields.Integer(required=True)
     version = fields.Integer(required=True, metadata={"description": "The one that it makes."})
     shape = fields.Integer(required=True)

@@ -19,7 +19,7 @@ comment on column projections.checkpoints.shape is
 create table projections.rebuilds (
     rebuild_id uuid primary key default gen_random_uuid(),
     name text collate "C" not null,
-    purpose text collate "C" not null default 'replace' check (purpose in ('replace', 'compare', 'roll back')),
+    purpose text collate "C" not null default 'replace' check (purpose in ('replace', 'roll back')),
     from_version integer not null check (from_version > 0),
     new_version integer not null check (new_version > 0),
     shape integer not null check (shape > 0),

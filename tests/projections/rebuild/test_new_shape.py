@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from importlib import import_module
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from projections.read_models.executions import PROJECTION as SHAPE_1
 from projections.read_models.executions import read
 from projections.reading import Reading
 from projections.rebuild import resume
-from projections.registry import create_schemas, discover, serving
+from projections.registry import _modules, create_schemas, discover, serving
 from projections.runner import Runner
 from tests.projections.conftest import opened, until, working
 from tests.projections.histories import TENANT, run_id
@@ -53,6 +54,17 @@ def test_the_page_shows_every_file_of_the_change():
         "priority/read.py",
         "priority/store.sql",
     ]
+
+
+def test_every_shape_answers_the_questions_of_the_newest(priority):
+    for module in [priority, *_modules()]:
+        asked = _questions(module.PROJECTION)
+        assert all(asked <= _questions(former) for former in module.FORMER)
+
+
+def _questions(projection) -> set[str]:
+    found = vars(projection.reads).items()
+    return {name for name, each in found if iscoroutinefunction(each)}
 
 
 async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_change_over(

@@ -9,7 +9,10 @@ from projections.errors import RebuildRefused
 from projections.registry import serving, status
 from projections.rollback import drop_kept, roll_back
 from tests.projections.conftest import NAMES, until
+from tests.projections.histories import History
 from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
+
+DOCUMENTS = 4_001
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,7 +27,7 @@ async def test_a_rebuilt_version_is_the_live_one_row_by_row(able, name, monkeypa
         assert done.result["alike"] is True
         assert await able.tables(BY_NAME[name], 2) == await able.tables(BY_NAME[name], 1)
         history.queue(1000)
-        head = await able.write(history, after=len(history.events) - 1 + 0)
+        head = await able.write(history, after=len(history.events) - 1)
         await until(lambda: runner.positions.get(f"{name}_v2", 0) >= head)
         await until(lambda: runner.positions.get(f"{name}_v1", 0) >= head)
         assert await able.tables(BY_NAME[name], 2) == await able.tables(BY_NAME[name], 1)
@@ -61,3 +64,33 @@ async def test_what_is_kept_for_a_way_back_can_be_dropped(able):
         runner.look()
         await until(lambda: "dispatch_v1" not in runner.states)
         assert await drop_kept(able.url, "dispatch") is None
+
+
+@pytest.mark.parametrize("name", ["executions", "workflows"])
+async def test_no_document_is_missing_when_appends_go_on_meanwhile(able, name):
+    """The scenario in which emmett's rebuild left 325 of 4,001 documents out."""
+    history = History()
+    history.register()
+    for number in range(1, DOCUMENTS // 2):
+        history.queue(number)
+    head = await able.write(history)
+    async with able.applying() as runner:
+        await able.reach(head)
+        writing = asyncio.create_task(_write_on(able, history))
+        done = await rebuilt(able, name, workers=2)
+        head = await writing
+        await until(lambda: runner.positions.get(f"{name}_v2", 0) >= head)
+
+    assert done.phase == "finished"
+    count = await able.pool.fetchval(f"select count(*) from {name}_v2.{name}")
+    assert count == DOCUMENTS
+    assert await able.tables(BY_NAME[name], 2) == await able.tables(BY_NAME[name], 1)
+
+
+async def _write_on(ledger, history) -> int:
+    for first in range(DOCUMENTS // 2, DOCUMENTS + 1, 25):
+        before = len(history.events)
+        for number in range(first, min(first + 25, DOCUMENTS + 1)):
+            history.queue(number)
+        head = await ledger.write(history, after=before)
+    return head

@@ -15,6 +15,7 @@ from projections.errors import NoSuchReadModel, RebuildFailed, RebuildRefused
 from projections.rebuild import Cancelled
 from projections.rebuilds import enter, find, request_cancel
 from projections.registry import serving, status
+from tests.kit.lengths import times
 from tests.projections.conftest import until
 from tests.projections.histories import History
 from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
@@ -91,13 +92,12 @@ async def test_a_poison_event_stops_it_and_the_next_try_goes_on_where_it_may_be_
 async def test_a_rebuild_is_the_cure_of_a_paused_read_model(able):
     history = busy(20)
     head = await able.write(history)
-    async with able.applying() as runner:
+    async with able.applying():
         await able.reach(head)
         await able.pool.execute(
             "update projections.checkpoints set state = 'paused', error = 'x', error_position = 9,"
             " position = 8 where name = 'executions'"
         )
-        await until(lambda: runner.states["executions_v1"] != "running" or True)
         done = await rebuilt(able, "executions")
 
     assert done.phase == "finished"
@@ -189,8 +189,10 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.torture
 async def test_a_rebuild_that_is_killed_goes_on_and_comes_to_the_same(able, tmp_path):
-    await killed_and_resumed(able, tmp_path, kills=3)
+    """Acceptance R-2."""
+    await killed_and_resumed(able, tmp_path, kills=times(3, 50))
 
 
 async def killed_and_resumed(ledger, tmp_path, kills) -> None:
