@@ -131,9 +131,9 @@ async def working(coroutine) -> AsyncIterator[asyncio.Task]:
             await task
 
 
-async def until(condition: Callable) -> None:
+async def until(condition: Callable, within_s: float = PATIENCE_S) -> None:
     """Wait for a condition, plain or awaitable."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(within_s):
         while True:
             found = condition()
             if await found if asyncio.iscoroutine(found) else found:
