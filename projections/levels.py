@@ -23,6 +23,9 @@ from projections.projection import Version
 TRIES: Final = 200
 """How often two versions are brought to one position before it is given up."""
 
+NEAR_S: Final = 0.05
+"""Seconds between two tries while a version lacks more than `NEAR` events."""
+
 NEAR: Final = 500
 """Events that the version behind may lack for the moment in which the other is held."""
 
@@ -149,7 +152,7 @@ class Pair:
                 if serving.position < following.position:
                     await self._bring(holding, self.serving, serving, following.position)
         except TooFar:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(NEAR_S)
             return False
         return True
 

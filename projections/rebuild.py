@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from os import cpu_count
@@ -32,7 +32,7 @@ from projections.errors import (
 )
 from projections.flows import Flows
 from projections.folding import finish
-from projections.levels import NEAR, Pair, Stand
+from projections.levels import NEAR, NEAR_S, TRIES, Pair, Stand, TooFar
 from projections.parts import Part, parts_of
 from projections.projection import Projection, Version, schema_of
 from projections.rebuilds import Rebuild, Wish
@@ -109,15 +109,14 @@ async def desk(
     Raises:
         LogUnavailable: the database does not answer.
     """
-    connection = await connect(url)
-    pool = await connect_pool(url, max_size=2)
-    try:
+    async with AsyncExitStack() as stack:
+        connection = await connect(url)
+        stack.push_async_callback(hang_up, connection)
+        pool = await connect_pool(url, max_size=2)
+        stack.push_async_callback(pool.close)
         with translate():
             taken = await rebuilds.take(connection, name)
         yield Desk(url, connection, Log(pool), tuple(known or shapes())) if taken else None
-    finally:
-        await pool.close()
-        await hang_up(connection)
 
 
 async def rebuild(
@@ -139,6 +138,11 @@ async def rebuild(
         with translate():
             await _clear(taken, name)
             before = await rebuilds.find(taken.connection, name)
+            if before is not None and before.open and before.shape > taken.newest[name].shape:
+                raise RebuildRefused(
+                    f"{name} is being rebuilt in shape {before.shape}, which this release does not"
+                    " know: use the newer one"
+                )
             if before is None or not before.open or before.phase == "failed":
                 entered = await rebuilds.enter(taken.connection, taken.newest[name], wish)
                 await _begin_anew_after_skips(taken, before, entered)
@@ -408,13 +412,21 @@ class _Work:
         serving = await desk.serving(rebuild.name)
         feed = Feed(desk.log, desk.url)
         runner = Runner(feed, desk.url, desk.known_of(rebuild.name), Flows(desk.log))
-        tasks = [asyncio.create_task(feed.run()), asyncio.create_task(runner.run())]
+        tasks = [asyncio.create_task(_followed(feed)), asyncio.create_task(runner.run())]
         try:
             yield Pair(desk.url, desk.log, serving, version)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _followed(feed: Feed) -> None:
+    """Follow the log as a supervisor has it: again and again where the database is away."""
+    while True:
+        with suppress(LogError):
+            await feed.run()
+        await asyncio.sleep(NEAR_S)
 
 
 def _part(row: Any) -> Part:  # noqa: ANN401 - the driver's
@@ -443,9 +455,9 @@ async def flip(
     One transaction: all of it, or nothing. It waits until the one behind is near.
 
     Raises:
-        RebuildRefused: the version that is to follow is paused.
+        RebuildRefused: the version that is to follow is paused, or does not come near.
     """
-    while True:
+    for _ in range(TRIES):
         try:
             async with pair.held(connection) as (serving, following):
                 if following.position < serving.position or following.state != "running":
@@ -458,8 +470,9 @@ async def flip(
                     raise RebuildRefused(f"another version of {pair.serving.name} answers by now")
                 await note(following.position)
                 return following.position
-        except asyncpg.SerializationError:
-            continue
+        except TooFar:
+            await asyncio.sleep(NEAR_S)
+    raise RebuildRefused(f"{pair.following.schema} does not come near enough to answer")
 
 
 async def drop_previous(connection: asyncpg.Connection, name: str) -> str | None:
