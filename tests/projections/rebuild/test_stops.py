@@ -5,6 +5,7 @@ import os
 import random
 import sys
 from contextlib import suppress
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from events import types
 from projections import parts
 from projections.errors import NoSuchReadModel, RebuildFailed, RebuildRefused
-from projections.rebuild import Cancelled
+from projections.read_models.executions import apply as executions
+from projections.rebuild import Cancelled, rebuild
 from projections.rebuilds import enter, find, request_cancel
 from projections.registry import serving, status
 from tests.kit.lengths import times
@@ -133,6 +135,25 @@ async def test_a_full_disk_leaves_the_old_version_serving_and_the_next_try_goes_
         assert done.new_version == failed.new_version
         tables = BY_NAME["executions"]
         assert await able.tables(tables, 2) == await able.tables(tables, 1)
+
+
+def emptied(states, changed):
+    """Columns of `executions` with one document that is not what the log tells."""
+    columns = executions.columns(states, changed)
+    columns[-1][:1] = [b"{}"] * len(columns[-1][:1])
+    return columns
+
+
+async def test_a_version_that_is_not_what_the_log_tells_does_not_answer(able):
+    async with busy_ledger(able):
+        wrong = replace(BY_NAME["executions"], columns=emptied)
+        with pytest.raises(RebuildFailed, match="otherwise than the log tells it"):
+            await rebuild(able.url, "executions", WISH, [wrong])
+
+        assert (await serving(able.pool))["executions"] == 1
+        assert (await rebuilt(able, "executions")).new_version == 3
+        rows = [row["version"] for row in await status(able.pool) if row["name"] == "executions"]
+        assert rows == [1, 3]
 
 
 FULL = """
