@@ -1,0 +1,64 @@
+"""A process changes over to another version when that has got as far, and cuts nobody off."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from events.database import connect_pool
+from projections import reading as readings
+from projections.checkpoint import Checkpoints
+from projections.read_models.executions import read
+from projections.reading import Reading
+from projections.registry import shapes
+from tests.projections.conftest import until
+from tests.projections.test_registry import _create_second
+
+FLIP = "update projections.registry set serving_version = 2, previous_version = 1 where name = $1"
+PLACE = (
+    "update projections.checkpoints set position = $1, state = 'running'"
+    " where name = 'executions' and version = $2"
+)
+
+
+@asynccontextmanager
+async def _reading(ledger):
+    looks = await connect_pool(ledger.url, max_size=2)
+    reading = Reading(ledger.url, looks, Checkpoints(looks), shapes())
+    await reading.open()
+    yield reading
+    await reading.close()
+    await looks.close()
+
+
+async def test_it_changes_over_once_the_next_version_has_got_as_far_as_it_answered(
+    ledger, monkeypatch
+):
+    monkeypatch.setattr(readings, "SWAP_S", 0.05)
+    await _create_second(ledger)
+    async with _reading(ledger) as reading:
+        await ledger.pool.execute(PLACE, 7, 1)
+        assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 7
+        await ledger.pool.execute(PLACE, 6, 2)
+        await ledger.pool.execute(FLIP, "executions")
+        with pytest.raises(TimeoutError):
+            await reading._follow()
+        assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 7
+
+        await ledger.pool.execute(PLACE, 8, 2)
+        await reading._follow()
+        assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 8
+
+
+async def test_a_read_under_way_ends_on_the_version_that_it_began_with(ledger):
+    await _create_second(ledger)
+    async with _reading(ledger) as reading:
+        async with reading.connection() as connection:
+            await ledger.pool.execute(PLACE, 0, 2)
+            await ledger.pool.execute(FLIP, "executions")
+            following = asyncio.create_task(reading._follow())
+            await until(lambda: reading.version("executions").number == 2)
+            await asyncio.sleep(0)
+            assert await connection.fetchval("select position from executions_checkpoint") == 0
+            assert not following.done()
+        await following
