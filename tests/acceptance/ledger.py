@@ -101,14 +101,14 @@ class Ledger:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def attempt(self, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "service", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=timeout_s,
         )
 
     def set_up(self, flows: Path = EXAMPLES) -> None:

@@ -1,4 +1,6 @@
-"""The programme of `make torture`: every scenario of this folder at once, on one ledger under fire.
+"""The programme of `make torture`: the scenarios of this folder, on one ledger under fire.
+
+All but the last are at work at once.
 
 A scenario is a file with `async def run(stage) -> list[Finding]`. It may start processes that are
 killed (`stage.start`), watches until `stage.quiet` is set, and then judges. The summary is printed
@@ -26,7 +28,10 @@ from tests.torture.stage import Finding, Stage
 LOAD = 0.5
 """The share of the time in which the load must end: tests before and judgement after take some."""
 
-NO_SCENARIO = {"__main__", "stage", "test_summary"}
+AFTER = "rebuilds"
+"""The scenario that has the ledger for itself when all others have judged."""
+
+NO_SCENARIO = {"__main__", "stage", "test_summary", AFTER}
 
 
 def scenarios() -> list[str]:
@@ -42,7 +47,9 @@ async def perform(stage: Stage) -> list[Finding]:
 
     async with asyncio.TaskGroup() as group:
         acts = [group.create_task(act(name), name=name) for name in scenarios()]
-    return [finding for each in acts for finding in each.result()]
+    await stage.end()
+    found = [finding for each in acts for finding in each.result()]
+    return [*found, *await act(AFTER)]
 
 
 async def torture(cluster: postgres.OwnCluster, folder: Path) -> list[Finding]:
@@ -58,8 +65,7 @@ async def torture(cluster: postgres.OwnCluster, folder: Path) -> list[Finding]:
     try:
         found = await perform(stage)
     finally:
-        for process in stage.victims:
-            await process.kill()
+        await stage.end()
     short = [Finding("events short of the wanted", max(0, stage.events - await stage.head()))]
     return [
         *found,

@@ -56,6 +56,11 @@ class Stage:
         await process.start()
         self.victims.append(process)
 
+    async def end(self) -> None:
+        """End whatever may still run of those that may be killed."""
+        for process in self.victims:
+            await process.kill()
+
     async def written(self, events: float) -> None:
         """Wait until so many events are written, or the time for the load is over."""
         while not self.over and await self.head() < events:  # noqa: ASYNC110 - by other processes
