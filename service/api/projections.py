@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -27,9 +28,13 @@ async def listed(request: web.Request) -> web.StreamResponse:
     """
     parsing.check_query(request)
     rows = await request.app[SERVICE].progress.look()
-    if request[PRINCIPAL].tenant != EVERY_TENANT:
-        rows = [{**row, "error": None} for row in rows]
-    return json_response({"projections": rows})
+    return json_response({"projections": [without_error(request, row) for row in rows]})
+
+
+def without_error(request: web.Request, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out the text of an error, which may quote any tenant's event, for a tenant's key."""
+    whole = request[PRINCIPAL].tenant == EVERY_TENANT
+    return row if whole else {**row, "error": None}
 
 
 @request_schema(schemas.LedgerProjectionRetry, required=False)
@@ -38,12 +43,12 @@ async def listed(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 async def retry(request: web.Request) -> web.StreamResponse:
     """Have a paused read model try again the event that it stands before."""
-    _check(request)
+    parsing.check_query(request)
     body = await parsing.optional_object(request, _RETRY)
     resumed = await request.app[SERVICE].pauses.retry(
         request.match_info["name"], parsing.optional_integer(body, "version")
     )
-    return _shown(resumed)
+    return _shown(request, resumed)
 
 
 @request_schema(schemas.LedgerProjectionSkip)
@@ -53,9 +58,11 @@ async def retry(request: web.Request) -> web.StreamResponse:
 async def skip(request: web.Request) -> web.StreamResponse:
     """Record that a read model skips the event it is paused at, and have it go on.
 
-    Skipping an event again changes nothing.
+    Skipping an event again changes nothing. The event may be any tenant's, and all lack it then: it
+    takes a key of tenant `*`.
     """
-    _check(request)
+    parsing.check_query(request)
+    parsing.whole_ledger(request)
     body = await parsing.json_object(request, _SKIP)
     resumed = await request.app[SERVICE].pauses.skip(
         request.match_info["name"],
@@ -64,19 +71,14 @@ async def skip(request: web.Request) -> web.StreamResponse:
         reason=parsing.text(body, "reason", longest=MAX_REASON),
         origin=origin(request, "api"),
     )
-    return _shown(resumed)
+    return _shown(request, resumed)
 
 
-def _check(request: web.Request) -> None:
-    parsing.check_query(request)
-    parsing.whole_ledger(request)
-
-
-def _shown(resumed: Resumed) -> web.Response:
+def _shown(request: web.Request, resumed: Resumed) -> web.Response:
     return json_response(
         {
             "outcome": resumed.outcome.replace(" ", "_"),
             "skipped_at": resumed.skipped_at,
-            "projection": resumed.row,
+            "projection": without_error(request, resumed.row),
         }
     )

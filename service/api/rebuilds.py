@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from projections.facts import micros
 from projections.rebuilds import Rebuild
 from service.api import parsing, schemas
+from service.api.projections import without_error
 from service.api.rendering import moment
 from service.http.decorators import request_schema, response_schema
 from service.http.json import json_response
@@ -27,7 +29,7 @@ _NOTHING: Final = frozenset[str]()
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 async def start(request: web.Request) -> web.StreamResponse:
     """Have a read model rebuilt beside the version that answers; one that failed goes on."""
-    _check(request)
+    parsing.check_query(request)
     body = await parsing.optional_object(request, _START)
     name = request.match_info["name"]
     found = await request.app[SERVICE].rebuilds.start(
@@ -37,47 +39,41 @@ async def start(request: web.Request) -> web.StreamResponse:
         rate=parsing.optional_integer(body, "rate"),
     )
     where = {"Location": f"/v1/projections/{name}/rebuild"}
-    return json_response(_shown(found), status=202, headers=where)
+    return json_response(_shown(request, found), status=202, headers=where)
 
 
 @response_schema(schemas.LedgerRebuild, 200, description="The newest rebuild of the read model")
 async def progress(request: web.Request) -> web.StreamResponse:
     """Tell how far a rebuild is."""
-    _check(request)
-    return json_response(
-        _shown(await request.app[SERVICE].rebuilds.progress(request.match_info["name"]))
-    )
+    parsing.check_query(request)
+    found = await request.app[SERVICE].rebuilds.progress(request.match_info["name"])
+    return json_response(_shown(request, found))
 
 
 @response_schema(schemas.LedgerRebuild, 202, description="It will be dropped within seconds")
 @response_schema(schemas.LedgerProblem, 409, description="None is under way")
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Drop a rebuild and what it has built."""
-    _check(request)
+    parsing.check_query(request)
     await parsing.optional_object(request, _NOTHING)
     found = await request.app[SERVICE].rebuilds.cancel(request.match_info["name"])
-    return json_response(_shown(found), status=202)
+    return json_response(_shown(request, found), status=202)
 
 
 @response_schema(schemas.LedgerRebuild, 200, description="The version before answers again")
 @response_schema(schemas.LedgerProblem, 409, description="There is no way back as things stand")
 async def roll_back(request: web.Request) -> web.StreamResponse:
     """Have the version before answer again."""
-    _check(request)
+    parsing.check_query(request)
     await parsing.optional_object(request, _NOTHING)
     found = await request.app[SERVICE].rebuilds.roll_back(
         request.match_info["name"], origin(request, "api")
     )
-    return json_response(_shown(found))
+    return json_response(_shown(request, found))
 
 
-def _check(request: web.Request) -> None:
-    parsing.check_query(request)
-    parsing.whole_ledger(request)
-
-
-def _shown(rebuild: Rebuild) -> dict[str, Any]:
-    return {
+def _shown(request: web.Request, rebuild: Rebuild) -> Mapping[str, Any]:
+    shown = {
         "rebuild_id": rebuild.rebuild_id,
         "projection": rebuild.name,
         "purpose": rebuild.purpose.replace(" ", "_"),
@@ -97,3 +93,4 @@ def _shown(rebuild: Rebuild) -> dict[str, Any]:
         "created_at": moment(micros(rebuild.created_at)),
         "updated_at": moment(micros(rebuild.updated_at)),
     }
+    return without_error(request, shown)
