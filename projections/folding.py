@@ -13,11 +13,10 @@ from events import scan
 from events.batch import event_of
 from events.database import load, translate
 from events.envelope import Event, Position, Version
-from events.errors import LogError
-from projections.errors import Unappliable, UnknownFlowVersion
+from projections.errors import UnknownFlowVersion
 from projections.flows import Flows
 from projections.parts import Part
-from projections.projection import Columns, Key, Projection, States
+from projections.projection import Columns, Key, Projection, States, fold_one
 
 STATEMENT_TIMEOUT_S: Final = 600.0
 """Seconds after which a COPY counts as lost with its connection."""
@@ -72,7 +71,8 @@ class Folding:
                 with suppress(UnknownFlowVersion):  # its run's fold says so, and names the position
                     await self._flows.prepare(events)
                 for event in events:
-                    changed.update(dict.fromkeys(self._apply(states, event)))
+                    keys = fold_one(self._projection, states, event, self._flows)
+                    changed.update(dict.fromkeys(keys))
         return states, changed
 
     def _begin(self, part: Part) -> States:
@@ -80,15 +80,6 @@ class Folding:
         if counted is None:
             return {}
         return {(kind, tenant, name): counted.begin(n) for kind, tenant, name, n in part.begun}
-
-    def _apply(self, states: States, event: Event) -> Sequence[Key]:
-        try:
-            return self._projection.fold(states, event, self._flows)
-        except LogError:
-            raise
-        except Exception as error:
-            position = event.position
-            raise Unappliable(self._projection.name, position, position) from error
 
     async def _events(self, part: Part) -> AsyncGenerator[Sequence[Event], None]:
         """Give what concerns the streams that begin in a part: in the part, then later on."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from events.envelope import Event
 from events.types import RUN_TYPES, TASK_TYPES
 from projections.columns import Record
-from projections.errors import NothingBefore
+from projections.errors import NothingBefore, Unappliable
 from projections.flow import Flow
 from projections.flows import Flows
 
@@ -153,12 +153,27 @@ def state_of(states: States, key: Key) -> Any:  # noqa: ANN401 - each read model
     return state
 
 
+def fold_one(
+    projection: Projection, states: States, event: Event, flows: KnownFlows
+) -> Sequence[Key]:
+    """Fold one event into the states; gives the keys whose rows changed.
+
+    Raises:
+        Unappliable: the projection cannot; names the position, and has the cause.
+    """
+    try:
+        return projection.fold(states, event, flows)
+    except Exception as error:
+        raise Unappliable(projection.name, event.position, event.position) from error
+
+
 async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows) -> Any | None:  # noqa: ANN401
     """Fold one run's stream alone: what the read model shows of the run after these events.
 
     None when the read model has nothing to show of it. Events of other types pass by.
 
     Raises:
+        Unappliable: it cannot apply one of them; names its position.
         UnknownFlowVersion: the run names a flow version that its catalogue does not hold.
         LogError: the log cannot be read.
     """
@@ -166,6 +181,6 @@ async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows
     await flows.prepare(taken)
     states: States = {}
     for event in taken:
-        projection.fold(states, event, flows)
+        fold_one(projection, states, event, flows)
     state = states.get(run_key(taken[0])) if taken else None
     return None if state is None else projection.document(state)

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable, MalformedJson
+from projections.errors import Unappliable
 from service.errors import (
     BadRequest,
     Crashed,
@@ -49,6 +50,11 @@ def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa:
             return Overloaded(str(error))
         case LogUnavailable() | AppendTimeout():
             return Unavailable("the ledger's database does not answer; try again")
+        case Unappliable():
+            return Unavailable(
+                f"this release cannot apply the event at position {error.first}, which the answer"
+                " needs; an administrator finds it in the projections"
+            )
         case MalformedJson() | InvalidEvent():
             return BadRequest(str(error))
         case web.HTTPNotFound():

@@ -14,7 +14,7 @@ from events.store import Filter, Log
 from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
 from projections.facts import ENDED
 from projections.flows import Flows
-from projections.projection import KnownFlows, States, run_key
+from projections.projection import KnownFlows, States, fold_one, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.skips import skips
 from service.errors import UnknownRun
@@ -76,9 +76,13 @@ class Unfolding:
         self._states: States = {}
 
     def fold(self, event: Event) -> None:
-        """Go on without telling; what the read model was made to skip is passed by here too."""
+        """Go on without telling; what the read model was made to skip is passed by here too.
+
+        Raises:
+            Unappliable: this release cannot apply the event.
+        """
         if event.type in WORKFLOWS.types and event.position not in self._passed_by:
-            WORKFLOWS.fold(self._states, event, self._flows)
+            fold_one(WORKFLOWS, self._states, event, self._flows)
 
     def tell(self, event: Event) -> Told:
         """Go on, and tell what changed. Fields are named as they are shown: ``tasks[A].status``.
@@ -113,7 +117,9 @@ class Unfolding:
 def _touched(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
     if event.version == 1:
         return tasks
-    return (event.data["task"],) if event.type in TASK_TYPES else ()
+    if event.type in TASK_TYPES and event.data["task"] in tasks:
+        return (event.data["task"],)
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,13 @@ async def test_a_poison_event_pauses_one_read_model_and_an_operator_heals_it(
     assert (own["workflows"]["error_position"], own["workflows"]["error"]) == (poisoned, None)
     assert "NOWHERE" not in json.dumps(await client.call("GET", "/health/ready"))
 
+    # What needs that event says so; what was there before it is there.
+    run = f"/v1/runs/{sick['run_id']}"
+    for needs in (f"{run}/history", f"{run}?as_of={poisoned}"):
+        late = await client.api("GET", needs, expect=503)
+        assert f"position {poisoned}" in late["detail"]
+    assert (await client.api("GET", f"{run}?as_of={poisoned - 1}"))["status"] == "queued"
+
     # The rest flows: a run is started, shown by all others, and by the log itself.
     well = await client.start("example.EXTERNAL")
     assert (await client.run(well["run_id"]))["status"] == "queued"
