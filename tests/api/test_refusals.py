@@ -20,6 +20,7 @@ TYPES = {
     "unknown-run": 404,
     "unknown-read-model": 404,
     "not-paused": 409,
+    "not-now": 409,
     "method-not-allowed": 405,
     "run-ended": 409,
     "flow-busy": 409,
