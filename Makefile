@@ -13,7 +13,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 # Seconds that `make torture` may take; less is the same in small.
 TORTURE_S ?= 1200
 
-.PHONY: venv demo test torture check lint format bench lock clean
+.PHONY: venv demo test torture torture-tests torture-ledger check lint format bench lock clean
 
 venv: $(STAMP)
 
@@ -30,8 +30,14 @@ demo: venv
 test: venv
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-torture: venv
+torture: torture-tests torture-ledger
+
+# Tests of endurance at full length; `make test` has them short.
+torture-tests: venv
 	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/pytest -n 0 -m torture --timeout 600
+
+# One ledger under writers, readers, kills and rebuilds; it prints its figures.
+torture-ledger: venv
 	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/python -m tests.torture
 
 check: lint test

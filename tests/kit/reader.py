@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -157,7 +158,8 @@ class ReaderProcess:
 
 async def main(kind: str, url: str, after: str) -> None:
     tally = Tally(int(after))
-    async with running(FOLLOW[kind](url, tally)):
+    # Again from where it was: Postgres may be killed while a reader is about to connect.
+    async with running(again(partial(FOLLOW[kind], url, tally))):
         print("follows", flush=True)
         if head := await asyncio.to_thread(sys.stdin.readline):
             await caught_up(tally, int(head))

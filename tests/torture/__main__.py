@@ -80,10 +80,16 @@ def summarise(found: list[Finding], folder: Path, took_s: float) -> int:
         wrong = finding.fault and finding.value
         print(f"{'FAULT' if wrong else '':12}{finding.label:<52}{finding.value:>14,}")
     faulty = any(finding.fault and finding.value for finding in found)
-    for file in sorted(folder.glob("*.errors")) if faulty else ():
-        if text := file.read_text():
-            print(f"\n{file.name}:\n{text[-2000:]}")
+    if faulty:
+        complain(folder)
     return int(faulty)
+
+
+def complain(folder: Path) -> None:
+    """Print what the processes complained of last."""
+    for file in sorted(folder.glob("*.errors")):
+        if text := file.read_text():
+            print(f"\n{file.name}:\n{text[-2000:]}", flush=True)
 
 
 def main() -> int:
@@ -96,7 +102,11 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="flowledger-torture-") as name,
         postgres.own_cluster() as cluster,
     ):
-        found = asyncio.run(torture(cluster, Path(name)))
+        try:
+            found = asyncio.run(torture(cluster, Path(name)))
+        except BaseException:
+            complain(Path(name))
+            raise
         return summarise(found, Path(name), time.monotonic() - began)
 
 

@@ -2,7 +2,7 @@
 
 from tests.torture.stage import Finding, Stage
 
-EVERY_BACKEND, EVERY_SERVER = 5, 40
+EVERY_BACKEND, EVERY_SERVER = 5, 10
 LAST = 0.95
 """The last kill falls when this share of the load is written."""
 
