@@ -19,12 +19,15 @@ def idempotency_key(request: web.Request) -> str:
     """Read ``Idempotency-Key``: 1 to 200 printable ASCII characters, or empty where it is absent.
 
     Raises:
-        BadRequest: the header is empty, too long or of other characters.
+        BadRequest: the header is there twice, empty, too long or of other characters.
 
     """
-    key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None:
+    keys = request.headers.getall(IDEMPOTENCY_KEY, ())
+    if not keys:
         return ""
+    if len(keys) > 1:
+        raise BadRequest(f"give {IDEMPOTENCY_KEY} once", field=IDEMPOTENCY_KEY)
+    (key,) = keys
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise BadRequest(
             f"{IDEMPOTENCY_KEY} must be 1 to {MAX_KEY_LENGTH} printable ASCII characters",
