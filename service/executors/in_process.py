@@ -70,6 +70,8 @@ class InProcess:
             await asyncio.wait({running}, timeout=TURN_S)
         if not running.done():
             self._abandon(running)
+        elif ending == "answered" and running.cancelled():  # by itself: nobody asked
+            return Result(failure=Failure("CancelledError"))
         elif ending != "timeout" and not running.cancelled():
             return _result(running.result(), None)
         return _stopped(work, ending, None)

@@ -115,6 +115,12 @@ TASKS = """
         await future
 
 
+    @task(name="CANCELS_ITS_OWN_TASK")
+    async def cancels_its_own_task(*args, **kwargs):
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+
+
     @task(name="NAN")
     def nan(*args, **kwargs):
         return float("nan")

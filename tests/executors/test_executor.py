@@ -111,8 +111,9 @@ async def test_whatever_a_coroutine_raises_is_its_own_failure(executor: Executor
     assert failure.exception == "out of my way"
 
 
-async def test_a_task_that_is_cancelled_by_itself_has_failed(executor: Executor) -> None:
-    failure = (await executor.execute(work("CANCELS_ITSELF", None))).failure
+@pytest.mark.parametrize("key", ["CANCELS_ITSELF", "CANCELS_ITS_OWN_TASK"])
+async def test_a_task_that_is_cancelled_by_itself_has_failed(executor: Executor, key: str) -> None:
+    failure = (await executor.execute(work(key, None))).failure
     assert failure is not None
     assert (failure.exception, failure.reason) == ("CancelledError", "error")
 
