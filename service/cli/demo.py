@@ -20,7 +20,7 @@ from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.migrations import migrate_all
 from service.runs.commands import Origin, StartRun
-from service.serving import serving, until_told_to_stop
+from service.serving import end_process, serving, until_told_to_stop
 from service.settings import Settings, make_secret_key, read_settings
 
 TENANT: Final = "default"
@@ -56,6 +56,7 @@ async def _demo() -> None:
             docs = await _first_runs(service)
             click.echo(_page(service, str(address), key, docs))
             await until_told_to_stop()
+    end_process()
 
 
 def _examples() -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from service.app import Part
 from service.cli.ledger import database
 from service.migrations import migrate_all
-from service.serving import serving, until_told_to_stop
+from service.serving import end_process, serving, until_told_to_stop
 from service.settings import read_settings
 
 
@@ -18,3 +18,4 @@ async def run_parts(parts: Collection[Part], *, migrate: bool = False) -> None:
             await migrate_all(settings.require_database_url)
         async with serving(settings, parts):
             await until_told_to_stop()
+    end_process()

@@ -155,6 +155,46 @@ def test_parts_run_apart(running, settings, database_url):
     assert not any("Traceback" in part.said for part in parts)
 
 
+STUBBORN = """
+import asyncio, threading
+from service.tasks import task
+
+@task(name="HEEDLESS")
+async def heedless(*args, **kwargs):
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+@task(name="THREAD")
+async def thread(*args, **kwargs):
+    await asyncio.to_thread(threading.Event().wait)
+"""
+
+
+@pytest.mark.parametrize("task", ["HEEDLESS", "THREAD"])
+def test_a_task_that_does_not_stop_keeps_no_server_from_ending(
+    running, settings, database_url, tmp_path, task
+):
+    settings = settings | {"FLOWLEDGER_DATABASE_URL": database_url, "FLOWLEDGER_GRACE": "0"}
+    flows = tmp_path / "flows"
+    (flows / "tasks").mkdir(parents=True)
+    (flows / "tasks" / "stubborn.py").write_text(STUBBORN)
+    (flows / "flows.yaml").write_text(f"suite.STUBBORN: {{tasks: [{task}]}}\n")
+    verb = program(**settings)
+    good(verb("flows", "load", str(flows), "--tenant", "t"))
+    made = good(
+        verb("keys", "create", "--tenant", "t", "--role", "operator", "--name", "o", "--json")
+    )
+    token = json.loads(made)["token"]
+    port = str(free_port())
+    served = running("serve", **settings, FLOWLEDGER_PORT=port, FLOWLEDGER_FLOWS=str(flows)).ready()
+    path = f"/v1/runs/{served.ask('/v1/runs', token, {'flow': 'suite.STUBBORN'})[1]['run_id']}"
+    served.until(lambda: served.ask(path, token)[1]["status"] == "running")
+    assert served.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
