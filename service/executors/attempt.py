@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from events import types
 from service.executors.ending import ending, fact
@@ -11,6 +12,9 @@ from service.executors.executor import Executor, Result, Stop, Work
 from service.runs.commands import Fact
 
 MAX_BACKOFF_S = 60.0
+
+GIVEN_BACK: Final = {"reason": "lost", "will_retry": True, "given_back": True}
+"""What is said of a task that was stopped because its worker leaves: it costs no try, ever."""
 
 Report = Callable[[Sequence[Fact]], Awaitable[bool]]
 """Reports facts to the ledger; tells whether it took them all."""
@@ -20,8 +24,9 @@ class Attempt:
     """What it has reported as started it reports as ended, unless it is given up.
 
     So its `run` is not to be cancelled: `cancel` and `give_up` stop what may be stopped. That a
-    task was stopped is reported where the run ``is_cancelling``; where it was stopped with its
-    worker, whoever takes over tries it again.
+    task was stopped is reported where the run ``is_cancelling``; where its worker ``is_leaving`` it
+    is given back, so that it does not count as one that its worker died under. Whoever takes over
+    tries it again.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class Attempt:
         slots: asyncio.Semaphore,
         report: Report,
         is_cancelling: Callable[[], bool],
+        is_leaving: Callable[[], bool],
         backoff_s: float,
     ) -> None:
         self.waiting = True
@@ -40,6 +46,7 @@ class Attempt:
         self._slots = slots
         self._report = report
         self._is_cancelling = is_cancelling
+        self._is_leaving = is_leaving
         self._backoff_s = backoff_s
         self._stop = Stop()
 
@@ -86,4 +93,8 @@ class Attempt:
         result = Result(cancelled=True)
         if not self._stop.asked.done():
             result = await self._executor.execute(self._work, self._stop)
-        return None if result.cancelled and not self._is_cancelling() else result
+        if not result.cancelled or self._is_cancelling():
+            return result
+        if self._is_leaving():
+            await self._report([fact(types.TASK_FAILED, self._work.task, GIVEN_BACK)])
+        return None

@@ -153,6 +153,9 @@ class Driver:
     def _is_cancelling(self) -> bool:
         return self._state.status == "cancelling" and self._state.epoch == self.claim.epoch
 
+    def _is_leaving(self) -> bool:
+        return self.stopped and self._draining and self._state.epoch == self.claim.epoch
+
     def _act(self) -> None:
         # What was reported last must have come back first, or a task that has just ended would look
         # as if it still ran, and one whose start was refused as if it could start again.
@@ -190,6 +193,7 @@ class Driver:
             slots=tools.slots,
             report=self._report,
             is_cancelling=self._is_cancelling,
+            is_leaving=self._is_leaving,
             backoff_s=tools.backoff_s,
         )
         task = asyncio.create_task(attempt.run(), name=f"task {step.path}")

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_LOSSES: Final = 3
-"""A task whose worker is lost under it this many times has failed."""
+"""A task whose worker dies under it this many times has failed."""
 
 RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun
 """The commands that depend on a run's state; `service.runs.starts` has those that make a run."""
@@ -104,7 +104,7 @@ def _settle_losses(draft: Draft, cause: Cause) -> None:
         if draft.state.status == "cancelling":
             draft.add(types.TASK_CANCELLED, {"task": path}, cause)
             continue
-        again = task.losses + 1 < MAX_LOSSES
+        again = task.deaths + 1 < MAX_LOSSES
         data = {"task": path, "reason": "lost", "will_retry": again}
         draft.add(types.TASK_FAILED, data, cause)
 

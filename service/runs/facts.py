@@ -54,8 +54,12 @@ def _of_task(state: RunState, fact: Fact, path: str, retries: int) -> dict[str, 
             return {"attempt": task.attempt}
         case types.TASK_FAILED:
             # Tries elsewhere are not ours to count; a lost one costs a task none of its own.
-            granted = state.executor == "external" or task.attempt - task.losses <= retries
-            again = bool(fact.data.get("will_retry")) and granted and state.status != "cancelling"
+            granted = (
+                state.executor == "external"
+                or fact.data.get("given_back")
+                or task.attempt - task.losses <= retries
+            )
+            again = bool(fact.data.get("will_retry") and granted and state.status != "cancelling")
             return {"reason": fact.data.get("reason") or "error", "will_retry": again}
         case _:
             return {}
@@ -99,6 +103,7 @@ def _is_texts(value: object) -> bool:
 _SHAPES: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "reason": (_is_reason, "one of error, timeout, lost"),
     "will_retry": (_is_bool, "true or false"),
+    "given_back": (_is_bool, "true or false"),
     "exception": (_is_text, "a text"),
     "traceback": (_is_text, "a text"),
     "statement": (_is_text, "a text"),

@@ -25,11 +25,15 @@ from service.runs.transitions import (
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """Where a task stands: ``attempt`` counts its starts, ``losses`` the workers lost under it."""
+    """Where a task stands: ``attempt`` counts its starts, ``losses`` those lost with their worker.
+
+    ``deaths`` are the losses that their worker did not announce by giving the task back.
+    """
 
     status: TaskStatus = "pending"
     attempt: int = 0
     losses: int = 0
+    deaths: int = 0
 
 
 PENDING: Final = TaskState()
@@ -207,7 +211,10 @@ def _apply_to_task(state: RunState, type_: str, data: Mapping[str, Any]) -> None
         return
     lost = happening(type_, data) == LOST_WILL_RETRY
     state.tasks[path] = TaskState(
-        status, task.attempt + (type_ == types.TASK_STARTED), task.losses + lost
+        status,
+        attempt=task.attempt + (type_ == types.TASK_STARTED),
+        losses=task.losses + lost,
+        deaths=task.deaths + (lost and not data.get("given_back")),
     )
     if status == "failed" and not state.failing:
         state.failing, state.reason = True, data["reason"]

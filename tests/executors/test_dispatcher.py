@@ -16,6 +16,7 @@ from events.envelope import AppendRequest, NewEvent, StreamAppend
 from service.executors.executor import Result, Stop, Work
 from service.executors.workers import Pace
 from service.migrations import migrate_all
+from service.runs.decider import MAX_LOSSES
 from service.runs.ids import new_id
 from tests.executors.ledger import (
     TENANT,
@@ -224,6 +225,25 @@ async def test_what_is_left_after_the_grace_period_is_taken_over_at_once(ledger:
         async with asyncio.timeout(10), working(ledger, second):
             assert (await ledger.ended(run_id)).status == "succeeded"
     assert [work.attempt for work in second.begun] == [2]
+
+
+async def test_a_long_task_outlives_any_number_of_workers_that_leave_in_order(
+    ledger: Ledger,
+) -> None:
+    await ledger.register("A")
+    run_id = await ledger.start()
+    for _ in range(MAX_LOSSES + 1):
+        gate = Gate()
+        async with working(ledger, Scripted(A=gate)) as leaving:
+            await gate.passed_by()
+            await leaving.dispatcher.close(grace_s=0.01)
+    async with working(ledger, Scripted()):
+        assert (await ledger.ended(run_id)).status == "succeeded"
+    events = await ledger.events(run_id)
+    assert [e.data["reason"] for e in told(events, types.TASK_FAILED)] == ["lost"] * (
+        MAX_LOSSES + 1
+    )
+    assert not told(events, types.REPORT_REFUSED)
 
 
 async def test_a_worker_that_closes_does_not_wait_for_back_offs_and_slots(ledger: Ledger) -> None:

@@ -241,6 +241,17 @@ def test_a_lost_attempt_costs_none_of_the_tries():
     assert story.says("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
 
 
+def test_what_a_worker_gives_back_costs_neither_a_try_nor_a_loss():
+    story = running(Plan((PlanTask("A", "A"),)))
+    told = {"reason": "lost", "will_retry": True, "given_back": True}
+    for epoch in range(2, 7):
+        assert story.says("TaskFailed", "A", **told) == [("TaskFailed", {"task": "A", **told})]
+        assert paths(story) == ["A"]
+        assert story.claim("w", epoch) == [("RunClaimed", {"worker": "w", "epoch": epoch})]
+        story.says("TaskStarted", "A")
+    assert story.claim("w", 7)[1:] == [failed("A", "lost", will_retry=True)]
+
+
 def test_a_claim_of_a_run_that_is_being_cancelled_ends_it():
     story = running()
     story.cancel()
