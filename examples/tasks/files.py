@@ -2,16 +2,35 @@
 
 import csv
 import json
+import shutil
 import tempfile
+import time
 from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 PENGUINS = EXAMPLES / "data" / "penguins_raw.csv"
 
 
+PREFIX = "flowledger-example-"
+KEPT_S = 24 * 3600
+
+
 def new_folder() -> Path:
-    """Make a temporary folder of this run's own, so that runs do not meet."""
-    return Path(tempfile.mkdtemp(prefix="flowledger-example-"))
+    """Make a temporary folder of this run's own, so that runs do not meet.
+
+    What a run loaded stays for a day, to be looked at.
+    """
+    for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if _age_s(old) > KEPT_S:
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=PREFIX))
+
+
+def _age_s(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:  # another run was faster
+        return 0
 
 
 def read_penguins() -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import sqlite3
 import tempfile
 import threading
@@ -32,6 +33,19 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def flows() -> dict[str, FlowDefinition]:
     return {flow.fullname: flow for flow in load_definitions(EXAMPLES)}
+
+
+def test_what_runs_left_behind_yesterday_goes_with_the_next_run(temporary, flows):
+    Run().run(flows["example.ETL"], {})
+    (young,) = temporary.iterdir()
+    old, others = temporary / f"{young.name}-old", temporary / "others"
+    for folder in (old, others):
+        (folder / "in").mkdir(parents=True)
+        os.utime(folder, (0, 0))
+    Run().run(flows["example.ETL"], {})
+    assert not old.exists()
+    assert young.exists()
+    assert others.exists()
 
 
 @dataclass
