@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from service.executors.children import LOG_TAIL_BYTES
 from service.executors.executor import Failure, Stop
 from service.executors.in_process import InProcess
 from tests.executors.processes import children, open_files, until_exists, until_gone
@@ -116,13 +117,15 @@ async def test_a_command_that_prints_without_end_keeps_nobody_from_the_loop(
 ) -> None:
     stop = Stop()
     running = asyncio.create_task(executor.execute(work("CMD", None, command=["yes"]), stop))
-    await until(lambda: any(len(child._tail) > 10_000 for child in executor._children._busy))
+    await until(
+        lambda: any(len(child._tail) == LOG_TAIL_BYTES for child in executor._children._busy)
+    )
     assert (await executor.execute(work("ECHO_ASYNC", None))).failure is None
     stop.force()
     result = await running
     assert result.cancelled
     assert result.log is not None
-    assert len(result.log) == 32 * 1024
+    assert len(result.log) == LOG_TAIL_BYTES
 
 
 async def test_a_dead_idle_child_does_not_keep_the_loop_busy(executor: InProcess) -> None:
