@@ -4,7 +4,9 @@
 select
     b.rebuild_id, b.name, b.purpose, b.from_version, b.new_version, b.shape, b.phase, b.stopped_in, b.target,
     b.workers, b.rate as most_rate, b.started_by, b.source, b.cancel_requested, b.error, b.error_position,
-    b.result::text as result, b.created_at, b.updated_at, coalesce(p.folded, 0)::bigint as folded,
+    b.result::text as result, b.created_at, b.updated_at,
+    -- A finished one has no parts any more: all of them were folded.
+    case when b.phase = 'finished' then coalesce(b.target, 0) else coalesce(p.folded, 0) end::bigint as folded,
     p.recent / greatest(extract(epoch from clock_timestamp() - p.since), 0.1)::float8 as rate
 from projections.rebuilds b
 left join lateral (

@@ -114,6 +114,7 @@ async def test_a_rebuild_is_asked_for_followed_cancelled_and_refused_by_the_api(
 
     found = await _rebuilt(client, bearer, "executions", 2)
     assert (found["from_version"], found["result"]["alike"]) == (1, True)
+    assert found["folded"] == found["target"] > 0
     assert await _answers_from(client, bearer, "executions") == 2
     events = ledger.run("events", "tail", "--after", "0", "--no-follow")
     assert events.count("RebuildStarted") == events.count("RebuildFinished") == 1
