@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from events.envelope import Event, Position
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
+
+ALL: Final = 2**63 - 1
 
 
 async def skips(log: Log, name: str, version: int) -> dict[Position, Event]:
@@ -13,10 +17,11 @@ async def skips(log: Log, name: str, version: int) -> dict[Position, Event]:
     Raises:
         LogError: the log cannot be read.
     """
-    events = await log.read_stream(EVERY_TENANT, ADMINISTRATION_STREAM)
+    events = await log.read_stream_of_type(
+        EVERY_TENANT, ADMINISTRATION_STREAM, EVENT_SKIPPED, limit=ALL
+    )
     return {
         Position(event.data["position"]): event
         for event in events
-        if event.type == EVENT_SKIPPED
-        and (event.data["projection"], event.data["version"]) == (name, version)
+        if (event.data["projection"], event.data["version"]) == (name, version)
     }

@@ -8,7 +8,7 @@ runs stood in a list.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -21,7 +21,7 @@ from projections.answers import Document, Page, Rows
 from projections.facts import micros
 from projections.flow import Flow
 from projections.flows import Flows
-from projections.projection import Projection, States, fold_run
+from projections.projection import Projection, States, fold_one, fold_run
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
@@ -47,7 +47,8 @@ class Past:
     """Reads as `Reads` promises, as of ``position``; ``now_us`` is the moment that counts as now.
 
     ``look_up`` asks a question of a read model, ``reached`` waits until one has passed a position
-    and tells whether it has. Every answer is the same whenever it is asked for.
+    and tells whether it has; ``skipped`` names the positions that an operator had one pass by.
+    Every answer is the same whenever it is asked for.
     """
 
     position: Position
@@ -57,6 +58,7 @@ class Past:
     catalogue: Catalogue
     look_up: Callable[..., Awaitable[Any]]
     reached: Callable[[str, int], Awaitable[bool]]
+    skipped: Callable[[str], Awaitable[Collection[Position]]]
 
     async def execution(self, tenant: str, run_id: str) -> Document:
         """Fold a run's facts. Raises `UnknownRun`."""
@@ -143,8 +145,8 @@ class Past:
         """Fold a tenant's flows by name, retired ones too."""
         events = await self.log.read_stream(tenant, CATALOGUE_STREAM, up_to=self.position)
         states: States = {}
-        for event in events:
-            WORKFLOWS.fold(states, event, self.flow_versions)
+        for event in without(events, await self.skipped(WORKFLOWS.name)):
+            fold_one(WORKFLOWS, states, event, self.flow_versions)
         return Rows([WORKFLOWS.document(states[key]) for key in sorted(states)], self.position)
 
     async def flow(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
@@ -154,18 +156,21 @@ class Past:
 
     async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self.log.read_stream(tenant, run_stream(run_id), up_to=self.position)
-        run: Document | None = await fold_run(projection, events, self.flow_versions)
+        told = without(events, await self.skipped(projection.name))
+        run: Document | None = await fold_run(projection, told, self.flow_versions)
         if run is None:
             raise UnknownRun(run_id)
         return run
 
     async def _rows(self, tenant: str, run_ids: Sequence[str]) -> list[Document]:
         rows: list[Document] = []
+        skipped = await self.skipped(LISTINGS.name) if run_ids else ()
         for start in range(0, len(run_ids), FOLDED_AT_ONCE):
             keys = [(tenant, run_stream(each)) for each in run_ids[start : start + FOLDED_AT_ONCE]]
             streams = await self.log.read_streams(keys, self.position)
             for _, stream in keys:
-                row = await fold_run(LISTINGS, streams[tenant, stream], self.flow_versions)
+                told = without(streams[tenant, stream], skipped)
+                row = await fold_run(LISTINGS, told, self.flow_versions)
                 if row is None:
                     raise BrokenStream(f"listings names {stream}, which the log does not hold")
                 rows.append(row)
@@ -203,6 +208,11 @@ class Past:
             async with asyncio.timeout(READ_S):
                 answer: R = await self.look_up(question, *args, **kwargs)
                 return answer
+
+
+def without(events: Iterable[Event], skipped: Collection[Position]) -> list[Event]:
+    """Leave out the events at these positions."""
+    return [event for event in events if event.position not in skipped]
 
 
 def micros_or_none(at: datetime | None) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -27,10 +27,11 @@ from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
 from projections.reading import Positioned, Reading
+from projections.skips import skips
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
-from service.runs.past import Past, micros_or_none
+from service.runs.past import Past, micros_or_none, without
 from service.runs.reads import Catalogue, RunFilter
 
 SERVED: Final = ("executions", "workflows", "listings", "load_plans")
@@ -90,6 +91,7 @@ class Queries:
             catalogue=self._catalogue,
             look_up=self._answers.look_up,
             reached=self.reached,
+            skipped=self._skipped,
         )
 
     @property
@@ -281,7 +283,11 @@ class Queries:
 
     async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self._log.read_stream(tenant, run_stream(run_id))
-        run: Document | None = await fold_run(projection, events, self._flows)
+        told = without(events, await self._skipped(projection.name))
+        run: Document | None = await fold_run(projection, told, self._flows)
         if run is None:
             raise UnknownRun(run_id)
         return run
+
+    async def _skipped(self, name: str) -> Collection[Position]:
+        return frozenset(await skips(self._log, name, self._answers.version(name).number))
