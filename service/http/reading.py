@@ -63,7 +63,7 @@ async def look_back(service: Service, text: str) -> Past:
     """Open the past as of a position or a time.
 
     Raises:
-        BadRequest: it is neither, or lies in the future.
+        BadRequest: it is neither, or is not over yet.
         LogError: the log cannot be read.
     """
     if _DIGITS.fullmatch(text):
@@ -82,7 +82,7 @@ async def _at_position(service: Service, position: int) -> Past:
 
 async def _at_moment(service: Service, at: datetime) -> Past:
     now = await service.log.now()
-    if at > now:
-        said = now.astimezone(UTC).isoformat(timespec="milliseconds")
-        raise BadRequest(f"{AS_OF} lies in the future: the ledger's clock says {said}", field=AS_OF)
+    if at >= now:  # what is recorded next may have that very time, where the clock was set back
+        said = now.astimezone(UTC).isoformat()
+        raise BadRequest(f"{AS_OF} is not over yet: the ledger's clock says {said}", field=AS_OF)
     return service.queries.at(await service.log.position_at(at), micros(at))

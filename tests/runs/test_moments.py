@@ -1,0 +1,29 @@
+"""A moment is looked back to once it is over: what it is answered with cannot change any more."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from events.database import connect
+from service.errors import BadRequest
+from service.http.reading import look_back
+from tests.runs.test_queries import load_flows, opened
+
+TICK = timedelta(microseconds=1)
+
+
+async def test_a_moment_that_may_still_be_recorded_at_is_refused(database_url):
+    await load_flows(database_url)
+    owner = await connect(database_url, role=None)
+    # As where the server's clock was set back by a day since the last append.
+    last = datetime.now(UTC) + timedelta(days=1)
+    await owner.execute("update log.head set recorded_at = $1", last)
+    await owner.close()
+    async with opened(database_url) as process:
+        with pytest.raises(BadRequest, match="not over yet"):
+            await look_back(process.service, last.isoformat())
+        before = await look_back(process.service, (last - TICK).isoformat())
+        await process.start()
+        assert (await process.log.read(before.position, 1))[0].recorded_at == last
+        again = await look_back(process.service, (last - TICK).isoformat())
+        assert again.position == before.position
