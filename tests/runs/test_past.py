@@ -1,5 +1,6 @@
 """Acceptance H-1: as of any position, every reader shows the fold of the log's first events."""
 
+import dataclasses
 import random
 
 import pytest
@@ -157,3 +158,23 @@ async def test_what_a_position_shows_stays_whatever_comes_after(queries):
     past = queries.at(Position(HEAD // 2), 0)
     first = await past.page(TENANT, None, 0, 20)
     assert await past.page(TENANT, None, 0, 20) == first
+
+
+async def test_what_a_read_model_skipped_is_passed_by_in_pages_and_flows_too(queries):
+    skipped = {
+        event.position
+        for event in HISTORY.events
+        if event.type in ("RunStarted", "RunFailed") or event.data.get("version") == 2
+    }
+
+    async def named(_name):
+        return skipped
+
+    past = dataclasses.replace(queries.at(Position(HEAD), 0), skipped=named)
+    prefix = Prefix(HEAD)
+    prefix.events = [event for event in HISTORY.events if event.position not in skipped]
+    page = await past.page(TENANT, None, 0, RUNS)
+    assert timeless(page.rows) == timeless(prefix.listed())
+    assert page.rows != (await queries.at(Position(HEAD), 0).page(TENANT, None, 0, RUNS)).rows
+    flows = [state for key, state in prefix.states(WORKFLOWS).items() if key[0] == "flow"]
+    assert timeless((await past.flows(TENANT)).rows) == timeless(flows)
