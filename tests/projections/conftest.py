@@ -93,10 +93,12 @@ async def opened(url: str, *, follow: bool = True) -> AsyncIterator[Ledger]:
     pool = await connect_pool(url)
     read = await open_read_pool(url)
     feed = Feed(Log(pool), url)
-    async with working(following(feed)) if follow else nullcontext():
-        yield Ledger(url, pool, read, feed)
-    await read.close()
-    await pool.close()
+    try:
+        async with working(following(feed)) if follow else nullcontext():
+            yield Ledger(url, pool, read, feed)
+    finally:
+        await read.close()
+        await pool.close()
 
 
 async def following(feed: Feed) -> None:
