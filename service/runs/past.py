@@ -7,13 +7,11 @@ runs stood in a list.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from events.database import translate
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import CATALOGUE_STREAM, run_stream
@@ -31,9 +29,6 @@ from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import BadRequest, Unavailable, UnknownRun
 from service.runs.errors import BrokenStream
 from service.runs.reads import Catalogue, RunFilter
-
-READ_S: Final = 5.0
-"""How long a read of a read model may take before the database counts as away."""
 
 FOLDED_AT_ONCE: Final = 100
 """Runs of a page whose events are in memory together."""
@@ -178,7 +173,7 @@ class Past:
 
     async def _numbered(self, tenant: str, run_number: int) -> str:
         key = (tenant, run_number)
-        found = await self._look_up(executions.by_run_numbers, [key])
+        found = await self.look_up(executions.by_run_numbers, [key])
         if key not in found.rows and found.position < self.position:
             found = await self._ask(EXECUTIONS.name, executions.by_run_numbers, [key])
         if key not in found.rows:
@@ -196,18 +191,8 @@ class Past:
         """Ask a read model once it has passed the position: from then on it tells the same."""
         if not await self.reached(name, self.position):
             raise Unavailable(f"the read model {name} has not reached position {self.position}")
-        return await self._look_up(question, *args, **kwargs)
-
-    async def _look_up(
-        self,
-        question: Callable[Concatenate[Any, P], Awaitable[R]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        with translate():
-            async with asyncio.timeout(READ_S):
-                answer: R = await self.look_up(question, *args, **kwargs)
-                return answer
+        answer: R = await self.look_up(question, *args, **kwargs)
+        return answer
 
 
 def without(events: Iterable[Event], skipped: Collection[Position]) -> list[Event]:

@@ -46,6 +46,7 @@ READ_S: Final = 5.0
 K = TypeVar("K", tuple[str, str], tuple[str, int])
 A = TypeVar("A", bound=Positioned)
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Read(Protocol[K]):
@@ -89,7 +90,7 @@ class Queries:
             log=self._log,
             flow_versions=self._flows,
             catalogue=self._catalogue,
-            look_up=self._answers.look_up,
+            look_up=self._ask_past,
             reached=self.reached,
             skipped=self._skipped,
         )
@@ -114,6 +115,17 @@ class Queries:
         with translate():
             async with asyncio.timeout(READ_S):
                 return await self._answers.ask(question, *args, **kwargs)
+
+    async def _ask_past(
+        self,
+        question: Callable[Concatenate[Any, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        with translate():
+            async with asyncio.timeout(READ_S):
+                answer: R = await self._answers.look_up(question, *args, **kwargs)
+                return answer
 
     def _gather(self, read: Read[K]) -> Gathering[K, Document]:
         async def fetch(keys: Sequence[K]) -> Found[K]:
