@@ -64,7 +64,9 @@ def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:
         "warnings": doc["warnings"],
         "error": doc["error"],
         "position": doc["position"],
-        "vendor_ids": vendor_ids({dialect.name: dialect.run_ids(doc) for dialect in dialects}),
+        "vendor_ids": vendor_ids(
+            {d.name: d.run_ids(doc) for d in dialects if d.name in doc["flow_ids"]}
+        ),
     }
     if "tasks" in doc:
         shown["tasks"] = [task(each) for each in doc["tasks"]]

@@ -8,7 +8,7 @@ from service.flows.registration import register
 from service.http.discovery import discover
 from service.runs.commands import Origin
 from tests.dialects.serving import FLOWS
-from tests.dialects.suite import NAMES, Call, vendor
+from tests.dialects.suite import STARTING, Call, vendor
 
 
 async def load(log, tenant):
@@ -25,7 +25,7 @@ async def load(log, tenant):
     return catalogue.find(tenant, "suite.ORDERS")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "api"])
+@pytest.mark.parametrize("name", [*STARTING, "api"])
 def test_it_is_started_at_once(server, name):
     tenant = f"new-{name}"
     creating = server.service.credentials.create(tenant=tenant, role="operator", name="ops")
@@ -39,3 +39,14 @@ def test_it_is_started_at_once(server, name):
         call = vendor(name).sign(vendor(name).start(run), key)
     answer = server.ask(call)
     assert answer.status in {200, 201, 202}, answer.body
+
+
+def test_a_flow_from_before_a_dialect_is_shown_without_that_dialects_ids(server):
+    tenant = "before-the-sixth"
+    creating = server.service.credentials.create(tenant=tenant, role="operator", name="ops")
+    key = server.run(creating)
+    flow = server.run(load(server.service.log, tenant))
+    call = Call("POST", "/v1/runs").having(Authorization=f"Bearer {key.token}")
+    run = server.ask(call.sending({"flow": flow.fullname})).json
+    assert "airflow" not in run["vendor_ids"]
+    assert run["vendor_ids"]["etlworks"]["flowId"] == flow.ids["etlworks"]["flowId"]

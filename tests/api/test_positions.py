@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.dialects.suite import NAMES, Call, vendor
+from tests.dialects.suite import NAMES, STARTING, Call, vendor
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_every_vendor_refuses_a_malformed_position(server, run, name, position):
     vendor(name).check_error(answer, vendor(name).status(run))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STARTING)
 def test_every_vendors_start_names_a_position_that_its_reads_then_show(server, api, name):
     client, run = vendor(name), api.start("suite.IDLE")
     server.cancel(run, force=True)

@@ -7,6 +7,7 @@ CREATED_US = 1_767_225_600_000_000
 STARTED_US = CREATED_US + 2_500_000
 ENDED_US = STARTED_US + 62_000_000
 FLOW_IDS = {
+    "airflow": {"dagId": "nightly.ORDERS"},
     "director": {},
     "etlworks": {"flowId": 4711},
     "incorta": {"loadPlanName": "LP_Orders"},

@@ -19,7 +19,7 @@ from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.runs.commands import Origin
 from service.settings import Settings
-from tests.dialects.suite import Answer, Call
+from tests.dialects.suite import DIALECTS, Answer, Call
 
 FLOWS = Path(__file__).parent / "flows.yaml"
 TENANT = "default"
@@ -163,6 +163,8 @@ async def _open(stack, url, run):
     settings = Settings(database_url=url, secret_key=secrets.token_bytes(32), grace_s=0)
     parts = {app.Part.API, app.Part.PROJECT}
     service = await stack.enter_async_context(app.compose(settings, parts))
+    own, *_ = service.dialects
+    service.dialects = (own, *DIALECTS.values())
     doors = AsyncExitStack()
     stack.push_async_callback(app.stop, service, doors.aclose)
     await app.start(service)

@@ -2,16 +2,21 @@
 
 Each vendor's folder here has a `vendor.py` with a `VENDOR`, which says in the vendor's own words
 how a client of that vendor asks. `test_contract.py` runs the promises against a real server.
+
+The sixth dialect, in `sixth/`, is the proof that a folder is all that a vendor takes.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
+from service.auth.principal import Right
 from service.dialects import discover
 
 STATES = (
@@ -72,12 +77,6 @@ class Vendor(Protocol):
     def sign(self, call: Call, key: Any) -> Call:
         """Add the credential."""
 
-    def start(self, run: Mapping[str, Any]) -> Call:
-        """Start the run's flow once more."""
-
-    def started(self, answer: Answer, run: Mapping[str, Any]) -> Call:
-        """Read the run that a start was answered with."""
-
     def status(self, run: Mapping[str, Any]) -> Call:
         """Read the run."""
 
@@ -97,9 +96,30 @@ class Vendor(Protocol):
     """A path that is the vendor's and has nothing."""
 
 
-def vendor(name: str) -> Vendor:
+class StartingVendor(Vendor, Protocol):
+    """A vendor whose clients start runs too."""
+
+    def start(self, run: Mapping[str, Any]) -> Call:
+        """Start the run's flow once more."""
+
+    def started(self, answer: Answer, run: Mapping[str, Any]) -> Call:
+        """Read the run that a start was answered with."""
+
+
+def vendor(name: str) -> Any:
+    """The client of a vendor: a `Vendor`, and a `StartingVendor` where `STARTING` has it."""
     return import_module(f"tests.dialects.{name}.vendor").VENDOR
 
 
-NAMES = tuple(dialect.name for dialect in discover())
-DIALECTS = {dialect.name: dialect for dialect in discover()}
+def folder(name: str) -> Path:
+    return Path(inspect.getfile(type(DIALECTS[name]))).parent
+
+
+SIXTH = "tests.dialects.sixth"
+DIALECTS = {dialect.name: dialect for dialect in (*discover(), *discover(SIXTH))}
+NAMES = tuple(DIALECTS)
+STARTING = tuple(
+    name
+    for name, dialect in DIALECTS.items()
+    if any(route.right is Right.START for route in dialect.routes())
+)

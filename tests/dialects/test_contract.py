@@ -6,9 +6,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from tests.dialects.suite import DIALECTS, ENDS, NAMES, STATES, Call, vendor
+from tests.dialects.suite import DIALECTS, ENDS, NAMES, STARTING, STATES, Call, vendor
 
 every = pytest.mark.parametrize("name", NAMES)
+starting = pytest.mark.parametrize("name", STARTING)
 
 
 @every
@@ -147,7 +148,7 @@ def test_word_of_an_ended_run_never_changes(server, run_in, name, state):
     assert vendor(name).word(answer, run) == vendor(name).words[state]
 
 
-@every
+@starting
 def test_run_that_is_started_can_be_read_at_once_by_all(server, free, name):
     operator = server.keys["operator"]
     answer = server.ask(vendor(name).sign(vendor(name).start(free), operator))
@@ -161,7 +162,7 @@ def test_run_that_is_started_can_be_read_at_once_by_all(server, free, name):
         assert vendor(other).word(read, run) == vendor(other).words["queued"]
 
 
-@every
+@starting
 def test_start_with_the_same_key_is_the_same_run(server, free, name):
     operator = server.keys["operator"]
     start = vendor(name).start(free).having(Idempotency_Key=f"twice in {name}")
@@ -174,7 +175,7 @@ def test_start_with_the_same_key_is_the_same_run(server, free, name):
     assert server.head() == head
 
 
-@every
+@starting
 def test_same_key_for_another_request_is_refused(server, queued, name):
     operator = server.keys["operator"]
     for flow, status in (("suite.OTHER", {200, 201, 202}), ("suite.NEVER", {422})):
@@ -184,7 +185,7 @@ def test_same_key_for_another_request_is_refused(server, queued, name):
     vendor(name).check_error(answer, start)
 
 
-@every
+@starting
 @pytest.mark.parametrize("key", ["", "x" * 201, "\xff", "a\tb"])
 def test_malformed_idempotency_key_starts_nothing(server, run_in, name, key):
     run, head = run_in("running"), server.head()
@@ -195,7 +196,7 @@ def test_malformed_idempotency_key_starts_nothing(server, run_in, name, key):
     assert server.head() == head
 
 
-@every
+@starting
 def test_exclusive_flow_does_not_run_twice(server, queued, name):
     run, head = queued("suite.EXCLUSIVE"), server.head()
     start = vendor(name).start(run)
@@ -205,7 +206,7 @@ def test_exclusive_flow_does_not_run_twice(server, queued, name):
     assert server.head() == head
 
 
-@every
+@starting
 def test_payload_that_the_flow_refuses_starts_nothing(server, queued, name):
     run, head = queued("suite.STRICT", day="monday"), server.head()
     start = vendor(name).start(run)

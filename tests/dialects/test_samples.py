@@ -1,57 +1,115 @@
-"""Every sample, asked of a real server: the same status, shape and fixed values."""
+"""Every sample, asked of a real server: the same status, type, shape and fixed values."""
 
 from __future__ import annotations
 
+import copy
 import json
-from pathlib import Path
 
 import pytest
 
-from service import dialects
-from tests.dialects.suite import NAMES, Call, vendor
+from tests.dialects import samples
+from tests.dialects.samples import NoSample, Sample
+from tests.dialects.suite import DIALECTS, NAMES, Answer, vendor
 
-ROOT = Path(dialects.__file__).parent
-FILES = [file for name in NAMES for file in sorted((ROOT / name / "samples").glob("*.json"))]
-
-
-def filled(text, ids):
-    for kind, value in ids.items():
-        text = text.replace("{" + kind + "}", str(value))
-    return text
-
-
-def shape(value):
-    match value:
-        case dict():
-            return {name: shape(inner) for name, inner in value.items()}
-        case list():
-            return [shape(inner) for inner in value]
-        case _:
-            return type(value).__name__
+FILES = samples.files()
+A_READ = {
+    "source": "docs.acme.example, status page",
+    "checked": "2026-01-31",
+    "state": "running",
+    "role": "operator",
+    "request": {"method": "GET", "target": "/runs/{executionId}", "headers": {}},
+    "response": {"status": 200, "body": {"executionId": 7, "word": "up", "at": 1.5, "end": None}},
+    "fixed": ["word"],
+}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parts[-3]}-{file.stem}")
-def test_sample_is_answered_as_it_is_written(server, run_in, queued, file):
-    sample = json.loads(file.read_bytes())
-    client = vendor(file.parts[-3])
-    run = queued(sample["flow"]) if "flow" in sample else run_in(sample["state"])
-    ids = {**run["vendor_ids"][file.parts[-3]], "tenant": run["tenant"]}
-    call = _call(sample["request"], ids)
-    if sample["role"] is not None:
-        call = client.sign(call, server.keys[sample["role"]])
-    answer = server.ask(call)
-    expected = sample["response"]
-    assert answer.status == expected["status"], answer.body
-    assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
-    assert shape(answer.json) == shape(expected["body"])
-    fixed = sample["fixed"]
-    assert {name: answer.json[name] for name in fixed} == {
-        name: expected["body"][name] for name in fixed
-    }
+def sample(**changes):
+    return Sample("incorta", "a-read", {**copy.deepcopy(A_READ), **changes})
 
 
-def _call(request, ids):
-    call = Call(request["method"], filled(request["target"], ids), headers=request["headers"])
-    if "body" not in request:
-        return call
-    return call.sending(json.loads(filled(json.dumps(request["body"]), ids)))
+def answer(body, status=200, media_type="application/json"):
+    return Answer(status, {"Content-Type": media_type}, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), FILES, ids=[f"{name}-{file.stem}" for name, file in FILES]
+)
+def test_sample_is_answered_as_it_is_written(server, run_in, queued, name, file):
+    sample = samples.load(name, file)
+    said = sample.said
+    run = queued(said["flow"]) if "flow" in said else run_in(said["state"])
+    ids = {**run["vendor_ids"][name], "tenant": run["tenant"]}
+    call = sample.call(ids)
+    if said["role"] is not None:
+        call = vendor(name).sign(call, server.keys[said["role"]])
+    sample.check(server.ask(call), ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_operation_has_a_sample_of_a_success_and_of_an_error(name):
+    mine = [samples.load(name, file) for vendor, file in FILES if vendor == name]
+    missing = await samples.without_samples(DIALECTS[name], mine)
+    assert not missing, f"add files to {samples.folder(name)}/samples:\n" + "\n".join(missing)
+
+
+async def test_an_operation_without_a_sample_is_named():
+    missing = await samples.without_samples(DIALECTS["incorta"], [])
+    assert (
+        "GET /incorta/api/v2/{tenant}/load-plan/status/{executionId} has no sample of an error"
+        in (missing)
+    )
+    assert len(missing) >= 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"source": ""}, "source"),
+        ({"source": None}, "source"),
+        ({"state": "finished"}, "state"),
+        ({"fixed": []}, "fixes nothing"),
+        ({"fixed": ["world"]}, "world"),
+        ({"note": "x"}, "nobody reads"),
+    ],
+)
+def test_what_is_no_sample_is_refused(changes, why):
+    with pytest.raises(NoSample, match=why):
+        sample(**changes)
+
+
+def test_a_sample_without_its_source_is_refused():
+    with pytest.raises(NoSample, match="source"):
+        Sample("incorta", "a-read", {k: v for k, v in A_READ.items() if k != "source"})
+
+
+GOOD = {"executionId": 42, "word": "up", "at": 2.5, "end": None}
+
+
+def test_an_answer_of_the_same_shape_with_the_fixed_values_is_the_samples():
+    sample().check(answer(GOOD), {"executionId": 42})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        answer({**GOOD, "word": "down"}),
+        answer({**GOOD, "executionId": 43}),
+        answer({**GOOD, "at": "2.5"}),
+        answer({**GOOD, "end": 1}),
+        answer({**GOOD, "more": 1}),
+        answer({name: value for name, value in GOOD.items() if name != "at"}),
+        answer(GOOD, status=201),
+        answer(GOOD, media_type="text/html"),
+    ],
+    ids=["value", "id", "type", "null", "member", "absent", "status", "media type"],
+)
+def test_any_other_answer_is_not(wrong):
+    with pytest.raises(AssertionError):
+        sample().check(wrong, {"executionId": 42})
+
+
+def test_an_answer_that_is_no_object_is_compared_whole():
+    number = sample(response={"status": 200, "body": 7}, fixed=[])
+    number.check(answer(7), {})
+    with pytest.raises(AssertionError):
+        number.check(answer(8), {})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
-from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -12,9 +10,8 @@ from aiohttp.test_utils import make_mocked_request
 from service import dialects, errors
 from service.http.dialect import FlowIdentity
 from tests.dialects.facts import FLOW_IDS, run_facts
-from tests.dialects.suite import DIALECTS, NAMES, Answer, Call, vendor
+from tests.dialects.suite import DIALECTS, NAMES, SIXTH, Answer, Call, folder, vendor
 
-ROOT = Path(dialects.__file__).parent
 FILES = frozenset(
     [
         "__init__",
@@ -57,13 +54,19 @@ def flow(number, tenant="default"):
 
 
 def test_all_five_are_found():
-    assert NAMES == ("director", "etlworks", "incorta", "invision", "naver")
+    found = tuple(dialect.name for dialect in dialects.discover())
+    assert found == ("director", "etlworks", "incorta", "invision", "naver")
+
+
+def test_a_dialect_kept_elsewhere_is_found_by_the_same_discovery():
+    assert [dialect.name for dialect in dialects.discover(SIXTH)] == ["airflow"]
+    assert (*(dialect.name for dialect in dialects.discover()), "airflow") == NAMES
 
 
 @every
 def test_folder_has_the_same_files_as_its_siblings(name):
-    assert {file.stem for file in (ROOT / name).glob("*.py")} >= FILES
-    assert (ROOT / name / "README.md").exists()
+    assert {file.stem for file in folder(name).glob("*.py")} >= FILES
+    assert (folder(name) / "README.md").exists()
 
 
 @every
@@ -76,12 +79,6 @@ def test_every_handler_says_what_it_does(name):
     for route in DIALECTS[name].routes():
         said = getattr(route.handler, "__apispec__", None)
         assert inspect.getdoc(route.handler) or said, route
-
-
-@every
-def test_every_sample_says_its_source(name):
-    for file in sorted((ROOT / name / "samples").glob("*.json")):
-        assert json.loads(file.read_bytes())["source"], file
 
 
 @every
@@ -142,7 +139,7 @@ def test_every_refusal_is_in_the_vendors_own_body(name, error):
     path = vendor(name).unknown
     request = make_mocked_request("GET", f"{path}?a=1")
     response = DIALECTS[name].error(request, error)
-    assert response.content_type == "application/json"
+    assert response.content_type == DIALECTS[name].description.error_type
     answer = Answer(response.status, response.headers, response.body)
     vendor(name).check_error(answer, Call("GET", path))
 

@@ -1,0 +1,23 @@
+"""How Airflow's clients present a credential: HTTP Basic, its ``basic_auth`` backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from service.auth.presenting import basic
+from service.auth.principal import Principal
+
+if TYPE_CHECKING:
+    from service.auth.credentials import Credentials
+
+
+async def principal(request: web.Request, credentials: Credentials) -> Principal:
+    """Name who asks.
+
+    Raises:
+        Unauthenticated: the credential is missing, malformed or not known.
+
+    """
+    return await credentials.by_password(*basic(request))

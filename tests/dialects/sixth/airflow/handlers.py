@@ -1,0 +1,69 @@
+"""What Airflow's operations do: parse, ask, render."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from projections.flow import Flow
+from service.errors import UnknownFlow, UnknownRun
+from service.http.decorators import querystring_schema, response_schema
+from service.http.json import json_response
+from service.http.keys import POSITION, PRINCIPAL
+from service.http.reading import reading
+from tests.dialects.sixth.airflow import parsing, rendering, schemas
+
+SOURCE: Final = "airflow"
+MOST_RUNS: Final = 2**31 - 1
+"""No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""
+
+
+@querystring_schema(schemas.AirflowListQuery)
+@response_schema(schemas.AirflowDagRuns, description="The page")
+async def dag_runs(request: web.Request) -> web.StreamResponse:
+    """List the runs of a DAG, newest first."""
+    asked = parsing.paging(request.query)
+    flow = await _flow(request)
+    page = await reading(request).page(
+        flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
+    )
+    request[POSITION] = page.position
+    shown = [rendering.dag_run(row) for row in page.rows]
+    return json_response({"dag_runs": shown, "total_entries": page.total})
+
+
+@response_schema(schemas.AirflowDagRun, description="The DAG run")
+async def dag_run(request: web.Request) -> web.StreamResponse:
+    """Show a run of a DAG."""
+    return json_response(rendering.dag_run(await _run(request)))
+
+
+@querystring_schema(schemas.AirflowListQuery)
+@response_schema(schemas.AirflowTaskInstances, description="The page")
+async def task_instances(request: web.Request) -> web.StreamResponse:
+    """List the task instances of a DAG run, in the order of the DAG."""
+    asked = parsing.paging(request.query)
+    run = await _run(request)
+    rows = run["tasks"][asked.offset : asked.offset + asked.limit]
+    shown = [rendering.task_instance(task, run) for task in rows]
+    return json_response({"task_instances": shown, "total_entries": len(run["tasks"])})
+
+
+async def _run(request: web.Request) -> Mapping[str, Any]:
+    flow, run_id = await _flow(request), request.match_info["dag_run_id"]
+    run = await reading(request).workflow(flow.tenant, parsing.run_id(run_id))
+    if run["fullname"] != flow.fullname:
+        raise UnknownRun(run_id)
+    request[POSITION] = run["position"]
+    return run
+
+
+async def _flow(request: web.Request) -> Flow:
+    dag_id = request.match_info["dag_id"]
+    tenant = request[PRINCIPAL].tenant
+    flow = await reading(request).flow(tenant, SOURCE, "dagId", dag_id)
+    if flow is None:
+        raise UnknownFlow(dag_id)
+    return flow

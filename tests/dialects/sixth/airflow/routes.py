@@ -1,0 +1,24 @@
+"""What is served under Airflow's addresses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.http.dialect import Route
+from tests.dialects.sixth.airflow import handlers
+
+ROOT: Final = "/airflow/api/v1"
+"""Airflow behind a ``base_url`` with a path: the bare ``/api/v1`` is another vendor's."""
+
+_RUNS: Final = ROOT + "/dags/{dag_id}/dagRuns"
+
+ROUTES: Final = (
+    Route("GET", _RUNS, handlers.dag_runs),
+    Route("GET", _RUNS + "/{dag_run_id}", handlers.dag_run),
+    Route("GET", _RUNS + "/{dag_run_id}/taskInstances", handlers.task_instances),
+)
+
+
+def claims(path: str) -> bool:
+    """Tell whether an unknown path is Airflow's."""
+    return (path + "/").startswith(ROOT + "/")
