@@ -13,6 +13,7 @@ from service.flows.document import Document, read_document
 from service.flows.errors import At, Findings, LoadRefused, Refusal
 from service.flows.periodic import check_periodic
 from service.flows.planner import plan_flow, plan_load
+from service.flows.retention import MOST_KEPT, NEVER, is_retention
 from service.flows.schemas import read_schema
 from service.flows.steps import TaskStep, read_step, read_steps, read_timeout, tasks_of
 from service.tasks import BrokenTasks, load_tasks
@@ -132,7 +133,7 @@ class _Reading:
         executor = self._executor(value, at)
         ids = self._ids(value, at)
         schema, text = read_schema(self.file.parent, value, at, self.findings)
-        self._check_kept_keys(value, at)
+        self._check_kept_keys(value, at, text)
         return FlowDefinition(
             fullname=fullname,
             file=self.findings.file,
@@ -213,11 +214,12 @@ class _Reading:
                 self.findings.refuse((*at, "ids", vendor), reason)
         return {vendor: names for vendor, names in ids.items() if isinstance(names, dict)}
 
-    def _check_kept_keys(self, value: dict[str, Any], at: At) -> None:
+    def _check_kept_keys(self, value: dict[str, Any], at: At, schema: str | None) -> None:
         if "periodic" in value:
-            check_periodic(value["periodic"], (*at, "periodic"), self.findings)
-        if not _is_retention(value.get("retention", {})):
-            self.findings.refuse((*at, "retention"), "retention must be {offset: a whole number}")
+            check_periodic(value["periodic"], (*at, "periodic"), self.findings, schema)
+        if not is_retention(value.get("retention", {})):
+            reason = f"retention must be {{offset: a whole number}}, {NEVER} to {MOST_KEPT}"
+            self.findings.refuse((*at, "retention"), reason)
         if not _is_queue(value.get("queue", "")):
             reason = "queue must be a name, or {default: name, customs: {task: name}}"
             self.findings.refuse((*at, "queue"), reason)
@@ -225,10 +227,6 @@ class _Reading:
 
 def _is_id(value: object) -> bool:
     return type(value) in (str, int)
-
-
-def _is_retention(value: object) -> bool:
-    return isinstance(value, dict) and type(value.get("offset", 0)) is int
 
 
 def _is_queue(value: object) -> bool:

@@ -31,15 +31,19 @@ def check(flow: Flow, payload: Mapping[str, Any]) -> None:
             Celery Director answers them; at most `MAX_ERRORS`, each cut at `MAX_ERROR_TEXT`.
 
     """
-    if flow.payload_schema is None:
-        return
-    errors = _validator(flow.payload_schema).iter_errors(dict(payload))
-    try:
-        texts = [_text(error.message) for error in islice(errors, MAX_ERRORS)]
-    except RecursionError:
-        texts = ["the payload is nested too deeply for its schema"]
-    if texts:
+    if texts := errors_of(flow.payload_schema, payload):
         raise InvalidPayload(texts)
+
+
+def errors_of(schema: str | None, payload: Mapping[str, Any]) -> list[str]:
+    """Tell what of a payload does not fit a schema, given as JSON text; None takes any object."""
+    if schema is None:
+        return []
+    errors = _validator(schema).iter_errors(dict(payload))
+    try:
+        return [_text(error.message) for error in islice(errors, MAX_ERRORS)]
+    except RecursionError:
+        return ["the payload is nested too deeply for its schema"]
 
 
 def validator_of(schema: Mapping[str, Any]) -> Validator:

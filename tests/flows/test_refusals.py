@@ -122,6 +122,27 @@ CASES = {
         "periodic: '0 0 * *' is no crontab",
     ),
     "a crontab of 60 minutes": (f"{FLOW}  periodic: {{crontab: 60 * * * *}}\n", 3, "no crontab"),
+    "a crontab of a day that never comes": (
+        f"{FLOW}  periodic:\n    crontab: 0 0 30 2 *\n",
+        4,
+        "periodic: '0 0 30 2 *' is never due",
+    ),
+    "an interval below a second": (
+        f"{FLOW}  periodic: {{interval: 0.1}}\n",
+        3,
+        "periodic: 0.1 is no interval: give 1 to 316224000 s",
+    ),
+    "a periodic payload that its own schema refuses": (
+        f"{FLOW}  schema: {{required: [user]}}\n  periodic:\n    interval: 5\n    payload: {{}}\n",
+        6,
+        "periodic: the payload does not fit the flow's schema: 'user' is a required property",
+    ),
+    "a periodic without the payload that its schema wants": (
+        f"{FLOW}  schema: {{required: [user]}}\n  periodic:\n    interval: 5\n",
+        4,
+        "the payload does not fit the flow's schema: 'user' is a required property",
+    ),
+    "an offset below -1": (f"{FLOW}  retention: {{offset: -2}}\n", 3, "-1 to 1000000000"),
     "a periodic payload that is a list": (
         f"{FLOW}  periodic:\n    interval: 5\n    payload: []\n",
         5,

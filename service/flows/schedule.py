@@ -1,0 +1,235 @@
+"""When a flow is due, by what its file says: a pure function of the schedule and of time, UTC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from cronsim import CronSim, CronSimError
+
+KINDS: Final = ("interval", "crontab", "schedule")
+"""The keys of `periodic` of which a flow has one."""
+
+SHORTEST_S: Final = 1.0
+LONGEST_S: Final = 3660 * 86400.0
+"""Bounds of an interval, seconds: ten years."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+_MINUTE, _HOUR, _DAY, _MONTH = range(60), range(24), range(1, 32), range(1, 13)
+# 7 is Sunday too; Celery itself ends at 6.
+_WEEKDAY: Final = range(8)
+_RANGES: Final = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
+_NAMES: Final = {
+    _WEEKDAY: ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
+    _MONTH: (
+        *("jan", "feb", "mar", "apr", "may", "jun"),
+        *("jul", "aug", "sep", "oct", "nov", "dec"),
+    ),
+}
+_PART: Final = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d{0,8}))?", re.ASCII)
+
+
+class Schedule(Protocol):
+    """The moments at which something is due."""
+
+    def after(self, moment: datetime) -> datetime:
+        """Name the first due time after a moment."""
+        ...
+
+    def until(self, moment: datetime) -> datetime:
+        """Name the last due time up to a moment, that one included."""
+        ...
+
+    def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Name the due times between two moments, these excluded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Due at every whole multiple of ``every`` since 1970: the same for whoever asks, for ever.
+
+    An hour is due on the hour, a day at midnight.
+    """
+
+    every: timedelta
+
+    def after(self, moment: datetime) -> datetime:
+        """Name the first due time after a moment."""
+        return self.until(moment) + self.every
+
+    def until(self, moment: datetime) -> datetime:
+        """Name the last due time up to a moment."""
+        return _EPOCH + (moment - _EPOCH) // self.every * self.every
+
+    def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Name the due times between two moments, these excluded."""
+        due = self.after(first)
+        while due < last:
+            yield due
+            due += self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Crontab:
+    """Due in the minutes that all five fields name: also both days, the month's and the week's.
+
+    ``fields`` are minute, hour, day of month, month, day of week, as `cronsim` reads them.
+
+    Source: Celery's `crontab`, which wants every field to fit; in cron either day does.
+    """
+
+    fields: str
+
+    def after(self, moment: datetime) -> datetime:
+        """Name the first due time after a moment."""
+        return next(self._walk(moment))
+
+    def until(self, moment: datetime) -> datetime:
+        """Name the last due time up to a moment."""
+        # Backwards it gives what lies before the second that it is told.
+        return next(self._walk(moment.replace(microsecond=0) + _SECOND, reverse=True))
+
+    def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Name the due times between two moments, these excluded."""
+        for due in self._walk(first):
+            if due >= last:
+                return
+            yield due
+
+    def _walk(self, moment: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+        walk = CronSim(self.fields, moment, reverse=reverse)
+        walk.day_and = True
+        return walk
+
+
+def schedule_of(periodic: object) -> Schedule:
+    """Read the schedule of a flow's `periodic`.
+
+    ``interval`` is seconds; ``crontab`` is minute, hour, day of month, month, day of week; the old
+    ``schedule`` is seconds or a crontab with the day of the week third.
+
+    Raises:
+        ValueError: it has none or several, or one that makes no sense; says what.
+
+    Source: Celery Director, docs/guides/build-workflows.md and build_celery_schedule.
+    """
+    kind, value = kind_of(periodic)
+    if type(value) not in (int, float, str):
+        raise ValueError(f"{value!r} is no {kind}")
+    return _read(kind, value)
+
+
+def kind_of(periodic: object) -> tuple[str, Any]:
+    """Name the one key of `KINDS` that a `periodic` has, and its value.
+
+    Raises:
+        ValueError: it has none, several, or another key.
+    """
+    said = periodic if isinstance(periodic, Mapping) else {}
+    kinds = [key for key in said if key != "payload"]
+    if len(kinds) != 1 or kinds[0] not in KINDS:
+        raise ValueError(f"must have exactly one of {', '.join(KINDS)}")
+    return kinds[0], said[kinds[0]]
+
+
+def schedule_in(definition: Mapping[str, Any]) -> Schedule | None:
+    """Read a registered flow's schedule; None where it has none, or one of before it was checked.
+
+    >>> schedule_in({"tasks": ["A"], "periodic": {"interval": 60}})
+    Interval(every=datetime.timedelta(seconds=60))
+    """
+    try:
+        return schedule_of(definition.get("periodic"))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _read(kind: str, value: float | str) -> Schedule:
+    seconds = None if kind == "crontab" else _seconds(value)
+    if seconds is not None:
+        if not SHORTEST_S <= seconds <= LONGEST_S:
+            raise ValueError(f"{value!r} is no {kind}: give {SHORTEST_S:.0f} to {LONGEST_S:.0f} s")
+        return Interval(timedelta(seconds=seconds))
+    fields = value.split() if isinstance(value, str) and kind != "interval" else []
+    if len(fields) != len(_RANGES):
+        raise ValueError(f"{value!r} is no {kind}")
+    if kind == "schedule":
+        # The old key has the day of the week third, a slip that Director kept for those who rely
+        # on it.
+        minute, hour, weekday, day, month = fields
+        fields = [minute, hour, day, month, weekday]
+    try:
+        crontab = Crontab(" ".join(map(_field, fields, _RANGES)))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no {kind}: {error}") from error
+    if not _is_ever_due(crontab):
+        raise ValueError(f"{value!r} is never due")
+    return crontab
+
+
+def _seconds(value: float | str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _is_ever_due(crontab: Crontab) -> bool:
+    try:
+        crontab.after(_EPOCH)
+    except (CronSimError, StopIteration):  # no such day in 50 years
+        return False
+    return True
+
+
+def _field(text: str, allowed: range) -> str:
+    values = {value for part in text.split(",") for value in _part(part, allowed)}
+    if values >= set(_whole(allowed)):
+        return "*"
+    return ",".join(map(str, sorted(values)))
+
+
+def _part(text: str, allowed: range) -> Iterable[int]:
+    match = _PART.fullmatch(text)
+    if match is None:
+        raise ValueError(f"what is {text!r}?")
+    first, last, step = match.groups()
+    values = _whole(allowed)
+    if first is not None:
+        start = _value(first, allowed)
+        # A first value with a step goes on to the end, as in cron.
+        stop = _value(last, allowed) if last else start if step is None else allowed[-1]
+        values = _range(start, stop, allowed)
+    return (value % 7 if allowed is _WEEKDAY else value for value in values[:: int(step or 1)])
+
+
+def _whole(allowed: range) -> Sequence[int]:
+    return range(7) if allowed is _WEEKDAY else allowed
+
+
+def _range(start: int, stop: int, allowed: range) -> Sequence[int]:
+    if start <= stop:
+        return range(start, stop + 1)
+    # Over the end and on, as Celery does: fri-mon, 22-4.
+    whole = _whole(allowed)
+    return [*range(start, whole[-1] + 1), *range(whole[0], stop + 1)]
+
+
+def _value(text: str, allowed: range) -> int:
+    if text.isdecimal():
+        value = int(text)
+        if value not in allowed:
+            raise ValueError(f"{text} is not in {allowed[0]}-{allowed[-1]}")
+        return value
+    names = _NAMES.get(allowed, ())
+    # By its first three letters, so Monday too.
+    if text[:3].lower() not in names:
+        raise ValueError(f"what is {text!r}?")
+    return names.index(text[:3].lower()) + (allowed[0] if allowed is _MONTH else 0)
