@@ -18,7 +18,7 @@ from events.database import Pool, connect_pool
 from events.follow import Feed, Notifier
 from events.numbers import next_blocks
 from events.store import Log
-from events.types import REBUILD_FINISHED
+from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
 from projections import registry
 from projections.checkpoint import Checkpoints
 from projections.flows import Flows
@@ -39,6 +39,7 @@ from service.http.keys import SERVICE
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
+from service.metrics.firings import firing_counter
 from service.metrics.requests import Requests
 from service.metrics.state import ProcessState
 from service.pauses import Pauses
@@ -48,6 +49,8 @@ from service.runs.endings import Endings
 from service.runs.numbers import Numbers
 from service.runs.queries import Queries
 from service.runs.writer import Writer
+from service.schedules.marks import Marks
+from service.schedules.scheduler import Scheduler
 from service.settings import Settings
 from service.supervisor import Supervisor
 
@@ -68,13 +71,16 @@ class Part(StrEnum):
 
 EVERYTHING: Final = frozenset(Part)
 
+_SCHEDULING: Final = frozenset({Part.API, Part.WORK})
+"""Any of these: what happens by itself happens once, in however many processes."""
+
 
 @dataclass(slots=True)
 class Service:
     """The parts of a running service, one of each in a process."""
 
     settings: Settings
-    parts: Collection[Part]
+    parts: frozenset[Part]
     log: Log
     flows: Flows
     batcher: Batcher
@@ -96,6 +102,7 @@ class Service:
     progress: Progress
     metrics: CollectorRegistry
     requests: Requests
+    scheduler: Scheduler
     executor: InProcess | None = None
     dispatcher: Dispatcher | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
@@ -171,6 +178,9 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
     checkpoints = Checkpoints(pools.looks, runner if Part.PROJECT in parts else None)
     reading = Reading(url, pools.looks, checkpoints, known)
     endings = Endings(feed)
+    writer = Writer(
+        batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
+    )
     service = Service(
         settings=settings,
         parts=parts,
@@ -184,9 +194,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         reading=reading,
         catalogue=catalogue,
         numbers=numbers,
-        writer=Writer(
-            batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
-        ),
+        writer=writer,
         endings=endings,
         queries=Queries(
             reading=reading,
@@ -204,6 +212,13 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         progress=Progress(pools.looks),
         metrics=metrics,
         requests=Requests(metrics),
+        scheduler=Scheduler(
+            catalogue=catalogue,
+            writer=writer,
+            marks=Marks(pools.log),
+            clock=log.now,
+            tell=firing_counter(metrics),
+        ),
     )
     if Part.WORK in parts:
         _add_worker(service, pools.beats)
@@ -287,12 +302,15 @@ async def start(service: Service) -> None:
         supervise("rebuilding", service.rebuilds.run)
     if service.dispatcher is not None:
         supervise("dispatcher", service.dispatcher.run)
+    if service.parts & _SCHEDULING:
+        supervise("schedules", service.scheduler.run)
 
 
 async def stop(service: Service, close_doors: Callable[[], Awaitable[None]]) -> None:
     """Stop in the reverse order: doors and workers first, with grace, then what they write with."""
     service.stopping = True
     service.supervisor.wind_down()
+    await service.supervisor.stop("schedules")
     workers = service.dispatcher.close(service.settings.grace_s) if service.dispatcher else _done()
     await asyncio.gather(close_doors(), workers)
     await service.supervisor.stop("dispatcher")
@@ -318,8 +336,11 @@ async def _follow_keys(service: Service) -> None:
 async def _follow_catalogue(service: Service) -> None:
     after = service.feed.head
     await service.catalogue.load()
+    service.scheduler.look()
     async for events in service.feed.subscribe(after):
         service.catalogue.apply(events)
+        if any(event.stream == CATALOGUE_STREAM for event in events):
+            service.scheduler.look()
 
 
 async def _follow_rebuilds(service: Service) -> None:

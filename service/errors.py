@@ -154,6 +154,10 @@ class Unavailable(ServiceError):
         self.retry_after_s = retry_after_s
 
 
+class FlowChanged(Unavailable):
+    """The flow has been registered anew since its schedule was read."""
+
+
 class Overloaded(Unavailable):
     """Too many commands wait already; try again later."""
 

@@ -15,6 +15,7 @@ ROOMS: Final = (
     _SERVICE / "auth",
     _SERVICE / "executors",
     _SERVICE / "runs",
+    _SERVICE / "schedules",
 )
 """The rooms with plain tables of their own, beside the log's."""
 

@@ -72,6 +72,7 @@ def lines(shown: Sequence[object], headers: Mapping[str, str]) -> web.Response:
 @response_schema(schemas.LedgerFlows, 200, description="The flows")
 async def flows(request: web.Request) -> web.StreamResponse:
     """List the tenant's flows by name, retired ones too."""
-    found = await reading(request).flows(parsing.tenant(request))
+    reads = reading(request)
+    found = await reads.flows(parsing.tenant(request))
     request[POSITION] = found.position
-    return json_response({"flows": [rendering.flow(doc) for doc in found.rows]})
+    return json_response({"flows": [rendering.flow(doc, reads.now_us) for doc in found.rows]})

@@ -12,6 +12,7 @@ import orjson
 
 from events.envelope import Event
 from events.types import run_id_of
+from service.flows.schedule import schedule_in
 
 if TYPE_CHECKING:
     # The command line shows events too, without loading what serves them.
@@ -98,6 +99,18 @@ def task(doc: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def next_due(definition: Mapping[str, Any], now_us: int) -> str | None:
+    """Write when a flow is due next by its schedule; None where it has none.
+
+    >>> next_due({"periodic": {"crontab": "0 12 * * *"}}, 1767225600000000)
+    '2026-01-01T12:00:00.000000Z'
+    """
+    schedule = schedule_in(definition)
+    if schedule is None:
+        return None
+    return _written(schedule.after(_EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=now_us)))
+
+
 def event(event: Event) -> dict[str, Any]:
     """Show an event as the log holds it; the leaf hash in hexadecimal."""
     return {
@@ -170,8 +183,8 @@ def audited(entry: Event, flow: str | None) -> dict[str, Any]:
     }
 
 
-def flow(doc: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a flow of the catalogue with every vendor's ids of it."""
+def flow(doc: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+    """Show a flow of the catalogue with every vendor's ids of it, and when it is due next."""
     return {
         "fullname": doc["fullname"],
         "project": doc["project"],
@@ -182,6 +195,7 @@ def flow(doc: Mapping[str, Any]) -> dict[str, Any]:
         "exclusive": doc["exclusive"],
         "timeout_s": doc["timeout_s"],
         "retired": doc["retired"],
+        "next_due_at": None if doc["retired"] else next_due(doc["definition"], now_us),
         "definition": doc["definition"],
         "vendor_ids": vendor_ids(doc["ids"]),
     }

@@ -353,6 +353,7 @@ class LedgerFlow(Schema):
     exclusive = fields.Boolean(required=True)
     timeout_s = fields.Float(allow_none=True)
     retired = fields.Boolean(required=True)
+    next_due_at = fields.String(allow_none=True, metadata=_TIME)
     definition = fields.Dict(required=True)
     vendor_ids = fields.Dict(required=True)
 

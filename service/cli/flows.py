@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from projections.facts import micros
 from projections.flow import Flow
 from service.api import rendering
 from service.auth.lifecycle import check_tenant
@@ -78,15 +79,17 @@ async def _list(tenant: str, *, as_json: bool) -> None:
     async with open_ledger() as ledger:
         catalogue = Catalogue(ledger.log)
         await catalogue.refresh(tenant)
-        found = catalogue.all(tenant)
+        found, now = catalogue.all(tenant), micros(await ledger.log.now())
     if as_json:
-        print_json([_shown(flow) for flow in found])
+        print_json([_shown(flow, now) for flow in found])
         return
     for flow in found:
-        click.echo(f"{flow.fullname:<30} version {flow.version:<4} {flow.executor}")
+        due = rendering.next_due(flow.definition, now)
+        said = f"{flow.fullname:<30} version {flow.version:<4} {flow.executor:<10}"
+        click.echo(f"{said} next due {due}" if due else said.rstrip())
 
 
-def _shown(flow: Flow) -> dict[str, object]:
+def _shown(flow: Flow, now_us: int) -> dict[str, object]:
     return {
         "fullname": flow.fullname,
         "version": flow.version,
@@ -94,6 +97,7 @@ def _shown(flow: Flow) -> dict[str, object]:
         "executor": flow.executor,
         "exclusive": flow.exclusive,
         "timeout_s": flow.timeout_s,
+        "next_due_at": rendering.next_due(flow.definition, now_us),
         "definition": flow.definition,
         "vendor_ids": rendering.vendor_ids(flow.ids),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from events.envelope import Event, Position, Version
@@ -12,6 +13,7 @@ from events.errors import VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
 from projections.flow import Flow, flow_of
+from service.flows.schedule import schedule_in
 from service.runs.gathering import Found, Gathering
 
 EMPTY: Final = Version(0)
@@ -28,7 +30,8 @@ class Shelf:
     """One tenant's catalogue as far as ``version`` of its stream.
 
     ``flows`` holds the latest version of every flow, retired ones too; ``owners`` says whose an id
-    is: an id that any version of a flow had stays that flow's for ever.
+    is: an id that any version of a flow had stays that flow's for ever. ``due_since`` is when a
+    flow was registered with the schedule that it has, whatever else has changed since.
     """
 
     tenant: str
@@ -36,6 +39,7 @@ class Shelf:
     flows: dict[str, Flow] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)
     owners: dict[IdKey, str] = field(default_factory=dict)
+    due_since: dict[str, datetime] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Fold the next event of the stream; one that was folded before changes nothing.
@@ -49,12 +53,15 @@ class Shelf:
         if event.version > self.version + 1:
             raise VersionConflict(self.tenant, event.stream, event.version - 1, self.version)
         if event.type == FLOW_REGISTERED:
-            self._register(flow_of(event.tenant, event.data))
+            self._register(flow_of(event.tenant, event.data), event.recorded_at)
         else:
             self.retired.add(event.data["fullname"])
         self.version = event.version
 
-    def _register(self, flow: Flow) -> None:
+    def _register(self, flow: Flow, registered_at: datetime) -> None:
+        before = None if flow.fullname in self.retired else self.flows.get(flow.fullname)
+        if before is None or schedule_in(before.definition) != schedule_in(flow.definition):
+            self.due_since[flow.fullname] = registered_at
         self.flows[flow.fullname] = flow
         self.retired.discard(flow.fullname)
         self.owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
@@ -134,6 +141,11 @@ class Catalogue:
         for event in await self._log.read_stream(tenant, CATALOGUE_STREAM, up_to=position):
             shelf.apply(event)
         return shelf
+
+    @property
+    def shelves(self) -> Iterable[Shelf]:
+        """The catalogues of all tenants that have one, to be read only."""
+        return self._shelves.values()
 
     def version_of(self, tenant: str) -> Version:
         """Tell the version of the tenant's catalogue stream that memory stands at."""

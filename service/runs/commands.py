@@ -26,8 +26,26 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """A start by a flow's schedule, at one due time: only once, whoever asks.
+
+    ``flow_version`` is the version whose schedule says so; ``late_s`` how long after ``due_at`` it
+    is made; ``missed`` how many due times passed unanswered since the last that did not, None
+    where nobody knows.
+    """
+
+    due_at: datetime
+    flow_version: int
+    late_s: int = 0
+    missed: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StartRun:
-    """Start a flow's current version; under one ``idempotency_key`` only once."""
+    """Start a flow's current version; under one ``idempotency_key`` only once.
+
+    With a ``firing``, that version alone, and once at the firing's due time instead.
+    """
 
     tenant: str
     origin: Origin
@@ -37,6 +55,7 @@ class StartRun:
     trigger: Trigger = "on_demand"
     exclusive: bool = False
     idempotency_key: str = ""
+    firing: Firing | None = None
 
 
 @dataclass(frozen=True, slots=True)

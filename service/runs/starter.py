@@ -11,7 +11,14 @@ from events.errors import IdempotencyMismatch, VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, run_id_of, run_stream, slot_stream
 from projections.flow import Flow
-from service.errors import FlowBusy, InvalidPayload, KeyReused, Unavailable, UnknownFlow
+from service.errors import (
+    FlowBusy,
+    FlowChanged,
+    InvalidPayload,
+    KeyReused,
+    Unavailable,
+    UnknownFlow,
+)
 from service.runs.chains import TRIES, Batcher
 from service.runs.commands import Outcome, RetryRun, StartRun
 from service.runs.ids import new_id
@@ -81,6 +88,7 @@ class Starter:
             UnknownRun: there is no run to retry.
             InvalidPayload: the payload does not fit the flow's schema as it is now.
             FlowBusy: the flow is exclusive and a run of it has not ended.
+            FlowChanged: the flow is not in the version that a firing is of.
             KeyReused: the key was used for a different request.
             Unavailable: the catalogue or the slot kept changing under five tries.
             LogError: the log could not take it.
@@ -130,6 +138,8 @@ class Starter:
         flow = self._catalogue.find(start.tenant, start.fullname)
         if flow is None:
             return None
+        if start.firing and start.firing.flow_version != flow.version:
+            raise FlowChanged(f"flow {flow.fullname} is at version {flow.version} now")
         self._check_payload(flow, start.payload)
         return flow, self._catalogue.version_of(start.tenant)
 

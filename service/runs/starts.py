@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from events import types
 from events.codec import encode
 from events.envelope import NewEvent
 from projections.flow import Flow
-from service.runs.commands import Origin, RetryRun, StartRun, Trigger
+from service.runs.commands import Firing, Origin, RetryRun, StartRun, Trigger
 from service.runs.draft import metadata_of
 from service.runs.state import RunState
 
@@ -33,6 +34,7 @@ class Start:
     key: str = ""
     fingerprint: bytes = b""
     earlier: RunState | None = None
+    firing: Firing | None = None
 
 
 def start_of(command: StartRun) -> Start:
@@ -46,6 +48,7 @@ def start_of(command: StartRun) -> Start:
         command.trigger,
         command.exclusive,
         *_known_by(command),
+        firing=command.firing,
     )
 
 
@@ -65,6 +68,11 @@ def retry_of(command: RetryRun, earlier: RunState) -> Start:
 
 
 def _known_by(command: StartRun | RetryRun) -> tuple[str, bytes]:
+    if isinstance(command, StartRun) and command.firing:
+        # Beside the keys of callers, which all begin with start/. That is all a firing is known by:
+        # of two processes one may have read a newer payload.
+        key = f"schedule/{command.fullname}/{written(command.firing.due_at)}"
+        return key, hashlib.sha256(key.encode()).digest()
     if not command.idempotency_key:
         return "", b""
     return f"start/{command.idempotency_key}", fingerprint_of(command)
@@ -89,15 +97,24 @@ def fingerprint_of(command: StartRun | RetryRun) -> bytes:
     return hashlib.sha256(encode(said)).digest()
 
 
+def written(due_at: datetime) -> str:
+    """Write a due time, as a firing's key and its run have it.
+
+    >>> written(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    '2026-01-01T12:00:00.000000Z'
+    """
+    return due_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def is_exclusive(flow: Flow, start: Start) -> bool:
     """Tell whether the run takes its flow's slot."""
     return flow.exclusive or start.exclusive
 
 
 def queued(flow: Flow, start: Start, *, run_id: str, run_number: int) -> dict[str, Any]:
-    """Write the body of the run's first event."""
+    """Write the body of the run's first event; `schedule` is there where a schedule started it."""
     earlier = start.earlier
-    return {
+    body = {
         "run_id": run_id,
         "run_number": run_number,
         "flow": flow.fullname,
@@ -112,6 +129,15 @@ def queued(flow: Flow, start: Start, *, run_id: str, run_number: int) -> dict[st
         "retry_of": earlier.run_id if earlier else None,
         "root_run": earlier.root_run if earlier else run_id,
         "root_run_number": earlier.root_run_number if earlier else run_number,
+    }
+    return body if start.firing is None else body | {"schedule": _fired(start.firing)}
+
+
+def _fired(firing: Firing) -> dict[str, Any]:
+    return {
+        "due_at": written(firing.due_at),
+        "late_s": firing.late_s,
+        "missed": firing.missed,
     }
 
 

@@ -1,0 +1,1 @@
+"""What happens by itself: flows start when they are due, old runs leave the lists."""

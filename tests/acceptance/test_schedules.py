@@ -1,0 +1,93 @@
+"""Flows start by themselves: two processes, one of them killed, and a catalogue that changes."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.ledger import Client, Ledger
+
+FLOWS = """
+    tick.SECOND:
+      executor: external
+      tasks: [ONE]
+      periodic: {{{periodic}, payload: {{full: false}}}}
+"""
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def flows(tmp_path: Path) -> Path:
+    folder = tmp_path / "flows"
+    folder.mkdir()
+    write(folder, "interval: 1")
+    return folder
+
+
+def write(folder: Path, periodic: str) -> None:
+    text = textwrap.dedent(FLOWS.format(periodic=periodic))
+    (folder / "flows.yaml").write_text(text)
+
+
+@pytest.fixture
+def ledger(database_url: str, tmp_path: Path, flows: Path) -> Any:
+    ledger = Ledger(database_url, tmp_path, FLOWLEDGER_FLOWS=str(flows))
+    ledger.set_up(flows)
+    yield ledger
+    ledger.close()
+
+
+async def runs(client: Client) -> list[dict[str, Any]]:
+    return (await client.api("GET", "/v1/runs?limit=200"))["runs"]
+
+
+async def until_there_are(client: Client, count: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(PATIENCE_S):
+        while len(found := await runs(client)) < count:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def due_times(client: Client) -> list[datetime]:
+    events = (await client.api("GET", "/v1/events?limit=1000"))["events"]
+    fired = [event["data"]["schedule"] for event in events if "schedule" in event["data"]]
+    return [datetime.fromisoformat(schedule["due_at"]) for schedule in fired]
+
+
+async def flow(client: Client) -> dict[str, Any]:
+    [flow] = (await client.api("GET", "/v1/flows"))["flows"]
+    return flow
+
+
+async def test_a_schedule_starts_its_flow_once_each_second_through_a_kill_and_follows_a_load(
+    ledger: Ledger, flows: Path
+) -> None:
+    one, two = await asyncio.gather(ledger.serve(), ledger.serve())
+    async with Client(ledger, one) as first:
+        await until_there_are(first, 3)
+        two.kill()
+        [run, *_] = await until_there_are(first, 6)
+        assert (run["trigger"], run["started_by"]) == ("schedule", "schedule")
+        assert run["payload"] == {"full": False}
+        assert (await first.seen_by_director(run))["periodic"] is True
+        due = await due_times(first)
+        # Each second once; where a second had no turn, the next made good for it, and says so.
+        assert due == sorted(set(due))
+        assert all(at.microsecond == 0 for at in due)
+
+        write(flows, "crontab: 0 0 29 2 *")
+        ledger.run("flows", "load", str(flows))
+        async with asyncio.timeout(PATIENCE_S):
+            while (changed := await flow(first))["version"] != 2:  # noqa: ASYNC110 - over HTTP
+                await asyncio.sleep(0.05)
+        assert changed["next_due_at"][:16].endswith("02-29T00:00")
+        await first.start("tick.SECOND")  # decided on the catalogue as it is now
+        before = await due_times(first)
+        async with Client(ledger, await ledger.serve()) as third:
+            await third.start("tick.SECOND")
+            assert await due_times(third) == before
