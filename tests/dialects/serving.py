@@ -94,12 +94,18 @@ class Server:
         finally:
             connection.close()
 
-    def own(self, method, target, body=None):
-        call = Call(method, target).having(Authorization=f"Bearer {self.keys['operator'].token}")
+    def settle(self, tenant, role="administrator"):
+        """Give another tenant the flows of the suite, and a key, which is named as the tenant."""
+        self.run(_register(self.service, tenant))
+        making = self.service.credentials.create(tenant=tenant, role=role, name=tenant)
+        self.keys[tenant] = self.run(making)
+
+    def own(self, method, target, body=None, *, key="operator"):
+        call = Call(method, target).having(Authorization=f"Bearer {self.keys[key].token}")
         return self.ask(call if body is None else call.sending(body))
 
-    def begin(self, flow, payload):
-        answer = self.own("POST", "/v1/runs", {"flow": flow, "payload": payload})
+    def begin(self, flow, payload, *, key="operator"):
+        answer = self.own("POST", "/v1/runs", {"flow": flow, "payload": payload}, key=key)
         assert answer.status == 201, answer.body
         return answer.json
 
@@ -174,11 +180,11 @@ async def _open(stack, url, run):
     return Server(service, run, ports, await _keys(service))
 
 
-async def _register(service):
+async def _register(service, tenant=TENANT):
     await register(
         service.log,
         service.catalogue,
-        tenant=TENANT,
+        tenant=tenant,
         definitions=load_definitions(FLOWS),
         dialects=service.dialects,
         origin=Origin(actor="suite", source="cli"),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 
-from tests.dialects.suite import DIALECTS, ENDS, NAMES, STARTING, STATES, Call, vendor
+from tests.dialects.suite import ENDS, NAMES, STARTING, STATES, Call, vendor
 
 every = pytest.mark.parametrize("name", NAMES)
 starting = pytest.mark.parametrize("name", STARTING)
@@ -38,31 +36,6 @@ def test_every_route_refuses_a_credential_that_is_no_text(server, run_in, name):
         answer = server.ask(vendor(name).sign(call, server.garbled_key))
         assert answer.status == 401, call
         vendor(name).check_error(answer, call)
-
-
-@every
-async def test_calls_of_the_suite_cover_every_route(run_in, name):
-    application = web.Application()
-    routes = {
-        application.router.add_route(route.method, route.path, route.handler): route
-        for route in DIALECTS[name].routes()
-    }
-    reached = set()
-    for call in vendor(name).calls(run_in("running")):
-        request = make_mocked_request(call.method, call.target)
-        reached.add(routes[(await application.router.resolve(request)).route])
-    about = {route for route in routes.values() if route.right and "{" in route.path}
-    assert about <= reached
-
-
-@every
-def test_what_is_another_tenants_is_not_found_on_any_route(server, run_in, name):
-    run, head = run_in("running"), server.head()
-    for call in vendor(name).calls(run):
-        answer = server.ask(vendor(name).sign(call, server.keys["stranger"]))
-        assert answer.status == 404, call
-        vendor(name).check_error(answer, call)
-    assert server.head() == head
 
 
 @every
