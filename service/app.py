@@ -207,7 +207,12 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         audit=Audit(log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),
         rebuilds=Rebuilds(url, pools.looks, registry.discover()),
-        credentials=Credentials(pools.keys, log, settings.require_secret_key),
+        credentials=Credentials(
+            pools.keys,
+            log,
+            settings.require_secret_key,
+            token_life_s=settings.etlworks_token_life_s,
+        ),
         dialects=discover(),
         progress=Progress(pools.looks),
         metrics=metrics,

@@ -15,7 +15,8 @@ from tempfile import NamedTemporaryFile
 from typing import Final, Literal, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
-from service.auth.principal import ALIASES, RIGHTS
+from events.types import EVERY_TENANT
+from service.auth.principal import ALIASES, RIGHTS, TENANT
 from service.errors import InvalidSetting
 
 LogFormat = Literal["json", "console"]
@@ -42,7 +43,8 @@ class Settings:
 
     ``database_url`` None means the embedded Postgres in ``home``; ``flows`` is the folder with
     flows.yaml and the tasks of the workers; ``max_body`` is in bytes; ``grace_s`` is how long
-    running tasks and requests may go on at the end.
+    running tasks and requests may go on at the end. ``etlworks_six_words`` are the tenants whose
+    Etlworks clients read six words for a status, ``*`` all of them.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -54,6 +56,9 @@ class Settings:
     slots: int = 8
     max_body: int = _MIB
     director_open: OpenAccess | None = None
+    etlworks_token_life_s: int = 600
+    etlworks_query_token: bool = False
+    etlworks_six_words: frozenset[str] = frozenset()
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
     grace_s: float = 20.0
@@ -102,6 +107,11 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         slots=given.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=given.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
         director_open=given.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
+        etlworks_token_life_s=given.whole(
+            "FLOWLEDGER_ETLWORKS_TOKEN_LIFE", 600, low=10, high=30 * 86_400
+        ),
+        etlworks_query_token=given.flag("FLOWLEDGER_ETLWORKS_QUERY_TOKEN"),
+        etlworks_six_words=given.tenants("FLOWLEDGER_ETLWORKS_SIX_WORDS"),
         log_format=cast("LogFormat", given.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")),
         log_level=cast("LogLevel", given.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
         grace_s=given.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
@@ -166,6 +176,19 @@ class _Given:
         if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise InvalidSetting(name, f"is {text!r}; give a whole number from {low} to {high}")
         return int(text)
+
+    def flag(self, name: str) -> bool:
+        text = self.text(name)
+        if text not in (None, "true", "false"):
+            raise InvalidSetting(name, f"is {text!r}; give true or false")
+        return text == "true"
+
+    def tenants(self, name: str) -> frozenset[str]:
+        names = frozenset(filter(None, map(str.strip, (self.text(name) or "").split(","))))
+        for tenant in names - {EVERY_TENANT}:
+            if not TENANT.fullmatch(tenant):
+                raise InvalidSetting(name, f"is {tenant!r}; give tenants, or * for all: acme,other")
+        return names
 
     def one_of(self, name: str, options: object, default: str) -> str:
         text = self.text(name)

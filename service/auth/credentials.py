@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hmac import compare_digest
 from pathlib import Path
@@ -22,6 +22,7 @@ from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_R
 from service.auth.lifecycle import Key, Lifecycle, check_key
 from service.auth.material import TOKEN_PREFIX, Material, digest, generate, seal, unseal
 from service.auth.principal import ALIASES, Principal
+from service.auth.tokens import Tokens
 from service.errors import InvalidSetting, NotFound, Unauthenticated
 from service.runs.commands import Origin
 from service.runs.draft import metadata_of
@@ -29,6 +30,10 @@ from service.runs.draft import metadata_of
 LOOKUP_TIMEOUT_S: Final = 5.0
 _SQL: Final = Path(__file__).parent / "sql"
 _COMMAND_LINE: Final = Origin(actor="cli", source="cli")
+MOST_ISSUED: Final = 10_000
+"""Issued tokens that are remembered as read; beyond that the first of them is read again."""
+
+TOKEN_LIFE_S: Final = 600.0
 _UNKNOWN: Final = "the credential is not known, or was revoked"
 
 
@@ -60,6 +65,14 @@ class _Credential:
     secret: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    """An issued token that was read before."""
+
+    principal: Principal
+    expires_s: float
+
+
 class Credentials:
     """Every way to present a credential, and the life of keys.
 
@@ -67,7 +80,14 @@ class Credentials:
     query each, on a pool that nobody else should use.
     """
 
-    def __init__(self, pool: asyncpg.Pool, log: Log, secret_key: bytes) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        log: Log,
+        secret_key: bytes,
+        *,
+        token_life_s: float = TOKEN_LIFE_S,
+    ) -> None:
         self._pool = pool
         self._log = log
         self._secret_key = secret_key
@@ -77,6 +97,8 @@ class Credentials:
         self._usernames: dict[str, _Credential] = {}
         self._access_keys: dict[str, _Credential] = {}
         self._remembered: dict[str, _Credential] = {}
+        self._issuing = Tokens(secret_key, token_life_s)
+        self._issued: dict[bytes, _Issued] = {}
 
     async def start(self) -> None:
         """Read the keys' lives from the log, and prove the secret key on the newest credential.
@@ -119,6 +141,61 @@ class Credentials:
                 raise Unauthenticated(_UNKNOWN)
             found = await self._load("by_token", sha256)
         return _unexpired(found)
+
+    def issue(self, principal: Principal) -> str:
+        """Issue a short-lived token that stands for a principal's credential, in its tenant.
+
+        Raises:
+            Unauthenticated: the credential was revoked meanwhile.
+        """
+        key = self._valid(principal.key_id)
+        until_s = key.expires_at.timestamp() if key.expires_at else float("inf")
+        return self._issuing.issue(principal.key_id, principal.tenant, until_s=until_s)
+
+    def switched(self, principal: Principal, tenant: str) -> Principal:
+        """Put a principal into a tenant: a credential of the whole ledger into any that has keys.
+
+        Raises:
+            NotFound: to this principal there is no such tenant.
+            Unauthenticated: the credential was revoked meanwhile.
+        """
+        own = self._valid(principal.key_id).principal.tenant
+        known = {key.principal.tenant for key in self._lifecycle.keys.values()}
+        if own not in (tenant, EVERY_TENANT) or tenant not in known:
+            raise NotFound(f"there is no tenant {tenant}")
+        return replace(principal, tenant=tenant)
+
+    async def by_issued(self, token: str) -> Principal:
+        """Name for whom this token was issued; it is as good as its credential.
+
+        Raises:
+            Unauthenticated: it is none, has expired, or its credential was revoked.
+        """
+        sha256 = digest(token)
+        found = self._issued.get(sha256) or await self._read_issued(sha256, token)
+        if found.expires_s <= time.time():
+            self._issued.pop(sha256, None)
+            raise Unauthenticated("the token has expired")
+        self._valid(found.principal.key_id)
+        return found.principal
+
+    async def _read_issued(self, sha256: bytes, token: str) -> _Issued:
+        claims = self._issuing.read(token)
+        if claims.key_id not in self._lifecycle.keys:
+            # Another process made the key and issued this; the key's event has not come by yet.
+            await self.refresh()
+        whose = self._valid(claims.key_id).principal
+        found = _Issued(replace(whose, tenant=claims.tenant), claims.expires_s)
+        if len(self._issued) >= MOST_ISSUED:
+            del self._issued[next(iter(self._issued))]
+        self._issued[sha256] = found
+        return found
+
+    def _valid(self, key_id: str) -> Key:
+        key = self._lifecycle.valid(key_id)
+        if key is None:
+            raise Unauthenticated(_UNKNOWN)
+        return key
 
     async def by_password(self, username: str, password: str) -> Principal:
         """Name whose username and password these are.

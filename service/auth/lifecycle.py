@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from events.envelope import Event, Version
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
-from service.auth.principal import RIGHTS, Principal
+from service.auth.principal import RIGHTS, TENANT, Principal
 from service.errors import BadRequest
 
 MAX_NAME: Final = 200
-_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WIDE_ROLES: Final = ("administrator", "auditor")
 
 
@@ -94,7 +92,7 @@ def check_tenant(tenant: str) -> None:
     Raises:
         BadRequest: it cannot be one.
     """
-    if not _TENANT.fullmatch(tenant):
+    if not TENANT.fullmatch(tenant):
         raise BadRequest(
             "tenant must be 1 to 100 letters, digits, dots, hyphens or underscores", field="tenant"
         )

@@ -21,6 +21,15 @@ def bearer(request: web.Request) -> str:
     return _authorization(request, "bearer")
 
 
+def bearer_of(text: str) -> str:
+    """Take the token of a text ``Bearer token``, as a header or a query has it.
+
+    Raises:
+        Unauthenticated: it is of another shape.
+    """
+    return _credential(text, "bearer")
+
+
 def basic(request: web.Request) -> tuple[str, str]:
     """Take username and password of ``Authorization: Basic base64(username:password)``.
 
@@ -55,8 +64,12 @@ def _authorization(request: web.Request, scheme: str) -> str:
     given = request.headers.getall("Authorization", ())
     if len(given) != 1:
         raise Unauthenticated("exactly one Authorization header is needed")
-    found, _, credential = given[0].partition(" ")
+    return _credential(given[0], scheme)
+
+
+def _credential(text: str, scheme: str) -> str:
+    found, _, credential = text.partition(" ")
     credential = credential.strip()
     if found.lower() != scheme or not credential or not credential.isascii():
-        raise Unauthenticated(f"the Authorization header is not of the form: {scheme.title()} ...")
+        raise Unauthenticated(f"the authorization is not of the form: {scheme.title()} ...")
     return credential

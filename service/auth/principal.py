@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from service.errors import Forbidden
 
@@ -29,6 +31,8 @@ RIGHTS: dict[str, frozenset[Right]] = {
     "auditor": frozenset({Right.READ, Right.AUDIT}),
 }
 ALIASES = {"executer": "operator"}
+TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What the name of one tenant looks like."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Route:
     """One operation: ``path`` in aiohttp's syntax; ``right`` None is open to all.
 
     ``past``: whether a read answers as of any moment; False where it tells of what is in no log.
+    ``ledger_wide``: whether keys of the whole ledger, whose tenant is ``*``, may use it.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Route:
     handler: Handler
     right: Right | None = Right.READ
     past: bool = True
+    ledger_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ def test_what_is_no_secret_stays(entries):
         "Authorization: Bearer sesame-0123",
         "authorization: basic sesame0123==",
         "GET /rest/v1/executions/1?Authorization=Bearer%20sesame&auditId=2",
+        "GET /rest/v1/executions/console/download?flowId=1&Authorization=Bearer%20eyJ0.sesame.x-_",
+        "GET /rest/v1/executions/1?%41uthorization=bearer+eyJ0.sesame.x-_",
         "GET /api/pub/v1/dataflows/1/start?api_key=sesame",
         "x-api-key: sesame",
         "{'token': 'sesame', 'n': 1}",
