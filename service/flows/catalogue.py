@@ -71,6 +71,12 @@ class Shelf:
         owner = self.owners.get((vendor, name, value))
         return None if owner is None else self.flows[owner]
 
+    def named(self, name: str) -> list[Flow]:
+        """Find the flow of a fullname, else all that are named so in their projects."""
+        if name in self.flows and name not in self.retired:
+            return [self.flows[name]]
+        return [flow for flow in self.current if flow.name == name]
+
     @property
     def current(self) -> list[Flow]:
         """The flows that are not retired, by fullname."""
@@ -171,6 +177,17 @@ class Catalogue:
             await self.look_again(tenant)
             flow = self.by_id(tenant, vendor, name, value)
         return flow
+
+    async def named(self, tenant: str, name: str) -> list[Flow]:
+        """Find the flow of a fullname, else all that are named so in their projects.
+
+        None of them is retired; of a name that memory lacks, look in the log before saying so.
+        """
+        found = self.shelf(tenant).named(name)
+        if not found:
+            await self.look_again(tenant)
+            found = self.shelf(tenant).named(name)
+        return found
 
     def all(self, tenant: str) -> list[Flow]:
         """List the tenant's flows that are not retired, by fullname."""

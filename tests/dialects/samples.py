@@ -16,7 +16,7 @@ from service.http.openapi import document
 from tests.dialects.suite import DIALECTS, STATES, Answer, Call, folder
 
 NEEDED = {"source", "checked", "role", "request", "response", "fixed"}
-OPTIONAL = {"state", "flow"}
+OPTIONAL = {"state", "flow", "opaque"}
 
 
 class NoSample(Exception):
@@ -25,7 +25,10 @@ class NoSample(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample of a vendor; ``fixed`` are the members of the answer that are always the same."""
+    """A sample of a vendor; ``fixed`` are the members of the answer that are always the same.
+
+    ``opaque`` are those that no client looks into, and that may be anything of their type.
+    """
 
     vendor: str
     name: str
@@ -92,7 +95,8 @@ def _problems(said: Mapping[str, Any]) -> Iterable[str]:
         return
     if missing := set(said["fixed"]) - body.keys():
         yield f"it fixes {', '.join(sorted(missing))}, which its own answer has not"
-    if not said["fixed"] and any(isinstance(value, str | bool) for value in body.values()):
+    telling = (value for name, value in body.items() if name not in said.get("opaque", ()))
+    if not said["fixed"] and any(isinstance(value, str | bool) for value in telling):
         yield "it fixes nothing, so nearly any answer would do"
 
 

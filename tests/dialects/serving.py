@@ -17,6 +17,7 @@ from aiohttp import web
 from service import app
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
+from service.http.keys import SERVICE
 from service.runs.commands import Origin
 from service.settings import Settings
 from tests.dialects.suite import DIALECTS, Answer, Call
@@ -51,6 +52,7 @@ STEPS = {
                 "exception": "no such table: ordrs",
                 "statement": "insert into stage_orders\nselect *\nfrom ordrs",
                 "line": 3,
+                "log": "read 120 rows\n",
             },
         ),
         ("RunFailed", None, {}),
@@ -175,8 +177,11 @@ async def _open(stack, url, run):
     stack.push_async_callback(app.stop, service, doors.aclose)
     await app.start(service)
     await _register(service)
-    broken = replace(service, queries=None, catalogue=None, writer=None)
-    ports = {False: await _port(doors, service), True: await _port(doors, broken)}
+    application = app.build_app(service)
+    # The door still knows who asks; what handlers reach for is gone.
+    broken = app.build_app(service)
+    broken[SERVICE] = replace(service, queries=None, catalogue=None, writer=None, credentials=None)
+    ports = {False: await _port(doors, application), True: await _port(doors, broken)}
     return Server(service, run, ports, await _keys(service))
 
 
@@ -198,8 +203,8 @@ async def _keys(service):
     }
 
 
-async def _port(doors, service):
-    runner = web.AppRunner(app.build_app(service), shutdown_timeout=1)
+async def _port(doors, application):
+    runner = web.AppRunner(application, shutdown_timeout=1)
     doors.push_async_callback(runner.cleanup)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

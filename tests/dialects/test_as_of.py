@@ -21,10 +21,12 @@ TOLD = [[], [STARTED], [("RunStarted", None, {})], [FAILED], [("RunFailed", None
 def reads(name, run):
     """Every read that needs a credential: those about a run or its flow, and those about all."""
     about = [call for call in vendor(name).calls(run) if call.method == "GET"]
+    asked = {call.path for call in about}
     plain = [
         Call("GET", route.path)
         for route in DIALECTS[name].routes()
         if route.method == "GET" and route.right and "{" not in route.path
+        if route.path not in asked
     ]
     return about + plain
 
@@ -43,6 +45,8 @@ def ask(server, name, call):
 
 def shown(answer):
     """The body, without what grows with the clock while a run is open."""
+    if not answer.headers["Content-Type"].startswith("application/json"):
+        return answer.body
     body = json.loads(answer.body)
     for row in body.get("list", []) if isinstance(body, dict) else []:
         if row["endDate"] is None:

@@ -50,7 +50,7 @@ def test_key_of_the_whole_ledger_is_refused(server, run_in, name):
 def test_viewer_starts_nothing(server, run_in, name):
     run, head = run_in("running"), server.head()
     for call in vendor(name).calls(run):
-        if call.method == "POST":
+        if call.method in {"POST", "PUT"}:
             answer = server.ask(vendor(name).sign(call, server.keys["viewer"]))
             assert answer.status == 403, call
             vendor(name).check_error(answer, call)
@@ -81,8 +81,12 @@ def test_other_methods_are_refused_in_the_vendors_body_and_the_right_ones_named(
     server, run_in, name, method
 ):
     run = run_in("running")
-    paths = {call.path: call.method for call in vendor(name).calls(run)}
+    calls = vendor(name).calls(run)
+    paths = {call.path: call.method for call in calls}
+    served = {(call.method, call.path) for call in calls}
     for path, right in paths.items():
+        if (method, path) in served:
+            continue
         call = Call(method, path)
         answer = server.ask(vendor(name).sign(call, server.keys["operator"]))
         assert answer.status == 405, path

@@ -38,7 +38,13 @@ def test_sample_is_answered_as_it_is_written(server, run_in, queued, name, file)
     sample = samples.load(name, file)
     said = sample.said
     run = queued(said["flow"]) if "flow" in said else run_in(said["state"])
-    ids = {**run["vendor_ids"][name], "tenant": run["tenant"]}
+    operator = server.keys["operator"]
+    ids = {
+        **run["vendor_ids"][name],
+        "tenant": run["tenant"],
+        "username": operator.username,
+        "password": operator.password,
+    }
     call = sample.call(ids)
     if said["role"] is not None:
         call = vendor(name).sign(call, server.keys[said["role"]])

@@ -201,6 +201,27 @@ async def test_two_new_flows_of_one_fixed_id_are_refused(tenant):
         await tenant.load(FIRST.replace("[A]\n", f"[A]\n{ids}") + ids)
 
 
+async def test_two_flows_that_listen_at_one_address_are_refused_and_both_are_named(tenant):
+    one, two = "  ids: {etlworks: {listener: /in}}\n", "  ids: {etlworks: {listener: in/}}\n"
+    with pytest.raises(LoadRefused, match=r"a.TWO: etlworks listener 'in' belongs to flow a.ONE"):
+        await tenant.load(FIRST.replace("[A]\n", f"[A]\n{one}") + two)
+    assert await tenant.log.head() == 0
+
+
+async def test_a_flow_is_named_by_its_fullname_or_by_its_name_unless_it_is_retired(tenant):
+    await tenant.load("a.ONE:\n  tasks: [A]\nb.ONE:\n  tasks: [A]\nb.a.ONE:\n  tasks: [A]\n")
+
+    async def named(name):
+        return [flow.fullname for flow in await tenant.catalogue.named("acme", name)]
+
+    assert await named("a.ONE") == ["a.ONE"]
+    assert await named("ONE") == ["a.ONE", "b.ONE"]
+    await tenant.load("b.ONE:\n  tasks: [A]\nb.a.ONE:\n  tasks: [A]\n")
+    assert await named("ONE") == ["b.ONE"]
+    assert await named("a.ONE") == ["b.a.ONE"]
+    assert await named("TWO") == []
+
+
 async def test_an_id_stays_its_flows_after_it_changed_and_after_it_was_retired(tenant):
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A]\n  ids: {etlworks: {flowId: 7}}\n")

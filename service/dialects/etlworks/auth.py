@@ -1,4 +1,4 @@
-"""Who may ask: a bearer token, and the roles that Etlworks lets at executions."""
+"""Who may ask: a token, in the header or the query, and the roles that may read executions."""
 
 from __future__ import annotations
 
@@ -7,24 +7,54 @@ from typing import Final
 from aiohttp import web
 
 from service.auth.credentials import Credentials
-from service.auth.presenting import bearer
+from service.auth.material import TOKEN_PREFIX
+from service.auth.presenting import basic, bearer, bearer_of
 from service.auth.principal import Principal
 from service.errors import Forbidden
-from service.http.keys import PRINCIPAL
+from service.http.keys import PRINCIPAL, SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
 """Executer is what older pages call the operator; keys know it as an alias."""
 
+QUERY: Final = "Authorization"
+"""The parameter that carries a token where there is no header."""
+
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Take the token of ``Authorization: Bearer``; a non-expiring API key stands there too.
+    """Take the token of ``Authorization: Bearer``: one that was issued, or an API key.
+
+    A listener takes username and password as well; the log download takes the token in the query,
+    other addresses too where a setting says so.
 
     Raises:
-        Unauthenticated: the header is missing or malformed, or the token is not valid.
+        Unauthenticated: there is none, it is malformed, or the token is not valid.
 
-    Source: support.etlworks.com, "Calling Etlworks Built-in APIs".
+    Source: support.etlworks.com, "Calling Etlworks Built-in APIs", "Call user-defined API",
+    "Download the Flow log API".
     """
-    return await credentials.by_token(bearer(request))
+    if "Authorization" not in request.headers and _takes_query(request):
+        token = bearer_of(request.query.get(QUERY, ""))
+    elif _is_basic(request):
+        return await credentials.by_password(*basic(request))
+    else:
+        token = bearer(request)
+    if token.startswith(TOKEN_PREFIX):
+        return await credentials.by_token(token)
+    return await credentials.by_issued(token)
+
+
+def _takes_query(request: web.Request) -> bool:
+    if "?" not in request.raw_path or QUERY not in request.query:
+        return False
+    return (
+        request.path.endswith("/console/download")
+        or request.app[SERVICE].settings.etlworks_query_token
+    )
+
+
+def _is_basic(request: web.Request) -> bool:
+    given = request.headers.get("Authorization", "")
+    return given[:6].lower() == "basic " and "/httplistener/" in request.path
 
 
 def reader(request: web.Request) -> Principal:

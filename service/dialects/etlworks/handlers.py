@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from projections.flow import Flow
 from service.dialects.etlworks import auth, parsing, rendering, schemas
 from service.dialects.etlworks.parsing import Selection
-from service.errors import NotFound, UnknownRun
+from service.dialects.etlworks.statuses import WORDS, Words, states_of, words_for
+from service.errors import BadRequest, NotFound, Unavailable, UnknownRun
 from service.http.decorators import (
+    docs,
     headers_schema,
     match_info_schema,
     querystring_schema,
@@ -23,7 +25,11 @@ from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
-from service.runs.commands import StartRun
+from service.runs.commands import StartRun, Trigger
+from service.runs.reads import RunFilter
+
+LOOKS: Final = 5
+"""How often the run with a status is looked for, while those that are found move on."""
 
 
 @match_info_schema(schemas.EtlworksFlowPath)
@@ -32,30 +38,85 @@ from service.runs.commands import StartRun
 async def status(request: web.Request) -> web.StreamResponse:
     """Show an execution of a flow: the one named, else the one started last, running or not."""
     tenant = auth.reader(request).tenant
+    words = words_for(tenant, request.app[SERVICE].settings.etlworks_six_words)
     wanted = parsing.selection(request)
     flow = await _flow(request, tenant, wanted.flow_id)
-    run = await _selected(request, flow, wanted)
+    run = await _selected(request, flow, wanted, words)
     request[POSITION] = run["position"]
-    return json_response(rendering.execution(run))
+    return json_response(rendering.execution(run, words))
 
 
-async def _selected(request: web.Request, flow: Flow, wanted: Selection) -> Mapping[str, Any]:
+async def _selected(
+    request: web.Request, flow: Flow, wanted: Selection, words: Words
+) -> Mapping[str, Any]:
     try:
-        run = await _found(request, flow, wanted)
+        run = await _found(request, flow, wanted, words)
     except UnknownRun as error:
         raise NotFound(f"There are no executions of {wanted}") from error
-    if not wanted.matches(run, flow.fullname):
+    if not wanted.matches(run, flow.fullname, words[run["status"]]):
         raise NotFound(f"There are no executions of {wanted}")
     return run
 
 
-async def _found(request: web.Request, flow: Flow, wanted: Selection) -> Mapping[str, Any]:
+async def _found(
+    request: web.Request, flow: Flow, wanted: Selection, words: Words
+) -> Mapping[str, Any]:
     reads = reading(request)
     if wanted.message_id is not None:
         return await reads.execution(flow.tenant, wanted.message_id)
-    if wanted.audit_id is None:
-        return await reads.latest_execution(flow.tenant, flow.number)
-    return await reads.execution_by_number(flow.tenant, wanted.audit_id)
+    if wanted.audit_id is not None:
+        return await reads.execution_by_number(flow.tenant, wanted.audit_id)
+    if wanted.status is not None:
+        return await _latest_that_is(request, flow, states_of(wanted.status, words))
+    return await reads.latest_execution(flow.tenant, flow.number)
+
+
+async def _latest_that_is(
+    request: web.Request, flow: Flow, states: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """Find the run of a flow that was queued last of those in one of the states."""
+    reads = reading(request)
+    for _ in range(LOOKS):
+        listed: list[Mapping[str, Any]] = []
+        for state in states:
+            wanted = RunFilter(fullname=flow.fullname, status=state)
+            listed += (await reads.scan(flow.tenant, wanted, before=None, limit=1)).rows
+        if not listed:
+            raise UnknownRun(flow.fullname)
+        newest = max(listed, key=lambda row: row["queued_position"])
+        run = await reads.execution(flow.tenant, newest["run_id"])
+        if run["status"] in states:
+            return run
+    raise Unavailable("the runs of this flow change too quickly; try again")
+
+
+@querystring_schema(schemas.EtlworksDownloadQuery)
+@docs(
+    responses={
+        "200": {
+            "description": "The log, as an attachment",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    }
+)
+@response_schema(schemas.EtlworksError, 404, description="There is no such execution")
+async def download(request: web.Request) -> web.StreamResponse:
+    """Download the log of an execution: what its tasks have printed, as far as it is kept."""
+    tenant = auth.reader(request).tenant
+    wanted = parsing.downloaded(request)
+    flow = await _flow(request, tenant, wanted.flow_id)
+    found = await _selected(request, flow, wanted, WORDS)
+    run = await reading(request).workflow(tenant, found["run_id"])
+    request[POSITION] = run["position"]
+    name = f"flow-{wanted.flow_id}-{wanted.audit_id}.log"
+    return web.Response(
+        text=rendering.log(run),
+        content_type="text/plain",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
 
 
 @match_info_schema(schemas.EtlworksFlowPath)
@@ -67,18 +128,56 @@ async def _found(request: web.Request, flow: Flow, wanted: Selection) -> Mapping
 @response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
 async def run(request: web.Request) -> web.StreamResponse:
     """Start a flow with parameters; answered when the execution can be read."""
-    service, tenant = request.app[SERVICE], request[PRINCIPAL].tenant
-    flow = await _flow(request, tenant, parsing.flow_id(request))
+    flow = await _flow(request, request[PRINCIPAL].tenant, parsing.flow_id(request))
+    payload = await parsing.parameters(request, request.app[SERVICE].settings.max_body)
+    return await _started(request, flow, payload)
+
+
+@match_info_schema(schemas.EtlworksFlowNamePath)
+@headers_schema(schemas.EtlworksStartHeaders)
+@request_schema(schemas.EtlworksParameters, required=False)
+@response_schema(schemas.EtlworksStarted, 200, description="The execution was started")
+@response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs")
+@response_schema(schemas.EtlworksError, 415, description="The body is not JSON")
+@response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
+async def run_by_name(request: web.Request) -> web.StreamResponse:
+    """Start the flow of a name, with parameters if there are any."""
+    flow = await _named(request, request[PRINCIPAL].tenant)
+    payload = await parsing.parameters(request, request.app[SERVICE].settings.max_body)
+    return await _started(request, flow, payload)
+
+
+@match_info_schema(schemas.EtlworksListenerPath)
+@headers_schema(schemas.EtlworksStartHeaders)
+@request_schema(schemas.EtlworksMessage, required=False)
+@response_schema(schemas.EtlworksStarted, 200, description="The message started an execution")
+@response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs")
+@response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
+async def run_by_message(request: web.Request) -> web.StreamResponse:
+    """Start the flow that listens at an address with a message; `messageUuid` is the message."""
+    tenant, pattern = request[PRINCIPAL].tenant, parsing.listener(request)
+    flow = await reading(request).flow(tenant, "etlworks", "listener", pattern)
+    # Who has listened somewhere before keeps the address, and hears nothing there any more.
+    if flow is None or flow.ids["etlworks"].get("listener") != pattern:
+        raise NotFound(f"No flow listens at {pattern}")
+    payload = await parsing.message(request, request.app[SERVICE].settings.max_body)
+    return await _started(request, flow, payload, trigger="message")
+
+
+async def _started(
+    request: web.Request, flow: Flow, payload: Mapping[str, Any], trigger: Trigger = "on_demand"
+) -> web.StreamResponse:
     command = StartRun(
-        tenant=tenant,
+        tenant=flow.tenant,
         origin=origin(request, "etlworks"),
         fullname=flow.fullname,
-        payload=await parsing.parameters(request, service.settings.max_body),
+        payload=payload,
+        trigger=trigger,
         idempotency_key=idempotency_key(request),
     )
     outcome = await start(request, command)
-    doc = await service.queries.execution(tenant, outcome.run_id)
-    return json_response(rendering.started(doc), headers=replayed(outcome))
+    run = await request.app[SERVICE].queries.execution(flow.tenant, outcome.run_id)
+    return json_response(rendering.started(run), headers=replayed(outcome))
 
 
 async def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
@@ -86,3 +185,16 @@ async def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
     if flow is None:
         raise NotFound(f"There is no flow {flow_id}")
     return flow
+
+
+async def _named(request: web.Request, tenant: str) -> Flow:
+    catalogue = request.app[SERVICE].catalogue
+    names = parsing.flow_names(request)
+    for name in names:
+        flows = await catalogue.named(tenant, name)
+        if len(flows) == 1:
+            return flows[0]
+        if flows:
+            known = ", ".join(flow.fullname for flow in flows)
+            raise BadRequest(f"More than one flow is named {name}: name one of {known}")
+    raise NotFound(f"There is no flow {names[0]}")

@@ -1,17 +1,20 @@
-"""Reads what Etlworks' clients send: which execution is meant, the parameters of a start."""
+"""Reads what Etlworks' clients send: which execution is meant, what a start is to be given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-from service.dialects.etlworks.ids import LONG
-from service.errors import BadRequest, UnsupportedMediaType
+from events import codec
+from service.dialects.etlworks.ids import LONG, trimmed
+from service.errors import BadRequest, TooLarge, UnsupportedMediaType
 from service.http.json import read_body, read_json
 from service.http.parameters import integer, uuid_text
+
+MAX_LOGIN_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +24,33 @@ class Selection:
     flow_id: int
     audit_id: int | None
     message_id: str | None
+    status: str | None
 
-    def matches(self, run: Mapping[str, Any], fullname: str) -> bool:
-        """Tell whether a run of that flow is the one meant."""
+    def matches(self, run: Mapping[str, Any], fullname: str, word: str) -> bool:
+        """Tell whether a run of that flow, whose status has that word, is the one meant."""
         return (
             run["fullname"] == fullname
             and self.audit_id in (None, run["run_number"])
             and self.message_id in (None, run["run_id"])
+            and self.status in (None, word)
         )
 
     def __str__(self) -> str:
-        given = (("auditId", self.audit_id), ("messageId", self.message_id))
+        given = (
+            ("auditId", self.audit_id),
+            ("messageId", self.message_id),
+            ("status", self.status),
+        )
         named = " and ".join(f"{name} {value}" for name, value in given if value is not None)
         return f"flow {self.flow_id} with {named}" if named else f"flow {self.flow_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A username and its password."""
+
+    username: str
+    password: str
 
 
 def flow_id(request: web.Request) -> int:
@@ -46,6 +63,22 @@ def flow_id(request: web.Request) -> int:
     return integer(request.match_info["flowId"], "flowId", **LONG)
 
 
+def flow_names(request: web.Request) -> tuple[str, ...]:
+    """Read the flow's name of the path, as it may be meant, the likelier first.
+
+    A plus is one in a path, and a space where a client encodes a path as it does a form.
+
+    Source: support.etlworks.com, "Run Flow by name API": "the URL is properly encoded".
+    """
+    name = request.match_info["flowName"]
+    return (name, name.replace("+", " ")) if "+" in name else (name,)
+
+
+def listener(request: web.Request) -> str:
+    """Read the pattern of a listener's address."""
+    return trimmed(request.match_info["pattern"])
+
+
 def selection(request: web.Request) -> Selection:
     """Read which execution is meant; an empty value is an absent one, other names are ignored.
 
@@ -54,12 +87,28 @@ def selection(request: web.Request) -> Selection:
 
     Source: support.etlworks.com, "Get Flow status API".
     """
-    audit_id, message_id = request.query.get("auditId"), request.query.get("messageId")
+    query = request.query
+    audit_id, message_id = query.get("auditId"), query.get("messageId")
     return Selection(
         flow_id=flow_id(request),
         audit_id=integer(audit_id, "auditId", **LONG) if audit_id else None,
         message_id=uuid_text(message_id, "messageId") if message_id else None,
+        status=query.get("status") or None,
     )
+
+
+def downloaded(request: web.Request) -> Selection:
+    """Read whose log is to be downloaded: ``flowId`` and ``auditId`` are needed.
+
+    Raises:
+        BadRequest: one of them is missing or no long.
+
+    Source: support.etlworks.com, "Download the Flow log API".
+    """
+    flow, audit = (
+        integer(request.query.get(name, ""), name, **LONG) for name in ("flowId", "auditId")
+    )
+    return Selection(flow_id=flow, audit_id=audit, message_id=None, status=None)
 
 
 async def parameters(request: web.Request, max_bytes: int) -> dict[str, Any]:
@@ -74,8 +123,7 @@ async def parameters(request: web.Request, max_bytes: int) -> dict[str, Any]:
     """
     if not await read_body(request):
         return {}
-    if "Content-Type" in request.headers and request.content_type != "application/json":
-        raise UnsupportedMediaType("Content-Type must be application/json")
+    _refuse_other_types(request)
     body = await read_json(request, max_bytes)
     if not isinstance(body, dict):
         raise BadRequest("The body must be a flat map of parameters")
@@ -83,3 +131,57 @@ async def parameters(request: web.Request, max_bytes: int) -> dict[str, Any]:
         if isinstance(value, dict | list):
             raise BadRequest(f"Parameter {name} must not be nested", field=name)
     return body
+
+
+async def message(request: web.Request, max_bytes: int) -> dict[str, Any]:
+    """Read a message as a payload: a JSON object as it is, all else under the name ``message``.
+
+    A body that says it is no JSON is text.
+
+    Raises:
+        BadRequest: it is neither JSON nor, where it says so, text in UTF-8.
+        TooLarge: it has more bytes than that.
+
+    Source: etlworks.com/dev/api/user-apis.html: any format, an empty body too.
+    """
+    raw = await read_body(request)
+    if len(raw) > max_bytes:
+        raise TooLarge(f"the body is larger than {max_bytes} bytes")
+    if not raw:
+        return {}
+    if "Content-Type" in request.headers and not _is_json(request.content_type):
+        try:
+            return {"message": raw.decode()}
+        except UnicodeDecodeError as error:
+            raise BadRequest("The message is not UTF-8") from error
+    body = codec.parse(raw)
+    return body if isinstance(body, dict) else {"message": body}
+
+
+async def login(request: web.Request) -> Login:
+    """Read ``login`` and ``password``, both texts; other names are ignored.
+
+    Raises:
+        UnsupportedMediaType: the body says that it is not JSON.
+        BadRequest: one is missing, or the body is no JSON object.
+        TooLarge: the body is too large for the two.
+
+    Source: support.etlworks.com, "Authentication API".
+    """
+    _refuse_other_types(request)
+    body = await read_json(request, MAX_LOGIN_BYTES)
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be an object with login and password")
+    for name in ("login", "password"):
+        if not isinstance(body.get(name), str) or not body[name]:
+            raise BadRequest(f"Field {name!r} is required", field=name)
+    return Login(body["login"], body["password"])
+
+
+def _refuse_other_types(request: web.Request) -> None:
+    if "Content-Type" in request.headers and request.content_type != "application/json":
+        raise UnsupportedMediaType("Content-Type must be application/json")
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type == "application/json" or content_type.endswith("+json")

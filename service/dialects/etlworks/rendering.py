@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.dialects.etlworks.statuses import START_CODES, TERMINAL, WORDS
+from service.dialects.etlworks.statuses import START_CODES, TERMINAL, WORDS, Words
 
 TRIGGER_TYPES: Final[Mapping[str, str | None]] = {
     "on_demand": "flow.execution.on.demand",
@@ -20,7 +20,7 @@ _REASONS: Final = {
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-def execution(run: Mapping[str, Any]) -> dict[str, Any]:
+def execution(run: Mapping[str, Any], words: Words = WORDS) -> dict[str, Any]:
     """Show a run with all 23 fields, null where they do not apply (times in epoch milliseconds).
 
     Source: support.etlworks.com, "Get Flow status API".
@@ -37,7 +37,7 @@ def execution(run: Mapping[str, Any]) -> dict[str, Any]:
         "eventName": None,
         "messageId": run["run_id"] if run["trigger"] == "message" else None,
         "tenantId": None,
-        "status": WORDS[run["status"]],
+        "status": words[run["status"]],
         "triggerType": TRIGGER_TYPES[run["trigger"]],
         "startedBy": "scheduler" if run["trigger"] == "schedule" else run["started_by"],
         "started": started // 1000,
@@ -88,6 +88,17 @@ def _end(run: Mapping[str, Any], started_us: int) -> dict[str, Any]:
         "fileMetrics": None,
         "errorLocationInSql": error.get("line"),
     }
+
+
+def log(run: Mapping[str, Any]) -> str:
+    """Put together what a run's tasks have printed, as far as it is kept, in the plan's order.
+
+    Each task that printed has a line with its path and state before it.
+    """
+    kept = [task for task in run["tasks"] if task["log"]]
+    return "".join(
+        f"=== {task['path']} ({task['status']})\n{task['log'].rstrip()}\n" for task in kept
+    )
 
 
 def duration(seconds: int) -> str:

@@ -5,11 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from service.auth.principal import Right
-from service.dialects.etlworks import handlers
+from service.dialects.etlworks import handlers, tokens
 from service.http.dialect import Route
 
 ROUTES: Final = (
     Route("GET", "/rest/v1/executions/{flowId}", handlers.status),
     Route("GET", "/plugins/dashboard/rest/v1/flows/{flowId}", handlers.status),
+    Route("GET", "/rest/v1/executions/console/download", handlers.download),
+    Route("GET", "/plugins/dashboard/rest/v1/flows/console/download", handlers.download),
     Route("POST", "/rest/v1/flows/{flowId}/run", handlers.run, Right.START),
+    Route("POST", "/rest/v1/flows/flow-name/{flowName}/run", handlers.run_by_name, Right.START),
+    Route(
+        "POST",
+        "/plugins/flows/rest/v1/flows/flow-name/{flowName}/run",
+        handlers.run_by_name,
+        Right.START,
+    ),
+    Route("POST", "/rest/v1/httplistener/{pattern:.+}", handlers.run_by_message, Right.START),
+    Route("PUT", "/rest/v1/httplistener/{pattern:.+}", handlers.run_by_message, Right.START),
+    Route("POST", "/rest/v1/token-auth/issue", tokens.issue, None),
+    Route("POST", "/rest/v1/token-auth", tokens.issue, None),
+    Route("POST", "/rest/v1/token-auth/refresh", tokens.refresh, ledger_wide=True),
+    Route("POST", "/rest/v1/token-auth/tenants/{tenantId}", tokens.switch, ledger_wide=True),
 )

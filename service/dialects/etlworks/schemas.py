@@ -23,6 +23,65 @@ class EtlworksStatusQuery(Schema):
 
     auditId = fields.String(metadata={"description": "A long: one execution."})
     messageId = fields.String(metadata={"description": "A UUID: the execution of one message."})
+    status = fields.String(
+        metadata={"description": "A status word: the execution started last that has it."}
+    )
+
+
+class EtlworksDownloadQuery(Schema):
+    """Names the execution whose log is downloaded."""
+
+    flowId = fields.Integer(required=True, metadata={"description": "A long."})
+    auditId = fields.Integer(required=True, metadata={"description": "A long."})
+    Authorization = fields.String(
+        metadata={"description": "`Bearer` and a token, where there is no such header."}
+    )
+
+
+class EtlworksFlowNamePath(Schema):
+    """Names the flow."""
+
+    flowName = fields.String(
+        required=True,
+        metadata={"description": "`project.NAME`, or the name alone where only one flow has it."},
+    )
+
+
+class EtlworksListenerPath(Schema):
+    """Names the listener."""
+
+    pattern = fields.String(
+        required=True,
+        metadata={"description": "The `listener` of the flow's ids; it may have slashes."},
+    )
+
+
+class EtlworksTenantPath(Schema):
+    """Names the tenant."""
+
+    tenantId = fields.String(required=True, metadata={"description": "The tenant's name."})
+
+
+class EtlworksLogin(Schema):
+    """The username and password of a credential."""
+
+    login = fields.String(required=True, metadata={"minLength": 1})
+    password = fields.String(required=True, metadata={"minLength": 1})
+
+
+class EtlworksToken(Schema):
+    """A token for `Authorization: Bearer`."""
+
+    token = fields.String(required=True)
+
+
+class EtlworksMessage(Schema):
+    """A message: an object becomes the run's payload as it is."""
+
+    class Meta:
+        """Any name is a part of the message."""
+
+        unknown = INCLUDE
 
 
 class EtlworksStartHeaders(Schema):
@@ -68,7 +127,11 @@ class EtlworksExecution(Schema):
     messageId = _null(fields.UUID, "Only where a message started the execution.")
     tenantId = _null(fields.Integer)
     status = fields.String(
-        required=True, metadata={"enum": ["running", "success", "warning", "error"]}
+        required=True,
+        metadata={
+            "enum": ["running", "success", "warning", "error", "queued", "canceled"],
+            "description": "The last two only for tenants that are served six words.",
+        },
     )
     triggerType = _null()
     startedBy = fields.String(required=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
-WORDS: Final[Mapping[str, str]] = {
+from events.types import EVERY_TENANT
+
+Words = Mapping[str, str]
+"""A word for each state of a run."""
+
+WORDS: Final[Words] = {
     "queued": "running",
     "running": "running",
     "cancelling": "running",
@@ -19,6 +24,12 @@ an old one, which waits while it reads ``running``, would give up at ``queued`` 
 ``canceled``. A stopped flow settles as ``error``.
 
 Source: support.etlworks.com, "Get Flow status API", "Stop a running Flow".
+"""
+
+SIX_WORDS: Final[Words] = {**WORDS, "queued": "queued", "cancelled": "canceled"}
+"""The words of the developer pages of 2026, for tenants whose clients all know them.
+
+Source: etlworks.com/dev/api/examples.html.
 """
 
 START_CODES: Final[Mapping[str, int]] = {
@@ -37,3 +48,17 @@ Source: support.etlworks.com, "Run Flow by ID API".
 
 TERMINAL: Final = frozenset({"succeeded", "warned", "failed", "cancelled"})
 """The states in which ``ended`` and what follows from the end are shown."""
+
+
+def words_for(tenant: str, told_six: Collection[str]) -> Words:
+    """Choose a tenant's vocabulary: six words for those that are told so, ``*`` being all."""
+    return SIX_WORDS if tenant in told_six or EVERY_TENANT in told_six else WORDS
+
+
+def states_of(word: str, words: Words) -> tuple[str, ...]:
+    """Name the states that a word stands for; none for a word that there is not.
+
+    >>> states_of("error", WORDS), states_of("error", SIX_WORDS), states_of("lost", WORDS)
+    (('failed', 'cancelled'), ('failed',), ())
+    """
+    return tuple(state for state, told in words.items() if told == word)

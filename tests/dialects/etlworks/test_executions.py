@@ -87,3 +87,130 @@ def test_parameters_become_the_payload(server, queued):
     payload = server.newest("suite.OTHER")["payload"]
     assert payload == {"region": "eu", "rows": 5, "dry": True, "note": None}
     assert started["messageUuid"] is None
+
+
+WORDS = (("running", "running"), ("success", "succeeded"), ("warning", "warned"))
+
+
+@pytest.mark.parametrize("root", BOTH)
+@pytest.mark.parametrize(("word", "state"), [*WORDS, ("error", "failed"), ("error", "cancelled")])
+def test_with_a_status_the_newest_execution_that_has_it_is_shown(get, run_in, root, word, state):
+    run_in(state)
+    wanted = run_in(state)
+    run_in("succeeded" if state == "running" else "running")
+    shown = get(f"{root}/{ids(wanted)['flowId']}?status={word}").json
+    assert (shown["auditId"], shown["status"]) == (wanted["run_number"], word)
+
+
+@pytest.mark.parametrize("state", ["queued", "cancelling"])
+def test_what_has_not_ended_is_found_as_running(get, run_in, state):
+    wanted = run_in(state)
+    shown = get(f"{BOTH[0]}/{ids(wanted)['flowId']}?status=running").json
+    assert shown["auditId"] == wanted["run_number"]
+
+
+@pytest.mark.parametrize("word", ["lost", "Success", "queued", "canceled", "failed"])
+def test_a_word_that_there_is_not_matches_nothing(get, run_in, word):
+    run = run_in("failed")
+    answer = get(f"{BOTH[0]}/{ids(run)['flowId']}?status={word}")
+    assert answer.status == 404
+    assert answer.json["message"].endswith(f"with status {word}")
+
+
+def test_an_empty_status_is_an_absent_one(get, run_in):
+    newest = run_in("running")
+    shown = get(f"{BOTH[0]}/{ids(newest)['flowId']}?status=").json
+    assert shown["auditId"] == newest["run_number"]
+
+
+def test_a_status_must_match_the_execution_that_is_named(get, run_in):
+    run = run_in("failed")
+    path = f"{BOTH[0]}/{ids(run)['flowId']}?auditId={run['run_number']}"
+    assert get(f"{path}&status=error").status == 200
+    assert get(f"{path}&status=success").status == 404
+    by_message = f"{BOTH[0]}/{ids(run)['flowId']}?messageId={run['run_id']}"
+    assert get(f"{by_message}&status=running").status == 404
+
+
+def test_a_status_of_the_past_is_refused_with_the_reason(get, run_in):
+    run = run_in("failed")
+    path = f"{BOTH[0]}/{ids(run)['flowId']}"
+    answer = get(f"{path}?status=error&as_of={run['position']}")
+    assert answer.status == 400
+    assert "leave status out" in answer.json["message"]
+    named = f"{path}?auditId={run['run_number']}&as_of={run['position']}"
+    assert get(f"{named}&status=error").status == 200
+
+
+def test_a_run_that_moves_on_while_it_is_looked_for_is_looked_for_again(
+    get, server, run_in, monkeypatch
+):
+    older, newest = run_in("running"), run_in("running")
+    queries = server.service.queries
+    real, moved = queries.execution, []
+
+    async def once_ended(tenant, run_id):
+        run = await real(tenant, run_id)
+        if not moved:
+            moved.append(run_id)
+            return run | {"status": "failed"}
+        return run
+
+    monkeypatch.setattr(queries, "execution", once_ended)
+    shown = get(f"{BOTH[0]}/{ids(older)['flowId']}?status=running").json
+    assert (shown["auditId"], moved) == (newest["run_number"], [newest["run_id"]])
+
+
+@pytest.mark.parametrize(
+    ("told_six", "queued", "cancelled"),
+    [
+        ((), "running", "error"),
+        (("other",), "running", "error"),
+        (("default",), "queued", "canceled"),
+        (("*",), "queued", "canceled"),
+    ],
+)
+def test_tenants_that_are_told_six_words_read_six(
+    get, run_in, with_settings, told_six, queued, cancelled
+):
+    with_settings(etlworks_six_words=frozenset(told_six))
+    for state, word in {"queued": queued, "running": "running", "cancelled": cancelled}.items():
+        run = run_in(state)
+        path = f"{BOTH[0]}/{ids(run)['flowId']}"
+        assert get(f"{path}?auditId={run['run_number']}").json["status"] == word
+        assert get(f"{path}?status={word}").json["auditId"] == run["run_number"]
+
+
+def test_log_is_what_the_tasks_have_printed(get, server, queued):
+    run = queued("suite.ORDERS")
+    facts = [
+        ("TaskStarted", "BOTH/ORDERS", {}),
+        ("TaskStarted", "BOTH/ITEMS", {}),
+        ("TaskOutputRecorded", "BOTH/ITEMS", {"log": "items: 3 rows"}),
+        ("TaskFailed", "BOTH/ORDERS", {"log": "orders:\nströmt\n"}),
+    ]
+    server.report(run, facts)
+    query = "flowId={flowId}&auditId={auditId}".format(**ids(run))
+    first, second = (get(f"{path}/console/download?{query}") for path in BOTH)
+    assert first.body.decode() == (
+        "=== BOTH/ORDERS (failed)\norders:\nströmt\n=== BOTH/ITEMS (running)\nitems: 3 rows\n"
+    )
+    assert first.body == second.body
+    assert first.headers["Content-Type"] == "text/plain; charset=utf-8"
+    name = "flow-{flowId}-{auditId}.log".format(**ids(run))
+    assert first.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    past = get(f"{BOTH[0]}/console/download?{query}&as_of={run['position']}")
+    assert (past.status, past.body) == (200, b"")
+
+
+@pytest.mark.parametrize("role", ["viewer", "auditor"])
+def test_log_is_refused_to_roles_that_the_vendor_does_not_list(get, run_in, role):
+    run = run_in("failed")
+    query = "flowId={flowId}&auditId={auditId}".format(**ids(run))
+    assert get(f"{BOTH[0]}/console/download?{query}", role).status == 403
+
+
+def test_log_of_another_flows_execution_is_not_found(get, run_in, queued):
+    run, other = run_in("failed"), queued("suite.OTHER")
+    query = f"flowId={ids(other)['flowId']}&auditId={ids(run)['auditId']}"
+    assert get(f"{BOTH[0]}/console/download?{query}").status == 404

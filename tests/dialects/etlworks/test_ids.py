@@ -39,3 +39,29 @@ def test_id_of_an_unknown_name_is_refused():
 
 def test_runs_ids_are_its_flows_its_number_and_its_id():
     assert ids.run_ids(run_facts()) == {"flowId": 4711, "auditId": 880012, "messageId": RUN_ID}
+
+
+@pytest.mark.parametrize(
+    ("given", "listener"),
+    [
+        ("orders", "orders"),
+        ("/orders/new", "orders/new"),
+        ("/v1.2/~a_b-c/", "v1.2/~a_b-c"),
+        ("x" * 200, "x" * 200),
+        ("..a/b..", "..a/b.."),
+    ],
+)
+def test_listener_is_a_path_without_the_slashes_around_it(given, listener):
+    assert ids.flow_ids(flow(), {"listener": given}) == {
+        "flowId": 1_000_000_007,
+        "listener": listener,
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "/", "//a", "a//b", "a/{id}", "a b", "a?b", "é", ".", "a/..", "./a", "x" * 201, 5, "a\n"],
+)
+def test_listener_that_no_address_can_have_is_refused(wrong):
+    with pytest.raises(ValueError, match="listener must be a path"):
+        ids.flow_ids(flow(), {"listener": wrong})

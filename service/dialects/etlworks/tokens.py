@@ -1,0 +1,44 @@
+"""Handlers of Etlworks' authentication API: short-lived tokens for a credential."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from service.auth.principal import Principal
+from service.dialects.etlworks import auth, parsing, schemas
+from service.http.decorators import match_info_schema, request_schema, response_schema
+from service.http.json import json_response
+from service.http.keys import SERVICE
+
+
+@request_schema(schemas.EtlworksLogin)
+@response_schema(schemas.EtlworksToken, 200, description="A token for this credential")
+@response_schema(schemas.EtlworksError, 401, description="Login or password are wrong")
+@response_schema(schemas.EtlworksError, 415, description="The body is not JSON")
+@response_schema(schemas.EtlworksError, 503, description="Try again later")
+async def issue(request: web.Request) -> web.StreamResponse:
+    """Issue a token for the username and password of a credential."""
+    login = await parsing.login(request)
+    credentials = request.app[SERVICE].credentials
+    principal = await credentials.by_password(login.username, login.password)
+    return _token(request, principal)
+
+
+@response_schema(schemas.EtlworksToken, 200, description="A token that lives anew")
+async def refresh(request: web.Request) -> web.StreamResponse:
+    """Issue a token for one that is still valid and stays so, in the same tenant."""
+    return _token(request, auth.reader(request))
+
+
+@match_info_schema(schemas.EtlworksTenantPath)
+@response_schema(schemas.EtlworksToken, 200, description="A token in that tenant")
+async def switch(request: web.Request) -> web.StreamResponse:
+    """Issue a token in a tenant: any for a key of the whole ledger, else only one's own."""
+    principal = auth.reader(request)
+    credentials = request.app[SERVICE].credentials
+    return _token(request, credentials.switched(principal, request.match_info["tenantId"]))
+
+
+def _token(request: web.Request, principal: Principal) -> web.Response:
+    token = request.app[SERVICE].credentials.issue(principal)
+    return json_response({"token": token}, headers={"Cache-Control": "no-store"})

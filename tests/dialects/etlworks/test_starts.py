@@ -1,0 +1,134 @@
+"""The three ways to start a flow: by its id, by its name, by a message."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.dialects.etlworks.vendor import VENDOR
+from tests.dialects.suite import Call
+
+NAMED = (
+    "/rest/v1/flows/flow-name/{}/run",
+    "/plugins/flows/rest/v1/flows/flow-name/{}/run",
+)
+LISTENER = "/rest/v1/httplistener/orders/new"
+
+
+@pytest.fixture
+def ask(server):
+    def asked(call, key="operator"):
+        return server.ask(VENDOR.sign(call, server.keys[key]))
+
+    return asked
+
+
+def message(body, content_type=None, method="POST"):
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    return Call(method, LISTENER, body, headers)
+
+
+@pytest.mark.parametrize("path", NAMED)
+@pytest.mark.parametrize("name", ["suite.OTHER", "OTHER", "suite%2EOTHER", "%4FTHER"])
+def test_a_flow_is_found_by_its_fullname_and_by_its_name(ask, server, path, name):
+    answer = ask(Call("POST", path.format(name)))
+    assert answer.status == 200
+    run = server.newest("suite.OTHER")
+    assert answer.json["auditId"] == run["run_number"]
+    assert answer.json["messageUuid"] is None
+    assert run["payload"] == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["Nightly%20orders%2Feu%2B%C3%BC", "suite.Nightly%20orders%2feu+%C3%BC"]
+)
+def test_a_name_is_decoded_as_it_was_encoded(ask, server, name):
+    answer = ask(Call("POST", f"/rest/v1/flows/flow-name/{name}/run"))
+    assert answer.status == 200
+    assert (
+        server.newest("suite.Nightly%20orders%2Feu%2B%C3%BC")["run_number"]
+        == (answer.json["auditId"])
+    )
+
+
+def test_a_name_that_two_flows_have_is_refused_and_both_are_named(ask, server):
+    head = server.head()
+    answer = ask(Call("POST", "/rest/v1/flows/flow-name/TWICE/run"))
+    assert answer.status == 400
+    assert "suite.TWICE, suite2.TWICE" in answer.json["message"]
+    assert server.head() == head
+    assert ask(Call("POST", "/rest/v1/flows/flow-name/suite2.TWICE/run")).status == 200
+
+
+def test_parameters_are_taken_by_name_too(ask, server):
+    ask(Call("POST", NAMED[0].format("OTHER")).sending({"region": "eu"}))
+    assert server.newest("suite.OTHER")["payload"] == {"region": "eu"}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "payload"),
+    [
+        (None, None, {}),
+        (b'{"order": {"lines": [1]}}', None, {"order": {"lines": [1]}}),
+        (b'{"a": 1}', "application/json; charset=utf-8", {"a": 1}),
+        (b'{"a": 1}', "application/hal+json", {"a": 1}),
+        (b"[1, 2]", "application/json", {"message": [1, 2]}),
+        (b"a,b\n1,2\n", "text/csv", {"message": "a,b\n1,2\n"}),
+        ("<ö/>".encode(), "application/xml", {"message": "<ö/>"}),
+        (b'{"a": 1}', "application/x-www-form-urlencoded", {"message": '{"a": 1}'}),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_message_becomes_the_payload(ask, server, body, content_type, payload, method):
+    answer = ask(message(body, content_type, method))
+    assert answer.status == 200
+    run = server.newest("suite.ORDERS")
+    assert (answer.json["auditId"], run["payload"]) == (run["run_number"], payload)
+
+
+def test_a_message_finds_its_execution_by_the_id_it_was_answered_with(ask):
+    started = ask(message(b"{}")).json
+    target = f"/rest/v1/executions/{started['flowId']}?messageId={started['messageUuid']}"
+    shown = ask(Call("GET", target)).json
+    assert shown["auditId"] == started["auditId"]
+    assert shown["messageId"] == started["messageUuid"]
+    assert shown["triggerType"] is None
+
+
+def test_an_execution_that_no_message_started_has_no_message_id(ask, run_in):
+    run = run_in("running")
+    shown = ask(Call("GET", VENDOR.status(run).target + f"&messageId={run['run_id']}")).json
+    assert (shown["auditId"], shown["messageId"]) == (run["run_number"], None)
+
+
+@pytest.mark.parametrize("slashes", ["{}", "{}/"])
+def test_slashes_around_a_pattern_make_no_difference(ask, slashes):
+    assert ask(Call("POST", slashes.format(LISTENER))).status == 200
+    assert ask(Call("POST", slashes.format(LISTENER).replace("orders", "/orders"))).status == 200
+
+
+def test_a_message_that_comes_twice_under_one_key_starts_one_run(ask, server):
+    call = message(b'{"order": 1}').having(Idempotency_Key="order 1")
+    answers, gate = [], threading.Barrier(6)
+
+    def send():
+        gate.wait()
+        answers.append(ask(call))
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.json["messageUuid"] for answer in answers}) == 1
+
+
+def test_a_message_is_no_start_by_id_under_the_same_key(ask, run_in):
+    run = run_in("running")
+    start = VENDOR.start(run).having(Idempotency_Key="one key, two ways")
+    assert ask(start).status == 200
+    answer = ask(message(b"").having(Idempotency_Key="one key, two ways"))
+    assert answer.status == 422
+    VENDOR.check_error(answer, start)
