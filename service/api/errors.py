@@ -32,7 +32,7 @@ def problem(request: web.Request, error: ServiceError) -> web.Response:
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
         "detail": error.detail,
-        "instance": request.path,
+        "instance": request.rel_url.raw_path,
     }
     if isinstance(error, BadRequest) and error.field:
         body["field"] = error.field

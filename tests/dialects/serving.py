@@ -96,9 +96,9 @@ class Server:
         finally:
             connection.close()
 
-    def settle(self, tenant, role="administrator"):
+    def settle(self, tenant, role="administrator", flows=FLOWS):
         """Give another tenant the flows of the suite, and a key, which is named as the tenant."""
-        self.run(_register(self.service, tenant))
+        self.run(_register(self.service, tenant, flows))
         making = self.service.credentials.create(tenant=tenant, role=role, name=tenant)
         self.keys[tenant] = self.run(making)
 
@@ -185,12 +185,12 @@ async def _open(stack, url, run):
     return Server(service, run, ports, await _keys(service))
 
 
-async def _register(service, tenant=TENANT):
+async def _register(service, tenant=TENANT, flows=FLOWS):
     await register(
         service.log,
         service.catalogue,
         tenant=tenant,
-        definitions=load_definitions(FLOWS),
+        definitions=load_definitions(flows),
         dialects=service.dialects,
         origin=Origin(actor="suite", source="cli"),
     )

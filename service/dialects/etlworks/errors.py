@@ -11,7 +11,7 @@ from service.http.json import json_response
 
 
 def envelope(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal: status, its phrase, what is wrong, and the path without the query.
+    """Word a refusal: status, its phrase, what is wrong, and the path as sent, without the query.
 
     Source: etlworks.com/dev/api/api-reference.html: the same body for every 4xx and 5xx.
     """
@@ -19,6 +19,6 @@ def envelope(request: web.Request, error: ServiceError) -> web.Response:
         "status": error.status,
         "error": HTTPStatus(error.status).phrase,
         "message": error.detail,
-        "path": request.path,
+        "path": request.rel_url.raw_path,
     }
     return json_response(body, status=error.status)

@@ -18,6 +18,7 @@ class Incorta:
         "failed": "Terminator State/Failed",
         "cancelled": "Terminator State/Interrupted",
     }
+    partly_failed = "Terminator State/Finished with Errors"
     unknown = "/incorta/api/v2/default/nothing"
 
     def sign(self, call, key):
