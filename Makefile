@@ -13,7 +13,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 # Seconds that `make torture` may take; less is the same in small.
 TORTURE_S ?= 1200
 
-.PHONY: venv demo test torture torture-tests torture-ledger check lint format bench lock clean
+.PHONY: venv demo test torture torture-tests torture-ledger check lint format bench bench-peers bench-smoke peers lock clean
 
 venv: $(STAMP)
 
@@ -52,8 +52,20 @@ format: venv
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+# Ours beside the limits of the machine; results go to docs/performance.md. Quiet machines only.
 bench: venv
-	$(BIN)/pytest tests/benchmarks -m benchmark -s -n 0
+	$(BIN)/python -m tests.benchmarks all
+
+# Beside other products, each in an environment of its own below .cache.
+bench-peers: venv peers
+	$(BIN)/python -m tests.benchmarks all --peers
+
+peers: venv
+	$(BIN)/python -m tests.benchmarks install
+
+# A minute, for CI: fails where a ratio to the limits is below half of its goal.
+bench-smoke: venv
+	$(BIN)/python -m tests.benchmarks smoke
 
 # requirements.lock is for work on the project, requirements-runtime.lock for the image.
 # `make lock LOCK_ARGS=--upgrade` takes newer releases.

@@ -1,13 +1,25 @@
-"""A load generator that costs little: connections that each send one request again and again."""
+"""A load generator that costs little: connections that each send a request again and again.
+
+The load is closed: a connection sends its next request when the last is answered. A server that
+closes a connection gets a new one, as a client's pool would see to; an answer that was due then is
+an error.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
+
+PATIENCE_S = 30.0
+"""How long the last answers may take; who waits longer has an error to look at, not a figure."""
 
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
+_CLOSES = re.compile(rb"\r\nConnection: close", re.IGNORECASE)
 
 
 @dataclass
@@ -23,8 +35,7 @@ class Measured:
         return len(self.latencies) / self.elapsed_s
 
     def quantile(self, q: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(int(len(ordered) * q), len(ordered) - 1)]
+        return quantile(self.latencies, q)
 
     def __str__(self) -> str:
         return (
@@ -33,23 +44,49 @@ class Measured:
         )
 
 
+def quantile(values: Iterable[float], q: float) -> float:
+    """The value that a share ``q`` of the values lies below; of none: 0."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * q), len(ordered) - 1)] if ordered else 0.0
+
+
 class _Connection(asyncio.Protocol):
-    def __init__(self, request: bytes, until: float, measured: Measured) -> None:
-        self._request = request
-        self._until = until
-        self._measured = measured
+    """One connection, and those that follow where the server closes it."""
+
+    def __init__(self, port: int, requests: Iterator[bytes], span: _Span) -> None:
+        self._port = port
+        self._requests = requests
+        self._span = span
         self._buffer = b""
         self._sent = 0.0
+        self._due = False
+        self._connecting: asyncio.Task[None] | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        except OSError as error:
+            self.done.set_exception(error)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._send()
 
     def _send(self) -> None:
+        request = next(self._requests, None)
+        self._due = request is not None
+        if request is None:
+            self._finish()
+            return
         self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(request)
+
+    def _finish(self) -> None:
+        self._transport.close()
+        if not self.done.done():
+            self.done.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -60,18 +97,42 @@ class _Connection(asyncio.Protocol):
         assert length is not None, self._buffer[:200]
         if len(self._buffer) < head + 4 + int(length[1]):
             return
+        self._due = False
         now = time.perf_counter()
-        self._measured.latencies.append(now - self._sent)
-        self._measured.errors += not self._buffer.startswith(b"HTTP/1.1 2")
+        self._span.took(self._sent, now, good=self._buffer.startswith(b"HTTP/1.1 2"))
+        closes = _CLOSES.search(self._buffer, 0, head + 2)
         self._buffer = b""
-        if now < self._until:
+        if now >= self._span.until:
+            self._finish()
+        elif not closes:
             self._send()
-        else:
-            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+        if self.done.done():
+            return
+        if self._due:
+            self._span.took(self._sent, now := time.perf_counter(), good=False)
+            self._buffer = b""
+            if now >= self._span.until:
+                self._finish()
+                return
+        self._connecting = asyncio.get_running_loop().create_task(self.connect())
+
+
+@dataclass
+class _Span:
+    """The time that counts: what was sent before it only warms up."""
+
+    since: float
+    until: float
+    measured: Measured = field(default_factory=Measured)
+    last: float = 0.0
+
+    def took(self, sent: float, now: float, *, good: bool) -> None:
+        if sent >= self.since:
+            self.measured.latencies.append(now - sent)
+            self.measured.errors += not good
+            self.last = now
 
 
 def request(
@@ -81,20 +142,21 @@ def request(
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    elif method == "POST":
+        lines += ["Content-Length: 0"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def measure(port: int, sent: bytes, *, connections: int, seconds: float) -> Measured:
-    """Send one request over so many connections for so long."""
-    measured = Measured()
-    loop = asyncio.get_running_loop()
-    began = time.perf_counter()
-    made = [
-        await loop.create_connection(
-            lambda: _Connection(sent, began + seconds, measured), "127.0.0.1", port
-        )
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(protocol.done for _, protocol in made))
-    measured.elapsed_s = time.perf_counter() - began
-    return measured
+async def measure(
+    port: int, sent: bytes | list[bytes], *, connections: int, seconds: float, warm_s: float = 0.0
+) -> Measured:
+    """Send one request, or each of a list once, over so many connections for so long."""
+    requests = itertools.repeat(sent) if isinstance(sent, bytes) else iter(sent)
+    began = time.perf_counter() + warm_s
+    span = _Span(began, began + seconds)
+    made = [_Connection(port, requests, span) for _ in range(connections)]
+    async with asyncio.timeout(warm_s + seconds + PATIENCE_S):
+        await asyncio.gather(*(each.connect() for each in made))
+        await asyncio.gather(*(each.done for each in made))
+    span.measured.elapsed_s = (span.last or time.perf_counter()) - began
+    return span.measured

@@ -1,0 +1,120 @@
+"""Databases that hold many runs already, made once and kept.
+
+Ours is filled through the log's own append function, and its read models are rebuilt from it. The
+peers' tables, which have no such way in, are filled by one INSERT each with rows as they write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from events import types
+from events.codec import encode
+from events.database import connect_pool
+from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.numbers import move_beyond
+from events.store import Log
+from projections.registry import discover
+from service.runs.ids import new_id
+from tests.acceptance.ledger import Ledger
+from tests.benchmarks import stage
+
+FLOW = "example.EXTERNAL"
+TENANT = "default"
+ENDED_EVERY = 5
+"""One run in so many has succeeded, the others wait."""
+
+BATCH, LANES = 500, 2
+SQL = Path(__file__).parent / "sql"
+
+
+async def ours(admin: str, runs: int) -> str:
+    """A ledger with so many runs of one flow in it, read models and all."""
+    name = f"ours_{runs}"
+    if await stage.exists(admin, name):
+        return stage.at(admin, name)
+    draft = f"{name}_draft"
+    url = await stage.ledger(admin, draft)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(url, Path(folder))
+        await asyncio.to_thread(ledger.set_up)
+        await append(url, runs)
+        for projection in discover():
+            print(f"  rebuilding {projection.name} of {runs:,} runs", flush=True)
+            arguments = ("projections", "rebuild", projection.name, "--quiet")
+            done = await asyncio.to_thread(ledger.attempt, *arguments, timeout_s=3600)
+            assert done.returncode == 0, done.stderr
+    await stage.execute(url, "vacuum analyze")
+    await stage.execute(admin, f'alter database "{draft}" rename to "{name}"')
+    return stage.at(admin, name)
+
+
+async def append(url: str, runs: int) -> None:
+    """Append the events of so many runs, as the writer would have them."""
+    waiting = iter(range(0, runs, BATCH))
+
+    async def lane(log: Log) -> None:
+        for first in waiting:
+            wanted = [each for n in range(first, min(first + BATCH, runs)) for each in _run(n + 1)]
+            for answer in await log.append(wanted):
+                if isinstance(answer, Exception):
+                    raise answer
+
+    pool = await connect_pool(url, min_size=LANES, max_size=LANES)
+    await asyncio.gather(*(lane(Log(pool)) for _ in range(LANES)))
+    await pool.close()
+    connection = await asyncpg.connect(url)
+    await move_beyond(connection, runs)
+    await connection.close()
+
+
+def _run(number: int) -> Iterator[AppendRequest]:
+    run_id = new_id()
+    told: list[tuple[str, dict[str, Any]]] = [(types.RUN_QUEUED, _queued(run_id, number))]
+    if number % ENDED_EVERY == 0:
+        told += [
+            (types.RUN_STARTED, {}),
+            (types.TASK_STARTED, {"task": "TRANSFER", "attempt": 1}),
+            (types.TASK_SUCCEEDED, {"task": "TRANSFER", "metrics": {"rows": 5}}),
+            (types.RUN_SUCCEEDED, {}),
+        ]
+    events = tuple(NewEvent(new_id(), kind, encode(body), "bench") for kind, body in told)
+    part = StreamAppend(types.run_stream(run_id), Expected.ANY, events)
+    yield AppendRequest(TENANT, (part,))
+
+
+def _queued(run_id: str, number: int) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "run_number": number,
+        "flow": FLOW,
+        "flow_version": 1,
+        "executor": "external",
+        "exclusive": False,
+        "payload": {"n": 1},
+        "comment": None,
+        "trigger": "on_demand",
+        "started_by": "bench",
+        "attempt": 1,
+        "retry_of": None,
+        "root_run": run_id,
+        "root_run_number": number,
+    }
+
+
+async def rows(url: str, peer: str, count: int) -> None:
+    """Fill a peer's tables with so many runs, by the statements in sql/PEER_*.sql."""
+    if not count:
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in sorted(SQL.glob(f"{peer}_*.sql")):
+            await connection.execute(statement.read_text().replace(":count", str(count)))
+    finally:
+        await connection.close()

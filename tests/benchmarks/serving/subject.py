@@ -1,0 +1,34 @@
+"""What is measured over HTTP: a server, and the requests that each operation is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+PAYLOAD = {"n": 1}
+PER_PAGE = 50
+DEEP = 2_000
+"""The page that lies 100,000 runs deep."""
+
+Sent = bytes | list[bytes]
+"""One request for all connections, or requests of which each is sent once."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A server at work; an operation that it does not offer is not in ``operations``."""
+
+    name: str
+    port: int
+    pid: int
+    operations: Mapping[str, Callable[[int], Awaitable[Sent]]]
+    """Given how many requests may be needed, what to send; makes whatever that needs."""
+
+
+def always(request: bytes) -> Callable[[int], Awaitable[Sent]]:
+    """An operation whose request is the same each time."""
+
+    async def sent(_count: int) -> Sent:
+        return request
+
+    return sent

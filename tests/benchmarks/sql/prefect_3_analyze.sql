@@ -1,0 +1,4 @@
+-- Tell the planner what is there.
+-- No parameters.
+-- No index.
+analyze
