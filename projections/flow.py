@@ -105,6 +105,19 @@ class Flow:
     payload_schema: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version of a flow, and where and when the log registered it: the runs behind it are its.
+
+    A start is appended only where its flow's version is the newest before it, so the runs of a flow
+    are of one version from the position of that one up to the position of the next.
+    """
+
+    flow: Flow
+    position: int
+    at_us: int
+
+
 def task_id(run_id: str, path: str) -> str:
     """Name a task of a run: a pure function of the run and the task's path in the plan.
 

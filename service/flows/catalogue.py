@@ -12,11 +12,13 @@ from events.envelope import Event, Position, Version
 from events.errors import VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
-from projections.flow import Flow, flow_of
+from projections.facts import micros
+from projections.flow import Flow, Registered, flow_of
 from service.flows.schedule import schedule_in
 from service.runs.gathering import Found, Gathering
 
 EMPTY: Final = Version(0)
+BEFORE: Final = Position(0)
 
 LOOK_S: Final = 0.05
 """Seconds between two looks for flows that memory lacks."""
@@ -29,9 +31,11 @@ IdKey = tuple[str, str, Any]
 class Shelf:
     """One tenant's catalogue as far as ``version`` of its stream.
 
-    ``flows`` holds the latest version of every flow, retired ones too; ``owners`` says whose an id
-    is: an id that any version of a flow had stays that flow's for ever. ``due_since`` is when a
-    flow was registered with the schedule that it has, whatever else has changed since.
+    ``flows`` holds the latest version of every flow, retired ones too, and ``versions`` all of them
+    in their order; ``owners`` says whose an id is: an id that any version of a flow had stays that
+    flow's for ever. ``due_since`` is when a flow was registered with the schedule that it has,
+    whatever else has changed since. ``position`` is that of the last event folded, ``touched_us``
+    when a flow was last registered or retired.
     """
 
     tenant: str
@@ -40,6 +44,9 @@ class Shelf:
     retired: set[str] = field(default_factory=set)
     owners: dict[IdKey, str] = field(default_factory=dict)
     due_since: dict[str, datetime] = field(default_factory=dict)
+    versions: dict[str, list[Registered]] = field(default_factory=dict)
+    touched_us: dict[str, int] = field(default_factory=dict)
+    position: Position = BEFORE
 
     def apply(self, event: Event) -> None:
         """Fold the next event of the stream; one that was folded before changes nothing.
@@ -52,17 +59,22 @@ class Shelf:
             return
         if event.version > self.version + 1:
             raise VersionConflict(self.tenant, event.stream, event.version - 1, self.version)
+        self.touched_us[event.data["fullname"]] = micros(event.recorded_at)
         if event.type == FLOW_REGISTERED:
-            self._register(flow_of(event.tenant, event.data), event.recorded_at)
+            self._register(event)
         else:
             self.retired.add(event.data["fullname"])
         self.version = event.version
+        self.position = event.position
 
-    def _register(self, flow: Flow, registered_at: datetime) -> None:
+    def _register(self, event: Event) -> None:
+        flow = flow_of(event.tenant, event.data)
         before = None if flow.fullname in self.retired else self.flows.get(flow.fullname)
         if before is None or schedule_in(before.definition) != schedule_in(flow.definition):
-            self.due_since[flow.fullname] = registered_at
+            self.due_since[flow.fullname] = event.recorded_at
+        at = Registered(flow, event.position, micros(event.recorded_at))
         self.flows[flow.fullname] = flow
+        self.versions.setdefault(flow.fullname, []).append(at)
         self.retired.discard(flow.fullname)
         self.owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
 

@@ -28,7 +28,7 @@ from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import BadRequest, Unavailable, UnknownRun
 from service.runs.errors import BrokenStream
-from service.runs.reads import Catalogue, RunFilter
+from service.runs.reads import Catalogue, Choose, Newest, RunFilter
 
 FOLDED_AT_ONCE: Final = 100
 """Runs of a page whose events are in memory together."""
@@ -148,6 +148,15 @@ class Past:
         """Find the version, newest then, of the flow that had a vendor's id by then."""
         shelf = await self.catalogue.at(tenant, self.position)
         return shelf.by_id(vendor, name, value)
+
+    async def newest(self, tenant: str, choose: Choose) -> Newest:
+        """Fold a tenant's catalogue, and the newest run listed then of each flow chosen from it."""
+        shelf = await self.catalogue.at(tenant, self.position)
+        run_ids = await self._ask(
+            LISTINGS.name, listings.newest_as_of, tenant, choose(shelf), self.position
+        )
+        rows = await self._rows(tenant, run_ids)
+        return Newest(shelf, {row["fullname"]: row for row in rows}, self.position)
 
     async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self.log.read_stream(tenant, run_stream(run_id), up_to=self.position)

@@ -22,6 +22,7 @@ from projections.projection import Projection, fold_run
 from projections.read_models.dispatch import read as dispatch
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
+from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.listings import read as listings
 from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
@@ -32,13 +33,16 @@ from service.errors import PositionAhead, PositionNotReached, Unavailable, Unkno
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
 from service.runs.past import Past, micros_or_none, without
-from service.runs.reads import Catalogue, RunFilter
+from service.runs.reads import Catalogue, Choose, Newest, RunFilter
 
 SERVED: Final = ("executions", "workflows", "listings", "load_plans")
 """The read models that front doors are answered from."""
 
 WAIT_S: Final = 2.0
 """How long an answer waits for a read model to catch up."""
+
+LOOKS: Final = 5
+"""How often a catalogue that changes meanwhile is read anew."""
 
 READ_S: Final = 5.0
 """How long a read may take before the database counts as away."""
@@ -201,6 +205,26 @@ class Queries:
     async def flow(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
         """Find the newest version of the flow that has or had a vendor's id; a retired one too."""
         return await self._catalogue.seek(tenant, vendor, name, value)
+
+    async def newest(self, tenant: str, choose: Choose) -> Newest:
+        """Read a tenant's catalogue, and the newest listed run of each flow chosen from it.
+
+        The catalogue is the one that the log held at the position of the runs.
+
+        Raises:
+            Unavailable: it changed each of `LOOKS` times that it was looked at.
+        """
+        await self._catalogue.refresh(tenant)
+        for _ in range(LOOKS):
+            shelf = self._catalogue.shelf(tenant)
+            version = shelf.version
+            await self.reached(LISTINGS.name, shelf.position)
+            found = await self._ask(listings.newest, tenant, choose(shelf))
+            await self._catalogue.refresh(tenant)
+            shelf = self._catalogue.shelf(tenant)
+            if shelf.version == version:
+                return Newest(shelf, {run["fullname"]: run for run in found.rows}, found.position)
+        raise Unavailable("the flows change too quickly; try again")
 
     async def flows(self, tenant: str) -> Rows:
         """Read a tenant's flows by name, retired ones too."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from events.envelope import Event, Position
+from events.envelope import Event, Position, Version
 from projections.answers import Document, Page, Rows
-from projections.flow import Flow
+from projections.flow import Flow, Registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,64 @@ class RunFilter:
     started_by: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+
+class Shelf(Protocol):
+    """A tenant's catalogue as it stood at a position; to be read only."""
+
+    @property
+    def version(self) -> Version:
+        """The version of the catalogue's stream."""
+        ...
+
+    @property
+    def position(self) -> Position:
+        """The position of the last event in it."""
+        ...
+
+    @property
+    def flows(self) -> Mapping[str, Flow]:
+        """The latest version of every flow, retired ones too, by fullname."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, Sequence[Registered]]:
+        """Every version of every flow, in their order, by fullname."""
+        ...
+
+    @property
+    def touched_us(self) -> Mapping[str, int]:
+        """When each flow was last registered or retired, by fullname."""
+        ...
+
+    @property
+    def retired(self) -> Collection[str]:
+        """The fullnames of the flows that cannot be started."""
+        ...
+
+    @property
+    def current(self) -> Sequence[Flow]:
+        """The flows that are not retired, by fullname."""
+        ...
+
+    def by_id(self, vendor: str, name: str, value: object) -> Flow | None:
+        """Find the newest version of the flow that has or had a vendor's id."""
+        ...
+
+
+Choose = Callable[[Shelf], Sequence[str]]
+"""Names the flows of a catalogue that are of interest, by fullname."""
+
+
+class Newest(NamedTuple):
+    """A catalogue, and of some of its flows the newest run that is listed, all at one position.
+
+    ``runs`` has rows of `listings` by the flow's fullname; a flow without a run has none.
+    """
+
+    shelf: Shelf
+    runs: Mapping[str, Document]
+    position: Position
 
 
 class Reads(Protocol):
@@ -77,12 +135,8 @@ class Reads(Protocol):
         """Find the newest version of the flow that has or had a vendor's id; a retired one too."""
         ...
 
-
-class Shelf(Protocol):
-    """A tenant's catalogue as it stood at a position."""
-
-    def by_id(self, vendor: str, name: str, value: object) -> Flow | None:
-        """Find the newest version of the flow that has or had a vendor's id."""
+    async def newest(self, tenant: str, choose: Choose) -> Newest:
+        """Read a tenant's catalogue, and the newest listed run of each flow chosen from it."""
         ...
 
 
@@ -91,6 +145,14 @@ class Catalogue(Protocol):
 
     async def seek(self, tenant: str, vendor: str, name: str, value: Any, /) -> Flow | None:  # noqa: ANN401 - any JSON value
         """Find a flow by a vendor's id, as the catalogue stands now."""
+        ...
+
+    async def refresh(self, tenant: str, /) -> None:
+        """Read on in the log where memory ends."""
+        ...
+
+    def shelf(self, tenant: str, /) -> Shelf:
+        """Give a tenant's catalogue as far as it is in memory; it goes on changing."""
         ...
 
     async def at(self, tenant: str, position: Position, /) -> Shelf:

@@ -14,7 +14,7 @@ VENDOR_IDS = {
     "etlworks": {"flowId", "auditId", "messageId"},
     "invision": {"dataflowId", "runId"},
     "director": {"id"},
-    "naver": {"workflowId", "jobExecutionId"},
+    "naver": {"workflowId", "jobId", "triggerId", "jobExecutionId"},
     "incorta": {"executionId", "loadPlanName"},
     "airflow": {"dagId", "dagRunId"},  # the suite's sixth
 }

@@ -12,7 +12,11 @@ FLOW_IDS = {
     "etlworks": {"flowId": 4711},
     "incorta": {"loadPlanName": "LP_Orders"},
     "invision": {"dataflowId": "0a6f3a0e-9f53-5f0e-8a3c-0c1d2e3f4a5b"},
-    "naver": {"workflowId": "wfA1b2C3d4E5"},
+    "naver": {
+        "workflowId": "wfA1b2C3d4E5",
+        "jobId": "Jb3Tn8KwR5yZ",
+        "triggerId": "Tg1Ls6DpF4hU",
+    },
 }
 STATES = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
 TERMINAL = ("succeeded", "warned", "failed", "cancelled")

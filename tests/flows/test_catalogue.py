@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from events.envelope import Position
 from events.errors import VersionConflict
 from events.types import CATALOGUE_STREAM
+from projections.facts import micros
 from projections.flow import flow_json, flow_of
 from service.dialects.etlworks import DIALECT as ETLWORKS
 from service.dialects.incorta import DIALECT as INCORTA
@@ -315,3 +317,27 @@ async def test_two_loads_at_once_are_planned_one_after_the_other(log, folder):
     shelf = fresh.shelf("acme")
     assert len(shelf.current) == 1
     assert sorted(flow.number for flow in shelf.flows.values()) == [1, 2]
+
+
+async def test_a_shelf_knows_every_version_and_where_and_when_it_was_registered(tenant):
+    await tenant.load(FIRST)
+    await tenant.load("a.ONE:\n  tasks: [A, B]\n")
+    shelf = tenant.catalogue.shelf("acme")
+    events = await tenant.events()
+    assert [
+        (v.flow.fullname, v.flow.version, v.position) for v in chain(*shelf.versions.values())
+    ] == [
+        ("a.ONE", 1, events[0].position),
+        ("a.ONE", 2, events[2].position),
+        ("a.TWO", 1, events[1].position),
+    ]
+    assert shelf.touched_us == {
+        "a.ONE": micros(events[2].recorded_at),
+        "a.TWO": micros(events[3].recorded_at),
+    }
+    assert shelf.position == events[3].position
+    before = await tenant.catalogue.at("acme", events[2].position)
+    assert (before.position, before.touched_us["a.TWO"]) == (
+        events[2].position,
+        micros(events[1].recorded_at),
+    )

@@ -163,6 +163,23 @@ async def test_the_latest_run_at_a_position_is_the_last_one_queued_by_then(conne
             assert found == (wanted[-1] if wanted else None)
 
 
+async def test_the_newest_runs_of_flows_at_a_position_are_the_first_of_their_lists(connection):
+    flows = [ETL, "example.NONE", RARE, PLAN]
+    for position in [*POSITIONS, HEAD]:
+        lists = [MODEL.members(position, lambda e, f=flow: e.data["flow"] == f) for flow in flows]
+        wanted = [ids(members)[0] for members in lists if members]
+        assert await read.newest_as_of(connection, TENANT, flows, position) == wanted, position
+    found = await read.newest(connection, TENANT, flows)
+    assert [row["run_id"] for row in found.rows] == wanted
+    assert found.position == HEAD
+
+
+async def test_the_newest_runs_of_no_flows_are_none(connection):
+    found = await read.newest(connection, TENANT, [])
+    assert (found.rows, found.position) == ([], HEAD)
+    assert await read.newest_as_of(connection, TENANT, [], HEAD) == []
+
+
 async def test_a_run_that_leaves_between_the_two_looks_is_not_missed(told_url, monkeypatch):
     pool = await open_read_pool(told_url, max_size=2)
     look = read.after

@@ -39,6 +39,8 @@ READS = {
     ("executions", "latest_as_of"): (TENANT, 7, 9000),
     ("listings", "members_of_tenant"): (TENANT, 9000, 5000, 20),
     ("listings", "members_of_flow"): (TENANT, "example.IN", 9000, 2000, 20),
+    ("listings", "newest"): (TENANT, ["example.IN", "example.OUT", "example.NONE"]),
+    ("listings", "newest_as_of"): (TENANT, ["example.IN"], 9000),
     ("listings", "left_since"): (TENANT, 9000, None, None, 1, NEWEST, 9000, 20),
     ("dispatch", "waiting"): (20,),
     ("dispatch", "claimed"): (20,),

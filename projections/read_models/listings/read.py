@@ -5,6 +5,7 @@ A row is a run's facts without ``metrics``; its error has no traceback.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -56,6 +57,23 @@ async def after(  # noqa: PLR0913 - each filter is one
         statement, tenant, fullname, status, started_by, from_us, to_us, newest, limit
     )
     return rows_of(records)
+
+
+async def newest(connection: asyncpg.Connection, tenant: str, fullnames: Sequence[str]) -> Rows:
+    """Give the newest run in the list of each of a tenant's flows; an empty list has none."""
+    return rows_of(await connection.fetch(load(_SQL, "newest"), tenant, list(fullnames)))
+
+
+async def newest_as_of(
+    connection: asyncpg.Connection, tenant: str, fullnames: Sequence[str], position: int
+) -> list[str]:
+    """Name the runs that `newest` gave at a position.
+
+    The read model must have passed the position.
+    """
+    statement = load(_SQL, "newest_as_of")
+    records = await connection.fetch(statement, tenant, list(fullnames), position)
+    return [record["run_id"] for record in records]
 
 
 class Members(NamedTuple):

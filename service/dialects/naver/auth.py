@@ -7,11 +7,10 @@ Go SDK.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hmac import compare_digest, digest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import web
 
@@ -37,8 +36,14 @@ def sign(method: str, uri: str, timestamp_ms: str, access_key: str, secret_key: 
     ...      "LEDGERTESTACCESSKEY1", "ledger-test-secret-key-0001")
     'OvwbYXnFCuSzJlRpiNSReGopH53p8Jey8618mtg1md8='
     """
+    return _signature(method, uri, timestamp_ms, access_key, _bytes(secret_key)).decode()
+
+
+def _signature(
+    method: str, uri: str, timestamp_ms: str, access_key: str, secret_key: bytes
+) -> bytes:
     text = f"{method} {uri}\n{timestamp_ms}\n{access_key}"
-    return b64encode(digest(_bytes(secret_key), _bytes(text), "sha256")).decode()
+    return b2a_base64(digest(secret_key, _bytes(text), "sha256"), newline=False)
 
 
 def _bytes(text: str) -> bytes:
@@ -52,13 +57,17 @@ def target(raw: str) -> str:
     >>> target("http://ledger.example:8080/api/v1/workflows?filter=%2B")
     '/api/v1/workflows?filter=%2B'
     """
+    if raw.startswith("/"):
+        return raw
     absolute = _ABSOLUTE.match(raw)
     return raw[absolute.end() :] if absolute else raw
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """What a request has in its three headers; ``timestamp_ms`` is the text that was signed."""
+class Presented(NamedTuple):
+    """What a request has in its three headers; ``timestamp_ms`` is the text that was signed.
+
+    A named tuple, since one is made for every request.
+    """
 
     timestamp_ms: str
     access_key: str
@@ -68,10 +77,10 @@ class Presented:
         """Tell whether it was signed within five minutes of now, either way."""
         return abs(now_ms - int(self.timestamp_ms)) <= WINDOW_MS
 
-    def signs(self, method: str, uri: str, secret_key: str) -> bool:
+    def signs(self, method: str, uri: str, secret_key: bytes) -> bool:
         """Tell whether the signature is of this request; takes the same time either way."""
-        expected = sign(method, uri, self.timestamp_ms, self.access_key, secret_key)
-        return compare_digest(_bytes(expected), _bytes(self.signature))
+        expected = _signature(method, uri, self.timestamp_ms, self.access_key, secret_key)
+        return compare_digest(expected, _bytes(self.signature))
 
 
 def presented(headers: Mapping[str, str]) -> Presented:
@@ -81,7 +90,9 @@ def presented(headers: Mapping[str, str]) -> Presented:
         Unauthenticated: one is missing or malformed.
 
     """
-    given = Presented(*(headers.get(name, "") for name in (TIMESTAMP, ACCESS_KEY, SIGNATURE)))
+    given = Presented(
+        headers.get(TIMESTAMP, ""), headers.get(ACCESS_KEY, ""), headers.get(SIGNATURE, "")
+    )
     if not (given.signature and given.access_key and given.access_key.isascii()):
         raise Unauthenticated(REFUSED)
     if _MILLISECONDS.fullmatch(given.timestamp_ms) is None:
@@ -101,6 +112,6 @@ async def principal(
     given = presented(request.headers)
     who, secret = await credentials.by_access_key(given.access_key)
     uri = target(request.raw_path)
-    if given.is_timely(now_s() * 1000) and given.signs(request.method, uri, secret.decode()):
+    if given.is_timely(now_s() * 1000) and given.signs(request.method, uri, secret):
         return who
     raise Unauthenticated(REFUSED)

@@ -40,10 +40,18 @@ GATEWAY: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
+NOUNS: Final[Mapping[str, str]] = {
+    "executionId": "Job execution",
+    "jobId": "Job",
+    "triggerId": "Trigger",
+    "workflowId": "Workflow",
+}
+"""What each id of a path names."""
+
+
 def response(request: web.Request, error: ServiceError) -> web.Response:
     """Word a refusal as NAVER does."""
-    workflow_id = request.match_info.get("workflowId", "")
-    return json_response(body(error, workflow_id), status=status(error))
+    return json_response(body(error, request.match_info), status=status(error))
 
 
 def status(error: ServiceError) -> int:
@@ -51,11 +59,11 @@ def status(error: ServiceError) -> int:
     return 400 if isinstance(error, (FlowBusy, RunEnded)) else error.status
 
 
-def body(error: ServiceError, workflow_id: str = "") -> dict[str, Any]:
-    """Write the body of a refusal; ``workflow_id`` is the one that was asked for."""
+def body(error: ServiceError, path: Mapping[str, str]) -> dict[str, Any]:
+    """Write the body of a refusal; ``path`` has the ids that were asked for."""
     match error:
         case UnknownFlow() | UnknownRun():
-            return _service("300", "not-found", f"Workflow {workflow_id} does not exist.")
+            return _service("300", "not-found", _missing(error, path))
         case FlowBusy() | RunEnded():
             return _service("100", "bad-state", error.detail)
         case BadRequest() | KeyReused():
@@ -64,6 +72,13 @@ def body(error: ServiceError, workflow_id: str = "") -> dict[str, Any]:
             return _gateway(401, REFUSED)
         case _:
             return _gateway(error.status, error.detail)
+
+
+def _missing(error: UnknownFlow | UnknownRun, path: Mapping[str, str]) -> str:
+    names = [name for name in NOUNS if name in path]
+    if isinstance(error, UnknownFlow) and names[:1] == ["executionId"]:
+        names = names[1:]  # the job that it is asked of is what is missing
+    return f"{NOUNS[names[0]]} {path[names[0]]} does not exist." if names else error.detail
 
 
 def _service(code: str, kind: str, detail: str) -> dict[str, Any]:

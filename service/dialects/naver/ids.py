@@ -77,9 +77,9 @@ def run_number(execution_id: str) -> int | None:
 
 
 def run_ids(run: Mapping[str, Any]) -> dict[str, str]:
-    """Name the run's workflow and its execution."""
-    workflow = run["flow_ids"]["naver"]["workflowId"]
-    return {"workflowId": workflow, "jobExecutionId": execution_id(run["run_number"])}
+    """Name the run's execution, and the workflow, the job and the trigger that it is of."""
+    flow_ids = run["flow_ids"]["naver"]
+    return {**flow_ids, "jobExecutionId": execution_id(run["run_number"])}
 
 
 def _base_62(value: int) -> str:

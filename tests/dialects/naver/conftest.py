@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from projections.flow import Flow, Plan
+from tests.dialects.naver.desk import Desk
+
+FLOWS = Path(__file__).parent / "flows.yaml"
 
 IDS = {"workflowId": "wfA1b2C3d4E5", "jobId": "Jb3Tn8KwR5yZ", "triggerId": "Tg1Ls6DpF4hU"}
 CREATED_US = 1_767_225_600_000_000
@@ -20,6 +25,11 @@ RUN = {
     "ended_us": None,
     "payload": {},
 }
+
+
+@pytest.fixture(scope="package")
+def desk(server):
+    return Desk.opened(server, "naver", FLOWS)
 
 
 @pytest.fixture

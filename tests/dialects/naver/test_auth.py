@@ -35,7 +35,7 @@ def _headers(**changed):
 
 def _lets_in(headers, method="GET", uri=PATH, now_ms=NOW_MS):
     given = presented(headers)
-    return given.is_timely(now_ms) and given.signs(method, uri, SECRET)
+    return given.is_timely(now_ms) and given.signs(method, uri, SECRET.encode())
 
 
 @pytest.mark.parametrize(("method", "uri", "signature"), VECTORS)

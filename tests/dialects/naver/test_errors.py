@@ -58,11 +58,27 @@ def _gateway(code, message, details):
 )
 def test_refusal_has_navers_body(error, code, expected):
     assert status(error) == code
-    assert body(error, ID) == expected
+    assert body(error, {"workflowId": ID}) == expected
+
+
+JOB = {"jobId": "Jb3Tn8KwR5yZ", "executionId": "Ej7Qm2XcV9aB"}
+
+
+@pytest.mark.parametrize(
+    ("error", "path", "said"),
+    [
+        (errors.UnknownFlow("x"), {"jobId": "Jb3Tn8KwR5yZ"}, "Job Jb3Tn8KwR5yZ"),
+        (errors.UnknownFlow("x"), {"triggerId": "Tg1Ls6DpF4hU"}, "Trigger Tg1Ls6DpF4hU"),
+        (errors.UnknownFlow("x"), JOB, "Job Jb3Tn8KwR5yZ"),
+        (errors.UnknownRun("x"), JOB, "Job execution Ej7Qm2XcV9aB"),
+    ],
+)
+def test_what_is_missing_is_named_by_the_id_that_was_asked_for(error, path, said):
+    assert body(error, path)["detail"] == f"{said} does not exist."
 
 
 def test_every_refusal_has_all_three_texts():
     for error in (errors.Unauthenticated(), errors.NotFound(), errors.BadRequest()):
-        said = body(error, ID)["error"]
+        said = body(error, {})["error"]
         assert all(isinstance(said[key], str) and said[key] for key in ("errorCode", "message"))
         assert isinstance(said["details"], str)

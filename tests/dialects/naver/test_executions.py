@@ -3,73 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from service.dialects.naver import ids
 from service.dialects.naver.auth import sign
-from service.flows.definitions import load_definitions
-from service.flows.registration import register
-from service.runs.commands import Origin
+from tests.dialects.naver.desk import Desk
 from tests.dialects.suite import Call, vendor
 
-FLOWS = Path(__file__).parent / "flows.yaml"
-TENANT = "naver"
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+09:00")
-
-
-class Desk:
-    """A client of NAVER: asks with a key, and reports what happens to runs."""
-
-    def __init__(self, server, key):
-        self.server = server
-        self.key = key
-
-    def path(self, flow):
-        found = self.server.service.catalogue.find(TENANT, flow)
-        return f"/api/v1/workflows/{found.ids['naver']['workflowId']}/executions"
-
-    def ask(self, method, target, body=None):
-        call = Call(method, target, body)
-        return self.server.ask(vendor("naver").sign(call, self.key))
-
-    def list(self, flow, query="?page=0&limit=20"):
-        answer = self.ask("GET", self.path(flow) + query)
-        assert answer.status == 200, answer.body
-        return answer.json
-
-    def start(self, flow):
-        answer = self.ask("POST", self.path(flow))
-        assert answer.status == 202, answer.body
-        return self.list(flow, "?page=0&limit=1")["list"][0]
-
-    def own(self, method, target, body=None):
-        call = Call(method, target).having(Authorization=f"Bearer {self.key.token}")
-        return self.server.ask(call if body is None else call.sending(body)).json
-
-    def report(self, flow, *facts):
-        run = self.own("GET", f"/v1/runs?flow={flow}&limit=1")["runs"][0]
-        events = [{"event_id": f"{run['run_id']} {kind}", "type": kind} for kind in facts]
-        self.own("POST", f"/v1/runs/{run['run_id']}/events", {"events": events})
-
-
-async def _register(service):
-    await register(
-        service.log,
-        service.catalogue,
-        tenant=TENANT,
-        definitions=load_definitions(FLOWS),
-        dialects=service.dialects,
-        origin=Origin(actor="suite", source="cli"),
-    )
-
-
-@pytest.fixture(scope="module")
-def desk(server):
-    server.run(_register(server.service))
-    create = server.service.credentials.create
-    return Desk(server, server.run(create(tenant=TENANT, role="operator", name="naver")))
 
 
 def test_started_execution_is_ready_in_the_list_at_once(desk):
@@ -140,7 +82,7 @@ def test_page_past_the_end_is_empty_with_the_true_count(desk, page):
 
 
 def test_key_of_another_tenant_finds_no_workflow(desk):
-    stranger = Desk(desk.server, desk.server.keys["operator"])
+    stranger = Desk(desk.server, "naver", desk.server.keys["operator"])
     answer = stranger.ask("GET", desk.path("naver.NIGHTLY"))
     assert (answer.status, answer.json["errorType"]) == (404, "not-found")
 

@@ -88,5 +88,5 @@ def test_fixed_id_of_another_shape_or_name_is_refused(fixed):
         ids.flow_ids(FLOW, fixed)
 
 
-def test_run_ids_name_workflow_and_execution(run):
-    assert ids.run_ids(run()) == {"workflowId": "wfA1b2C3d4E5", "jobExecutionId": "kNObG9dBSJ6Y"}
+def test_run_ids_name_workflow_job_trigger_and_execution(run, flow_ids):
+    assert ids.run_ids(run()) == {**flow_ids, "jobExecutionId": "kNObG9dBSJ6Y"}

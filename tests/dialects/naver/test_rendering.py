@@ -38,8 +38,8 @@ def test_row_has_all_fields_in_the_vendors_types(row):
     }
 
 
-def test_condition_has_the_vendors_defaults(flow):
-    assert rendering.job_condition(flow()) == {
+def test_condition_has_the_vendors_defaults():
+    assert rendering.job_condition(None) == {
         "workerType": "DEFAULT",
         "numWorker": 2,
         "timeout": 360,
@@ -54,8 +54,8 @@ def test_condition_has_the_vendors_defaults(flow):
     ("timeout_s", "minutes"),
     [(None, 360), (60, 1), (61, 2), (0.5, 1), (3600, 60), (86_400, 1440), (1e9, 1440)],
 )
-def test_timeout_is_in_minutes_as_the_vendor_bounds_it(flow, timeout_s, minutes):
-    assert rendering.job_condition(flow(timeout_s))["timeout"] == minutes
+def test_timeout_is_in_minutes_as_the_vendor_bounds_it(timeout_s, minutes):
+    assert rendering.job_condition(timeout_s)["timeout"] == minutes
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from service.auth.principal import Right
 from service.dialects.naver import DIALECT
+from service.dialects.naver.routes import ROUTES
 
 
 @pytest.mark.parametrize(
@@ -25,8 +26,8 @@ def test_unknown_paths_below_api_v1_are_navers(path, claimed):
     assert DIALECT.claims(path) is claimed
 
 
-def test_starting_asks_for_more_than_reading():
-    assert {route.method: route.right for route in DIALECT.routes()} == {
-        "GET": Right.READ,
-        "POST": Right.START,
-    }
+def test_starting_and_cancelling_ask_for_more_than_reading():
+    rights = {(route.method, route.path.rpartition("/")[2]): route.right for route in ROUTES}
+    assert {right for (method, _), right in rights.items() if method == "GET"} == {Right.READ}
+    assert rights["POST", "executions"] is Right.START
+    assert rights["POST", "cancel"] is Right.CANCEL

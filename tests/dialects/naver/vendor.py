@@ -44,7 +44,20 @@ class Naver:
         return row["status"]
 
     def calls(self, run):
-        return (self.status(run), self.start(run))
+        ids = run["vendor_ids"]["naver"]
+        job = f"/api/v1/jobs/{ids['jobId']}"
+        execution = f"{job}/executions/{ids['jobExecutionId']}"
+        return (
+            self.status(run),
+            self.start(run),
+            Call("GET", f"/api/v1/workflows/{ids['workflowId']}"),
+            Call("GET", job),
+            Call("GET", f"{job}/executions?limit=1000"),
+            Call("POST", f"{job}/executions"),
+            Call("GET", execution),
+            Call("POST", f"{execution}/cancel"),
+            Call("GET", f"/api/v1/triggers/{ids['triggerId']}"),
+        )
 
     def malformed(self, run):
         path = self._executions(run)
@@ -57,6 +70,31 @@ class Naver:
             yield Call("POST", f"/api/v1/workflows/{workflow}/executions"), 404
         for broken in ("%00", "%FF"):
             yield Call("POST", f"/api/v1/workflows/{broken}/executions"), 400
+        yield from self._malformed_lists(run)
+        yield from self._malformed_jobs(run)
+
+    def _malformed_lists(self, run):
+        job = run["vendor_ids"]["naver"]["jobId"]
+        for path in ("workflows", "jobs", "triggers", f"jobs/{job}/executions"):
+            for query in ("page=-1", "limit=1e3", "page=%00", f"page={2**63}"):
+                yield Call("GET", f"/api/v1/{path}?{query}"), 400
+        yield Call("GET", "/api/v1/jobs?status=runnable"), 400
+
+    def _malformed_jobs(self, run):
+        ids = run["vendor_ids"]["naver"]
+        for unknown in ("abc", "000000000000", "pJ1HCEI7L9h%20", ids["workflowId"]):
+            yield Call("GET", f"/api/v1/jobs/{unknown}"), 404
+            yield Call("GET", f"/api/v1/triggers/{unknown}"), 404
+            yield Call("GET", f"/api/v1/jobs/{unknown}/executions"), 404
+            yield Call("POST", f"/api/v1/jobs/{unknown}/executions"), 404
+            execution = f"/api/v1/jobs/{ids['jobId']}/executions/{unknown}"
+            yield Call("GET", execution), 404
+            yield Call("POST", f"{execution}/cancel"), 404
+        start = Call("POST", f"/api/v1/jobs/{ids['jobId']}/executions")
+        for body in (b"{", b"[]", b"1", {"parameters": "a=1"}, {"jobCondition": 1}):
+            yield start.sending(body), 400
+        for query in ("workflowId=wfA1b2C3d4E5", "triggerId=0"):
+            yield Call("POST", f"{start.target}?{query}"), 400
 
     def check_error(self, answer, call):
         said = answer.json

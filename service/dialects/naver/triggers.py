@@ -1,0 +1,89 @@
+"""A flow's schedule as a trigger of NAVER's, in Korean time, where it has one of its four rhythms.
+
+Source: api.ncloud-docs.com, analytics-dataflow-gettriggers and -createtrigger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from projections.flow import Flow
+
+KOREA_H: Final = 9
+"""Hours that Korea is ahead of the schedules, which are in UTC."""
+
+_DAYS: Final = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
+_ORDER: Final = (*_DAYS[1:], _DAYS[0])
+_SHORT: Final = {day[:3].lower(): number for number, day in enumerate(_DAYS)}
+_SAFE_DAYS: Final = 28
+"""Days that every month has; beyond them a day in UTC may be another month's in Korea."""
+
+
+def kind(flow: Flow) -> str:
+    """Say what a flow's trigger is: ``SCHEDULED`` or ``NONE``."""
+    return "SCHEDULED" if flow.definition.get("periodic") else "NONE"
+
+
+def rule_type(flow: Flow) -> str:
+    """Say what the rule of a flow's trigger is: ``RECURRING`` or ``NONE``."""
+    return "RECURRING" if flow.definition.get("periodic") else "NONE"
+
+
+def rule(flow: Flow) -> dict[str, Any]:
+    """Write the rule of a flow's trigger.
+
+    ``interval`` and ``time`` stand in it where the schedule is hourly, daily, weekly or monthly at
+    one minute, as NAVER's rules are; of any other it says only that it recurs.
+    """
+    return {"type": rule_type(flow), **_rhythm(flow.definition.get("periodic") or {})}
+
+
+def _rhythm(periodic: Mapping[str, Any]) -> dict[str, Any]:
+    fields = _fields(periodic)
+    if fields is None:
+        return {}
+    minute, hour, day, month, weekday = fields
+    if not minute.isdecimal() or month != "*" or (hour != "*" and not hour.isdecimal()):
+        return {}
+    if hour == "*":
+        hourly = {"interval": "HOUR", "time": f"{int(minute):02}"}
+        return hourly if (day, weekday) == ("*", "*") else {}
+    later, in_korea = divmod(int(hour) + KOREA_H, 24)
+    days = _dates(day, weekday, later)
+    return {} if days is None else days | {"time": f"{in_korea:02}:{int(minute):02}"}
+
+
+def _fields(periodic: Mapping[str, Any]) -> list[str] | None:
+    """Give minute, hour, day of the month, month and day of the week, where it is a crontab."""
+    if isinstance(text := periodic.get("crontab"), str):
+        return text.split()
+    fields = text.split() if isinstance(text := periodic.get("schedule"), str) else []
+    if len(fields) == len(("minute", "hour", "weekday", "day", "month")):
+        minute, hour, weekday, day, month = fields
+        return [minute, hour, day, month, weekday]
+    return None
+
+
+def _dates(day: str, weekday: str, later: int) -> dict[str, Any] | None:
+    """Say on which days, which in Korea are ``later`` by 0 or 1."""
+    if (day, weekday) == ("*", "*"):
+        return {"interval": "DAY"}
+    if day == "*":
+        if "*" in weekday or "/" in weekday:
+            return None
+        names = {_DAYS[(number + later) % 7] for number in _weekdays(weekday)}
+        return {"interval": "WEEK", "dayOfWeek": sorted(names, key=_ORDER.index)}
+    if weekday == "*" and day.isdecimal() and int(day) + later <= _SAFE_DAYS:
+        return {"interval": "MONTH", "dateOfMonth": str(int(day) + later)}
+    return None
+
+
+def _weekdays(text: str) -> Iterator[int]:
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        yield from range(_weekday(first), _weekday(last or first) + 1)
+
+
+def _weekday(text: str) -> int:
+    return int(text) if text.isdecimal() else _SHORT[text[:3].lower()]
