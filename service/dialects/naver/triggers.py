@@ -82,7 +82,8 @@ def _dates(day: str, weekday: str, later: int) -> dict[str, Any] | None:
 def _weekdays(text: str) -> Iterator[int]:
     for part in text.split(","):
         first, _, last = part.partition("-")
-        yield from range(_weekday(first), _weekday(last or first) + 1)
+        begin, end = _weekday(first), _weekday(last or first)
+        yield from range(begin, end + 1 if begin <= end else end + 8)  # fri-mon goes round
 
 
 def _weekday(text: str) -> int:

@@ -25,6 +25,10 @@ CASES = [
         {"crontab": "0 20 * * sun,6"},
         {"interval": "WEEK", "time": "05:00", "dayOfWeek": ["MONDAY", "SUNDAY"]},
     ),
+    (
+        {"crontab": "0 1 * * sat-mon"},
+        {"interval": "WEEK", "time": "10:00", "dayOfWeek": ["MONDAY", "SATURDAY", "SUNDAY"]},
+    ),
     ({"crontab": "0 1 * * 7"}, {"interval": "WEEK", "time": "10:00", "dayOfWeek": ["SUNDAY"]}),
     ({"crontab": "0 1 1 * *"}, {"interval": "MONTH", "time": "10:00", "dateOfMonth": "1"}),
     ({"crontab": "0 20 1 * *"}, {"interval": "MONTH", "time": "05:00", "dateOfMonth": "2"}),
