@@ -39,8 +39,8 @@ from service.http.keys import SERVICE
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
-from service.metrics.firings import firing_counter
 from service.metrics.requests import Requests
+from service.metrics.schedules import firing_counter, unlisted_counter
 from service.metrics.state import ProcessState
 from service.pauses import Pauses
 from service.rebuilds import Rebuilds
@@ -50,7 +50,9 @@ from service.runs.numbers import Numbers
 from service.runs.queries import Queries
 from service.runs.writer import Writer
 from service.schedules.marks import Marks
+from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
+from service.schedules.turns import turn
 from service.settings import Settings
 from service.supervisor import Supervisor
 
@@ -103,6 +105,7 @@ class Service:
     metrics: CollectorRegistry
     requests: Requests
     scheduler: Scheduler
+    retention: Retention
     executor: InProcess | None = None
     dispatcher: Dispatcher | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
@@ -181,6 +184,14 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
     writer = Writer(
         batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
     )
+    queries = Queries(
+        reading=reading,
+        checkpoints=checkpoints,
+        log=log,
+        flows=flows,
+        endings=endings,
+        catalogue=catalogue,
+    )
     service = Service(
         settings=settings,
         parts=parts,
@@ -196,14 +207,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         numbers=numbers,
         writer=writer,
         endings=endings,
-        queries=Queries(
-            reading=reading,
-            checkpoints=checkpoints,
-            log=log,
-            flows=flows,
-            endings=endings,
-            catalogue=catalogue,
-        ),
+        queries=queries,
         audit=Audit(log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),
         rebuilds=Rebuilds(url, pools.looks, registry.discover()),
@@ -223,6 +227,15 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
             marks=Marks(pools.log),
             clock=log.now,
             tell=firing_counter(metrics),
+        ),
+        retention=Retention(
+            catalogue=catalogue,
+            queries=queries,
+            writer=writer,
+            feed=feed,
+            turn=partial(turn, pools.log),
+            default=settings.retention_offset,
+            tell=unlisted_counter(metrics),
         ),
     )
     if Part.WORK in parts:
@@ -309,13 +322,14 @@ async def start(service: Service) -> None:
         supervise("dispatcher", service.dispatcher.run)
     if service.parts & _SCHEDULING:
         supervise("schedules", service.scheduler.run)
+        supervise("retention", service.retention.run)
 
 
 async def stop(service: Service, close_doors: Callable[[], Awaitable[None]]) -> None:
     """Stop in the reverse order: doors and workers first, with grace, then what they write with."""
     service.stopping = True
     service.supervisor.wind_down()
-    await service.supervisor.stop("schedules")
+    await service.supervisor.stop("schedules", "retention")
     workers = service.dispatcher.close(service.settings.grace_s) if service.dispatcher else _done()
     await asyncio.gather(close_doors(), workers)
     await service.supervisor.stop("dispatcher")
@@ -346,6 +360,7 @@ async def _follow_catalogue(service: Service) -> None:
         service.catalogue.apply(events)
         if any(event.stream == CATALOGUE_STREAM for event in events):
             service.scheduler.look()
+        service.retention.hear(events)
 
 
 async def _follow_rebuilds(service: Service) -> None:

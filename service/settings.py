@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from events.types import EVERY_TENANT
 from service.auth.principal import ALIASES, RIGHTS, TENANT
 from service.errors import InvalidSetting
+from service.flows.retention import MOST_KEPT, NEVER
 
 LogFormat = Literal["json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -44,7 +45,8 @@ class Settings:
     ``database_url`` None means the embedded Postgres in ``home``; ``flows`` is the folder with
     flows.yaml and the tasks of the workers; ``max_body`` is in bytes; ``grace_s`` is how long
     running tasks and requests may go on at the end. ``etlworks_six_words`` are the tenants whose
-    Etlworks clients read six words for a status, ``*`` all of them.
+    Etlworks clients read six words for a status, ``*`` all of them. ``retention_offset`` is for
+    flows that do not say how many runs their lists keep, -1 for all.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -62,6 +64,7 @@ class Settings:
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
     grace_s: float = 20.0
+    retention_offset: int = NEVER
 
     @property
     def require_database_url(self) -> str:
@@ -115,6 +118,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         log_format=cast("LogFormat", given.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")),
         log_level=cast("LogLevel", given.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
         grace_s=given.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
+        retention_offset=given.whole(
+            "FLOWLEDGER_RETENTION_OFFSET", NEVER, low=NEVER, high=MOST_KEPT
+        ),
     )
 
 
@@ -173,7 +179,7 @@ class _Given:
         text = self.text(name)
         if text is None:
             return default
-        if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise InvalidSetting(name, f"is {text!r}; give a whole number from {low} to {high}")
         return int(text)
 

@@ -126,6 +126,19 @@ class TimeOutRun:
 
 
 @dataclass(frozen=True, slots=True)
+class UnlistRun:
+    """Take a run that has ended off the lists; ``offset`` is how many newer ones its flow keeps.
+
+    It can still be read by its ids. A run that has not ended, or has left, stays as it is.
+    """
+
+    tenant: str
+    origin: Origin
+    run_id: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordCorrection:
     """Record what is wrong in the run's event at ``position``; under one key only once.
 
@@ -142,7 +155,16 @@ class RecordCorrection:
     idempotency_key: str = ""
 
 
-Command = StartRun | RetryRun | CancelRun | ClaimRun | ReportFacts | TimeOutRun | RecordCorrection
+Command = (
+    StartRun
+    | RetryRun
+    | CancelRun
+    | ClaimRun
+    | ReportFacts
+    | TimeOutRun
+    | UnlistRun
+    | RecordCorrection
+)
 
 
 @dataclass(frozen=True, slots=True)

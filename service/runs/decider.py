@@ -13,6 +13,7 @@ from service.runs.commands import (
     RecordCorrection,
     ReportFacts,
     TimeOutRun,
+    UnlistRun,
 )
 from service.runs.draft import Cause, Decision, Draft, NewId, metadata_of
 from service.runs.plans import ready
@@ -35,7 +36,7 @@ __all__ = [
 MAX_LOSSES: Final = 3
 """A task whose worker dies under it this many times has failed."""
 
-RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun
+RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun | UnlistRun
 """The commands that depend on a run's state; `service.runs.starts` has those that make a run."""
 
 
@@ -48,6 +49,8 @@ def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> D
             return _cancel(_draft(plan, state, command.origin, new_id), command)
         case TimeOutRun():
             return _time_out(_draft(plan, state, command.origin, new_id))
+        case UnlistRun():
+            return _unlist(_draft(plan, state, command.origin, new_id), command)
         case ReportFacts():
             worker: dict[str, Any] = (
                 {"worker": command.worker, "epoch": command.epoch} if command.worker else {}
@@ -147,4 +150,10 @@ def _time_out(draft: Draft) -> Decision:
         return draft.decision()
     close(draft, Cause(), types.RUN_FAILED, "timeout")
     draft.add(types.RUN_FAILED, {"reason": "timeout"})
+    return draft.decision()
+
+
+def _unlist(draft: Draft, command: UnlistRun) -> Decision:
+    if draft.state.has_ended and not draft.state.unlisted:
+        draft.add(types.RUN_UNLISTED, {"offset": command.offset})
     return draft.decision()

@@ -24,6 +24,7 @@ from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.listings import read as listings
+from projections.read_models.listings.read import Beyond
 from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
@@ -246,6 +247,10 @@ class Queries:
     async def overdue(self) -> list[Document]:
         """Read which runs have outlived their flow's timeout."""
         return (await self._ask(dispatch.overdue)).rows
+
+    async def beyond(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Beyond:
+        """Read which ended runs flows' lists need not keep: tenant, fullname, how many stay."""
+        return await self._ask(listings.beyond, kept, limit)
 
     async def visible(self, position: int) -> None:
         """Wait, at most 2 s, until what stands at a position can be read: read your writes."""

@@ -88,6 +88,7 @@ class RunState:
     epoch: int = 0
     started: Mark | None = None
     ended: Mark | None = None
+    unlisted: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -185,6 +186,8 @@ def apply(
         state.started = state.started or Mark(state.version, type_, report is not None)
     elif type_ in types.RUN_ENDS:
         state.ended = Mark(state.version, type_, report is not None)
+    elif type_ == types.RUN_UNLISTED:
+        state.unlisted = True
     state.status = status
 
 

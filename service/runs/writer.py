@@ -22,6 +22,7 @@ from service.runs.commands import (
     RetryRun,
     StartRun,
     TimeOutRun,
+    UnlistRun,
 )
 from service.runs.corrector import Corrector
 from service.runs.lanes import Lanes
@@ -29,7 +30,7 @@ from service.runs.numbers import Numbers
 from service.runs.starter import Catalogue, CheckPayload, Starter
 from service.runs.states import States
 
-_INSIDE = (CancelRun, ClaimRun, TimeOutRun)
+_INSIDE = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
 
 
 class Writer:

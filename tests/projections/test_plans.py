@@ -42,6 +42,7 @@ READS = {
     ("listings", "newest"): (TENANT, ["example.IN", "example.OUT", "example.NONE"]),
     ("listings", "newest_as_of"): (TENANT, ["example.IN"], 9000),
     ("listings", "left_since"): (TENANT, 9000, None, None, 1, NEWEST, 9000, 20),
+    ("listings", "beyond"): ([TENANT] * 2, ["example.IN", "example.OUT"], [4000, 10], 20),
     ("dispatch", "waiting"): (20,),
     ("dispatch", "claimed"): (20,),
     ("dispatch", "overdue"): (20,),

@@ -15,6 +15,7 @@ from service.runs.commands import (
     RecordCorrection,
     ReportFacts,
     TimeOutRun,
+    UnlistRun,
 )
 from service.runs.decider import correct, decide, fold
 
@@ -105,6 +106,9 @@ class Story:
 
     def time_out(self):
         return self.when(TimeOutRun(TENANT, ORIGIN, RUN))
+
+    def unlist(self, offset=2):
+        return self.when(UnlistRun(TENANT, ORIGIN, RUN, offset))
 
     def report(self, *facts, worker=None, epoch=None):
         """Report facts as `fact` makes them: as the worker that has the run, if one has."""

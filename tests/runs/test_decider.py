@@ -370,6 +370,16 @@ def test_a_cancel_that_comes_too_late_is_recorded_and_changes_nothing():
 # Timeouts
 
 
+def test_a_run_leaves_the_lists_once_and_only_when_it_has_ended():
+    story = Story()
+    assert story.unlist() == []
+    story.cancel()
+    assert story.unlist(offset=5) == [("RunUnlisted", {"offset": 5})]
+    assert (story.state.status, story.state.unlisted) == ("cancelled", True)
+    assert story.unlist() == []
+    assert story.decision.refusal == ""
+
+
 def test_a_run_out_of_time_fails_what_runs_and_skips_what_waits():
     assert running(HOOKS).time_out() == [
         failed("A", "timeout"),

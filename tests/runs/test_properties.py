@@ -54,6 +54,7 @@ commands = st.one_of(
     st.tuples(st.just("cancel"), st.booleans()),
     st.tuples(st.just("claim"), st.integers(0, 3)),
     st.tuples(st.just("time_out"), st.none()),
+    st.tuples(st.just("unlist"), st.none()),
 )
 
 
@@ -65,6 +66,8 @@ def carry_out(story, name, argument):
             story.cancel(force=argument)
         case "claim":
             story.claim(f"w{argument}", story.state.epoch + argument)
+        case "unlist":
+            story.unlist()
         case _:
             story.time_out()
 

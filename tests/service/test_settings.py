@@ -48,6 +48,7 @@ def test_everything_given_is_read(tmp_path):
         LOG_FORMAT="json",
         LOG_LEVEL="warning",
         GRACE="5",
+        RETENTION_OFFSET="100",
     )
     assert given == Settings(
         database_url="postgresql://u:p@h/d",
@@ -65,6 +66,7 @@ def test_everything_given_is_read(tmp_path):
         log_format="json",
         log_level="warning",
         grace_s=5,
+        retention_offset=100,
     )
 
 

@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from events.database import load
+from events.envelope import Position
 from projections.answers import Page, Rows, page_of, rows_of
+from projections.columns import columns_of
 
 _SQL: Final = Path(__file__).parent
 
@@ -141,6 +143,26 @@ async def members_after(  # noqa: PLR0913 - each filter is one
     rows: list[Any] = [*listed, *left]
     found: dict[str, int] = {row["run_id"]: row["queued_position"] for row in rows}
     return sorted(found, key=found.__getitem__, reverse=True)[:limit]
+
+
+class Beyond(NamedTuple):
+    """Runs that their flows' lists need not keep: tenant, id, and how many the flow keeps."""
+
+    runs: list[tuple[str, str, int]]
+    position: Position
+
+
+async def beyond(
+    connection: asyncpg.Connection, kept: Sequence[tuple[str, str, int]], limit: int
+) -> Beyond:
+    """Name runs that have ended beyond the newest ones that lists keep, oldest first.
+
+    ``kept`` are tenant, fullname and how many of the flow's listed runs stay.
+    """
+    tenants, fullnames, counts = columns_of(kept, 3)
+    records = await connection.fetch(load(_SQL, "beyond"), tenants, fullnames, counts, limit)
+    runs = [(r["tenant"], r["run_id"], r["kept"]) for r in records if r["run_id"]]
+    return Beyond(runs, Position(records[0]["position"]))
 
 
 def _leading(fullname: str | None, status: str | None, started_by: str | None) -> str:

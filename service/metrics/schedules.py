@@ -1,4 +1,4 @@
-"""Counts what schedules came to, around the scheduler."""
+"""Counts what happens by itself: what schedules came to, and runs that left their lists."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def firing_counter(registry: CollectorRegistry) -> Callable[[Fired], None]:
     )
     outcomes = {outcome: counter.labels(outcome) for outcome in get_args(Fired)}
     return lambda outcome: outcomes[outcome].inc()
+
+
+def unlisted_counter(registry: CollectorRegistry) -> Callable[[int], None]:
+    """Make what counts the runs that have left their lists."""
+    return Counter(
+        "flowledger_unlisted_runs",
+        "Runs that this process let leave the lists of their flows.",
+        registry=registry,
+    ).inc

@@ -1,0 +1,13 @@
+"""A process that lets one batch of runs leave their lists: to be killed meanwhile."""
+
+import secrets
+
+from service.app import Part
+from service.serving import serving
+from service.settings import Settings
+
+
+async def main(url: str) -> None:
+    settings = Settings(database_url=url, secret_key=secrets.token_bytes(32))
+    async with serving(settings, {Part.PROJECT}) as (service, _):
+        await service.retention.batch()

@@ -1,0 +1,241 @@
+"""A flow's lists keep its newest runs; the rest leave them, once, and can be read by id."""
+
+import asyncio
+import secrets
+import signal
+import sys
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+
+from events import types
+from service.app import Part
+from service.runs.commands import Fact, Origin, ReportFacts, StartRun
+from service.runs.reads import RunFilter
+from service.schedules.retention import BATCH
+from service.serving import serving
+from service.settings import Settings
+from tests.runs.processes import flow, register, together
+from tests.runs.story import CHAIN, TENANT
+
+ORIGIN = Origin("ops", "api", "k-1")
+FLOW = "example.KEPT"
+
+
+def settings_of(url: str, **more) -> Settings:
+    return Settings(database_url=url, secret_key=secrets.token_bytes(32), **more)
+
+
+@pytest.fixture
+async def services(database_url):
+    """Opens services that apply the read models and let nobody go by themselves."""
+    async with AsyncExitStack() as stack:
+
+        async def one(**more):
+            opening = serving(settings_of(database_url, **more), {Part.PROJECT})
+            return (await stack.enter_async_context(opening))[0]
+
+        yield one
+
+
+@pytest.fixture
+async def service(services):
+    return await services()
+
+
+async def keep(service, offset, *, name="KEPT", version=1, **more):
+    """Register a flow whose lists keep so many runs; None does not say."""
+    definition = {"tasks": ["A"]} | ({} if offset is None else {"retention": {"offset": offset}})
+    event = flow(name, CHAIN, executor="external", definition=definition, version=version, **more)
+    await register(service.log, event)
+    await service.catalogue.refresh(TENANT)
+
+
+async def run(service, fullname=FLOW):
+    outcome = await service.writer.submit(StartRun(TENANT, ORIGIN, fullname))
+    return outcome.run_id
+
+
+async def end(service, run_id):
+    fact = Fact("end", types.RUN_FAILED, None, {"reason": "error"})
+    await service.writer.submit(ReportFacts(TENANT, ORIGIN, run_id, (fact,)), inside=True)
+
+
+async def ended_runs(service, count, fullname=FLOW):
+    run_ids = [await run(service, fullname) for _ in range(count)]
+    await asyncio.gather(*(end(service, run_id) for run_id in run_ids))
+    return run_ids
+
+
+async def clean(service):
+    """Let go until all have gone; how many batches that took."""
+    head = await service.log.head()
+    await service.feed.wait_for(head, 10)
+    await service.queries.reached("listings", head)
+    batches = 1
+    while await service.retention.batch() != "all":
+        batches += 1
+    return batches
+
+
+async def listed(service, fullname=FLOW):
+    page = await service.queries.page(TENANT, fullname, 0, 10_000)
+    assert page.total == len(page.rows)
+    return [row["run_id"] for row in page.rows]
+
+
+async def unlisted(service):
+    events = await service.log.read(0, 100_000)
+    return Counter(
+        types.run_id_of(event.stream) for event in events if event.type == types.RUN_UNLISTED
+    )
+
+
+async def test_the_newest_stay_and_the_rest_leave_every_list_and_nothing_else(service):
+    await keep(service, 2)
+    runs = await ended_runs(service, 5)
+    await clean(service)
+    assert await listed(service) == runs[:2:-1]
+    assert await listed(service, None) == runs[:2:-1]
+    scan = await service.queries.scan(TENANT, RunFilter(fullname=FLOW), before=None, limit=9)
+    assert [row["run_id"] for row in scan.rows] == runs[:2:-1]
+    gone = await service.queries.workflow(TENANT, runs[0])
+    assert (gone["status"], gone["run_id"]) == ("failed", runs[0])
+    [*_, last] = await service.queries.history(TENANT, runs[0], after=0, limit=9)
+    assert (last.type, last.data) == (types.RUN_UNLISTED, {"offset": 2})
+    assert (last.actor, last.metadata) == ("ledger", {"source": "retention"})
+
+
+async def test_a_run_that_goes_on_stays_until_it_has_ended(service):
+    await keep(service, 1)
+    old = await run(service)
+    newer = await ended_runs(service, 2)
+    await clean(service)
+    assert await listed(service) == [newer[1], old]
+    await end(service, old)
+    await clean(service)
+    assert await listed(service) == [newer[1]]
+
+
+@pytest.mark.parametrize(
+    ("offset", "default", "left"), [(-1, 1, 4), (None, -1, 4), (None, 1, 1), (3, 1, 3), (0, -1, 0)]
+)
+async def test_how_many_stay_is_what_the_flow_says_or_else_the_setting(
+    services, offset, default, left
+):
+    service = await services(retention_offset=default)
+    await keep(service, offset)
+    await ended_runs(service, 4)
+    await clean(service)
+    assert len(await listed(service)) == left
+
+
+async def test_each_flow_keeps_its_own(service):
+    await keep(service, 1)
+    await keep(service, 3, name="OTHER", number=2)
+    await keep(service, None, name="ALL", number=3)
+    for fullname in (FLOW, "example.OTHER", "example.ALL"):
+        await ended_runs(service, 4, fullname)
+    await clean(service)
+    kept = Counter(
+        row["fullname"] for row in (await service.queries.page(TENANT, None, 0, 99)).rows
+    )
+    assert kept == {FLOW: 1, "example.OTHER": 3, "example.ALL": 4}
+
+
+async def test_what_has_left_does_not_come_back_when_more_are_kept(service):
+    await keep(service, 1)
+    await ended_runs(service, 3)
+    await clean(service)
+    await keep(service, 3, version=2)
+    await clean(service)
+    assert len(await listed(service)) == 1
+    await ended_runs(service, 4)
+    await clean(service)
+    assert len(await listed(service)) == 3
+
+
+async def test_of_processes_that_let_go_at_once_each_run_leaves_once(services):
+    one, two = await services(), await services()
+    await keep(one, 1)
+    await two.catalogue.refresh(TENANT)
+    runs = await ended_runs(one, 40)
+    for service in (one, two):
+        await service.feed.wait_for(await one.log.head(), 10)
+    answers = await together(one.retention.batch(), two.retention.batch())
+    assert set(answers) <= {"all", "another's turn"}
+    await clean(two)
+    assert await unlisted(one) == dict.fromkeys(runs[:-1], 1)
+    assert await listed(two) == [runs[-1]]
+
+
+async def test_two_that_do_not_know_of_each_other_still_let_each_run_go_once(services):
+    one, two = await services(), await services()
+    await keep(one, 1)
+    await two.catalogue.refresh(TENANT)
+    runs = await ended_runs(one, 20)
+    kept = [(TENANT, FLOW, 1)]
+    for service in (one, two):
+        await service.queries.reached("listings", await one.log.head())
+    answers = await together(one.retention._let_go(kept), two.retention._let_go(kept))
+    assert answers == ["all", "all"]
+    assert await unlisted(one) == dict.fromkeys(runs[:-1], 1)
+
+
+async def test_a_long_backlog_goes_in_batches_and_pages_and_counts_stay_right_at_any_depth(
+    service,
+):
+    await keep(service, None)
+    await keep(service, None, name="OTHER", number=2)
+    kinds = [FLOW, "example.OTHER", FLOW]
+    started = [(kind, await run(service, kind)) for _ in range(500) for kind in kinds]
+    going_on = {run_id for _, run_id in started[::101]}
+    await asyncio.gather(*(end(service, r) for _, r in started if r not in going_on))
+    await keep(service, 100, version=2)
+    batches = await clean(service)
+
+    mine = [run_id for kind, run_id in started if kind == FLOW]
+    stay = {*mine[-100:], *going_on}
+    left = len(set(mine) - stay)
+    assert batches == left // BATCH + 1
+    everything = [r for kind, r in reversed(started) if kind != FLOW or r in stay]
+    assert await listed(service, None) == everything
+    assert await listed(service) == [run_id for run_id in reversed(mine) if run_id in stay]
+    for offset in (0, 1, 99, 100, 101, 450, len(everything) - 3, len(everything)):
+        page = await service.queries.page(TENANT, None, offset, 7)
+        assert page.total == len(everything)
+        assert [row["run_id"] for row in page.rows] == everything[offset : offset + 7]
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "before events.store.Log.append 1",
+        "after events.store.Log.append 1",
+        "after service.schedules.retention.Retention.batch 1",
+    ],
+)
+async def test_killed_at_any_step_another_goes_on_and_none_leaves_twice(
+    service, database_url, point
+):
+    await keep(service, 1)
+    runs = await ended_runs(service, 30)
+    await service.queries.reached("listings", await service.log.head())
+    module = ("tests.kit.points", point, "tests.schedules.letting_go")
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-m", *module, database_url)
+    assert await killed.wait() == -signal.SIGKILL
+    await clean(service)
+    assert await unlisted(service) == dict.fromkeys(runs[:-1], 1)
+    assert await listed(service) == [runs[-1]]
+
+
+async def test_runs_leave_by_themselves_once_they_have_ended(database_url):
+    settings = settings_of(database_url, retention_offset=1, port=0)
+    async with serving(settings) as (service, _):
+        await keep(service, None)
+        runs = await ended_runs(service, 4)
+        async with asyncio.timeout(30):
+            while await listed(service) != [runs[-1]]:  # noqa: ASYNC110 - by other tasks
+                await asyncio.sleep(0.02)
+        assert await unlisted(service) == dict.fromkeys(runs[:-1], 1)
