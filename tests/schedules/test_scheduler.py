@@ -9,6 +9,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from service.flows.schedule import schedule_of
 from service.runs.starts import written
 from service.schedules.scheduler import LOOK_S, follow
 from tests.runs.processes import SCHEMA, claim, facts, together
@@ -158,13 +159,14 @@ async def test_a_process_with_old_news_does_not_start_by_the_old_schedule(clockw
     await one.register()
     await two.process.catalogue.refresh(TENANT)
     await two.scheduler.turn()
-    await one.register(version=2, periodic={"crontab": "30 * * * *"})
+    new_year = {"crontab": "0 0 1 1 *"}
+    await one.register(version=2, periodic=new_year)
     one.hands.to_next_hour(past=SECOND)
     await two.scheduler.turn()
     assert two.told == {"delayed": 1}
     await two.scheduler.turn()  # now it has read them
     assert await one.made() == []
-    one.hands.now += 30 * 60 * SECOND
+    one.hands.now = schedule_of(new_year).after(one.hands.now)
     await two.scheduler.turn()
     assert [event.data["flow_version"] for event in await one.made()] == [2]
 
