@@ -6,7 +6,7 @@ same facts everywhere and always. They change the document they are given: it be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypedDict
 
@@ -78,6 +78,14 @@ class RunFacts(Standing):
     queued_position: int
 
 
+class Carried(TypedDict):
+    """A task that a retry does not run again: how it ended, and in which earlier run."""
+
+    task: str
+    run_id: str
+    status: Literal["succeeded", "warned"]
+
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -105,6 +113,12 @@ def micros(moment: datetime) -> int:
 def happened(event: Event) -> int:
     """Give the moment an event is about: the reporter's where it told, else the ledger's."""
     return micros(event.occurred_at or event.recorded_at)
+
+
+def carried(data: Mapping[str, Any]) -> Sequence[Carried]:
+    """Read off the body of a `RunQueued` which tasks are done from the beginning."""
+    tasks: Sequence[Carried] = data.get("carried", ())
+    return tasks
 
 
 def queued(event: Event, flow: Flow) -> RunFacts:
@@ -139,7 +153,7 @@ def queued(event: Event, flow: Flow) -> RunFacts:
         "warnings": [],
         "error": None,
         "metrics": [],
-        "tasks_succeeded": 0,
+        "tasks_succeeded": len(carried(data)),
         "position": event.position,
         "queued_position": event.position,
     }

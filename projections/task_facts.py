@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha1
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from events import types
 from events.envelope import Data, Event
-from projections.facts import SUCCESSES, happened, micros
+from projections.facts import SUCCESSES, carried, happened, micros
 from projections.flow import Flow
 from projections.told import Failure, failure, integer, mapping, text, texts
 
@@ -16,7 +16,10 @@ TaskStatus = Literal["pending", "running", "succeeded", "warned", "failed", "can
 
 
 class TaskFacts(TypedDict):
-    """All that is shown of a task of a run. ``started_us`` is the first attempt's."""
+    """All that is shown of a task of a run. ``started_us`` is the first attempt's.
+
+    ``carried_from`` is there where the task is not run again: the earlier run that it was done in.
+    """
 
     id: str
     path: str
@@ -35,6 +38,7 @@ class TaskFacts(TypedDict):
     warnings: list[str]
     metrics: dict[str, Any]
     log: str | None
+    carried_from: NotRequired[str]
 
 
 _TASK_STATUS: Final[Mapping[str, TaskStatus]] = {
@@ -48,11 +52,14 @@ _TASK_STATUS: Final[Mapping[str, TaskStatus]] = {
 
 
 def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
-    """Begin the facts of a run's tasks, by path and in the plan's order, from its `RunQueued`."""
+    """Begin the facts of a run's tasks, by path and in the plan's order, from its `RunQueued`.
+
+    What is carried over has ended when the run was queued, and never started.
+    """
     namespace = bytes.fromhex(event.data["run_id"].replace("-", ""))
     ids = {task.path: _id(namespace, task.path) for task in flow.plan.tasks}
     now = micros(event.recorded_at)
-    return {
+    tasks: dict[str, TaskFacts] = {
         task.path: {
             "id": ids[task.path],
             "path": task.path,
@@ -74,6 +81,13 @@ def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
         }
         for task in flow.plan.tasks
     }
+    for each in carried(event.data):
+        tasks[each["task"]] |= {
+            "status": each["status"],
+            "ended_us": now,
+            "carried_from": each["run_id"],
+        }
+    return tasks
 
 
 def _id(namespace: bytes, path: str) -> str:

@@ -38,6 +38,15 @@ class InvalidPayload(BadRequest):
         self.errors = tuple(errors)
 
 
+class UnknownGroup(BadRequest):
+    """The plan has no such group."""
+
+    def __init__(self, group: int, groups: int) -> None:
+        super().__init__(f"there is no group {group}: the plan has {groups}", field="group")
+        self.group = group
+        self.groups = groups
+
+
 class InvalidSetting(ServiceError):
     """A setting is missing or wrong, so the service does not start."""
 
@@ -116,6 +125,18 @@ class NotPaused(ServiceError):
 
 class NotNow(ServiceError):
     """A read model cannot be rebuilt or changed over as things stand."""
+
+    status = 409
+
+
+class RunOpen(ServiceError):
+    """The run has not ended, so no part of it can run again."""
+
+    status = 409
+
+
+class NotRetryable(ServiceError):
+    """No such part of the run can run again."""
 
     status = 409
 

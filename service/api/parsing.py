@@ -16,7 +16,7 @@ from service.http.keys import PRINCIPAL, SERVICE
 from service.http.parameters import integer, moment, uuid_text
 from service.http.reading import AS_OF
 from service.runs.audit import Window
-from service.runs.commands import Fact
+from service.runs.commands import Fact, Part
 from service.runs.reads import RunFilter
 
 MAX_FACTS: Final = 500
@@ -153,6 +153,22 @@ def flag(body: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise BadRequest(f"{name} must be true or false", field=name)
     return value
+
+
+def part(body: Mapping[str, Any]) -> Part | None:
+    """Read which part of a run a retry is of; None is all of it."""
+    origin, group = body.get("from", "start"), optional_integer(body, "group")
+    match origin:
+        case "start" if group is None:
+            return None
+        case "start":
+            raise BadRequest('group is for "from": "group" or "failed"', field="group")
+        case "group":
+            return Part(whole_number(body, "group"))
+        case "failed":
+            return Part(group or 1, undone_only=True)
+        case _:
+            raise BadRequest("from must be one of start, group, failed", field="from")
 
 
 def facts(body: Mapping[str, Any]) -> tuple[Fact, ...]:

@@ -96,6 +96,7 @@ def task(doc: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": doc["metrics"],
         "error": doc["error"],
         "log": doc["log"],
+        "carried_from": doc.get("carried_from"),
     }
 
 

@@ -52,21 +52,26 @@ async def start(request: web.Request) -> web.StreamResponse:
 
 @querystring_schema(schemas.LedgerTenantQuery)
 @headers_schema(schemas.LedgerStartHeaders)
-@request_schema(schemas.LedgerNothing, required=False)
+@request_schema(schemas.LedgerRetry, required=False)
 @response_schema(schemas.LedgerRun, 201, description="The new run")
-@response_schema(schemas.LedgerProblem, 409, description="The flow is exclusive and runs")
+@response_schema(
+    schemas.LedgerProblem,
+    409,
+    description="The flow is exclusive and runs, or no such part of the run can run again",
+)
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
 @response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
 async def retry(request: web.Request) -> web.StreamResponse:
-    """Start a new run like this one."""
+    """Start a new run like this one: of all of it, from a group on, or of what is not done."""
     tenant = parsing.tenant(request)
-    await parsing.optional_object(request, frozenset())
+    body = await parsing.optional_object(request, frozenset({"from", "group"}))
     return await _begin(
         request,
         RetryRun(
             tenant=tenant,
             origin=origin(request, "api"),
             run_id=parsing.run_id(request),
+            part=parsing.part(body),
             idempotency_key=starts.idempotency_key(request),
         ),
     )

@@ -53,8 +53,26 @@ class LedgerCancel(Schema):
     force = fields.Boolean(metadata={"description": "Do not wait for running tasks to stop."})
 
 
-class LedgerNothing(Schema):
-    """An empty object."""
+class LedgerRetry(Schema):
+    """Which part of a run runs again; without a body all of it."""
+
+    origin = fields.String(
+        data_key="from",
+        load_default="start",
+        validate=validate.OneOf(["start", "group", "failed"]),
+        metadata={
+            "description": "`start`: all. `group`: the group and those after it. `failed`: what is"
+            " not done, and what waits for it. The others are taken as done."
+        },
+    )
+    group = fields.Integer(
+        allow_none=True,
+        validate=validate.Range(1),
+        metadata={
+            "description": "A group of the flow's load plan, from 1; without one its steps are"
+            " the groups. With `failed` only what is not done from there on."
+        },
+    )
 
 
 class LedgerFlowVersion(Schema):
@@ -92,6 +110,10 @@ class LedgerTask(Schema):
     metrics = fields.Dict(allow_none=True)
     error = fields.Nested(LedgerError, allow_none=True)
     log = fields.String(allow_none=True)
+    carried_from = fields.UUID(
+        allow_none=True,
+        metadata={"description": "The earlier run in which a task was done that is not run again."},
+    )
 
 
 class LedgerRun(Schema):

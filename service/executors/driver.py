@@ -130,8 +130,16 @@ class Driver:
             claim.tenant, queued["flow"], queued["flow_version"]
         )
         self._state = evolve(self._flow.plan, None, events[0])
+        await self._load_carried()
         self._evolve(events[1:])
         self._take_in()
+
+    async def _load_carried(self) -> None:
+        """Fetch the results of what earlier runs have done for this one."""
+        carried = self._state.carried
+        for run_id in set(carried.values()):
+            events = await self._tools.log.read_stream(self.claim.tenant, types.run_stream(run_id))
+            self._keep_results(e for e in events if carried.get(e.data.get("task", "")) == run_id)
 
     def _take_in(self) -> None:
         inbox, self._inbox = self._inbox, []
@@ -141,6 +149,10 @@ class Driver:
         for event in events:
             self._state = evolve(self._flow.plan, self._state, event)
             self._seen = event.position
+            self._keep_results((event,))
+
+    def _keep_results(self, events: Iterable[Event]) -> None:
+        for event in events:
             if event.type == types.TASK_OUTPUT_RECORDED:
                 self._results[event.data["task"]] = event.data.get("result")
 

@@ -59,12 +59,30 @@ class StartRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a run runs again: what is done in the groups before ``group`` (from 1) is not.
+
+    With ``undone_only`` nor is what is done from there on, unless it waits for what runs again.
+    """
+
+    group: int = 1
+    undone_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RetryRun:
-    """Start a new run like an earlier one of any state: flow as it is now, payload, comment."""
+    """Start a new run like an earlier one of any state: flow as it is now, payload, comment.
+
+    Of a ``part`` the earlier run must have ended; None is all of it. ``asked_for`` is what the
+    caller named where that was not the run itself: a repeat is known by it.
+    """
 
     tenant: str
     origin: Origin
     run_id: str
+    part: Part | None = None
+    exclusive: bool = False
+    asked_for: str = ""
     idempotency_key: str = ""
 
 

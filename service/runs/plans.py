@@ -50,12 +50,18 @@ def blocked(plan: Plan, states: Mapping[str, TaskState]) -> frozenset[str]:
 
     What a reporter skipped blocks nothing: elsewhere a skipped step lets the next one go on.
     """
+    stopped = (path for path, task in states.items() if task.status in ("failed", "cancelled"))
+    return following(plan, stopped)
+
+
+def following(plan: Plan, paths: Iterable[str]) -> frozenset[str]:
+    """Name the tasks that wait for one of these, near or far."""
     reached: set[str] = set()
-    stack = [path for path, task in states.items() if task.status in ("failed", "cancelled")]
+    stack = list(paths)
     while stack:
-        following = set(plan.followers[stack.pop()]) - reached
-        reached |= following
-        stack.extend(following)
+        new = set(plan.followers[stack.pop()]) - reached
+        reached |= new
+        stack.extend(new)
     return frozenset(reached)
 
 

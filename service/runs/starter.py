@@ -16,13 +16,17 @@ from service.errors import (
     FlowChanged,
     InvalidPayload,
     KeyReused,
+    NotRetryable,
+    RunOpen,
     Unavailable,
     UnknownFlow,
+    UnknownGroup,
 )
 from service.runs.chains import TRIES, Batcher
 from service.runs.commands import Outcome, RetryRun, StartRun
 from service.runs.ids import new_id
 from service.runs.numbers import Numbers
+from service.runs.parts import carried_over
 from service.runs.slots import Slots
 from service.runs.starts import (
     Start,
@@ -86,6 +90,7 @@ class Starter:
         Raises:
             UnknownFlow: the tenant has no such flow, or it is retired.
             UnknownRun: there is no run to retry.
+            UnknownGroup, RunOpen, NotRetryable: no such part of it can run again.
             InvalidPayload: the payload does not fit the flow's schema as it is now.
             FlowBusy: the flow is exclusive and a run of it has not ended.
             FlowChanged: the flow is not in the version that a firing is of.
@@ -98,7 +103,7 @@ class Starter:
             return await self._make(start)
         except IdempotencyMismatch as error:
             raise KeyReused from error
-        except (UnknownFlow, InvalidPayload, FlowBusy):
+        except (UnknownFlow, InvalidPayload, FlowBusy, UnknownGroup, RunOpen, NotRetryable):
             # What stands in the way now may have come after the first of two equal requests.
             if outcome := await self._replay(start):
                 return outcome
@@ -106,17 +111,21 @@ class Starter:
 
     async def _again(self, command: RetryRun) -> Start:
         key = (command.tenant, command.run_id)
-        entry = self._states.guess(key) or await self._states.read(key)
+        entry = self._states.guess(key)
+        if entry is None or (command.part and not entry.state.has_ended):
+            # That a run has ended can be taken from a guess; that it is still open cannot.
+            entry = await self._states.read(key)
         return retry_of(command, entry.state)
 
     async def _make(self, start: Start) -> Outcome:
         flow, seen = self._find(start) or await self._find_anew(start)
         run_id, run_number = new_id(), 0
         for _ in range(TRIES):
+            carried = carried_over(flow.plan, start.earlier, start.part)
             slot = await self._free_slot(flow, start) if is_exclusive(flow, start) else None
             # Not before: what is refused uses up no number.
             run_number = run_number or await self._numbers.next()
-            body = queued(flow, start, run_id=run_id, run_number=run_number)
+            body = queued(flow, start, run_id=run_id, run_number=run_number, carried=carried)
             event = first_event(start, body, new_id())
             request = _request(start, event, run_id, slot=slot, seen=seen)
             try:

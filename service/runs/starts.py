@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from events import types
 from events.codec import encode
 from events.envelope import NewEvent
+from projections.facts import Carried
 from projections.flow import Flow
-from service.runs.commands import Firing, Origin, RetryRun, StartRun, Trigger
+from service.runs.commands import Firing, Origin, Part, RetryRun, StartRun, Trigger
 from service.runs.draft import metadata_of
 from service.runs.state import RunState
 
@@ -35,6 +36,7 @@ class Start:
     fingerprint: bytes = b""
     earlier: RunState | None = None
     firing: Firing | None = None
+    part: Part | None = None
 
 
 def start_of(command: StartRun) -> Start:
@@ -53,7 +55,10 @@ def start_of(command: StartRun) -> Start:
 
 
 def retry_of(command: RetryRun, earlier: RunState) -> Start:
-    """Read off what to start again: the same flow, payload and comment, exclusive if it was."""
+    """Read off what to start again: the same flow, payload and comment, exclusive if it was.
+
+    Exclusive too where the command says so.
+    """
     return Start(
         command.tenant,
         command.origin,
@@ -61,9 +66,10 @@ def retry_of(command: RetryRun, earlier: RunState) -> Start:
         earlier.payload,
         earlier.comment,
         "retry",
-        earlier.exclusive,
+        command.exclusive or earlier.exclusive,
         *_known_by(command),
         earlier=earlier,
+        part=command.part,
     )
 
 
@@ -85,6 +91,13 @@ def fingerprint_of(command: StartRun | RetryRun) -> bytes:
     """
     if isinstance(command, RetryRun):
         said: dict[str, Any] = {"command": "RetryRun", "run_id": command.run_id}
+        # Only where it is there: what is fingerprinted already stays as it is.
+        if command.part is not None:
+            said["part"] = asdict(command.part)
+        if command.exclusive:
+            said["exclusive"] = True
+        if command.asked_for:
+            said["run_id"] = command.asked_for
     else:
         said = {
             "command": "StartRun",
@@ -111,8 +124,13 @@ def is_exclusive(flow: Flow, start: Start) -> bool:
     return flow.exclusive or start.exclusive
 
 
-def queued(flow: Flow, start: Start, *, run_id: str, run_number: int) -> dict[str, Any]:
-    """Write the body of the run's first event; `schedule` is there where a schedule started it."""
+def queued(
+    flow: Flow, start: Start, *, run_id: str, run_number: int, carried: Sequence[Carried] = ()
+) -> dict[str, Any]:
+    """Write the body of the run's first event.
+
+    ``schedule`` is there where a schedule started it, ``carried`` where not all of it is to run.
+    """
     earlier = start.earlier
     body = {
         "run_id": run_id,
@@ -130,6 +148,8 @@ def queued(flow: Flow, start: Start, *, run_id: str, run_number: int) -> dict[st
         "root_run": earlier.root_run if earlier else run_id,
         "root_run_number": earlier.root_run_number if earlier else run_number,
     }
+    if carried:
+        body["carried"] = carried
     return body if start.firing is None else body | {"schedule": _fired(start.firing)}
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 from events import types
 from events.envelope import Event
 from events.errors import UnknownEventTypes
+from projections.facts import carried
 from projections.flow import Executor, Plan
 from service.runs.errors import BrokenStream
 from service.runs.transitions import (
@@ -62,6 +63,7 @@ class RunState:
     """A run after some events of its stream.
 
     A value: `evolve` and `fold` return a new one, only a decision under way changes its own copy.
+    ``carried`` names for each task that is not run again the earlier run in which it was done.
     ``seen`` holds each report by the reporter's id, and one that used the id of another by
     `other_use`. ``reason`` is that of the first final failure.
     """
@@ -79,6 +81,7 @@ class RunState:
     root_run_number: int
     queued_id: str
     tasks: dict[str, TaskState]
+    carried: Mapping[str, str] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
     version: int = 1
     status: RunStatus = "queued"
@@ -158,7 +161,9 @@ def born(plan: Plan, type_: str, data: Mapping[str, Any], event_id: str) -> RunS
         root_run=data["root_run"],
         root_run_number=data["root_run_number"],
         queued_id=event_id,
-        tasks=dict.fromkeys(plan.by_path, PENDING),
+        tasks=dict.fromkeys(plan.by_path, PENDING)
+        | {each["task"]: TaskState(each["status"]) for each in carried(data)},
+        carried={each["task"]: each["run_id"] for each in carried(data)},
     )
 
 

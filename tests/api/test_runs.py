@@ -11,7 +11,7 @@ RUN = {
     "comment", "warnings", "error", "tasks", "position", "vendor_ids",
 }  # fmt: skip
 VENDOR_IDS = {
-    "etlworks": {"flowId", "auditId", "messageId"},
+    "etlworks": {"flowId", "auditId", "listener", "messageId"},
     "invision": {"dataflowId", "runId"},
     "director": {"id"},
     "naver": {"workflowId", "jobId", "triggerId", "jobExecutionId"},
@@ -20,7 +20,7 @@ VENDOR_IDS = {
 }
 TASK = {
     "task_id", "path", "key", "previous", "hook", "status", "attempt", "started_at", "ended_at",
-    "result", "warnings", "metrics", "error", "log",
+    "result", "warnings", "metrics", "error", "log", "carried_from",
 }  # fmt: skip
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -197,6 +197,85 @@ def test_a_retry_is_a_new_run_in_the_chain(server, api, state):
     assert {run["root_run"] for run in (first, second, third)} == {first["run_id"]}
     assert (second["status"], second["trigger"]) == ("queued", "retry")
     assert second["payload"] == first["payload"]
+
+
+@pytest.fixture
+def half_done(server, api):
+    """A failed run of two groups, the first done and the second not."""
+    run = api.start(payload={"day": 1})
+    server.report(run, [("TaskSucceeded", "BOTH/ORDERS", {}), ("TaskFailed", "BOTH/ITEMS", {})])
+    return run
+
+
+def retry(api, run, body):
+    return api.ask("POST", f"/v1/runs/{run['run_id']}/retry", body)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"from": "failed"},
+        {"from": "failed", "group": None},
+        {"from": "failed", "group": 2},
+        {"from": "group", "group": 2},
+    ],
+)
+def test_a_retry_of_a_part_takes_the_rest_as_done_in_the_earlier_run(server, api, half_done, part):
+    answer = retry(api, half_done, part)
+    orders, items = answer.json["tasks"]
+    assert answer.status == 201
+    assert [(task["status"], task["attempt"]) for task in (orders, items)] == [
+        ("succeeded", 0),
+        ("pending", 0),
+    ]
+    assert (orders["carried_from"], items["carried_from"]) == (half_done["run_id"], None)
+    assert (orders["started_at"], orders["ended_at"]) == (None, answer.json["created_at"])
+    assert answer.json["retry_of"] == half_done["run_id"]
+    server.report(answer.json, [("TaskSucceeded", "BOTH/ITEMS", {})])
+    assert api.get(f"/v1/runs/{answer.json['run_id']}")["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("part", [{}, {"from": "start"}, {"from": "group", "group": 1}])
+def test_a_retry_of_all_takes_nothing_as_done(api, half_done, part):
+    tasks = retry(api, half_done, part).json["tasks"]
+    assert {task["status"] for task in tasks} == {"pending"}
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ({"from": "end"}, "from"),
+        ({"from": None}, "from"),
+        ({"from": ["start"]}, "from"),
+        ({"from": "start", "group": 1}, "group"),
+        ({"group": 2}, "group"),
+        ({"from": "group"}, "group"),
+        ({"from": "group", "group": 0}, "group"),
+        ({"from": "group", "group": "2"}, "group"),
+        ({"from": "failed", "group": True}, "group"),
+        ({"from": "group", "group": 3}, "group"),
+        ({"from": "failed", "group": 2**63 - 1}, "group"),
+    ],
+)
+def test_a_part_that_there_cannot_be_is_refused(api, half_done, untouched, part, field):
+    answer = retry(api, half_done, part)
+    assert (answer.status, answer.json["field"]) == (400, field), answer.body
+
+
+def test_no_part_of_an_open_run_runs_again(server, api, problem):
+    answer = retry(api, server.brought_to("running"), {"from": "failed"})
+    assert problem(answer, 409) == "run-open"
+
+
+def test_a_group_is_not_retried_before_those_ahead_of_it_are_done(server, api, problem):
+    answer = retry(api, server.brought_to("failed"), {"from": "group", "group": 2})
+    assert problem(answer, 409) == "not-retryable"
+    assert "BOTH/ORDERS before group 2" in answer.json["detail"]
+
+
+def test_of_a_run_that_is_all_done_nothing_failed_is_retried(server, api, problem):
+    run = server.brought_to("succeeded")
+    assert problem(retry(api, run, {"from": "failed"}), 409) == "not-retryable"
 
 
 def test_an_exclusive_flow_takes_one_run_at_a_time(server, api, problem):

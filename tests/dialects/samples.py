@@ -113,6 +113,8 @@ def shape(value: Any) -> Any:
 
 def filled(text: str, ids: Mapping[str, Any]) -> str:
     for kind, value in ids.items():
+        # In a body an id that is a number stands as one.
+        text = text.replace('"{' + kind + '}"', json.dumps(value))
         text = text.replace("{" + kind + "}", str(value))
     return text
 

@@ -14,7 +14,8 @@ from events import types
 from events.database import connect_pool
 from events.envelope import Event
 from projections.flow import Plan
-from service.app import Part, Service, compose, start, stop
+from service import app
+from service.app import Service, compose, start, stop
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.executor import Executor, Failure, Result, Stop, Work
@@ -22,7 +23,7 @@ from service.executors.workers import Pace, Workers
 from service.flows.errors import Findings
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
-from service.runs.commands import CancelRun, Command, Origin, Outcome, StartRun
+from service.runs.commands import CancelRun, Command, Origin, Outcome, Part, RetryRun, StartRun
 from service.runs.decider import RunState, fold
 from service.settings import Settings
 from tests.runs.processes import flow, register
@@ -72,6 +73,11 @@ class Ledger:
         fullname = f"example.{name or self.latest}"
         return (await self.submit(StartRun(TENANT, ORIGIN, fullname, payload=payload))).run_id
 
+    async def retry(self, run_id: str) -> str:
+        """Retry what is not done of a run."""
+        part = Part(undone_only=True)
+        return (await self.submit(RetryRun(TENANT, ORIGIN, run_id, part=part))).run_id
+
     async def cancel(self, run_id: str, *, force: bool = False) -> None:
         await self.submit(CancelRun(TENANT, ORIGIN, run_id, force=force))
 
@@ -111,7 +117,7 @@ async def open_ledger(database_url: str, folder: Path) -> AsyncIterator[Ledger]:
     settings = Settings(
         database_url=database_url, home=folder / "home", secret_key=secrets.token_bytes(32)
     )
-    async with compose(settings, {Part.PROJECT}) as service:
+    async with compose(settings, {app.Part.PROJECT}) as service:
         try:
             await start(service)
             yield Ledger(service)

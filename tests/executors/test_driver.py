@@ -113,6 +113,29 @@ async def test_a_chain_within_a_group_hands_on_as_a_chain_does(ledger: Ledger) -
     assert executor.arguments()["D"] == (["A's", "C's"],)
 
 
+async def test_what_is_carried_over_is_not_run_and_hands_its_result_on(ledger: Ledger) -> None:
+    await ledger.register("A", GROUP, "D", failure="KO")
+    executor = Scripted(C=fail, D=fail)
+    async with working(ledger, executor):
+        first = await ledger.start()
+        await ledger.ended(first)
+        executor.acts.pop("C")
+        second = await ledger.retry(first)
+        await ledger.ended(second)
+        executor.acts.pop("D")
+        third = await ledger.retry(second)
+        state = await ledger.ended(third)
+    begun = [(work.run_id, work.task.path) for work in executor.begun]
+    assert sorted(begun[:4]) == sorted(
+        (first, path) for path in ("A", "BOTH/B", "BOTH/C", "@failure/KO")
+    )
+    assert begun[4:] == [(second, "BOTH/C"), (second, "D"), (second, "@failure/KO"), (third, "D")]
+    assert executor.begun[4].arguments == ("A's",)
+    assert executor.begun[-1].arguments == (["B's", "C's"],)
+    assert state.status == "succeeded"
+    assert state.carried == {"A": first, "BOTH/B": first, "BOTH/C": second}
+
+
 async def test_the_success_hook_runs_before_the_runs_end_and_gets_none(ledger: Ledger) -> None:
     await ledger.register("A", success="OK", failure="KO")
     executor = Scripted()

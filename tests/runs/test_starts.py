@@ -1,6 +1,7 @@
 """Starts and retries on a real log."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,11 +11,13 @@ from service.errors import (
     FlowBusy,
     InvalidPayload,
     KeyReused,
+    RunOpen,
     UnknownFlow,
     UnknownRun,
 )
 from service.runs.commands import (
     Outcome,
+    Part,
     RetryRun,
     StartRun,
 )
@@ -23,6 +26,7 @@ from tests.runs.processes import (
     ORIGIN,
     SCHEMA,
     cancel,
+    facts,
     flow,
     register,
     retired,
@@ -221,6 +225,69 @@ async def test_a_repeated_retry_is_the_same_run(process):
     assert (twice.run_id, twice.replayed) == (once.run_id, True)
     with pytest.raises(KeyReused):
         await process.start(idempotency_key="again")
+
+
+async def test_a_retry_of_a_part_carries_over_what_is_done(process):
+    first = await failed_after_a(process)
+    command = RetryRun(TENANT, ORIGIN, first.run_id, part=Part(undone_only=True))
+    second = await process.writer.submit(command)
+    [queued] = await process.stream(second.run_id)
+    assert queued.data["carried"] == [{"task": "A", "run_id": first.run_id, "status": "succeeded"}]
+    state = await process.state(second.run_id)
+    assert {path: task.status for path, task in state.tasks.items()} == {
+        "A": "succeeded",
+        "B": "pending",
+    }
+
+
+async def test_a_part_is_refused_by_whoever_has_not_seen_the_run_end_and_writes_nothing(processes):
+    one, two = await processes(2)
+    first = await one.start("example.EXTERNAL")
+    command = RetryRun(TENANT, ORIGIN, first.run_id, part=Part(2))
+    head = await one.log.head()
+    with pytest.raises(RunOpen):
+        await one.writer.submit(command)
+    assert await one.log.head() == head
+    await two.writer.submit(facts(first.run_id, ("TaskSucceeded", "A"), ("RunFailed", None)))
+    again = await one.writer.submit(command)
+    assert (again.run_number, again.status) == (first.run_number + 1, "queued")
+
+
+async def test_a_repeated_retry_of_a_part_is_the_same_run_and_another_part_another_request(process):
+    first = await failed_after_a(process)
+    command = RetryRun(
+        TENANT, ORIGIN, first.run_id, part=Part(undone_only=True), idempotency_key="again"
+    )
+    once, twice = [await process.writer.submit(command) for _ in range(2)]
+    assert (twice.run_id, twice.replayed) == (once.run_id, True)
+    for other in (None, Part(), Part(2)):
+        with pytest.raises(KeyReused):
+            await process.writer.submit(replace(command, part=other))
+
+
+async def test_a_repeat_is_known_by_what_was_asked_for_where_that_is_no_run(process):
+    first = await failed_after_a(process)
+    command = RetryRun(
+        TENANT, ORIGIN, first.run_id, part=Part(2), asked_for="the latest", idempotency_key="again"
+    )
+    once = await process.writer.submit(command)
+    twice = await process.writer.submit(replace(command, run_id=once.run_id))
+    assert (twice.run_id, twice.replayed) == (once.run_id, True)
+
+
+async def test_a_retry_may_ask_for_the_slot_of_any_flow(process):
+    first = await failed_after_a(process)
+    command = RetryRun(TENANT, ORIGIN, first.run_id, exclusive=True)
+    await process.writer.submit(command)
+    with pytest.raises(FlowBusy):
+        await process.writer.submit(command)
+
+
+async def failed_after_a(process):
+    first = await process.start("example.EXTERNAL")
+    told = (("TaskSucceeded", "A"), ("TaskFailed", "B"))
+    await process.writer.submit(facts(first.run_id, *told))
+    return first
 
 
 # Exclusive flows

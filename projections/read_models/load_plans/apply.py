@@ -14,7 +14,7 @@ import orjson
 from events.envelope import Event
 from events.types import RUN_QUEUED
 from projections.columns import Record, columns_of
-from projections.facts import Standing, stand
+from projections.facts import Standing, carried, stand
 from projections.flow import Flow, Plan, PlanGroup, PlanTask
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.task_facts import TaskStatus, task_status
@@ -75,7 +75,8 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 
 
 def _begin(event: Event, flow: Flow) -> LoadPlan:
-    return {
+    done = carried(event.data)
+    plan: LoadPlan = {
         "run": {
             "run_id": event.data["run_id"],
             "run_number": event.data["run_number"],
@@ -84,20 +85,26 @@ def _begin(event: Event, flow: Flow) -> LoadPlan:
             "flow_ids": flow.ids,
             "status": "queued",
             "failing": False,
-            "tasks_succeeded": 0,
+            "tasks_succeeded": len(done),
             "position": event.position,
         },
         "groups": planned(flow.plan),
     }
+    for each in done:
+        _set(plan, each["task"], each["status"])
+    return plan
 
 
 def _advance(plan: LoadPlan, event: Event) -> None:
     stand(plan["run"], event)
     if state := task_status(event):
-        task = event.data["task"]
-        for table in tables(plan):
-            if table["task"] == task:
-                table["state"] = state
+        _set(plan, event.data["task"], state)
+
+
+def _set(plan: LoadPlan, task: str, state: TaskStatus) -> None:
+    for table in tables(plan):
+        if table["task"] == task:
+            table["state"] = state
 
 
 def revive(row: Record) -> LoadPlan:

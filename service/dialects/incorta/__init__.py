@@ -1,4 +1,4 @@
-"""Incorta's public API v2: execute a load plan, read the status of its executions."""
+"""Incorta's public API v2: execute and restart a load plan, read its executions' status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Incorta:
     name = "incorta"
     description = Description(
         title="Incorta",
-        text="Execute a load plan and read the status of its executions, as Incorta answers.",
+        text="Execute or restart a load plan, read the status of its executions, as Incorta does.",
         security={"incortaBearer": {"type": "http", "scheme": "bearer"}},
         error=IncortaError,
     )

@@ -27,6 +27,22 @@ class UnknownExecution(NotFound):
         super().__init__(f"INC_05291904: The LOAD_PLAN of ID [{execution_id}] cannot be found.")
 
 
+class InvalidGroup(BadRequest):
+    """The sequence is an integer, but that of none of the plan's groups."""
+
+    status = 422
+
+    def __init__(self, sequence: int, groups: int) -> None:
+        super().__init__(
+            f"Invalid groupSequence [{sequence}]. Valid values are 1 to {groups}",
+            field="groupSequence",
+        )
+
+
+class NothingToRestart(BadRequest):
+    """That part of the load plan cannot run again."""
+
+
 class PlanBusy(BadRequest):
     """Another execution of the load plan has not ended yet."""
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiohttp import web
 
+from projections.flow import Flow
 from service.dialects.incorta import auth, parsing, rendering, schemas
-from service.dialects.incorta.errors import PlanBusy, UnknownExecution
+from service.dialects.incorta.errors import (
+    InvalidGroup,
+    NothingToRestart,
+    PlanBusy,
+    UnknownExecution,
+)
 from service.dialects.incorta.ids import EXECUTION_IDS
-from service.errors import FlowBusy, NotFound, UnknownRun
+from service.errors import (
+    FlowBusy,
+    NotFound,
+    NotRetryable,
+    RunOpen,
+    UnknownGroup,
+    UnknownRun,
+)
 from service.http import starts
 from service.http.decorators import (
     headers_schema,
@@ -20,7 +36,7 @@ from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
-from service.runs.commands import StartRun
+from service.runs.commands import RetryRun, StartRun
 
 
 @match_info_schema(schemas.IncortaExecutionPath)
@@ -52,9 +68,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
     tenant, service = auth.tenant(request), request.app[SERVICE]
     name = await parsing.load_plan_name(request, service.settings.max_body)
-    flow = await reading(request).flow(tenant, "incorta", "loadPlanName", name)
-    if flow is None:
-        raise NotFound(f"The load plan [{name}] cannot be found.")
+    flow = await _flow(request, tenant, name)
     command = StartRun(
         tenant=tenant,
         origin=origin(request, "incorta"),
@@ -62,9 +76,71 @@ async def execute(request: web.Request) -> web.StreamResponse:
         exclusive=True,
         idempotency_key=starts.idempotency_key(request),
     )
+    return await _begin(request, command)
+
+
+@headers_schema(schemas.IncortaStartHeaders)
+@request_schema(schemas.IncortaRestart)
+@response_schema(schemas.IncortaExecution, 200, description="A new execution was started")
+@response_schema(schemas.IncortaError, 415, description="The body is not JSON")
+@response_schema(
+    schemas.IncortaError, 422, description="No such group, or the key was used otherwise"
+)
+async def restart(request: web.Request) -> web.StreamResponse:
+    """Execute a load plan again: from the start, from a group on, or what failed there."""
+    tenant, service = auth.tenant(request), request.app[SERVICE]
+    asked = await parsing.restart(request, service.settings.max_body)
+    flow = await _flow(request, tenant, asked.name)
+    earlier = await _earlier(request, flow, asked.execution)
+    command = RetryRun(
+        tenant=tenant,
+        origin=origin(request, "incorta"),
+        run_id=earlier["run_id"],
+        part=asked.part,
+        exclusive=True,
+        # After a first restart the latest execution is another; its repeat is still a repeat.
+        asked_for="" if asked.execution is not None else f"latest of {flow.fullname}",
+        idempotency_key=starts.idempotency_key(request),
+    )
+    return await _begin(request, command)
+
+
+async def _flow(request: web.Request, tenant: str, name: str) -> Flow:
+    flow = await reading(request).flow(tenant, "incorta", "loadPlanName", name)
+    if flow is None:
+        raise NotFound(f"The load plan [{name}] cannot be found.")
+    return flow
+
+
+async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> Mapping[str, Any]:
+    queries = request.app[SERVICE].queries
+    if execution is None:
+        try:
+            latest: Mapping[str, Any] = await queries.latest_execution(flow.tenant, flow.number)
+        except UnknownRun as error:
+            name = flow.ids["incorta"]["loadPlanName"]
+            raise NotFound(f"The load plan [{name}] has no execution to restart.") from error
+        return latest
+    unknown = UnknownExecution(str(execution))
+    if execution not in EXECUTION_IDS:
+        raise unknown
+    try:
+        run: Mapping[str, Any] = await queries.execution_by_number(flow.tenant, execution)
+    except UnknownRun as error:
+        raise unknown from error
+    if run["fullname"] != flow.fullname:
+        raise unknown
+    return run
+
+
+async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     try:
         outcome = await starts.start(request, command)
-    except FlowBusy as error:
+    except (FlowBusy, RunOpen) as error:
         raise PlanBusy from error
+    except UnknownGroup as error:
+        raise InvalidGroup(error.group, error.groups) from error
+    except NotRetryable as error:
+        raise NothingToRestart(error.detail) from error
     answer = {"loadPlanExecutionId": outcome.run_number}
     return json_response(answer, headers=starts.replayed(outcome))

@@ -1,8 +1,10 @@
-"""Reads what Incorta's clients send: the execution, the level, the load plan to execute."""
+"""Reads what Incorta's clients send: the execution, the level, the load plan to run."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
@@ -10,6 +12,7 @@ from aiohttp import web
 from service.dialects.incorta.errors import InvalidLevel
 from service.errors import BadRequest, UnsupportedMediaType
 from service.http.json import read_json
+from service.runs.commands import Part
 
 LEVELS: Final = range(1, 5)
 _INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
@@ -48,6 +51,26 @@ def _integer(text: str, name: str) -> int:
     return int(text[:_MAX_DIGITS])
 
 
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Which load plan runs again, from which group on (1 is the first), of which execution.
+
+    Of a named ``execution`` only what is not done runs again; None is the plan's latest, of which
+    all of these groups do.
+    """
+
+    name: str
+    group: int
+    execution: int | None
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the execution that runs again; None is all of it."""
+        if self.execution is not None:
+            return Part(self.group, undone_only=True)
+        return None if self.group == 1 else Part(self.group)
+
+
 async def load_plan_name(request: web.Request, max_bytes: int) -> str:
     """Read the body of an execute: the name of the load plan; other members are ignored.
 
@@ -58,10 +81,44 @@ async def load_plan_name(request: web.Request, max_bytes: int) -> str:
 
     Source: docs.incorta.com, "Execute Load Plan".
     """
+    return _name(await _body(request, max_bytes))
+
+
+async def restart(request: web.Request, max_bytes: int) -> Restart:
+    """Read the body of a restart; other members are ignored, and 0 is the beginning too.
+
+    Raises:
+        UnsupportedMediaType: it is not declared as JSON.
+        BadRequest: it is no object with a ``loadPlanName`` and integers.
+        TooLarge: it has more bytes than that.
+
+    Source: docs.incorta.com, "Restart Load Plan".
+    """
+    body = await _body(request, max_bytes)
+    name, group = _name(body), _whole(body, "groupSequence")
+    recent = body.get("recentLoadPlanExecution")
+    execution = None if recent is None else _whole(body, "recentLoadPlanExecution")
+    return Restart(name, group or 1, execution)
+
+
+async def _body(request: web.Request, max_bytes: int) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise UnsupportedMediaType("Content-Type must be application/json")
     body: Any = await read_json(request, max_bytes)
-    name = body.get("loadPlanName") if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be an object")
+    return body
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    name = body.get("loadPlanName")
     if not isinstance(name, str) or not name:
-        raise BadRequest("The body must be an object with a loadPlanName", field="loadPlanName")
+        raise BadRequest("The body must have a loadPlanName", field="loadPlanName")
     return name
+
+
+def _whole(body: Mapping[str, Any], name: str) -> int:
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadRequest(f"The body must have {name}, an integer", field=name)
+    return value

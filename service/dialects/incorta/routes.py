@@ -13,4 +13,5 @@ _LOAD_PLAN: Final = "/incorta/api/v2/{tenant}/load-plan"
 ROUTES: Final = (
     Route("GET", _LOAD_PLAN + "/status/{executionId}", handlers.status),
     Route("POST", _LOAD_PLAN + "/execute", handlers.execute, Right.START),
+    Route("POST", _LOAD_PLAN + "/restart", handlers.restart, Right.START),
 )

@@ -42,6 +42,25 @@ class IncortaExecute(Schema):
     loadPlanName = fields.String(required=True, validate=validate.Length(min=1))
 
 
+class IncortaRestart(Schema):
+    """Names the load plan, and from where it runs again."""
+
+    class Meta:
+        """Unknown members are ignored."""
+
+        unknown = INCLUDE
+
+    loadPlanName = fields.String(required=True, validate=validate.Length(min=1))
+    groupSequence = fields.Integer(
+        required=True,
+        metadata={"description": "The group to restart from; 1 is the first, and so is 0."},
+    )
+    recentLoadPlanExecution = fields.Integer(
+        allow_none=True,
+        metadata={"description": "An execution: of it only what is not done from the group on."},
+    )
+
+
 class IncortaExecution(Schema):
     """Names the execution that was started."""
 

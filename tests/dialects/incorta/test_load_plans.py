@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
 import pytest
 
+from service.dialects.incorta.errors import PlanBusy
 from tests.dialects.incorta.vendor import VENDOR
-from tests.dialects.suite import Call
+from tests.dialects.suite import NAMES, Call, vendor
 
 L, T = "Load State", "Terminator State"
 
@@ -108,3 +112,195 @@ def test_plan_executes_once_at_a_time_and_again_when_it_has_ended(server, queued
     third = server.ask(call)
     assert third.status == 200
     server.cancel(server.newest("suite.ONCE"), force=True)
+
+
+# Restart
+
+
+@pytest.fixture
+def plan(server, queued):
+    """A load plan of two groups that an execution of Incorta's runs, and what asks about it."""
+    return LoadPlan(server, queued("suite.RESTARTED"))
+
+
+class LoadPlan:
+    def __init__(self, server, run):
+        self.server, self.run = server, run
+        self.server.cancel(run, force=True)
+
+    def ask(self, call, key=None):
+        call = call.having(Idempotency_Key=key) if key else call
+        return self.server.ask(VENDOR.sign(call, self.server.keys["operator"]))
+
+    def execute(self, key=None):
+        return self.started(self.ask(VENDOR.start(self.run), key))
+
+    def restart(self, *args, key=None, **more):
+        return self.started(self.ask(VENDOR.restart(self.run, *args, **more), key))
+
+    def started(self, answer):
+        assert answer.status == 200, answer.body
+        run = self.server.newest(self.run["flow"]["fullname"])
+        assert run["run_number"] == answer.json["loadPlanExecutionId"]
+        return run
+
+    def refused(self, *args, **more):
+        answer = self.ask(VENDOR.restart(self.run, *args, **more))
+        return answer.status, answer.json["message"]
+
+    def tree(self, run):
+        shown = self.ask(Call("GET", VENDOR.status(run).target + "?level=4")).json
+        tables = [
+            words(table)[1]
+            for group in shown["childStatusDetails"]
+            for schema in group["childStatusDetails"]
+            for table in schema["childStatusDetails"]
+        ]
+        return words(shown), tables
+
+    def report(self, run, *facts):
+        results = self.server.report(run, [(kind, task, {}) for kind, task in facts])
+        assert {result["outcome"] for result in results} == {"recorded"}, results
+
+    def failed_in_group_2(self):
+        run = self.execute()
+        self.report(run, ("TaskSucceeded", "EXTRACT"), ("TaskWarned", "LOAD/ORDERS"))
+        self.report(run, ("TaskFailed", "LOAD/ITEMS"))
+        assert self.tree(run) == (
+            (T, "Finished with Errors"),
+            ["Success", "Finished with Errors", "Failed", "Not Completed"],
+        )
+        return run
+
+    def end(self, run):
+        self.server.cancel(run, force=True)
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_plan_restarts_from_the_start(plan, server, group):
+    first = plan.failed_in_group_2()
+    second = plan.restart(group)
+    assert plan.tree(second) == ((L, "In Queue"), ["In Queue"] * 4)
+    assert server.read(second)["retry_of"] == first["run_id"]
+    plan.end(second)
+
+
+def test_plan_restarts_from_a_group_on_with_those_before_it_as_done(plan, server):
+    first = plan.failed_in_group_2()
+    second = plan.restart(2)
+    assert plan.tree(second) == (
+        (L, "In Queue"),
+        ["Success", "In Queue", "In Queue", "In Queue"],
+    )
+    assert server.read(second)["retry_of"] == first["run_id"]
+    plan.report(second, ("TaskSucceeded", "LOAD/ORDERS"), ("TaskSucceeded", "LOAD/ITEMS"))
+    assert plan.tree(second) == (
+        (L, "In Progress"),
+        ["Success", "Success", "Success", "In Queue"],
+    )
+    plan.report(second, ("TaskSucceeded", "MART"))
+    assert plan.tree(second) == ((T, "Success"), ["Success"] * 4)
+
+
+@pytest.mark.parametrize("group", [0, 1, 2])
+def test_plan_restarts_with_what_failed_and_keeps_the_rest_as_it_ended(plan, group):
+    first = plan.failed_in_group_2()
+    second = plan.restart(group, recentLoadPlanExecution=first["run_number"])
+    done = ["Success", "Finished with Errors"]
+    assert plan.tree(second) == ((L, "In Queue"), [*done, "In Queue", "In Queue"])
+    plan.report(second, ("TaskFailed", "LOAD/ITEMS"))
+    ended = ((T, "Finished with Errors"), [*done, "Failed", "Not Completed"])
+    assert plan.tree(second) == ended
+    third = plan.restart(group, recentLoadPlanExecution=second["run_number"])
+    plan.report(third, ("TaskSucceeded", "LOAD/ITEMS"), ("TaskSucceeded", "MART"))
+    assert plan.tree(third) == ((T, "Finished with Errors"), [*done, "Success", "Success"])
+    assert plan.tree(second) == ended
+
+
+def test_every_vendor_and_the_past_see_what_is_not_run_again_as_done(plan, server):
+    first = plan.failed_in_group_2()
+    second = plan.restart(2, recentLoadPlanExecution=first["run_number"])
+    operator = server.keys["operator"]
+
+    def shown(name, moment=None):
+        call = vendor(name).sign(vendor(name).status(second), operator)
+        return server.ask(call.having(Flowledger_As_Of=str(moment)) if moment else call)
+
+    for name in NAMES:
+        assert vendor(name).word(shown(name), second) == vendor(name).words["queued"]
+    tasks = shown("director").json["tasks"]
+    assert [task["status"] for task in tasks] == ["success", "success", "pending", "pending"]
+    before = {name: shown(name).json for name in ("director", "incorta", "etlworks", "invision")}
+    position = server.head()
+    plan.report(second, ("TaskSucceeded", "LOAD/ITEMS"), ("TaskSucceeded", "MART"))
+    for name, answer in before.items():
+        assert shown(name, position).json == answer
+    for name in NAMES:
+        assert vendor(name).word(shown(name), second) == vendor(name).words["warned"]
+
+
+def test_plan_that_executes_is_not_restarted(plan):
+    first = plan.execute()
+    busy = (400, PlanBusy().detail)
+    assert plan.refused(1) == busy
+    assert plan.refused(2) == busy
+    assert plan.refused(1, recentLoadPlanExecution=first["run_number"]) == busy
+    plan.end(first)
+
+
+def test_of_racing_restarts_one_wins(plan, server):
+    plan.failed_in_group_2()
+    call = VENDOR.sign(VENDOR.restart(plan.run, 2), server.keys["operator"])
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(server.ask, [call] * 6))
+    assert sorted(answer.status for answer in answers) == [200, 400, 400, 400, 400, 400]
+    plan.end(server.newest("suite.RESTARTED"))
+
+
+def test_restart_is_refused_where_there_is_nothing_to_restart(plan, server, queued):
+    first = plan.failed_in_group_2()
+    assert plan.refused(4) == (422, "Invalid groupSequence [4]. Valid values are 1 to 3")
+    status, said = plan.refused(3)
+    assert (status, said[:49]) == (400, "task LOAD/ITEMS before group 3 is not done: retry")
+    other = queued("suite.OTHER")["run_number"]
+    assert plan.refused(1, recentLoadPlanExecution=other) == (
+        404,
+        f"INC_05291904: The LOAD_PLAN of ID [{other}] cannot be found.",
+    )
+    second = plan.restart(1, recentLoadPlanExecution=first["run_number"])
+    plan.report(second, ("RunSucceeded", None))
+    status, said = plan.refused(1, recentLoadPlanExecution=second["run_number"])
+    assert (status, said) == (400, "nothing of the run is left to do: retry it from the start")
+
+
+def test_plan_that_was_never_executed_has_nothing_to_restart(server, run_in):
+    body = {"loadPlanName": "suite.IDLE", "groupSequence": 1}
+    call = VENDOR.restart(run_in("running")).sending(body)
+    answer = server.ask(VENDOR.sign(call, server.keys["operator"]))
+    assert answer.status == 404
+    assert answer.json == {"message": "The load plan [suite.IDLE] has no execution to restart."}
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_restart_with_the_same_key_is_the_same_execution(plan, server, group):
+    plan.failed_in_group_2()
+    key = str(uuid4())
+    first = plan.restart(group, key=key)
+    head = server.head()
+    assert plan.restart(group, key=key) == first
+    assert server.head() == head
+    plan.end(first)
+    assert plan.restart(group, key=key)["run_id"] == first["run_id"]
+
+
+def test_key_of_one_vendors_start_is_another_request_for_execute(plan, server, queued):
+    key, operator = str(uuid4()), server.keys["operator"]
+    first = server.ask(
+        vendor("invision").sign(
+            vendor("invision").start(plan.run).having(Idempotency_Key=key), operator
+        )
+    )
+    assert first.status == 200
+    plan.end(server.newest("suite.RESTARTED"))
+    assert plan.ask(VENDOR.start(plan.run), key).status == 422
+    assert plan.ask(VENDOR.restart(plan.run), key).status == 422

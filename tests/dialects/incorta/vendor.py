@@ -40,7 +40,12 @@ class Incorta:
         return f"{status['stateType']}/{status['jobStatus']}"
 
     def calls(self, run):
-        return (self.status(run), self.start(run))
+        return (self.status(run), self.start(run), self.restart(run))
+
+    def restart(self, run, group=1, **recent):
+        name = run["vendor_ids"]["incorta"]["loadPlanName"]
+        body = {"loadPlanName": name, "groupSequence": group, **recent}
+        return Call("POST", f"{self._plan(run)}/restart").sending(body)
 
     def malformed(self, run):
         plan, status = self._plan(run), self.status(run).target
@@ -70,6 +75,24 @@ class Incorta:
         yield start.sending({"loadPlanName": "nothing"}), 404
         yield start.sending({}).having(Content_Type="text/plain"), 415
         yield start.sending({"loadPlanName": "x" * (2 << 20)}), 413
+
+        yield from self._malformed_restarts(run)
+
+    def _malformed_restarts(self, run):
+        restart = self.restart(run)
+        for body in (b"", b"{", b"[]", b"7", b"\xff\xfe", b'{"groupSequence": 1}'):
+            yield restart.sending(body), 400
+        for wrong in (None, "1", 1.5, True, [], {}):
+            yield self.restart(run, wrong), 400
+            if wrong is not None:
+                yield self.restart(run, recentLoadPlanExecution=wrong), 400
+        for group in (-1, 3, 2**31, 2**63 - 1):
+            yield self.restart(run, group), 422
+        for execution in (0, -1, 2**31 - 1, 2**31, 2**63 - 1):
+            yield self.restart(run, recentLoadPlanExecution=execution), 404
+        yield restart.sending({"loadPlanName": "nothing", "groupSequence": 1}), 404
+        yield self.restart(run, 2).having(Content_Type="text/plain"), 415
+        yield restart.sending({"loadPlanName": "x" * (2 << 20), "groupSequence": 1}), 413
 
     def check_error(self, answer, call):
         assert answer.json == {"message": answer.json["message"]}
