@@ -44,7 +44,7 @@ def test_a_tenant_that_has_nothing_finds_nothing_of_anothers_on_any_route(server
 @every
 def test_no_list_shows_anything_of_another_tenant(server, run_in, name):
     run = run_in("running")
-    for call in lists(name):
+    for call in lists(name, run):
         answer = server.ask(client(name).sign(call, server.keys["stranger"]))
         assert answer.status in {200, 403}, (call, answer.body)  # 403: for a whole ledger's key
         for told in (run["run_id"], "suite."):

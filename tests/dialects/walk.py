@@ -58,6 +58,11 @@ def of_the_ledger(route: Route) -> bool:
     return route.path.startswith("/v1/projections/{name")
 
 
+def of_the_asker(route: Route) -> bool:
+    """Whether a route is about the credential that asks, and nothing else."""
+    return route.ledger_wide and "{" not in route.path
+
+
 async def unfilled(name: str, run: Mapping[str, Any]) -> list[str]:
     """Name the routes that are about something and that no call of a client fills.
 
@@ -80,11 +85,14 @@ async def unfilled(name: str, run: Mapping[str, Any]) -> list[str]:
         and route.method != "OPTIONS"
         and added not in reached
         and not of_the_ledger(route)
+        and not of_the_asker(route)
     ]
 
 
-def lists(name: str) -> Iterable[Call]:
-    """Every read that names nothing."""
+def lists(name: str, run: Mapping[str, Any]) -> Iterable[Call]:
+    """Every read that names nothing, neither in its path nor, as clients ask it, in its query."""
+    filled = {call.path for call in client(name).calls(run) if "?" in call.target}
     for route in PARTS[name].routes():
-        if route.method == "GET" and route.right is not None and "{" not in route.path:
+        named = "{" in route.path or route.path in filled
+        if route.method == "GET" and route.right is not None and not named:
             yield Call("GET", route.path)
