@@ -62,10 +62,10 @@ async def _found(
     request: web.Request, flow: Flow, wanted: Selection, words: Words
 ) -> Mapping[str, Any]:
     reads = reading(request)
-    if wanted.message_id is not None:
-        return await reads.execution(flow.tenant, wanted.message_id)
     if wanted.audit_id is not None:
         return await reads.execution_by_number(flow.tenant, wanted.audit_id)
+    if wanted.message_id is not None:
+        return await reads.execution(flow.tenant, wanted.message_id)
     if wanted.status is not None:
         return await _latest_that_is(request, flow, states_of(wanted.status, words))
     return await reads.latest_execution(flow.tenant, flow.number)

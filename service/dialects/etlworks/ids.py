@@ -62,6 +62,12 @@ def trimmed(pattern: str) -> str:
     return pattern.removeprefix("/").removesuffix("/")
 
 
+def message_id(run: Mapping[str, Any]) -> str | None:
+    """Name the message that started a run, or the first of its chain where it is a retry."""
+    root_run: str = run["root_run"]
+    return root_run if run["trigger"] == "message" else None
+
+
 def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
     """Name a run's ids, its flow's among them; ``auditId`` is its number, ``messageId`` its id."""
     return {

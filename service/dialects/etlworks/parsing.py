@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
 from events import codec
-from service.dialects.etlworks.ids import LONG, trimmed
+from service.dialects.etlworks.ids import LONG, message_id, trimmed
 from service.errors import BadRequest, TooLarge, UnsupportedMediaType
 from service.http.json import read_body, read_json
 from service.http.parameters import integer, uuid_text
@@ -31,7 +32,7 @@ class Selection:
         return (
             run["fullname"] == fullname
             and self.audit_id in (None, run["run_number"])
-            and self.message_id in (None, run["run_id"])
+            and self.message_id in (None, run["run_id"], message_id(run))
             and self.status in (None, word)
         )
 
@@ -70,8 +71,8 @@ def flow_names(request: web.Request) -> tuple[str, ...]:
 
     Source: support.etlworks.com, "Run Flow by name API": "the URL is properly encoded".
     """
-    name = request.match_info["flowName"]
-    return (name, name.replace("+", " ")) if "+" in name else (name,)
+    *_, raw, _run = request.rel_url.raw_parts
+    return request.match_info["flowName"], unquote_plus(raw)
 
 
 def listener(request: web.Request) -> str:

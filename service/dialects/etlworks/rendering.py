@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from service.dialects.etlworks.ids import message_id
 from service.dialects.etlworks.statuses import START_CODES, TERMINAL, WORDS, Words
 
 TRIGGER_TYPES: Final[Mapping[str, str | None]] = {
@@ -35,7 +36,7 @@ def execution(run: Mapping[str, Any], words: Words = WORDS) -> dict[str, Any]:
         "flowName": run["fullname"],
         "eventId": None,
         "eventName": None,
-        "messageId": run["run_id"] if run["trigger"] == "message" else None,
+        "messageId": message_id(run),
         "tenantId": None,
         "status": words[run["status"]],
         "triggerType": TRIGGER_TYPES[run["trigger"]],
@@ -52,7 +53,7 @@ def started(run: Mapping[str, Any]) -> dict[str, Any]:
     """
     return {
         "flowId": run["flow_ids"]["etlworks"]["flowId"],
-        "messageUuid": run["run_id"] if run["trigger"] == "message" else None,
+        "messageUuid": message_id(run),
         "auditId": run["run_number"],
         "status": START_CODES[run["status"]],
         "exception": exception(run),
