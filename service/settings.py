@@ -55,6 +55,7 @@ class Settings:
     home: Path = Path(".flowledger")
     flows: Path | None = None
     secret_key: bytes | None = field(default=None, repr=False)
+    old_secret_key: bytes | None = field(default=None, repr=False)
     slots: int = 8
     max_body: int = _MIB
     director_open: OpenAccess | None = None
@@ -79,6 +80,20 @@ class Settings:
                 "is not set; name a Postgres 15 or newer: postgresql://user:password@host/database",
             )
         return self.database_url
+
+    @property
+    def require_old_secret_key(self) -> bytes:
+        """The key under which signing secrets were encrypted before, 32 bytes.
+
+        Raises:
+            InvalidSetting: there is none.
+        """
+        if self.old_secret_key is None:
+            raise InvalidSetting(
+                "FLOWLEDGER_OLD_SECRET_KEY",
+                "is not set; give the key before, and in FLOWLEDGER_SECRET_KEY the new one",
+            )
+        return self.old_secret_key
 
     @property
     def require_secret_key(self) -> bytes:
@@ -107,6 +122,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         home=home,
         flows=given.folder("FLOWLEDGER_FLOWS"),
         secret_key=given.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
+        old_secret_key=given.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
         slots=given.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=given.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
         director_open=given.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
@@ -220,9 +236,9 @@ class _Given:
             raise InvalidSetting(name, f"is {text!r}, which is no folder; name one with flows.yaml")
         return Path(text).absolute()
 
-    def secret_key(self, name: str, file: Path) -> bytes | None:
+    def secret_key(self, name: str, file: Path | None = None) -> bytes | None:
         text, source = self.text(name), "its value"
-        if text is None:
+        if text is None and file is not None:
             text, source = _read_private(name, file), str(file)
         if text is None:
             return None

@@ -9,7 +9,9 @@ import click
 
 from service.auth.lifecycle import Key
 from service.auth.principal import ALIASES, RIGHTS
-from service.cli.ledger import open_ledger, print_json, run
+from service.auth.resealing import reseal
+from service.cli.ledger import database, open_ledger, print_json, run
+from service.settings import read_settings
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -108,6 +110,29 @@ async def _revoke(key_id: str) -> None:
         credentials = await ledger.credentials()
         key = await credentials.revoke(key_id)
     click.echo(f"revoked {key.principal.name} ({key_id})")
+
+
+@keys.command("reseal")
+@click.option("--dry-run", is_flag=True, help="Only say how many would be changed.")
+def reseal_keys(dry_run: bool) -> None:
+    """Encrypt the signing secrets anew, under another FLOWLEDGER_SECRET_KEY.
+
+    FLOWLEDGER_SECRET_KEY is the new key, FLOWLEDGER_OLD_SECRET_KEY the one before. All of them are
+    changed, or none; done again, it changes what was made under the old key since.
+    """
+    run(_reseal(dry_run=dry_run))
+
+
+async def _reseal(*, dry_run: bool) -> None:
+    async with database(read_settings()) as settings:
+        done = await reseal(
+            settings.require_database_url,
+            old=settings.require_old_secret_key,
+            new=settings.require_secret_key,
+            dry_run=dry_run,
+        )
+    click.echo(f"{'would reseal' if dry_run else 'resealed'} {done.resealed} secrets")
+    click.echo(f"under the new key already: {done.already}")
 
 
 VERB = keys

@@ -22,7 +22,9 @@ START_S: Final = 60.0
 PIPE_BYTES: Final = 64 * 1024
 """What a pipe holds at most (pipe(7)): one read takes all that was printed so far."""
 
-_OURS: Final = frozenset({"FLOWLEDGER_SECRET_KEY", "FLOWLEDGER_DATABASE_URL"})
+_OURS: Final = frozenset(
+    {"FLOWLEDGER_SECRET_KEY", "FLOWLEDGER_OLD_SECRET_KEY", "FLOWLEDGER_DATABASE_URL"}
+)
 """Secrets of the ledger that no task needs, and that a command could print."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests import postgres
 from tests.cli.conftest import SECRET_KEY, program
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -78,6 +79,26 @@ def test_revoking_asks_first(verb):
 
 def test_an_unknown_key_is_named(verb):
     assert "no key nobody" in refused(verb("keys", "revoke", "nobody", "--yes"))
+
+
+def test_secrets_are_resealed_under_a_new_key_and_the_old_one_opens_nothing(
+    postgres_run, template_database
+):
+    old, new = "ab" * 32, "cd" * 32
+    with postgres.fresh_database(postgres_run, template_database) as url:
+        before = program(FLOWLEDGER_DATABASE_URL=url, FLOWLEDGER_SECRET_KEY=old)
+        create(before)
+        after = program(
+            FLOWLEDGER_DATABASE_URL=url,
+            FLOWLEDGER_SECRET_KEY=new,
+            FLOWLEDGER_OLD_SECRET_KEY=old,
+        )
+        assert "would reseal 1 secrets" in good(after("keys", "reseal", "--dry-run"))
+        assert "FLOWLEDGER_SECRET_KEY" in refused(after("keys", "list"))
+        assert "resealed 1 secrets" in good(after("keys", "reseal"))
+        good(after("keys", "list"))
+        assert "FLOWLEDGER_SECRET_KEY" in refused(before("keys", "list"))
+        assert "FLOWLEDGER_OLD_SECRET_KEY is not set" in refused(before("keys", "reseal"))
 
 
 def test_a_dry_run_says_what_a_load_would_do_and_does_nothing(verb):

@@ -1,0 +1,104 @@
+"""Signing secrets come under a new secret key: all of them, or none."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+from events.database import connect_pool
+from events.store import Log
+from service.auth.credentials import Credentials
+from service.auth.resealing import Resealed, reseal
+from service.errors import InvalidSetting, Unauthenticated
+
+OLD, NEW, OTHER = bytes(32), bytes([1] * 32), bytes([2] * 32)
+
+
+@pytest.fixture
+async def pool(database_url):
+    pool = await connect_pool(database_url, max_size=4)
+    yield pool
+    await pool.close()
+
+
+async def under(pool, key):
+    """The credentials as a process with this secret key has them."""
+    opened = Credentials(pool, Log(pool), key)
+    await opened.refresh()
+    return opened
+
+
+async def make(pool, key, count=3):
+    opened = await under(pool, key)
+    return [await opened.create(tenant="acme", role="viewer", name="signer") for _ in range(count)]
+
+
+async def opens(pool, key, created):
+    """Whether a signature by this credential can be checked."""
+    try:
+        _, secret = await (await under(pool, key)).by_access_key(created.access_key)
+    except Unauthenticated:
+        return False
+    assert secret == created.secret_key.encode()
+    return True
+
+
+async def test_every_secret_is_under_the_new_key_afterwards_and_no_more_under_the_old(
+    pool, database_url
+):
+    made = await make(pool, OLD)
+    assert await reseal(database_url, old=OLD, new=NEW, dry_run=False) == Resealed(3, 0)
+    assert [await opens(pool, NEW, each) for each in made] == [True] * 3
+    assert [await opens(pool, OLD, each) for each in made] == [False] * 3
+    await Credentials(pool, Log(pool), NEW).start()
+
+
+async def test_what_was_made_under_the_old_key_meanwhile_is_brought_along_by_a_second_time(
+    pool, database_url
+):
+    made = await make(pool, OLD)
+    await reseal(database_url, old=OLD, new=NEW, dry_run=False)
+    made += await make(pool, OLD, 1)
+    assert await reseal(database_url, old=OLD, new=NEW, dry_run=False) == Resealed(1, 3)
+    assert await reseal(database_url, old=OLD, new=NEW, dry_run=False) == Resealed(0, 4)
+    assert [await opens(pool, NEW, each) for each in made] == [True] * 4
+
+
+async def test_a_dry_run_says_how_many_and_changes_none(pool, database_url):
+    made = await make(pool, OLD)
+    assert await reseal(database_url, old=OLD, new=NEW, dry_run=True) == Resealed(3, 0)
+    assert [await opens(pool, OLD, each) for each in made] == [True] * 3
+
+
+async def test_a_secret_under_neither_key_is_named_and_nothing_is_changed(pool, database_url):
+    made = await make(pool, OLD)
+    [lost] = await make(pool, OTHER, 1)
+    with pytest.raises(InvalidSetting, match=f"under neither, those of keys {lost.key_id}"):
+        await reseal(database_url, old=OLD, new=NEW, dry_run=False)
+    assert [await opens(pool, OLD, each) for each in made] == [True] * 3
+
+
+async def test_the_service_itself_may_not_change_a_secret(pool):
+    await make(pool, OLD, 1)
+    with pytest.raises(Exception, match="permission denied"):
+        await pool.execute("UPDATE auth.credentials SET secret_encrypted = ''")
+
+
+async def main(url: str) -> None:
+    await reseal(url, old=OLD, new=NEW, dry_run=False)
+
+
+@pytest.mark.parametrize("call", ["before 1", "after 1"])
+async def test_killed_before_it_ends_it_has_changed_nothing(pool, database_url, call):
+    made = await make(pool, OLD)
+    when, count = call.split()
+    point = f"{when} service.auth.resealing._reseal {count}"
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.kit.points", point, "tests.auth.test_resealing"),
+        database_url,
+    )
+    assert await killed.wait() == -signal.SIGKILL
+    assert [await opens(pool, OLD, each) for each in made] == [True] * 3
+    await reseal(database_url, old=OLD, new=NEW, dry_run=False)
+    assert [await opens(pool, NEW, each) for each in made] == [True] * 3
