@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from events.codec import encode
 from events.errors import InvalidEvent
@@ -12,6 +13,9 @@ from service.flows.definitions import FlowDefinition
 from service.flows.errors import LoadRefused, Refusal
 from service.flows.ids import IdSource, WrongIds, settle_ids
 from service.http.dialect import FlowIdentity
+
+MOST_BYTES: Final = 1024 * 1024
+"""Bytes of a flow version as it is registered: one event, which every process keeps in memory."""
 
 
 def settle(
@@ -49,13 +53,19 @@ class _Settling:
         line = definition.line
         try:
             flow = self._again(before, definition) if before else self._anew(definition)
-            encode(flow_json(flow))
+            size_bytes = len(encode(flow_json(flow)))
         except WrongIds as error:
             line = definition.id_lines.get(error.vendor, line)
             self._refuse(definition, line, f"ids of {definition.fullname}: {error}")
             return None
         except InvalidEvent as error:
             self._refuse(definition, line, f"{definition.fullname} is {error}")
+            return None
+        if size_bytes > MOST_BYTES:
+            reason = (
+                f"is {size_bytes} bytes with its plan and schema; {MOST_BYTES} are kept at most"
+            )
+            self._refuse(definition, line, f"{definition.fullname} {reason}")
             return None
         self._owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
         return flow

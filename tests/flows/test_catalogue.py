@@ -109,6 +109,14 @@ async def test_whatever_changes_in_a_definition_makes_a_version(tenant, more):
     assert [flow.fullname for flow in (await tenant.load(f"{FIRST}  {more}\n")).change] == ["a.TWO"]
 
 
+async def test_a_definition_beyond_a_mebibyte_is_refused_with_its_line_and_size(tenant):
+    head = await tenant.log.head()
+    text = f"{FIRST}a.BIG:\n  tasks: [A]\n  x: {'x' * 2_000_000}\n"
+    with pytest.raises(LoadRefused, match=r"flows.yaml:5: a.BIG is 20\d{5} bytes .* 1048576 are"):
+        await tenant.load(text)
+    assert await tenant.log.head() == head
+
+
 async def test_a_one_is_not_a_true(tenant):
     await tenant.load(f"{FIRST}  x: 1\n")
     assert (await tenant.load(f"{FIRST}  x: true\n")).change
