@@ -18,12 +18,14 @@ from typing import Any
 import click
 import uvloop
 
-from tests.benchmarks import figures, stage
+from tests.benchmarks import figures, growing, inside, page, stage
 from tests.benchmarks.figures import Figure, Piece
+from tests.benchmarks.goals import COMMON, MANY
 from tests.benchmarks.peers import PEERS_BY_NAME
 from tests.benchmarks.serving import rounds as serving
 from tests.benchmarks.smoke import own_postgres
 from tests.benchmarks.smoke import smoke as smoke_test
+from tests.benchmarks.storing import rounds as storing
 
 OPERATIONS = (
     "start",
@@ -36,8 +38,8 @@ OPERATIONS = (
 )
 LISTS = ("list", "list deep", "list filtered")
 FEW = tuple(each for each in OPERATIONS if each not in LISTS)
-COMMON, MANY = 200_000, 1_000_000
-"""Runs that are there: beside the peers, and by ourselves."""
+GROWTH, LARGE = (70_000, 1_000_000), 7_000_000
+"""Runs whose events are 100 thousand, 1.4 million and 10 million."""
 
 PEERS = click.option("--peers", is_flag=True, help="Measure the peers too.")
 ROUNDS = click.option("--rounds", default=3, show_default=True)
@@ -89,6 +91,111 @@ def http(
 
 
 @main.command()
+@click.option("--callers", "-c", multiple=True, type=int, default=(1, 16, 256))
+@click.option("--seconds", default=2.0, show_default=True)
+@ROUNDS
+@PEERS
+def append(callers: tuple[int, ...], seconds: float, rounds: int, peers: bool) -> None:
+    """Measure appends to the log, beside other stores, COPY and INSERT."""
+
+    async def measure(admin: str, keep: Keep) -> None:
+        for each in callers:
+            taken = await storing.append(
+                admin, _stores(peers=peers), callers=each, count=rounds, seconds=seconds
+            )
+            keep("append", {"callers": each}, taken)
+
+    _measure(measure)
+
+
+@main.command()
+@click.option("--writers", default=16, show_default=True)
+@click.option("--seconds", default=4.0, show_default=True)
+@ROUNDS
+@PEERS
+def tail(writers: int, seconds: float, rounds: int, peers: bool) -> None:
+    """Measure how soon a tailing reader has an event, and how many it never gets."""
+
+    async def measure(admin: str, keep: Keep) -> None:
+        taken = await storing.tail(
+            admin, _stores(peers=peers), writers=writers, count=rounds, seconds=seconds
+        )
+        keep("tail", {"writers": writers}, taken)
+
+    _measure(measure)
+
+
+@main.command()
+@PEERS
+def rebuild(peers: bool) -> None:
+    """Measure a rebuild, and count the rows that it leaves wrong."""
+
+    async def measure(admin: str, keep: Keep) -> None:
+        keep("rebuild", {}, await storing.rebuild(admin, _stores(peers=peers)))
+
+    _measure(measure)
+
+
+@main.command()
+@click.option("--events-a-second", default=2_000, show_default=True)
+@click.option("--seconds", default=10.0, show_default=True)
+def visible(events_a_second: int, seconds: float) -> None:
+    """Measure from an append until all read models show it, under a steady stream."""
+
+    async def measure(admin: str, keep: Keep) -> None:
+        found = await inside.visible(await stage.fresh(admin, "store"), events_a_second, seconds)
+        click.echo(f"  visible: p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms")
+        keep("visible", {"events_a_second": events_a_second}, [found])
+
+    _measure(measure)
+
+
+@main.command()
+def credential() -> None:
+    """Measure the check of a token."""
+
+    async def measure(admin: str, keep: Keep) -> None:
+        found = await inside.credential(await stage.fresh(admin, "store"))
+        click.echo(f"  a credential check: {1e6 / found.per_s:.1f} us")
+        keep("credential", {}, [found])
+
+    _measure(measure)
+
+
+@main.command()
+@click.option("--runs", multiple=True, type=int, default=GROWTH, show_default=True)
+@click.option("--large", is_flag=True, help=f"{LARGE:,} runs as well, ten million events.")
+@click.option("--seconds", default=4.0, show_default=True)
+def growth(runs: tuple[int, ...], seconds: float, large: bool) -> None:
+    """Measure whether a larger log is slower, and what it takes of memory and disk."""
+
+    async def measure(admin: str, keep: Keep) -> None:
+        for each in (*runs, *((LARGE,) if large else ())):
+            keep("growth", {"runs": each}, await growing.measure(admin, each, seconds))
+
+    _measure(measure)
+
+
+def _stores(*, peers: bool) -> list[storing.Store]:
+    return storing.OURS + (storing.PEERS if peers else [])
+
+
+@main.command()
+@click.argument("runs", type=int)
+@PEERS
+def fill(runs: int, peers: bool) -> None:
+    """Make the databases that hold so many RUNS already; `http --filled` would make them too."""
+    modules = serving.OURS + (serving.PEERS if peers else ())
+
+    async def make(admin: str, _keep: Keep) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with serving.subjects(admin, Path(folder), runs, modules) as found:
+                click.echo(f"{runs:,} runs in {', '.join(subject.name for subject in found)}")
+
+    _measure(make)
+
+
+@main.command()
 def smoke() -> None:
     """Print ratios to the limits in a minute; fail where one is below half of its goal."""
 
@@ -99,6 +206,12 @@ def smoke() -> None:
         raise click.exceptions.Exit(1)
 
 
+@main.command()
+def render() -> None:
+    """Make docs/performance.md and its plots of what is kept."""
+    page.write(figures.read())
+
+
 @main.command("all")
 @PEERS
 @click.pass_context
@@ -107,6 +220,13 @@ def everything(context: click.Context, peers: bool) -> None:
     context.invoke(http, operations=FEW, peers=peers)
     context.invoke(http, operations=LISTS, filled=COMMON, peers=peers)
     context.invoke(http, operations=LISTS, filled=MANY)
+    context.invoke(append, peers=peers)
+    context.invoke(tail, peers=peers)
+    context.invoke(rebuild, peers=peers)
+    context.invoke(visible)
+    context.invoke(credential)
+    context.invoke(growth)
+    context.invoke(render)
 
 
 Keep = Callable[[str, dict[str, Any], Sequence[Figure]], None]

@@ -1,6 +1,6 @@
 """Databases that hold many runs already, made once and kept.
 
-Ours is filled through the log's own append function, and its read models are rebuilt from it. The
+Ours is filled through the log's own append function, and a service applies what it finds. The
 peers' tables, which have no such way in, are filled by one INSERT each with rows as they write.
 """
 
@@ -20,14 +20,14 @@ from events.database import connect_pool
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.numbers import move_beyond
 from events.store import Log
-from projections.registry import discover
 from service.runs.ids import new_id
-from tests.acceptance.ledger import Ledger
+from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks import stage
+from tests.postgres import at, migrate_whole
 
 FLOW = "example.EXTERNAL"
 TENANT = "default"
-ENDED_EVERY = 5
+ENDED_EVERY = 10
 """One run in so many has succeeded, the others wait."""
 
 BATCH, LANES = 500, 2
@@ -37,22 +37,40 @@ SQL = Path(__file__).parent / "sql"
 async def ours(admin: str, runs: int) -> str:
     """A ledger with so many runs of one flow in it, read models and all."""
     name = f"ours_{runs}"
-    if await stage.exists(admin, name):
-        return stage.at(admin, name)
-    draft = f"{name}_draft"
-    url = await stage.ledger(admin, draft)
+    if await stage.is_filled(admin, name):
+        return at(admin, name)
+    url = await stage.fresh(admin, name)
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(url, Path(folder))
-        await asyncio.to_thread(ledger.set_up)
-        await append(url, runs)
-        for projection in discover():
-            print(f"  rebuilding {projection.name} of {runs:,} runs", flush=True)
-            arguments = ("projections", "rebuild", projection.name, "--quiet")
-            done = await asyncio.to_thread(ledger.attempt, *arguments, timeout_s=3600)
-            assert done.returncode == 0, done.stderr
+        await fill(url, Path(folder), runs)
     await stage.execute(url, "vacuum analyze")
-    await stage.execute(admin, f'alter database "{draft}" rename to "{name}"')
-    return stage.at(admin, name)
+    await stage.note_filled(admin, name)
+    return url
+
+
+async def fill(url: str, folder: Path, runs: int) -> Ledger:
+    """Make a ledger of an empty database, with so many runs in it; no process is left at work."""
+    await migrate_whole(url)
+    ledger = Ledger(url, folder)
+    await asyncio.to_thread(ledger.set_up)
+    await append(url, runs)
+    await _caught_up(ledger)
+    return ledger
+
+
+async def _caught_up(ledger: Ledger) -> None:
+    """Have a service apply all of it: a rebuild needs a version that is current to compare with."""
+    try:
+        async with Client(ledger, await ledger.serve()) as client:
+            while lag := await _lag(client):
+                print(f"  {lag:,} events to apply", flush=True)
+                await asyncio.sleep(5)
+    finally:
+        ledger.close()
+
+
+async def _lag(client: Client) -> int:
+    found = await client.api("GET", "/v1/projections")
+    return max(each["lag_events"] for each in found["projections"])
 
 
 async def append(url: str, runs: int) -> None:
@@ -108,13 +126,14 @@ def _queued(run_id: str, number: int) -> dict[str, Any]:
     }
 
 
-async def rows(url: str, peer: str, count: int) -> None:
-    """Fill a peer's tables with so many runs, by the statements in sql/PEER_*.sql."""
+async def rows(admin: str, name: str, peer: str, count: int) -> None:
+    """Fill a peer's database with so many runs, by the statements in sql/PEER_*.sql."""
     if not count:
         return
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(at(admin, name))
     try:
         for statement in sorted(SQL.glob(f"{peer}_*.sql")):
             await connection.execute(statement.read_text().replace(":count", str(count)))
     finally:
         await connection.close()
+    await stage.note_filled(admin, name)

@@ -20,6 +20,7 @@ from tests.benchmarks import filling, stage
 from tests.benchmarks.load import request
 from tests.benchmarks.peers import peer
 from tests.benchmarks.serving.subject import DEEP, PAYLOAD, PER_PAGE, Sent, Subject, always
+from tests.postgres import at
 
 NAME = "Celery Director"
 WORKFLOWS = "example.TRANSFER:\n  tasks:\n    - TRANSFER\n"
@@ -32,7 +33,8 @@ def transfer(*args, **kwargs):
 """
 START = json.dumps({"project": "example", "name": "TRANSFER", "payload": PAYLOAD}).encode()
 WEB = ("-w", "2", "--threads", "4", "--keep-alive", "75", "--log-level", "warning")
-AT_ONCE = 8
+AT_ONCE, MOST = 8, 300
+"""Starts at once, and at most, of what is made ready to be cancelled."""
 
 
 @asynccontextmanager
@@ -65,8 +67,8 @@ async def _set_up(
     programs: Path, home: Path, broker: int, admin: str, filled: int
 ) -> dict[str, str]:
     name = f"director_{filled}"
-    there = filled and await stage.exists(admin, name)
-    url = stage.at(admin, name) if there else await stage.fresh(admin, name)
+    there = filled and await stage.is_filled(admin, name)
+    url = at(admin, name) if there else await stage.fresh(admin, name)
     environment = {
         "PATH": f"{programs}:/usr/bin:/bin",
         "DIRECTOR_HOME": str(home),
@@ -80,7 +82,7 @@ async def _set_up(
     (home / "tasks" / "transfer.py").write_text(TASKS)
     if not there:
         await asyncio.to_thread(_migrate, programs, environment)
-        await filling.rows(url, "director", filled)
+        await filling.rows(admin, name, "director", filled)
     return environment
 
 
@@ -96,7 +98,7 @@ async def _subject(web: stage.Program) -> Subject:
     async def cancel(count: int) -> Sent:
         return [
             request("POST", f"/api/workflows/{each}/cancel")
-            for each in await _started(web.port, count)
+            for each in await _started(web.port, min(count, MOST))
         ]
 
     return Subject(

@@ -19,18 +19,20 @@ from tests.benchmarks import filling, stage
 from tests.benchmarks.load import request
 from tests.benchmarks.peers import peer
 from tests.benchmarks.serving.subject import DEEP, PAYLOAD, PER_PAGE, Sent, Subject, always
+from tests.postgres import at
 
 NAME = "Prefect"
 CANCELLED = json.dumps({"state": {"type": "CANCELLED"}, "force": False}).encode()
-AT_ONCE = 8
+AT_ONCE, MOST = 8, 300
+"""Starts at once, and at most, of what is made ready to be cancelled."""
 
 
 @asynccontextmanager
 async def serving(admin: str, folder: Path, filled: int) -> AsyncIterator[Subject]:
     programs = peer("prefect").require() / "bin"
     name = f"prefect_{filled}"
-    there = filled and await stage.exists(admin, name)
-    url = stage.at(admin, name) if there else await stage.fresh(admin, name)
+    there = filled and await stage.is_filled(admin, name)
+    url = at(admin, name) if there else await stage.fresh(admin, name)
     port = free_port()
     environment = {
         "PREFECT_HOME": str(folder / "prefect"),
@@ -48,7 +50,7 @@ async def serving(admin: str, folder: Path, filled: int) -> AsyncIterator[Subjec
             await _healthy(session)
             flow = (await _post(session, "/api/flows/", {"name": "transfer"}))["id"]
             if not there:
-                await filling.rows(url, "prefect", filled)
+                await filling.rows(admin, name, "prefect", filled)
             yield await _subject(server, session, flow)
     finally:
         server.stop()
@@ -68,12 +70,13 @@ async def _subject(server: stage.Program, session: aiohttp.ClientSession, flow: 
     started = await _post(session, "/api/flow_runs/", start)
 
     async def cancel(count: int) -> Sent:
-        waiting = iter(range(count))
+        wanted = min(count, MOST)
+        waiting = iter(range(wanted))
 
         async def begin() -> list[str]:
             return [(await _post(session, "/api/flow_runs/", start))["id"] for _ in waiting]
 
-        parts = await asyncio.gather(*(begin() for _ in range(min(AT_ONCE, count))))
+        parts = await asyncio.gather(*(begin() for _ in range(min(AT_ONCE, wanted))))
         return [
             request("POST", f"/api/flow_runs/{each}/set_state", body=CANCELLED)
             for part in parts

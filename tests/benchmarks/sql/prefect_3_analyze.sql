@@ -1,4 +1,0 @@
--- Tell the planner what is there.
--- No parameters.
--- No index.
-analyze
