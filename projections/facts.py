@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from events import types
 from events.envelope import Data, Event
@@ -47,7 +47,8 @@ class RunFacts(Standing):
 
     Started and ended are the reporter's clock where it told; an end is never before its start.
     ``updated_us`` moves with status and ``failing`` only, as Celery Director's `updated` does.
-    ``metrics`` has one entry a task, its last, with the task's path under ``task``.
+    ``metrics`` has one entry a task, its last, with the task's path under ``task``. ``project`` is
+    there only where the run's starter had it end elsewhere than at the first dot of ``fullname``.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class RunFacts(Standing):
     root_run_number: int
     payload: Any
     comment: str | None
+    project: NotRequired[str]
     warnings: list[str]
     error: RunFailure | None
     metrics: list[dict[str, Any]]
@@ -125,7 +127,7 @@ def queued(event: Event, flow: Flow) -> RunFacts:
     """Begin a run's facts from its `RunQueued` and the flow version that it names."""
     data = event.data
     now = micros(event.recorded_at)
-    return {
+    facts: RunFacts = {
         "run_id": data["run_id"],
         "run_number": data["run_number"],
         "tenant": event.tenant,
@@ -157,6 +159,9 @@ def queued(event: Event, flow: Flow) -> RunFacts:
         "position": event.position,
         "queued_position": event.position,
     }
+    if "project" in data:
+        facts["project"] = data["project"]
+    return facts
 
 
 def stand(run: Standing, event: Event) -> bool:

@@ -45,6 +45,8 @@ class StartRun:
     """Start a flow's current version; under one ``idempotency_key`` only once.
 
     With a ``firing``, that version alone, and once at the firing's due time instead.
+    ``project`` is how much of the name its caller takes for the project, where that does not end at
+    the first dot.
     """
 
     tenant: str
@@ -52,6 +54,7 @@ class StartRun:
     fullname: str
     payload: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
+    project: str | None = None
     trigger: Trigger = "on_demand"
     exclusive: bool = False
     idempotency_key: str = ""

@@ -30,6 +30,7 @@ class Start:
     fullname: str
     payload: Mapping[str, Any]
     comment: str | None
+    project: str | None
     trigger: Trigger
     exclusive: bool
     key: str = ""
@@ -47,6 +48,7 @@ def start_of(command: StartRun) -> Start:
         command.fullname,
         command.payload,
         command.comment,
+        command.project,
         command.trigger,
         command.exclusive,
         *_known_by(command),
@@ -65,6 +67,7 @@ def retry_of(command: RetryRun, earlier: RunState) -> Start:
         earlier.fullname,
         earlier.payload,
         earlier.comment,
+        earlier.project,
         "retry",
         command.exclusive or earlier.exclusive,
         *_known_by(command),
@@ -106,6 +109,7 @@ def fingerprint_of(command: StartRun | RetryRun) -> bytes:
             "comment": command.comment,
             "trigger": command.trigger,
             "exclusive": command.exclusive,
+            **_project(command.project),
         }
     return hashlib.sha256(encode(said)).digest()
 
@@ -132,7 +136,7 @@ def queued(
     ``schedule`` is there where a schedule started it, ``carried`` where not all of it is to run.
     """
     earlier = start.earlier
-    body = {
+    body: dict[str, Any] = {
         "run_id": run_id,
         "run_number": run_number,
         "flow": flow.fullname,
@@ -147,6 +151,7 @@ def queued(
         "retry_of": earlier.run_id if earlier else None,
         "root_run": earlier.root_run if earlier else run_id,
         "root_run_number": earlier.root_run_number if earlier else run_number,
+        **_project(start.project),
     }
     if carried:
         body["carried"] = carried
@@ -159,6 +164,11 @@ def _fired(firing: Firing) -> dict[str, Any]:
         "late_s": firing.late_s,
         "missed": firing.missed,
     }
+
+
+def _project(project: str | None) -> dict[str, str]:
+    # Only where it says something: nearly no run has one.
+    return {} if project is None else {"project": project}
 
 
 def first_event(start: Start, body: Mapping[str, Any], event_id: str) -> NewEvent:

@@ -76,6 +76,7 @@ class RunState:
     exclusive: bool
     payload: Mapping[str, Any]
     comment: str | None
+    project: str | None
     attempt: int
     root_run: str
     root_run_number: int
@@ -157,6 +158,7 @@ def born(plan: Plan, type_: str, data: Mapping[str, Any], event_id: str) -> RunS
         exclusive=data["exclusive"],
         payload=data["payload"],
         comment=data["comment"],
+        project=data.get("project"),
         attempt=data["attempt"],
         root_run=data["root_run"],
         root_run_number=data["root_run_number"],
