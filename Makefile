@@ -13,7 +13,8 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 # Seconds that `make torture` may take; less is the same in small.
 TORTURE_S ?= 1200
 
-.PHONY: venv demo test torture torture-tests torture-ledger check lint format bench bench-peers bench-smoke peers lock clean
+.PHONY: venv demo test torture torture-tests torture-ledger compare-director check lint format bench \
+	bench-peers bench-smoke peers lock clean
 
 venv: $(STAMP)
 
@@ -39,6 +40,17 @@ torture-tests: venv
 # One ledger under writers, readers, kills and rebuilds; it prints its figures.
 torture-ledger: venv
 	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/python -m tests.torture
+
+# The real celery-director beside our dialect of it; needs redis-server.
+BESIDE := tests/dialects/director/beside
+compare-director: venv .venv-director/.stamp
+	$(BIN)/pytest -n 0 $(BESIDE)
+
+.venv-director/.stamp: $(BESIDE)/requirements.txt
+	test -x .venv-director/bin/python || $(PYTHON) -m venv .venv-director
+	.venv-director/bin/python -m pip install --quiet --requirement $(BESIDE)/requirements.txt
+	.venv-director/bin/python -m pip install --quiet --no-deps celery-director==0.10.0
+	touch $@
 
 check: lint test
 
@@ -74,4 +86,4 @@ lock: $(STAMP)
 	$(UV) $(COMPILE) --constraint requirements.lock -o requirements-runtime.lock
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) .venv-director build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -19,8 +18,8 @@ from service.errors import InvalidPayload
 REGISTRY: Final[SchemaRegistry] = EMPTY_REGISTRY
 """What a schema may refer to besides itself: nothing is ever fetched."""
 
-MAX_ERRORS: Final = 100
-MAX_ERROR_TEXT: Final = 1000
+MAX_ERROR_TEXT: Final = 256 * 1024
+"""Characters of all error texts together: each may quote as much as the payload holds."""
 
 
 def check(flow: Flow, payload: Mapping[str, Any]) -> None:
@@ -28,7 +27,8 @@ def check(flow: Flow, payload: Mapping[str, Any]) -> None:
 
     Raises:
         InvalidPayload: with jsonschema's own texts, in the order in which the schema is written, as
-            Celery Director answers them; at most `MAX_ERRORS`, each cut at `MAX_ERROR_TEXT`.
+            Celery Director answers them; the one that goes beyond `MAX_ERROR_TEXT` is cut and the
+            last.
 
     """
     if texts := errors_of(flow.payload_schema, payload):
@@ -41,7 +41,7 @@ def errors_of(schema: str | None, payload: Mapping[str, Any]) -> list[str]:
         return []
     errors = _validator(schema).iter_errors(dict(payload))
     try:
-        return [_text(error.message) for error in islice(errors, MAX_ERRORS)]
+        return list(_bounded(error.message for error in errors))
     except RecursionError:
         return ["the payload is nested too deeply for its schema"]
 
@@ -56,5 +56,11 @@ def _validator(text: str) -> Validator:
     return validator_of(json.loads(text))
 
 
-def _text(message: str) -> str:
-    return message if len(message) <= MAX_ERROR_TEXT else f"{message[:MAX_ERROR_TEXT]}..."
+def _bounded(messages: Iterable[str]) -> Iterator[str]:
+    left = MAX_ERROR_TEXT
+    for message in messages:
+        if len(message) > left:
+            yield f"{message[:left]}..."
+            return
+        left -= len(message)
+        yield message

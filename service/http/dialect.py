@@ -24,6 +24,7 @@ class Route:
 
     ``past``: whether a read answers as of any moment; False where it tells of what is in no log.
     ``ledger_wide``: whether keys of the whole ledger, whose tenant is ``*``, may use it.
+    ``any_query``: whether the query may be broken, since what cannot be read counts as absent.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route:
     right: Right | None = Right.READ
     past: bool = True
     ledger_wide: bool = False
+    any_query: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Served:
     dialect: Dialect
     right: Right | None
     past: bool = True
+    any_query: bool = False
     ledger_wide: bool = False
     """Whether keys of the whole ledger may use it."""
 
@@ -59,7 +60,7 @@ def front_door(
         known = served.get(request.match_info.route)
         try:
             if "%" in request.raw_path:
-                check_target(request.raw_path)
+                _check_target(request, known)
             if known is not None and known.right is not None:
                 principal = await known.dialect.authenticate(request, credentials)
                 known.admit(principal)
@@ -80,6 +81,11 @@ def front_door(
         return next((dialect for dialect in vendors if dialect.claims(path)), own)
 
     return answer
+
+
+def _check_target(request: web.Request, served: Served | None) -> None:
+    path, _, _query = request.raw_path.partition("?")
+    check_target(path if served is not None and served.any_query else request.raw_path)
 
 
 async def _reach(request: web.Request) -> None:

@@ -21,8 +21,9 @@ On a handler, from `service.http.decorators` (aiohttp-apispec's own, with types)
 - Other media types: ``@docs(produces=["application/json", "application/x-ndjson"])``. A response by
   hand: ``@docs(responses={"200": {"description": ..., "content": {...}}})``. A parameter by hand:
   ``@docs(parameters=[{"in": "header", "name": ..., "schema": {"type": "string"}}])``.
-- A route with a pattern over its first segments (``/{prefix:.+}/api/...``) is not documented: give
-  the plain path a route of its own. Two routes with one handler are two operations.
+- A route with a pattern over its first segments (``/{prefix:.+}/api/...``), or a doubled slash in
+  front, is not documented: give the plain path a route of its own. Two routes with one handler are
+  two operations.
 
 What is said of a dialect as a whole (title, security schemes, error body) is its
 `service.http.dialect.Description`, the attribute ``description`` of ``DIALECT``.
@@ -76,7 +77,7 @@ AS_OF_PARAMETERS: Final[Sequence[Mapping[str, Any]]] = tuple(
     for place, name in (("query", AS_OF), ("header", AS_OF_HEADER))
 )
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
-_SPANNING: Final = re.compile(r"^/\{\w+:")
+_SPANNING: Final = re.compile(r"^/(/|\{\w+:)")
 _PARTS: Final = ("openapi", "info", "servers", "tags", "paths", "components")
 _ORDER: Final = ("path", "query", "header", "cookie")
 _LOCATIONS: Final = {"querystring": "query", "match_info": "path", "headers": "header"}

@@ -50,7 +50,13 @@ def _add(
         # HEAD wherever GET is (RFC 9110, 9.3.2).
         for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
             added = resource.add_route(method, route.handler, expect_handler=_expect)
-            served[added] = Served(owner, route.right, route.past, ledger_wide or route.ledger_wide)
+            served[added] = Served(
+                owner,
+                route.right,
+                past=route.past,
+                any_query=route.any_query,
+                ledger_wide=ledger_wide or route.ledger_wide,
+            )
 
 
 async def _expect(request: web.Request) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from service.auth.principal import Principal
 from service.dialects.director import auth, errors, ids, routes, schemas
+from service.errors import MethodNotAllowed
 from service.http.dialect import Description, FlowIdentity, Route
 
 if TYPE_CHECKING:
@@ -40,8 +42,14 @@ class Director:
         return await auth.principal(request, credentials)
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
-        """Word a refusal."""
-        return errors.response(request, error)
+        """Word a refusal; an address with doubled slashes leads to the one without."""
+        found = routes.elsewhere(request.path) if error.status == HTTPStatus.NOT_FOUND else None
+        if found is None:
+            return errors.response(request, error)
+        path, methods = found
+        if request.method not in methods:
+            return errors.response(request, MethodNotAllowed(request.method, methods))
+        return errors.moved(request, path)
 
     def flow_ids(self, _flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
         """Settle the ids of a flow: Director has none."""

@@ -6,6 +6,8 @@ Source: the answers of celery-director 0.9.0; the fixed texts are Werkzeug's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
@@ -58,6 +60,22 @@ def response(request: web.Request, error: ServiceError) -> web.Response:
     headers = CHALLENGE if isinstance(error, Unauthenticated) else None
     typed_id = request.match_info.get("id", "")
     return answer(body(error, typed_id), error.status, headers)
+
+
+def moved(request: web.Request, path: str) -> web.Response:
+    """Lead to another path, with the same query, as Director does."""
+    query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+    target = f"{request.scheme}://{request.host}{path}{query}"
+    shown = escape(target)
+    return web.Response(
+        text="<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n"
+        "<h1>Redirecting...</h1>\n<p>You should be redirected automatically to the target URL: "
+        f'<a href="{shown}">{shown}</a>. If not, click the link.\n',
+        status=HTTPStatus.PERMANENT_REDIRECT,
+        headers={"Location": target},
+        content_type="text/html",
+        charset="utf-8",
+    )
 
 
 def body(error: ServiceError, typed_id: str = "") -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
 from service.dialects.director import ids, parsing, rendering, schemas
 from service.dialects.director.rendering import answer
-from service.errors import NotFound, RunEnded
+from service.errors import BadRequest, NotFound, RunEnded, UnknownFlow
+from service.flows import payloads
 from service.http.decorators import docs, headers_schema, querystring_schema, request_schema
 from service.http.decorators import response_schema as shows
 from service.http.dialect import Handler
@@ -71,15 +72,31 @@ async def _rows(request: web.Request, asked: parsing.Paging) -> list[Mapping[str
 async def launch(request: web.Request) -> web.StreamResponse:
     """Start a workflow."""
     asked = await parsing.start(request)
+    if asked.unkept:
+        await _refuse(request, asked, asked.unkept)
     command = StartRun(
         tenant=request[PRINCIPAL].tenant,
         origin=origin(request, SOURCE),
         fullname=asked.fullname,
         payload=asked.payload,
         comment=asked.comment,
+        project=asked.own_project,
         idempotency_key=idempotency_key(request),
     )
     return await _begin(request, command)
+
+
+async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> NoReturn:
+    """Refuse what cannot be kept, after all that Director finds wrong before it would keep it."""
+    catalogue, tenant = request.app[SERVICE].catalogue, request[PRINCIPAL].tenant
+    flow = catalogue.find(tenant, asked.fullname)
+    if flow is None:
+        await catalogue.look_again(tenant)
+        flow = catalogue.find(tenant, asked.fullname)
+    if flow is None:
+        raise UnknownFlow(asked.fullname)
+    payloads.check(flow, asked.payload)
+    raise BadRequest(unkept)
 
 
 @docs(summary="Show a workflow with its tasks")
@@ -120,16 +137,17 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
 
 @docs(
     summary="Cancel a workflow",
-    description="Tasks that run may take a moment to stop: `progress` until then. A workflow that"
-    " has ended stays as it is. A body is ignored.",
+    description="What runs is stopped, and counts as canceled at once. A workflow that has ended"
+    " stays as it is. A body is ignored.",
 )
 @shows(schemas.DirectorWorkflow, 201, description="The workflow as it stands now")
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """Cancel a workflow; one that has ended stays as it is."""
+    """Cancel a workflow at once, whatever runs; one that has ended stays as it is."""
     command = CancelRun(
         tenant=request[PRINCIPAL].tenant,
         origin=origin(request, SOURCE),
         run_id=ids.run_id(request.match_info["id"]),
+        force=True,
     )
     service = request.app[SERVICE]
     outcome = await _outcome(service.writer.submit(command))

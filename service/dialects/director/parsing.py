@@ -13,10 +13,11 @@ from typing import Any, Final
 import jsonschema
 from aiohttp import web
 
+from events import codec
 from events.errors import MalformedJson
 from service.dialects.director.errors import InvalidBody, Unreadable
-from service.errors import BadRequest, NotFound, UnsupportedMediaType
-from service.http.json import read_json
+from service.errors import BadRequest, NotFound, TooLarge, UnsupportedMediaType
+from service.http.json import read_body
 from service.http.keys import SERVICE
 
 WORKFLOWS_PER_PAGE: Final = 1000
@@ -24,16 +25,16 @@ MAX_INTEGER: Final = 2**63 - 1
 MAX_COMMENT: Final = 255
 _NO: Final = frozenset({"n", "no", "f", "false", "off", "0"})
 
-# The order of the keywords is the order of the error texts.
+# The order of the keywords is the order of the error texts. What is no object is not caught by it:
+# Director does not ask, and crashes later.
 START: Final[Mapping[str, Any]] = {
-    "type": "object",
     "required": ["project", "name", "payload"],
     "additionalProperties": False,
     "properties": {
         "project": {"type": "string"},
         "name": {"type": "string"},
         "payload": {"type": "object"},
-        "comment": {"type": "string", "maxLength": MAX_COMMENT},
+        "comment": {"type": "string"},
     },
 }
 _START: Final = jsonschema.Draft202012Validator(START)
@@ -55,11 +56,23 @@ class Paging:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A workflow that shall start."""
+    """A workflow that shall start; ``unkept`` says what of it the ledger cannot keep."""
 
-    fullname: str
+    project: str
+    name: str
     payload: Mapping[str, Any]
     comment: str | None
+    unkept: str | None = None
+
+    @property
+    def fullname(self) -> str:
+        """The name of the definition: `project` and `name` may have been cut at any of its dots."""
+        return f"{self.project}.{self.name}"
+
+    @property
+    def own_project(self) -> str | None:
+        """The project, where it does not end at the first dot of the fullname."""
+        return self.project if "." in self.project else None
 
 
 def paging(query: Mapping[str, str]) -> Paging:
@@ -88,22 +101,33 @@ def _integer(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 async def start(request: web.Request) -> Start:
-    """Read the body of a start; all that is wrong with it is said at once.
+    """Read the body of a start; all that is wrong with its shape is said at once.
 
     Raises:
         UnsupportedMediaType: it is not declared as JSON.
         Unreadable: it is not JSON.
         InvalidBody: it does not have the shape of a start.
+        TooLarge: it is larger than the ledger keeps.
 
     """
     if not _is_json(request.content_type):
         raise UnsupportedMediaType
-    body: Any = await _json(request)
+    raw = await read_body(request)
+    if len(raw) > (most := request.app[SERVICE].settings.max_body):
+        raise TooLarge(f"the body is larger than {most} bytes")
+    return read_start(raw)
+
+
+def read_start(raw: bytes) -> Start:
+    """Read a start; see `start`."""
+    body, unkept = _json(raw)
     errors = [error.message for error in _START.iter_errors(body)]
-    if errors:
-        raise InvalidBody(errors)
-    fullname = f"{body['project']}.{body['name']}"
-    return Start(fullname, body["payload"], body.get("comment"))
+    if errors or not isinstance(body, dict):
+        raise InvalidBody(errors or [f"{body!r} is not of type 'object'"])
+    comment = body.get("comment")
+    if comment is not None and len(comment) > MAX_COMMENT:
+        unkept = unkept or f"the comment has more than {MAX_COMMENT} characters"
+    return Start(body["project"], body["name"], body["payload"], comment, unkept)
 
 
 def _is_json(content_type: str) -> bool:
@@ -113,21 +137,25 @@ def _is_json(content_type: str) -> bool:
     )
 
 
-async def _json(request: web.Request) -> object:
+def _json(raw: bytes) -> tuple[Any, str | None]:
+    """Read JSON that can be kept; else what Director reads in it, and why it cannot be kept."""
     try:
-        return await read_json(request, request.app[SERVICE].settings.max_body)
-    except MalformedJson as error:
-        if _would_parse(await request.read()):
-            raise BadRequest(str(error)) from error
-        raise Unreadable from error
-    except BadRequest as error:
-        raise Unreadable from error
+        return codec.parse(raw), None
+    except MalformedJson:
+        return _leniently(raw)
 
 
-def _would_parse(raw: bytes) -> bool:
-    """Tell whether Director would have read it: NUL, NaN and long integers end in its 500."""
+def _leniently(raw: bytes) -> tuple[Any, str | None]:
+    """Read JSON as Python does: in UTF-16 and UTF-32 too, with NaN, NUL and numbers of any length.
+
+    Some of its texts are not Unicode, and Director has all of these in its error texts.
+    """
     try:
-        json.loads(raw)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        text = raw.decode(json.detect_encoding(raw), "surrogatepass")
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable from error
+    try:
+        return codec.parse(text.encode()), None
+    except (MalformedJson, UnicodeEncodeError) as error:
+        return value, str(error)

@@ -5,6 +5,7 @@ Source: the answers of celery-director 0.9.0 and 0.10.0 on Postgres.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -36,7 +37,11 @@ def encode(body: object) -> bytes:
     >>> encode({"b": "é", "a": [1, None]})
     b'{"a":[1,null],"b":"\\u00e9"}\n'
     """
-    raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    try:
+        raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        # Half a character, which a refusal quotes.
+        return json.dumps(body, sort_keys=True, separators=(",", ":")).encode() + b"\n"
     if raw.isascii() and b"\x7f" not in raw:
         return raw
     # Outside of strings JSON is ASCII, so whatever is not can be escaped where it stands.
@@ -74,12 +79,13 @@ def workflow(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def workflow_without_payload(run: Mapping[str, Any]) -> dict[str, Any]:
     """Show a run as a workflow without the key ``payload``; ``comment`` only where there is one."""
-    project, _, name = run["fullname"].partition(".")
+    fullname = run["fullname"]
+    project = run.get("project") or fullname.partition(".")[0]
     shown = {
         "created": timestamp(run["created_us"]),
-        "fullname": run["fullname"],
+        "fullname": fullname,
         "id": run["run_id"],
-        "name": name,
+        "name": fullname[len(project) + 1 :],
         "periodic": run["trigger"] == "schedule",
         "project": project,
         "status": workflow_status(run),
@@ -134,13 +140,14 @@ def _failure(error: Mapping[str, Any]) -> dict[str, str]:
     """Word a failure; a timeout or a lost worker has no exception, so its reason stands there."""
     reason = error.get("reason")
     unspoken = "" if reason in (None, "error") else reason
-    return {
-        "exception": str(error.get("exception") or unspoken),
-        "traceback": str(error.get("traceback") or ""),
-    }
+    traceback = str(error.get("traceback") or "")
+    said = str(error.get("exception") or unspoken)
+    # Of an exception that says nothing the ledger keeps the type; Director shows what it says.
+    silent = said and traceback.rstrip().endswith((f"\n{said}", f".{said}"))
+    return {"exception": "" if silent else said, "traceback": traceback}
 
 
 def definition(flow: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a flow: the mapping of its file, verbatim, and the three names."""
+    """Show a flow: the three names, and the mapping of its file verbatim, whose keys go first."""
     names = {key: flow[key] for key in ("fullname", "project", "name")}
-    return {**flow["definition"], **names}
+    return {**names, **flow["definition"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Final
 
 from service.auth.principal import Right
@@ -12,8 +14,7 @@ WORKFLOWS: Final = "/api/workflows"
 # Not aiohttp's own pattern, which refuses the braces that Director takes around an id.
 WORKFLOW: Final = "/api/workflows/{id:[^/]+}"
 
-
-ROUTES: Final = (
+_SERVED: Final = (
     Route("GET", "/api/ping", handlers.ping, None),
     Route("OPTIONS", "/api/ping", handlers.options("GET", "HEAD"), None),
     Route("GET", WORKFLOWS, handlers.listed),
@@ -28,10 +29,33 @@ ROUTES: Final = (
     Route("GET", "/api/definitions", handlers.definitions),
     Route("OPTIONS", "/api/definitions", handlers.options("GET", "HEAD"), None),
 )
+# Director ignores what of a query it cannot read; and it answers where a client's base address ends
+# in a slash, so that it asks for //api.
+_LENIENT: Final = tuple(replace(route, any_query=True) for route in _SERVED)
+ROUTES: Final = (*_LENIENT, *(replace(route, path="/" + route.path) for route in _LENIENT))
+
+_DOUBLED: Final = re.compile("//+")
+_METHODS: Final = tuple(
+    (re.compile(re.sub(r"\{id:(.+?)\}", r"\1", route.path)), route.method) for route in _SERVED
+)
 
 
 def claims(path: str) -> bool:
-    """Tell whether an unknown path is Director's: ``/api`` but for what others have below it."""
-    if "/api/pub/" in path.lower() or (path + "/").startswith("/api/v1/"):
+    """Tell whether an unknown path is Director's: ``/api...`` but for what others have there."""
+    if "/api/pub/" in path.lower() or f"/{path.lstrip('/')}/".startswith("/api/v1/"):
         return False
-    return (path + "/").startswith("/api/")
+    return path.startswith(("/api", "//api"))
+
+
+def elsewhere(path: str) -> tuple[str, set[str]] | None:
+    """Tell where a path with doubled slashes leads that is not served, and the methods there."""
+    single = _DOUBLED.sub("/", path)
+    if single == path or _methods(path.removeprefix("/")):
+        return None
+    methods = _methods(single)
+    return (single, methods) if methods else None
+
+
+def _methods(path: str) -> set[str]:
+    allowed = {method for pattern, method in _METHODS if pattern.fullmatch(path)}
+    return allowed | {"HEAD"} if "GET" in allowed else allowed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from service.dialects.director.errors import InvalidBody, Unreadable
 from service.dialects.director.parsing import _START as VALIDATOR
-from service.dialects.director.parsing import START, Paging, paging
+from service.dialects.director.parsing import START, Paging, Start, paging, read_start
 from service.dialects.director.parsing import _is_json as is_json
 from service.errors import BadRequest, NotFound
 
@@ -122,15 +125,74 @@ def _start(**changes):
                 "1 is not of type 'string'",
             ],
         ),
-        # Director crashes at these; here they are refused in the same form.
-        ([], ["[] is not of type 'object'"]),
-        ("x", ["'x' is not of type 'object'"]),
-        (None, ["None is not of type 'object'"]),
-        (_start(comment="x" * 256), ["'" + "x" * 256 + "' is too long"]),
+        (_start(comment="x" * 256, project=1), ["1 is not of type 'string'"]),
     ],
 )
 def test_errors_of_a_body_are_all_told_in_order(body, errors):
     assert [error.message for error in VALIDATOR.iter_errors(body)] == errors
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"[]", "[] is not of type 'object'"),
+        (b'"x"', "'x' is not of type 'object'"),
+        (b"null", "None is not of type 'object'"),
+        (b"5", "5 is not of type 'object'"),
+    ],
+)
+def test_body_that_is_no_object_is_refused_where_director_crashes(body, error):
+    with pytest.raises(InvalidBody) as refused:
+        read_start(body)
+    assert refused.value.errors == (error,)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"])
+def test_json_is_read_in_every_encoding_that_python_knows_it_in(encoding):
+    body = json.dumps(_start(comment="é"), ensure_ascii=False).encode(encoding)
+    assert read_start(body) == Start("example", "ETL", {}, "é")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"a": "\xff"}', b"\xff\xfe", b"[" * 9999, b"9" * 9999]
+)
+def test_what_is_no_json_to_python_either_cannot_be_read(body):
+    with pytest.raises(Unreadable):
+        read_start(body)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("NaN", "no JSON"),
+        ("1e999", "no JSON"),
+        ("9" * 30, "64 bits"),
+        (r'"\u0000"', "NUL"),
+        (r'"\ud800"', "surrogate"),
+        ("[" * 201 + "]" * 201, "nested deeper"),
+    ],
+)
+def test_what_cannot_be_kept_is_told_after_the_errors_of_the_body(value, reason):
+    body = '{"project": "example", "name": "ETL", "payload": {"a": %s}%s}'
+    assert reason in read_start((body % (value, "")).encode()).unkept
+    with pytest.raises(InvalidBody) as refused:
+        read_start((body % (value, ', "foo": 1')).encode())
+    assert len(refused.value.errors) == 1
+
+
+@pytest.mark.parametrize(("length", "kept"), [(255, True), (256, False)])
+def test_long_comment_cannot_be_kept(length, kept):
+    body = json.dumps(_start(comment="é" * length)).encode()
+    assert (read_start(body).unkept is None) is kept
+
+
+@pytest.mark.parametrize(
+    ("project", "name", "own"),
+    [("example", "with.dots", None), ("example.with", "dots", "example.with"), ("", "a.b", None)],
+)
+def test_project_is_kept_where_it_does_not_end_at_the_first_dot(project, name, own):
+    start = read_start(json.dumps(_start(project=project, name=name)).encode())
+    assert (start.fullname, start.own_project) == (f"{project}.{name}", own)
 
 
 def test_schema_of_a_start_is_a_schema():

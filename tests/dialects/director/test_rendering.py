@@ -74,9 +74,20 @@ def test_comment_is_shown_where_there_is_one_even_an_empty_one(run):
     assert rendering.workflow(run(comment="hello é"))["comment"] == "hello é"
 
 
-def test_project_ends_at_the_first_dot(run):
-    shown = rendering.workflow(run(fullname="example.with.dots"))
-    assert (shown["project"], shown["name"]) == ("example", "with.dots")
+@pytest.mark.parametrize(
+    ("facts", "project", "name"),
+    [
+        ({}, "example", "with.dots"),
+        ({"project": "example.with"}, "example.with", "dots"),
+    ],
+)
+def test_project_ends_at_the_first_dot_unless_it_was_sent_otherwise(run, facts, project, name):
+    shown = rendering.workflow(run(fullname="example.with.dots", **facts))
+    assert (shown["project"], shown["name"]) == (project, name)
+
+
+def test_half_a_character_that_a_refusal_quotes_is_written_as_python_writes_it():
+    assert rendering.encode({"error": "\ud800 é"}) == b'{"error":"\\ud800 \\u00e9"}\n'
 
 
 @pytest.mark.parametrize(
@@ -128,6 +139,18 @@ def test_result_is_null_until_a_task_has_ended_by_itself(run, task, status):
             {"exception": "timeout", "traceback": ""},
         ),
         (None, {"exception": "", "traceback": ""}),
+        (
+            {"exception": "RuntimeError", "traceback": "Traceback ...\nRuntimeError\n"},
+            {"exception": "", "traceback": "Traceback ...\nRuntimeError\n"},
+        ),
+        (
+            {"exception": "Refused", "traceback": "Traceback ...\nshop.errors.Refused\n"},
+            {"exception": "", "traceback": "Traceback ...\nshop.errors.Refused\n"},
+        ),
+        (
+            {"exception": "Refused", "traceback": "Traceback ...\nValueError: Refused\n"},
+            {"exception": "Refused", "traceback": "Traceback ...\nValueError: Refused\n"},
+        ),
     ],
 )
 def test_failed_task_has_exception_and_traceback_as_texts(run, task, error, result):
@@ -161,7 +184,7 @@ def test_tasks_stand_in_the_order_of_the_plan(run, task):
     assert keys == ["B", "A", "C"]
 
 
-def test_definition_is_the_files_mapping_and_three_names():
+def test_definition_is_three_names_and_the_files_mapping_whose_keys_go_first():
     flow = {
         "fullname": "example.ETL",
         "project": "example",
@@ -172,7 +195,7 @@ def test_definition_is_the_files_mapping_and_three_names():
     assert rendering.definition(flow) == {
         "fullname": "example.ETL",
         "project": "example",
-        "name": "ETL",
+        "name": "another",
         "tasks": ["EXTRACT"],
         "unknown": {"kept": True},
     }

@@ -6,6 +6,7 @@ import pytest
 
 from service.auth.principal import Right
 from service.dialects.director import DIALECT
+from service.dialects.director.routes import elsewhere
 
 RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes()}
 
@@ -24,7 +25,9 @@ RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes()}
         ("/api/pub/v1/dataflows", False),
         ("/API/pub/v1/dataflows", False),
         ("/api/prefix/API/Pub/v1/dataflows", False),
-        ("/apiary", False),
+        ("/apiary", True),
+        ("//api/nothing", True),
+        ("//api/v1/workflows", False),
         ("/v1/runs", False),
         ("/", False),
     ],
@@ -40,13 +43,33 @@ def test_every_path_lists_its_methods_to_all():
 
 
 def test_starts_and_cancels_ask_for_more_than_reading():
-    assert {path: right for (method, path), right in RIGHTS.items() if method == "POST"} == {
+    rights = {
         "/api/workflows": Right.START,
         "/api/workflows/{id:[^/]+}/relaunch": Right.START,
         "/api/workflows/{id:[^/]+}/cancel": Right.CANCEL,
+    }
+    assert {path: right for (method, path), right in RIGHTS.items() if method == "POST"} == {
+        **rights,
+        **{f"/{path}": right for path, right in rights.items()},
     }
 
 
 def test_ping_alone_is_open():
     opened = [path for (method, path), right in RIGHTS.items() if method == "GET" and not right]
-    assert opened == ["/api/ping"]
+    assert opened == ["/api/ping", "//api/ping"]
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/api//ping", ("/api/ping", {"GET", "HEAD", "OPTIONS"})),
+        ("/api///workflows", ("/api/workflows", {"GET", "HEAD", "OPTIONS", "POST"})),
+        ("//api//workflows//x/cancel", ("/api/workflows/x/cancel", {"OPTIONS", "POST"})),
+        ("//api/ping", None),
+        ("/api/ping", None),
+        ("/api//nothing", None),
+        ("/api/ping//", None),
+    ],
+)
+def test_doubled_slashes_lead_to_what_is_served_without_them(path, leads_to):
+    assert elsewhere(path) == leads_to

@@ -229,10 +229,14 @@ def test_relaunch_is_a_new_workflow_with_the_same_payload_and_comment(desk):
 
 def test_cancel_stops_what_runs_and_leaves_what_has_ended(desk):
     workflow = desk.start()
-    desk.report(workflow, ("TaskStarted", "EXTRACT", {}), ("TaskSucceeded", "EXTRACT", {}))
+    desk.report(
+        workflow,
+        ("TaskStarted", "EXTRACT", {}),
+        ("TaskSucceeded", "EXTRACT", {}),
+        ("TaskStarted", "TRANSFORM", {}),
+    )
     answer = desk.ask("POST", f"/api/workflows/{workflow['id']}/cancel")
-    assert (answer.status, answer.json["status"]) == (201, "progress")
-    desk.report(workflow, ("RunCancelled", None, {}))
+    assert (answer.status, answer.json["status"]) == (201, "canceled")
     statuses = {key: task["status"] for key, task in desk.tasks(workflow).items()}
     assert statuses == {"EXTRACT": "success", "TRANSFORM": "canceled", "LOAD": "canceled"}
     again = desk.ask("POST", f"/api/workflows/{workflow['id']}/cancel", b"any body")
@@ -271,8 +275,49 @@ def test_payload_that_does_not_fit_says_all_that_is_wrong(desk):
 def test_name_may_have_dots_and_be_cut_anywhere(desk):
     for project, name in (("director", "with.dots"), ("director.with", "dots")):
         body = {"project": project, "name": name, "payload": {}}
+        first = desk.ask("POST", "/api/workflows", body)
+        assert (first.status, first.json["fullname"]) == (201, "director.with.dots")
+        again = desk.ask("POST", f"/api/workflows/{first.json['id']}/relaunch").json
+        (newest,) = desk.ask("GET", "/api/workflows?per_page=1").json
+        for workflow in (first.json, desk.show(first.json), again, newest):
+            assert (workflow["project"], workflow["name"]) == (project, name)
+
+
+def test_what_is_wrong_before_it_is_kept_is_told_first(desk):
+    def refusal(**changes):
+        body = {"project": "director", "name": "ETL", "payload": {}, **changes}
         answer = desk.ask("POST", "/api/workflows", body)
-        assert (answer.status, answer.json["fullname"]) == (201, "director.with.dots")
+        return answer.status, answer.json["error"]
+
+    lossy = {"user": 1, "product": 2, "more": float("nan")}
+    assert refusal(payload=lossy)[0] == 400
+    assert refusal(name="NOPE", payload=lossy) == (404, "Workflow director.NOPE not found")
+    assert refusal(name="ORDER", payload={"a": "\0"}) == (400, "Payload is not valid")
+    assert refusal(name="ORDER", payload={**lossy, "more": "\0"}) == (400, "NUL in a text")
+    assert refusal(name="NOPE", comment="x" * 256)[0] == 404
+    said = "the comment has more than 255 characters"
+    assert refusal(comment="x" * 256) == (400, said)
+
+
+@pytest.mark.parametrize("query", ["page=%FF", "page=%00", "page=%zz", "%", "foo=%FF", "%FF=%00"])
+def test_what_cannot_be_read_in_a_query_counts_as_absent(desk, query):
+    assert desk.ask("GET", f"/api/workflows?{query}").status == 200
+
+
+def test_base_address_may_end_in_a_slash(desk):
+    workflow = desk.start()
+    assert desk.ask("GET", f"//api/workflows/{workflow['id']}").json == desk.show(workflow)
+    assert desk.ask("POST", f"//api/workflows/{workflow['id']}/cancel").status == 201
+    assert desk.server.ask(Call("GET", "//api/workflows")).status == 401
+
+
+def test_doubled_slash_within_leads_on(desk):
+    answer = desk.ask("GET", "/api//workflows?page=1&per_page=2")
+    assert answer.status == 308
+    assert answer.headers["Location"].endswith("/api/workflows?page=1&per_page=2")
+    assert answer.headers["Location"].startswith("http://127.0.0.1:")
+    assert desk.ask("PUT", "/api//workflows").status == 405
+    assert desk.ask("GET", "/api//nothing").json == {"error": NOT_FOUND}
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.api+json"])

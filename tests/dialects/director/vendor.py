@@ -58,7 +58,6 @@ class Director:
             yield Call("POST", f"/api/workflows/{run_id}/cancel"), 404
         for broken in ("%00", "%FF", "%zz"):
             yield Call("GET", f"/api/workflows/{broken}"), 400
-            yield Call("GET", f"/api/workflows?page={broken}"), 400
         yield Call("GET", "/api/workflows?page=0"), 404
         yield Call("GET", f"/api/workflows?per_page={2**63}"), 400
         start = self.start(run)
