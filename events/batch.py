@@ -39,6 +39,17 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _TEXTS: Final = ("type", "actor", "correlation_id", "causation_id", "idempotency_key")
 _BIGINT_MAX: Final = 2**63 - 1
 _texts: Final = attrgetter(*_TEXTS)
+_row: Final = attrgetter(  # in the order of `log.new_event`
+    "type",
+    "schema_version",
+    "body",
+    "metadata",
+    "actor",
+    "correlation_id",
+    "causation_id",
+    "idempotency_key",
+    "occurred_at",
+)
 
 
 def check(request: AppendRequest) -> None:
@@ -159,27 +170,20 @@ class Batch:
 
     def columns(self) -> Columns:
         """The parameters of `log.append`."""
-        events = self.events
+        keys = [
+            (number, request.tenant, request.idempotency_key, request.fingerprint)
+            for number, request in enumerate(self.requests, 1)
+            if request.idempotency_key
+        ]
         return (
-            [request.tenant for request in self.requests],
-            [request.idempotency_key for request in self.requests],
-            [request.fingerprint for request in self.requests],
-            [tenant for tenant, _ in self.streams],
-            [stream for _, stream in self.streams],
+            keys,
+            [*self.streams],
             self.part_request,
             self.part_stream,
             [int(part.expected) for part in self.parts],
             self.event_part,
-            [event.event_id for event in events],
-            [event.type for event in events],
-            [event.schema_version for event in events],
-            [event.body for event in events],
-            [event.metadata for event in events],
-            [event.actor for event in events],
-            [event.correlation_id for event in events],
-            [event.causation_id for event in events],
-            [event.idempotency_key for event in events],
-            [event.occurred_at for event in events],
+            [event.event_id for event in self.events],
+            [*map(_row, self.events)],
         )
 
     def answers(self, row: Mapping[str, Any]) -> list[Answer]:

@@ -175,12 +175,41 @@ return sha256(
 );
 
 
+create type log.new_key as (
+    request integer,
+    tenant text,
+    key text,
+    fingerprint bytea
+);
+
+comment on type log.new_key is 'The idempotency key of a request of a batch, by its number.';
+
+create type log.new_stream as (
+    tenant text,
+    stream text
+);
+
+create type log.new_event as (
+    type text,
+    schema_version integer,
+    body bytea,
+    metadata bytea,
+    actor text,
+    correlation_id text,
+    causation_id text,
+    idempotency_key text,
+    occurred_at timestamptz
+);
+
+comment on type log.new_event is 'What log.append is given of an event, beside its part and its id.';
+
 -- The append: judges and inserts a whole batch under the lock of the counter row.
 --
--- A request writes one or more streams. The batch comes as arrays, numbered from 1: its requests;
--- the streams they name, each once; the parts of the requests (request, stream, what is expected of
--- it); the events, each with its part. Parts are in the order of their requests, events in that of
--- their parts. What is expected: an exact version, -1 any, -2 that the stream exists.
+-- A request writes one or more streams. The batch comes as arrays, numbered from 1: the keys of its
+-- requests, of those that have one; the streams they name, each once; the parts of the requests
+-- (request, stream, what is expected of it); the events (part, id, all else). Parts are in the order
+-- of their requests, events in that of their parts. What is expected: an exact version, -1 any, -2
+-- that the stream exists.
 --
 -- The answers are arrays too. One for each request: outcome (appended, duplicate, conflict: at
 -- conflict_part, which stands at conflict_version; mismatch: the key was used for another request;
@@ -191,25 +220,14 @@ return sha256(
 -- No event id and no key may stand twice in a batch; the primary keys would fail the statement.
 
 create function log.append(
-    request_tenant text[],
-    request_key text[],
-    request_fingerprint bytea[],
-    stream_tenant text[],
-    stream_name text[],
+    keys log.new_key[],
+    streams log.new_stream[],
     part_request integer[],
     part_stream integer[],
     part_expected bigint[],
     event_part integer[],
     event_id uuid[],
-    event_type text[],
-    event_schema_version integer[],
-    event_body bytea[],
-    event_metadata bytea[],
-    event_actor text[],
-    event_correlation_id text[],
-    event_causation_id text[],
-    event_idempotency_key text[],
-    event_occurred_at timestamptz[],
+    event log.new_event[],
     out outcome text[],
     out first_position bigint[],
     out last_position bigint[],
@@ -234,11 +252,12 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-    requests constant integer := cardinality(request_tenant);
     parts constant integer := cardinality(part_request);
+    requests constant integer := coalesce(part_request[parts], 0);
     events constant integer := cardinality(event_part);
     head log.head;
     known record;
+    repeated boolean;
     next_position bigint;
     next_part integer := 1;
     next_event integer := 1;
@@ -254,6 +273,7 @@ declare
     stream_first bigint[];
     stream_last bigint[];
     written_streams bigint := 0;
+    new_streams bigint := 0;
     inserted bigint;
     updated bigint;
     recorded_us bigint;
@@ -270,30 +290,43 @@ begin
     part_event := array_fill(null::integer, array[parts + 1]);
     part_position := array_fill(null::bigint, array[parts]);
     part_version := part_position;
-    stream_first := array_fill(null::bigint, array[cardinality(stream_name)]);
+    stream_first := array_fill(null::bigint, array[cardinality(streams)]);
     stream_last := stream_first;
 
     -- Keys that were answered before.
-    for known in
-        select
-            r.n, r.fingerprint = i.fingerprint as same,
-            i.first_position, i.last_position, i.recorded_at
-        from unnest(request_tenant, request_key, request_fingerprint) with ordinality
-            as r (tenant, key, fingerprint, n)
-        join log.idempotency i on i.tenant = r.tenant and i.key = r.key
-        where r.key <> ''
-    loop
-        outcome[known.n] := case when known.same then 'duplicate' else 'mismatch' end;
-        continue when not known.same;
-        first_position[known.n] := known.first_position;
-        last_position[known.n] := known.last_position;
-        duplicate_at[known.n] := known.recorded_at;
-    end loop;
+    if cardinality(keys) > 0 then
+        for known in
+            select
+                k.request as n, k.fingerprint = i.fingerprint as same,
+                i.first_position, i.last_position, i.recorded_at
+            from unnest(keys) k
+            join log.idempotency i on i.tenant = k.tenant and i.key = k.key
+        loop
+            outcome[known.n] := case when known.same then 'duplicate' else 'mismatch' end;
+            continue when not known.same;
+            first_position[known.n] := known.first_position;
+            last_position[known.n] := known.last_position;
+            duplicate_at[known.n] := known.recorded_at;
+        end loop;
+    end if;
+
+    select
+        array_agg(
+            coalesce(
+                (
+                    select t.version from log.streams t
+                    where t.tenant = s.tenant and t.stream = s.stream
+                ),
+                0
+            )
+            order by s.n
+        ),
+        exists (select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id)
+    into strict stream_before, repeated
+    from unnest(streams) with ordinality as s (tenant, stream, n);
 
     -- Event ids that are in the log: the whole request, as it stands there, is a repeat of it.
-    if exists (
-        select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id
-    ) then
+    if repeated then
         for known in
             select
                 part_request[e.part] as n,
@@ -303,13 +336,12 @@ begin
                 max(s.position) as last_position,
                 max(s.recorded_at) as recorded_at,
                 min(e.n) filter (where i.position is not null) as refused_event
-            from unnest(event_part, event_id, event_type, event_body) with ordinality
-                as e (part, id, type, body, n)
+            from unnest(event_part, event_id) with ordinality as e (part, id, n)
             left join log.event_ids i on i.event_id = e.id
             left join log.events s on s.position = i.position
-                and s.tenant = stream_tenant[part_stream[e.part]]
-                and s.stream = stream_name[part_stream[e.part]]
-                and s.type = e.type and s.body = e.body
+                and s.tenant = streams[part_stream[e.part]].tenant
+                and s.stream = streams[part_stream[e.part]].stream
+                and s.type = event[e.n].type and s.body = event[e.n].body
             group by part_request[e.part]
             having count(i.position) > 0
         loop
@@ -323,15 +355,6 @@ begin
         end loop;
     end if;
 
-    select array_agg(
-        coalesce(
-            (select t.version from log.streams t where t.tenant = s.tenant and t.stream = s.stream),
-            0
-        )
-        order by s.n
-    )
-    into strict stream_before
-    from unnest(stream_tenant, stream_name) with ordinality as s (tenant, stream, n);
     stream_version := stream_before;
 
     -- One request after the other, each on the versions that those before it leave.
@@ -370,6 +393,9 @@ begin
             if stream_first[stream] is null then
                 stream_first[stream] := next_position;
                 written_streams := written_streams + 1;
+                if stream_before[stream] = 0 then
+                    new_streams := new_streams + 1;
+                end if;
             end if;
             next_position := next_position + size;
             stream_last[stream] := next_position - 1;
@@ -395,34 +421,28 @@ begin
         )
         select
             e.position, e.tenant, e.stream, e.version, e.id, e.type, e.schema_version, e.body,
-            e.metadata, e.actor, e.correlation_id, e.causation_id, e.key, e.occurred_at,
+            e.metadata, e.actor, e.correlation_id, e.causation_id,
+            e.idempotency_key, e.occurred_at,
             append.recorded_at,
             log.leaf_1(
                 e.position, e.version, recorded_us, log.micros(e.occurred_at), e.schema_version,
                 e.tenant, e.stream, e.id, e.type, e.actor, e.correlation_id, e.causation_id,
-                e.key, e.metadata, e.body
+                e.idempotency_key, e.metadata, e.body
             )
         from (
             select
-                n.*,
+                n.id,
+                (n.e).*,
                 part_position[n.part] + n.n - part_event[n.part] as position,
                 part_version[n.part] + n.n - part_event[n.part] as version,
-                stream_tenant[part_stream[n.part]] as tenant,
-                stream_name[part_stream[n.part]] as stream
+                streams[part_stream[n.part]].tenant as tenant,
+                streams[part_stream[n.part]].stream as stream
             from (
                 select
                     generate_series(1, events) as n,
                     unnest(event_part) as part,
                     unnest(event_id) as id,
-                    unnest(event_type) as type,
-                    unnest(event_schema_version) as schema_version,
-                    unnest(event_body) as body,
-                    unnest(event_metadata) as metadata,
-                    unnest(event_actor) as actor,
-                    unnest(event_correlation_id) as correlation_id,
-                    unnest(event_causation_id) as causation_id,
-                    unnest(event_idempotency_key) as key,
-                    unnest(event_occurred_at) as occurred_at
+                    unnest(event) as e
             ) n
             where part_position[n.part] is not null
             offset 0
@@ -430,6 +450,8 @@ begin
         returning event_id, position, leaf_hash
     ), ids as (
         insert into log.event_ids (event_id, position) select event_id, position from written
+    ), moved as (
+        update log.head h set position = next_position - 1, recorded_at = append.recorded_at
     )
     select count(*), array_agg(leaf_hash order by position) into strict inserted, leaf_hashes
     from written;
@@ -437,48 +459,115 @@ begin
         raise exception 'positions are not dense' using errcode = 'data_exception';
     end if;
 
-    insert into log.streams (tenant, stream, version, first_position, last_position)
-    select s.tenant, s.stream, s.version, s.first_position, s.last_position
-    from (
-        select
-            unnest(stream_tenant) as tenant,
-            unnest(stream_name) as stream,
-            unnest(stream_before) as before,
-            unnest(stream_version) as version,
-            unnest(stream_first) as first_position,
-            unnest(stream_last) as last_position
-    ) s
-    where s.before = 0 and s.version > 0;
-    get diagnostics inserted = row_count;
-    if inserted < written_streams then
+    if new_streams > 0 then
+        insert into log.streams (tenant, stream, version, first_position, last_position)
+        select (s.stream).tenant, (s.stream).stream, s.version, s.first_position, s.last_position
+        from (
+            select
+                unnest(streams) as stream,
+                unnest(stream_before) as before,
+                unnest(stream_version) as version,
+                unnest(stream_first) as first_position,
+                unnest(stream_last) as last_position
+        ) s
+        where s.before = 0 and s.version > 0;
+        get diagnostics inserted = row_count;
+        if inserted <> new_streams then
+            raise exception 'new streams are not as counted' using errcode = 'data_exception';
+        end if;
+    end if;
+    if new_streams < written_streams then
         update log.streams t set version = s.version, last_position = s.last_position
         from (
             select
-                unnest(stream_tenant) as tenant,
-                unnest(stream_name) as stream,
-                unnest(stream_before) as before,
-                unnest(stream_version) as version,
-                unnest(stream_last) as last_position
+                (s.stream).tenant, (s.stream).stream, s.before, s.version, s.last_position
+            from (
+                select
+                    unnest(streams) as stream,
+                    unnest(stream_before) as before,
+                    unnest(stream_version) as version,
+                    unnest(stream_last) as last_position
+            ) s
+            offset 0
         ) s
         where t.tenant = s.tenant and t.stream = s.stream and s.before > 0 and s.version > s.before;
         get diagnostics updated = row_count;
-        if inserted + updated <> written_streams then
+        if new_streams + updated <> written_streams then
             raise exception 'a stream stands twice in the batch' using errcode = 'data_exception';
         end if;
     end if;
 
-    insert into log.idempotency (
-        tenant, key, fingerprint, first_position, last_position, recorded_at
-    )
-    select
-        r.tenant, r.key, r.fingerprint, r.first_position, r.last_position, append.recorded_at
-    from unnest(
-        request_tenant, request_key, request_fingerprint, outcome, first_position, last_position
-    ) as r (tenant, key, fingerprint, outcome, first_position, last_position)
-    where r.outcome = 'appended' and r.key <> '';
-
-    update log.head h set position = next_position - 1, recorded_at = append.recorded_at;
+    if cardinality(keys) > 0 then
+        insert into log.idempotency (
+            tenant, key, fingerprint, first_position, last_position, recorded_at
+        )
+        select
+            k.tenant, k.key, k.fingerprint, append.first_position[k.request],
+            append.last_position[k.request], append.recorded_at
+        from unnest(keys) k
+        where append.outcome[k.request] = 'appended';
+    end if;
 end
+$$;
+
+
+-- The same for processes of a build before this one, which are served until they are replaced.
+
+create function log.append(
+    request_tenant text[],
+    request_key text[],
+    request_fingerprint bytea[],
+    stream_tenant text[],
+    stream_name text[],
+    part_request integer[],
+    part_stream integer[],
+    part_expected bigint[],
+    event_part integer[],
+    event_id uuid[],
+    event_type text[],
+    event_schema_version integer[],
+    event_body bytea[],
+    event_metadata bytea[],
+    event_actor text[],
+    event_correlation_id text[],
+    event_causation_id text[],
+    event_idempotency_key text[],
+    event_occurred_at timestamptz[],
+    out outcome text[],
+    out first_position bigint[],
+    out last_position bigint[],
+    out recorded_at timestamptz,
+    out duplicate_at timestamptz[],
+    out conflict_part integer[],
+    out conflict_version bigint[],
+    out refused_event integer[],
+    out part_version bigint[],
+    out leaf_hashes bytea[]
+)
+language sql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select a.*
+    from log.append(
+        array(
+            select row (n, tenant, key, fingerprint)::log.new_key
+            from unnest(request_tenant, request_key, request_fingerprint) with ordinality
+                as r (tenant, key, fingerprint, n)
+            where key <> ''
+        ),
+        array(
+            select row (tenant, stream)::log.new_stream
+            from unnest(stream_tenant, stream_name) as s (tenant, stream)
+        ),
+        part_request, part_stream, part_expected, event_part, event_id,
+        array(
+            select row (e.*)::log.new_event
+            from unnest(
+                event_type, event_schema_version, event_body, event_metadata, event_actor,
+                event_correlation_id, event_causation_id, event_idempotency_key, event_occurred_at
+            ) e
+        )
+    ) a
 $$;
 
 
@@ -488,7 +577,7 @@ revoke all on schema log from public;
 revoke all on all functions in schema log from public;
 grant usage on schema log to flowledger_app;
 grant select on all tables in schema log to flowledger_app;
-grant execute on function log.append, log.ensure_partitions(), log.leaf_1, log.micros, log.prefixed
-    to flowledger_app;
+grant execute on all functions in schema log to flowledger_app;
+revoke execute on function log.refuse() from flowledger_app;
 
 select log.ensure_partitions();

@@ -1,6 +1,7 @@
 """What one append promises; `test_append_equals_model` says the same of all batches."""
 
 import asyncio
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -251,3 +252,26 @@ async def test_texts_at_their_bounds_are_kept(log):
 
 async def test_an_empty_batch_is_answered_with_nothing(log):
     assert await log.append([]) == []
+
+
+async def test_a_process_of_an_earlier_build_appends_as_before(log, app):
+    """Its arrays: two requests, the second with a key and two events, then the same again."""
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    texts, none = ["", "", ""], [None, None, None]
+    arrays = (
+        ["t", "t"], ["", "k"], [b"", b"f"], ["t", "t"], ["a", "b"], [1, 2], [1, 2], [0, -1],
+        [1, 2, 2], ids, ["One", "Two", "Two"], [1, 1, 1], [b"{}"] * 3, [b"{}"] * 3, ["me"] * 3,
+        texts, texts, texts, none,
+    )  # fmt: skip
+    numbers = ", ".join(f"${number}" for number in range(1, 20))
+    first, again = [
+        await app.fetchrow(f"select * from log.append({numbers})", *arrays) for _ in "12"
+    ]
+    assert (first["outcome"], again["outcome"]) == (["appended"] * 2, ["duplicate"] * 2)
+    assert first["last_position"] == again["last_position"] == [1, 3]
+    events = await log.read(0, 10)
+    assert [(e.stream, e.version, e.event_id, e.actor) for e in events] == [
+        ("a", 1, ids[0], "me"), ("b", 1, ids[1], "me"), ("b", 2, ids[2], "me")
+    ]  # fmt: skip
+    assert [e.leaf_hash for e in events] == first["leaf_hashes"]
+    assert (await log.find_key("t", "k")).fingerprint == b"f"

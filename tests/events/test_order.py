@@ -21,10 +21,9 @@ EVERY_LOOP = True
 WRITERS, EACH, KILLS = 16, times(40, 1500), times(12, 400)
 ROLLED_BACK = """
 select log.append(
-    array['t'], array[''], array[''::bytea], array['t'], array['s1'], array[1], array[1],
-    array[-1]::bigint[], array[1], array[gen_random_uuid()], array['RolledBack'], array[1],
-    array['{}']::bytea[], array['{}']::bytea[], array[''], array[''], array[''], array[''],
-    array[null]::timestamptz[]
+    '{}', array[('t', 's1')]::log.new_stream[], array[1], array[1], array[-1]::bigint[], array[1],
+    array[gen_random_uuid()],
+    array[('RolledBack', 1, '{}', '{}', '', '', '', '', null)]::log.new_event[]
 )
 """
 

@@ -1,0 +1,403 @@
+-- The append takes a batch as a few arrays, events as an array of rows: the driver looks at each
+-- element of each array to see whether it is an array itself. What a batch has none of, idempotency
+-- keys and streams that are new or known, costs it no statement. What is decided stays as it was.
+
+create type log.new_key as (
+    request integer,
+    tenant text,
+    key text,
+    fingerprint bytea
+);
+
+comment on type log.new_key is 'The idempotency key of a request of a batch, by its number.';
+
+create type log.new_stream as (
+    tenant text,
+    stream text
+);
+
+create type log.new_event as (
+    type text,
+    schema_version integer,
+    body bytea,
+    metadata bytea,
+    actor text,
+    correlation_id text,
+    causation_id text,
+    idempotency_key text,
+    occurred_at timestamptz
+);
+
+comment on type log.new_event is 'What log.append is given of an event, beside its part and its id.';
+
+-- The append: judges and inserts a whole batch under the lock of the counter row.
+--
+-- A request writes one or more streams. The batch comes as arrays, numbered from 1: the keys of its
+-- requests, of those that have one; the streams they name, each once; the parts of the requests
+-- (request, stream, what is expected of it); the events (part, id, all else). Parts are in the order
+-- of their requests, events in that of their parts. What is expected: an exact version, -1 any, -2
+-- that the stream exists.
+--
+-- The answers are arrays too. One for each request: outcome (appended, duplicate, conflict: at
+-- conflict_part, which stands at conflict_version; mismatch: the key was used for another request;
+-- known: refused_event is in the log already), its positions, and duplicate_at, when a repeat was
+-- first recorded. One for each part appended: its first version. recorded_at and leaf_hashes are
+-- those of the new events, in the order of position.
+--
+-- No event id and no key may stand twice in a batch; the primary keys would fail the statement.
+
+create function log.append(
+    keys log.new_key[],
+    streams log.new_stream[],
+    part_request integer[],
+    part_stream integer[],
+    part_expected bigint[],
+    event_part integer[],
+    event_id uuid[],
+    event log.new_event[],
+    out outcome text[],
+    out first_position bigint[],
+    out last_position bigint[],
+    out recorded_at timestamptz,
+    out duplicate_at timestamptz[],
+    out conflict_part integer[],
+    out conflict_version bigint[],
+    out refused_event integer[],
+    out part_version bigint[],
+    out leaf_hashes bytea[]
+)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
+-- One plan for ever, by index for each row: the tables are small when it is made and large later.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    parts constant integer := cardinality(part_request);
+    requests constant integer := coalesce(part_request[parts], 0);
+    events constant integer := cardinality(event_part);
+    head log.head;
+    known record;
+    repeated boolean;
+    next_position bigint;
+    next_part integer := 1;
+    next_event integer := 1;
+    from_part integer;
+    stream integer;
+    size integer;
+    actual bigint;
+    expected bigint;
+    part_event integer[];
+    part_position bigint[];
+    stream_before bigint[];
+    stream_version bigint[];
+    stream_first bigint[];
+    stream_last bigint[];
+    written_streams bigint := 0;
+    new_streams bigint := 0;
+    inserted bigint;
+    updated bigint;
+    recorded_us bigint;
+begin
+    select h.* into strict head from log.head h for update;
+
+    outcome := array_fill(null::text, array[requests]);
+    first_position := array_fill(null::bigint, array[requests]);
+    last_position := first_position;
+    duplicate_at := array_fill(null::timestamptz, array[requests]);
+    conflict_part := array_fill(null::integer, array[requests]);
+    conflict_version := first_position;
+    refused_event := conflict_part;
+    part_event := array_fill(null::integer, array[parts + 1]);
+    part_position := array_fill(null::bigint, array[parts]);
+    part_version := part_position;
+    stream_first := array_fill(null::bigint, array[cardinality(streams)]);
+    stream_last := stream_first;
+
+    -- Keys that were answered before.
+    if cardinality(keys) > 0 then
+        for known in
+            select
+                k.request as n, k.fingerprint = i.fingerprint as same,
+                i.first_position, i.last_position, i.recorded_at
+            from unnest(keys) k
+            join log.idempotency i on i.tenant = k.tenant and i.key = k.key
+        loop
+            outcome[known.n] := case when known.same then 'duplicate' else 'mismatch' end;
+            continue when not known.same;
+            first_position[known.n] := known.first_position;
+            last_position[known.n] := known.last_position;
+            duplicate_at[known.n] := known.recorded_at;
+        end loop;
+    end if;
+
+    select
+        array_agg(
+            coalesce(
+                (
+                    select t.version from log.streams t
+                    where t.tenant = s.tenant and t.stream = s.stream
+                ),
+                0
+            )
+            order by s.n
+        ),
+        exists (select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id)
+    into strict stream_before, repeated
+    from unnest(streams) with ordinality as s (tenant, stream, n);
+
+    -- Event ids that are in the log: the whole request, as it stands there, is a repeat of it.
+    if repeated then
+        for known in
+            select
+                part_request[e.part] as n,
+                count(s.position) = count(*)
+                    and max(s.position - e.n) = min(s.position - e.n) as same,
+                min(s.position) as first_position,
+                max(s.position) as last_position,
+                max(s.recorded_at) as recorded_at,
+                min(e.n) filter (where i.position is not null) as refused_event
+            from unnest(event_part, event_id) with ordinality as e (part, id, n)
+            left join log.event_ids i on i.event_id = e.id
+            left join log.events s on s.position = i.position
+                and s.tenant = streams[part_stream[e.part]].tenant
+                and s.stream = streams[part_stream[e.part]].stream
+                and s.type = event[e.n].type and s.body = event[e.n].body
+            group by part_request[e.part]
+            having count(i.position) > 0
+        loop
+            continue when outcome[known.n] is not null;
+            outcome[known.n] := case when known.same then 'duplicate' else 'known' end;
+            refused_event[known.n] := case when not known.same then known.refused_event end;
+            continue when not known.same;
+            first_position[known.n] := known.first_position;
+            last_position[known.n] := known.last_position;
+            duplicate_at[known.n] := known.recorded_at;
+        end loop;
+    end if;
+
+    stream_version := stream_before;
+
+    -- One request after the other, each on the versions that those before it leave.
+    recorded_at := greatest(clock_timestamp(), head.recorded_at);
+    next_position := head.position + 1;
+    for request in 1 .. requests loop
+        from_part := next_part;
+        while part_request[next_part] = request loop
+            part_event[next_part] := next_event;
+            while event_part[next_event] = next_part loop
+                next_event := next_event + 1;
+            end loop;
+            actual := stream_version[part_stream[next_part]];
+            expected := part_expected[next_part];
+            if outcome[request] is null
+                and not (expected = actual or expected = -1 or (expected = -2 and actual > 0))
+            then
+                outcome[request] := 'conflict';
+                conflict_part[request] := next_part;
+                conflict_version[request] := actual;
+            end if;
+            next_part := next_part + 1;
+        end loop;
+        part_event[next_part] := next_event;
+        continue when outcome[request] is not null;
+
+        outcome[request] := 'appended';
+        first_position[request] := next_position;
+        for part in from_part .. next_part - 1 loop
+            continue when part_event[part + 1] = part_event[part];
+            stream := part_stream[part];
+            size := part_event[part + 1] - part_event[part];
+            part_position[part] := next_position;
+            part_version[part] := stream_version[stream] + 1;
+            stream_version[stream] := stream_version[stream] + size;
+            if stream_first[stream] is null then
+                stream_first[stream] := next_position;
+                written_streams := written_streams + 1;
+                if stream_before[stream] = 0 then
+                    new_streams := new_streams + 1;
+                end if;
+            end if;
+            next_position := next_position + size;
+            stream_last[stream] := next_position - 1;
+        end loop;
+        last_position[request] := next_position - 1;
+        if last_position[request] < first_position[request] then
+            raise exception 'request % has no events', request using errcode = 'data_exception';
+        end if;
+    end loop;
+    if next_part <= parts or next_event <= events then
+        raise exception 'parts or events are not in order' using errcode = 'data_exception';
+    end if;
+    if next_position = head.position + 1 then
+        return;
+    end if;
+
+    recorded_us := log.micros(recorded_at);
+    with written as (
+        insert into log.events (
+            position, tenant, stream, version, event_id, type, schema_version, body, metadata,
+            actor, correlation_id, causation_id, idempotency_key, occurred_at, recorded_at,
+            leaf_hash
+        )
+        select
+            e.position, e.tenant, e.stream, e.version, e.id, e.type, e.schema_version, e.body,
+            e.metadata, e.actor, e.correlation_id, e.causation_id,
+            e.idempotency_key, e.occurred_at,
+            append.recorded_at,
+            log.leaf_1(
+                e.position, e.version, recorded_us, log.micros(e.occurred_at), e.schema_version,
+                e.tenant, e.stream, e.id, e.type, e.actor, e.correlation_id, e.causation_id,
+                e.idempotency_key, e.metadata, e.body
+            )
+        from (
+            select
+                n.id,
+                (n.e).*,
+                part_position[n.part] + n.n - part_event[n.part] as position,
+                part_version[n.part] + n.n - part_event[n.part] as version,
+                streams[part_stream[n.part]].tenant as tenant,
+                streams[part_stream[n.part]].stream as stream
+            from (
+                select
+                    generate_series(1, events) as n,
+                    unnest(event_part) as part,
+                    unnest(event_id) as id,
+                    unnest(event) as e
+            ) n
+            where part_position[n.part] is not null
+            offset 0
+        ) e
+        returning event_id, position, leaf_hash
+    ), ids as (
+        insert into log.event_ids (event_id, position) select event_id, position from written
+    ), moved as (
+        update log.head h set position = next_position - 1, recorded_at = append.recorded_at
+    )
+    select count(*), array_agg(leaf_hash order by position) into strict inserted, leaf_hashes
+    from written;
+    if inserted <> next_position - 1 - head.position then
+        raise exception 'positions are not dense' using errcode = 'data_exception';
+    end if;
+
+    if new_streams > 0 then
+        insert into log.streams (tenant, stream, version, first_position, last_position)
+        select (s.stream).tenant, (s.stream).stream, s.version, s.first_position, s.last_position
+        from (
+            select
+                unnest(streams) as stream,
+                unnest(stream_before) as before,
+                unnest(stream_version) as version,
+                unnest(stream_first) as first_position,
+                unnest(stream_last) as last_position
+        ) s
+        where s.before = 0 and s.version > 0;
+        get diagnostics inserted = row_count;
+        if inserted <> new_streams then
+            raise exception 'new streams are not as counted' using errcode = 'data_exception';
+        end if;
+    end if;
+    if new_streams < written_streams then
+        update log.streams t set version = s.version, last_position = s.last_position
+        from (
+            select
+                (s.stream).tenant, (s.stream).stream, s.before, s.version, s.last_position
+            from (
+                select
+                    unnest(streams) as stream,
+                    unnest(stream_before) as before,
+                    unnest(stream_version) as version,
+                    unnest(stream_last) as last_position
+            ) s
+            offset 0
+        ) s
+        where t.tenant = s.tenant and t.stream = s.stream and s.before > 0 and s.version > s.before;
+        get diagnostics updated = row_count;
+        if new_streams + updated <> written_streams then
+            raise exception 'a stream stands twice in the batch' using errcode = 'data_exception';
+        end if;
+    end if;
+
+    if cardinality(keys) > 0 then
+        insert into log.idempotency (
+            tenant, key, fingerprint, first_position, last_position, recorded_at
+        )
+        select
+            k.tenant, k.key, k.fingerprint, append.first_position[k.request],
+            append.last_position[k.request], append.recorded_at
+        from unnest(keys) k
+        where append.outcome[k.request] = 'appended';
+    end if;
+end
+$$;
+
+
+-- The same for processes of a build before this one, which are served until they are replaced.
+
+create or replace function log.append(
+    request_tenant text[],
+    request_key text[],
+    request_fingerprint bytea[],
+    stream_tenant text[],
+    stream_name text[],
+    part_request integer[],
+    part_stream integer[],
+    part_expected bigint[],
+    event_part integer[],
+    event_id uuid[],
+    event_type text[],
+    event_schema_version integer[],
+    event_body bytea[],
+    event_metadata bytea[],
+    event_actor text[],
+    event_correlation_id text[],
+    event_causation_id text[],
+    event_idempotency_key text[],
+    event_occurred_at timestamptz[],
+    out outcome text[],
+    out first_position bigint[],
+    out last_position bigint[],
+    out recorded_at timestamptz,
+    out duplicate_at timestamptz[],
+    out conflict_part integer[],
+    out conflict_version bigint[],
+    out refused_event integer[],
+    out part_version bigint[],
+    out leaf_hashes bytea[]
+)
+language sql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select a.*
+    from log.append(
+        array(
+            select row (n, tenant, key, fingerprint)::log.new_key
+            from unnest(request_tenant, request_key, request_fingerprint) with ordinality
+                as r (tenant, key, fingerprint, n)
+            where key <> ''
+        ),
+        array(
+            select row (tenant, stream)::log.new_stream
+            from unnest(stream_tenant, stream_name) as s (tenant, stream)
+        ),
+        part_request, part_stream, part_expected, event_part, event_id,
+        array(
+            select row (e.*)::log.new_event
+            from unnest(
+                event_type, event_schema_version, event_body, event_metadata, event_actor,
+                event_correlation_id, event_causation_id, event_idempotency_key, event_occurred_at
+            ) e
+        )
+    ) a
+$$;
+
+revoke all on all functions in schema log from public;
+grant execute on function log.append(
+    log.new_key[], log.new_stream[], integer[], integer[], bigint[], integer[], uuid[], log.new_event[]
+) to flowledger_app;
