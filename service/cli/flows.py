@@ -16,6 +16,7 @@ from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
 from service.http.discovery import discover
 from service.runs.commands import Origin
+from service.schedules.marks import Mark, Marks
 
 TENANT = click.option("--tenant", default="default", show_default=True, help="Whose catalogue.")
 ORIGIN = Origin(actor="cli", source="cli")
@@ -80,16 +81,23 @@ async def _list(tenant: str, *, as_json: bool) -> None:
         catalogue = Catalogue(ledger.log)
         await catalogue.refresh(tenant)
         found, now = catalogue.all(tenant), micros(await ledger.log.now())
+        marks = await Marks(ledger.pool).of([(tenant, flow.fullname) for flow in found])
+    for flow in () if as_json else found:
+        click.echo(_line(flow, now, marks.get((tenant, flow.fullname))))
     if as_json:
-        print_json([_shown(flow, now) for flow in found])
-        return
-    for flow in found:
-        due = rendering.next_due(flow.definition, now)
-        said = f"{flow.fullname:<30} version {flow.version:<4} {flow.executor:<10}"
-        click.echo(f"{said} next due {due}" if due else said.rstrip())
+        print_json([_shown(flow, now, marks.get((tenant, flow.fullname))) for flow in found])
 
 
-def _shown(flow: Flow, now_us: int) -> dict[str, object]:
+def _line(flow: Flow, now_us: int, mark: Mark | None) -> str:
+    said = f"{flow.fullname:<30} version {flow.version:<4} {flow.executor:<10}"
+    if due := rendering.next_due(flow.definition, now_us):
+        said += f" next due {due}"
+    if due and mark and mark.outcome == "refused":
+        said += f", {rendering.moment(micros(mark.due_at))} refused: {mark.reason}"
+    return said.rstrip()
+
+
+def _shown(flow: Flow, now_us: int, mark: Mark | None) -> dict[str, object]:
     return {
         "fullname": flow.fullname,
         "version": flow.version,
@@ -98,9 +106,15 @@ def _shown(flow: Flow, now_us: int) -> dict[str, object]:
         "exclusive": flow.exclusive,
         "timeout_s": flow.timeout_s,
         "next_due_at": rendering.next_due(flow.definition, now_us),
+        "last_due": mark and _answered(mark),
         "definition": flow.definition,
         "vendor_ids": rendering.vendor_ids(flow.ids),
     }
+
+
+def _answered(mark: Mark) -> dict[str, object]:
+    due_at = rendering.moment(micros(mark.due_at))
+    return {"due_at": due_at, "outcome": mark.outcome, "reason": mark.reason or None}
 
 
 VERB = flows

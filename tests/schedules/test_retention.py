@@ -11,6 +11,7 @@ import pytest
 
 from events import types
 from service.app import Part
+from service.errors import Unavailable
 from service.runs.commands import Fact, Origin, ReportFacts, StartRun
 from service.runs.reads import RunFilter
 from service.schedules.retention import BATCH
@@ -142,6 +143,16 @@ async def test_each_flow_keeps_its_own(service):
         row["fullname"] for row in (await service.queries.page(TENANT, None, 0, 99)).rows
     )
     assert kept == {FLOW: 1, "example.OTHER": 3, "example.ALL": 4}
+
+
+async def test_nobody_goes_while_the_lists_do_not_show_how_runs_stand(database_url):
+    async with serving(settings_of(database_url), set()) as (service, _):
+        await keep(service, 1)
+        await ended_runs(service, 3)
+        await service.feed.wait_for(await service.log.head(), 10)
+        with pytest.raises(Unavailable, match="listings is not yet at position"):
+            await service.retention.batch()
+        assert await unlisted(service) == {}
 
 
 async def test_what_has_left_does_not_come_back_when_more_are_kept(service):

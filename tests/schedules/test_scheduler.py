@@ -11,10 +11,12 @@ import pytest
 
 from service.flows.schedule import schedule_of
 from service.runs.starts import written
+from service.schedules.marks import Mark
 from service.schedules.scheduler import LOOK_S, follow
+from tests import postgres
 from tests.runs.processes import SCHEMA, claim, facts, together
 from tests.runs.story import TENANT
-from tests.schedules.clockwork import HOUR, new_scheduler
+from tests.schedules.clockwork import HOUR, Hands, new_scheduler, open_clockwork
 
 SECOND = timedelta(seconds=1)
 
@@ -129,6 +131,35 @@ async def test_a_payload_that_does_not_fit_is_refused_and_no_other_flow_waits_fo
     assert "'rows' is a required property" in refused.reason
 
 
+async def test_a_flow_that_crashes_the_start_keeps_no_other_from_its_due_time(clockwork):
+    await clockwork.register("BROKEN", payload_schema="{")
+    await clockwork.register("OTHER")
+    clockwork.hands.to_next_hour()
+    assert await clockwork.scheduler.turn() == 1
+    assert [event.data["flow"] for event in await clockwork.made()] == ["example.OTHER"]
+    assert clockwork.told == {"started": 1, "delayed": 1}
+
+
+async def test_it_goes_on_by_itself_when_the_database_comes_back(own_cluster, caplog):
+    await postgres.migrate_whole(own_cluster.url)
+    async with open_clockwork(own_cluster.url, Hands()) as clockwork:
+        await clockwork.register()
+        due = clockwork.hands.to_next_hour(past=-60 * SECOND)
+        running = asyncio.create_task(clockwork.scheduler.run())
+        await asyncio.to_thread(own_cluster.kill)
+        clockwork.hands.now = due
+        clockwork.scheduler.look()
+        async with asyncio.timeout(30):
+            while "wait" not in caplog.text:  # noqa: ASYNC110 - it has noticed
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(own_cluster.start)
+            while not clockwork.told["started"]:
+                await asyncio.sleep(0.01)
+                clockwork.hands.now += SECOND / 100
+        running.cancel()
+        assert await clockwork.due_times() == [written(due)]
+
+
 async def test_a_flow_loaded_anew_is_due_by_its_new_schedule_and_a_retired_one_never(clockwork):
     await clockwork.register()
     await clockwork.scheduler.turn()
@@ -229,6 +260,13 @@ async def test_a_clock_that_goes_back_makes_nothing_twice(clockwork):
     clockwork.hands.now = due
     await again.turn()
     assert await clockwork.due_times() == [written(due)]
+
+
+async def test_a_process_that_comes_late_moves_no_mark_back(clockwork):
+    key, now = (TENANT, "example.DUE"), clockwork.hands.now
+    for mark in (Mark(now, "refused", "busy"), Mark(now - HOUR, "started"), Mark(now, "started")):
+        await clockwork.marks.make(key, mark)
+    assert await clockwork.marks.of([key]) == {key: Mark(now, "refused", "busy")}
 
 
 async def test_a_clients_key_never_meets_that_of_a_schedule(clockwork):
