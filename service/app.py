@@ -356,6 +356,7 @@ async def _follow_catalogue(service: Service) -> None:
     after = service.feed.head
     await service.catalogue.load()
     service.scheduler.look()
+    service.retention.look()
     async for events in service.feed.subscribe(after):
         service.catalogue.apply(events)
         if any(event.stream == CATALOGUE_STREAM for event in events):

@@ -88,12 +88,16 @@ class Retention:
         self._default = default
         self._tell = tell
         self._news = asyncio.Event()
+        self.look()
+
+    def look(self) -> None:
+        """Look soon whether there are runs to let go."""
         self._news.set()
 
     def hear(self, events: Iterable[Event]) -> None:
         """Take note of what has happened: soon there may be runs to let go."""
         if not self._news.is_set() and any(event.type in _NEWS for event in events):
-            self._news.set()
+            self.look()
 
     async def run(self) -> None:
         """Let runs go for ever; to be supervised. The database may be away."""

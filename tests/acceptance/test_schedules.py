@@ -88,7 +88,7 @@ async def test_a_schedule_starts_its_flow_once_each_second_through_a_kill_and_fo
             assert 'flowledger_schedule_firings_total{outcome="started"}' in await response.text()
         due = await due_times(first)
         # Each second once; where a second had no turn, the next made good for it, and says so.
-        assert due == sorted(set(due))
+        assert len(set(due)) == len(due)
         assert all(at.microsecond == 0 for at in due)
 
         write(flows, NEVER_SOON)
