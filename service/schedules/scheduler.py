@@ -31,6 +31,9 @@ LONGEST_RETRY_S: Final = 60.0
 MOST_MISSED: Final = 1000
 """Due times that are counted as missed."""
 
+MOST_REASON: Final = 1000
+"""Characters kept of why a start was refused: what is wrong in a payload may be long."""
+
 ORIGIN: Final = Origin(actor="schedule", source="schedule")
 
 Fired = Literal["started", "repeated", "refused", "delayed"]
@@ -165,9 +168,10 @@ class Scheduler:
         except Unavailable:
             raise
         except ServiceError as refusal:
-            _log.warning("flow %s is not started: %s", _named(entry, firing), refusal)
+            reason = str(refusal)[:MOST_REASON]
+            _log.warning("flow %s is not started: %s", _named(entry, firing), reason)
             self._tell("refused")
-            return Mark(firing.due_at, "refused", str(refusal))
+            return Mark(firing.due_at, "refused", reason)
         self._tell("repeated" if outcome.replayed else "started")
         return Mark(firing.due_at, "started")
 
