@@ -12,8 +12,11 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 
 # Seconds that `make torture` may take; less is the same in small.
 TORTURE_S ?= 1200
+# Requests that `make fuzz` sends, and the seed that they are made from.
+FUZZ_CASES ?= 20000
+FUZZ_SEED ?= 4
 
-.PHONY: venv demo test torture torture-tests torture-ledger compare-director check lint format bench \
+.PHONY: venv demo test torture torture-tests torture-ledger compare-director fuzz check lint format bench \
 	bench-peers bench-smoke peers lock clean
 
 venv: $(STAMP)
@@ -51,6 +54,10 @@ compare-director: venv .venv-director/.stamp
 	.venv-director/bin/python -m pip install --quiet --requirement $(BESIDE)/requirements.txt
 	.venv-director/bin/python -m pip install --quiet --no-deps celery-director==0.10.0
 	touch $@
+
+# Every operation of openapi.yaml, asked well-formed and otherwise, by all and by nobody.
+fuzz: venv
+	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)
 
 check: lint test
 
