@@ -61,10 +61,16 @@ class PlanGroup:
 
 @dataclass(frozen=True)
 class Plan:
-    """The tree and the graph of a flow version's tasks, in the order written; hooks last."""
+    """The tree and the graph of a flow version's tasks, in the order written; hooks last.
+
+    ``retries`` is how many runs follow a failed one by themselves, each ``retry_delay_s`` seconds
+    after the failure.
+    """
 
     tasks: tuple[PlanTask, ...]
     groups: tuple[PlanGroup, ...] = ()
+    retries: int = 0
+    retry_delay_s: float = 0.0
 
     @cached_property
     def by_path(self) -> dict[str, PlanTask]:
@@ -169,6 +175,8 @@ def plan_of(data: Mapping[str, Any]) -> Plan:
     return Plan(
         tasks=tuple(_task_of(task) for task in data["tasks"]),
         groups=tuple(_group_of(group) for group in data["groups"]),
+        retries=data.get("retries", 0),
+        retry_delay_s=data.get("retry_delay_s", 0.0),
     )
 
 
@@ -201,7 +209,8 @@ def _group_of(data: Mapping[str, Any]) -> PlanGroup:
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Write a plan as JSON, as `FlowRegistered` carries it."""
+    """Write a plan as JSON, as `FlowRegistered` carries it; of retries only where there are any."""
+    again = {"retries": plan.retries, "retry_delay_s": plan.retry_delay_s} if plan.retries else {}
     return {
         "tasks": [
             {
@@ -231,4 +240,5 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             }
             for group in plan.groups
         ],
+        **again,
     }

@@ -237,7 +237,7 @@ class Dispatcher:
     async def _sweep(self) -> None:
         while True:
             with _trouble("looking for runs left behind"):
-                self._orphans = await self._left_behind()
+                self._orphans = [*await self._left_behind(), *await self._delayed()]
                 self._look.set()
             with _trouble("timing out runs"):
                 await self._time_out()
@@ -253,8 +253,16 @@ class Dispatcher:
         busy = self._left_alone.keys() | self._drivers.keys()
         return [row for row in rows if row["worker"] in gone and row["run_id"] not in busy]
 
+    async def _delayed(self) -> Sequence[Row]:
+        """Find the runs that had to wait before anybody took them, and now need not."""
+        rows = await self._queries.overdue()
+        busy = self._left_alone.keys() | self._drivers.keys()
+        return [row for row in rows if _is_delayed(row) and row["run_id"] not in busy]
+
     async def _time_out(self) -> None:
         for row in await self._queries.overdue():
+            if _is_delayed(row):
+                continue
             with _trouble(f"timing out run {row['run_id']}"):
                 await self._submit(TimeOutRun(row["tenant"], self._origin, row["run_id"]))
 
@@ -272,6 +280,10 @@ def _concerns_waiting(event: Event) -> bool:
     if event.type == types.RUN_QUEUED:
         return bool(event.data["executor"] == "in_process")
     return event.type == types.RUN_CLAIMED
+
+
+def _is_delayed(row: Row) -> bool:
+    return bool(row["executor"] == "in_process" and row["status"] == "queued")
 
 
 @contextlib.contextmanager

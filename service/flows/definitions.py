@@ -15,7 +15,14 @@ from service.flows.periodic import check_periodic
 from service.flows.planner import plan_flow, plan_load
 from service.flows.retention import MOST_KEPT, NEVER, is_retention
 from service.flows.schemas import read_schema
-from service.flows.steps import TaskStep, read_step, read_steps, read_timeout, tasks_of
+from service.flows.steps import (
+    TaskStep,
+    read_retrying,
+    read_step,
+    read_steps,
+    read_timeout,
+    tasks_of,
+)
 from service.tasks import BrokenTasks, load_tasks
 
 FILE_NAMES: Final = ("flows.yaml", "workflows.yml")
@@ -160,7 +167,8 @@ class _Reading:
         hooks = self._hooks(value.get("hooks", {}), (*at, "hooks"))
         if executor == "in_process":
             self._check_known([*tasks_of(steps), *hooks.values()])
-        plan = plan_flow(steps, hooks)
+        retries, retry_delay_s = read_retrying(value, at, self.findings)
+        plan = replace(plan_flow(steps, hooks), retries=retries, retry_delay_s=retry_delay_s)
         if "load_plan" not in value:
             return plan
         groups = plan_load(value["load_plan"], (*at, "load_plan"), plan, self.findings)

@@ -124,7 +124,7 @@ def _read_command(key: str, options: dict[str, Any], at: At, findings: Findings)
 
 
 def read_retries(options: Mapping[str, Any], at: At, findings: Findings) -> int:
-    """Read how often a failed task is tried again."""
+    """Read how often a failed task, or a failed run, is tried again."""
     value = options.get("retries", 0)
     if type(value) is int and 0 <= value <= MAX_RETRIES:
         return value
@@ -143,6 +143,18 @@ def read_timeout(options: Mapping[str, Any], at: At, findings: Findings) -> floa
         (*at, "timeout"), f"timeout must be seconds, above 0 and at most {MAX_TIMEOUT_S}"
     )
     return None
+
+
+def read_retrying(value: Mapping[str, Any], at: At, findings: Findings) -> tuple[int, float]:
+    """Read how many runs of a flow follow a failed one, and after how many seconds each."""
+    retries, delay = read_retries(value, at, findings), value.get("retry_delay", 0)
+    if type(delay) not in (int, float) or not 0 <= delay <= MAX_TIMEOUT_S:
+        reason = f"retry_delay must be seconds, at least 0 and at most {MAX_TIMEOUT_S}"
+        findings.refuse((*at, "retry_delay"), reason)
+        return retries, 0.0
+    if delay and not value.get("retries"):
+        findings.refuse((*at, "retry_delay"), "retry_delay needs retries: how often to try again")
+    return retries, float(delay)
 
 
 def _is_text(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from typing import Final, Protocol
 
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, StreamAppend
 from events.errors import InvalidEvent, LogError, VersionConflict
-from events.types import run_stream, slot_stream
+from events.numbers import NumbersExhausted
+from events.types import RUN_FAILED, run_stream, slot_stream
 from service.errors import RunEnded, ServiceError, Unavailable
 from service.runs.commands import ClaimRun, FactResult, Outcome
 from service.runs.decider import Decision, RunCommand, decide
 from service.runs.errors import ClaimLost
 from service.runs.ids import new_id
+from service.runs.numbers import Numbers
+from service.runs.retries import Retry, is_retried, retried
 from service.runs.states import Entry, Key, States
 
 TRIES: Final = 5
@@ -51,6 +55,8 @@ class Job:
             self.outcome.set_result(outcome)
 
 
+_log = logging.getLogger(__name__)
+
 Link = Sequence[tuple[Job, Decision]]
 """Commands of one run that go into one append, with what each came to."""
 
@@ -62,9 +68,10 @@ class Moved(Exception):
 class Chains:
     """One chain a run: what comes while an append is under way goes into the next one, together."""
 
-    def __init__(self, batcher: Batcher, states: States) -> None:
+    def __init__(self, batcher: Batcher, states: States, numbers: Numbers) -> None:
         self._batcher = batcher
         self._states = states
+        self._numbers = numbers
         self._chains: dict[Key, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -149,11 +156,37 @@ class Chains:
                 raise Moved
             self._states.keep(key, entry)
             return
-        appended = await self._batcher.append(_request(key, entry, events, link))
+        retry = await self._retry(entry, link)
+        appended = await self._batcher.append(_request(key, entry, events, link, retry))
         if appended.duplicate:
             raise Moved
         first = appended.first_position
         self._states.moved(key, entry, state, range(first, first + len(events)))
+
+    async def _retry(self, entry: Entry, link: Link) -> Retry | None:
+        """Make the run that follows by itself, where the link fails this one."""
+        before = entry.state
+        for job, decision in link:
+            if is_retried(entry.plan, before, decision.state):
+                return await self._retried(entry, job, decision)
+            before = decision.state
+        return None
+
+    async def _retried(self, entry: Entry, job: Job, decision: Decision) -> Retry | None:
+        try:
+            run_number = await self._numbers.next()
+        except NumbersExhausted:
+            # The failure is recorded all the same: it must not wait for a new ledger.
+            _log.exception("run %s is not retried", decision.state.run_id)
+            return None
+        return retried(
+            entry.plan,
+            decision.state,
+            next(event for event in decision.events if event.type == RUN_FAILED),
+            origin=job.command.origin,
+            run_number=run_number,
+            new_id=new_id,
+        )
 
 
 def _decided(entry: Entry, jobs: Sequence[Job] | deque[Job]) -> list[tuple[Job, Decision]]:
@@ -173,14 +206,20 @@ def _decided(entry: Entry, jobs: Sequence[Job] | deque[Job]) -> list[tuple[Job, 
     return link
 
 
-def _request(key: Key, entry: Entry, events: Sequence[NewEvent], link: Link) -> AppendRequest:
+def _request(
+    key: Key, entry: Entry, events: Sequence[NewEvent], link: Link, retry: Retry | None
+) -> AppendRequest:
     tenant, run_id = key
     streams = [StreamAppend(run_stream(run_id), entry.state.version, tuple(events))]
-    freed = [decision.slot_freed for _, decision in link if decision.slot_freed]
-    if freed:
+    slot = [decision.slot_freed for _, decision in link if decision.slot_freed]
+    if retry is not None:
+        # The same append: whoever dies now, there is both or neither.
+        streams.append(StreamAppend(run_stream(retry.run_id), 0, (retry.queued,)))
+        slot += [retry.slot_taken] if retry.slot_taken else []
+    if slot:
         # Only its holder frees a slot, and a run ends once: no version needs to be known.
-        slot = slot_stream(entry.state.fullname)
-        streams.append(StreamAppend(slot, Expected.EXISTS, tuple(freed)))
+        stream = slot_stream(entry.state.fullname)
+        streams.append(StreamAppend(stream, Expected.EXISTS, tuple(slot)))
     return AppendRequest(tenant, tuple(streams))
 
 

@@ -42,7 +42,7 @@ def carried_over(plan: Plan, earlier: RunState | None, part: Part | None) -> Seq
     kept = [task.path for task in main_tasks(plan) if task.path not in again]
     if not again:
         raise NotRetryable("nothing of the run is left to do: retry it from the start")
-    return [_carried(path, earlier) for path in kept]
+    return [as_carried(path, earlier) for path in kept]
 
 
 def grouped(plan: Plan) -> list[frozenset[str]]:
@@ -71,6 +71,7 @@ def _again(
     return again
 
 
-def _carried(path: str, earlier: RunState) -> Carried:
+def as_carried(path: str, earlier: RunState) -> Carried:
+    """Name the run in which a task of an earlier run was done, which may be one before it."""
     run_id = earlier.carried.get(path, earlier.run_id)
     return {"task": path, "run_id": run_id, "status": _DONE[earlier.tasks[path].status]}

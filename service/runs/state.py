@@ -77,6 +77,8 @@ class RunState:
     payload: Mapping[str, Any]
     comment: str | None
     project: str | None
+    trigger: str
+    started_by: str
     attempt: int
     root_run: str
     root_run_number: int
@@ -159,6 +161,8 @@ def born(plan: Plan, type_: str, data: Mapping[str, Any], event_id: str) -> RunS
         payload=data["payload"],
         comment=data["comment"],
         project=data.get("project"),
+        trigger=data["trigger"],
+        started_by=data["started_by"],
         attempt=data["attempt"],
         root_run=data["root_run"],
         root_run_number=data["root_run_number"],

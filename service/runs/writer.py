@@ -52,7 +52,7 @@ class Writer:
     ) -> None:
         states = States(log, flows)
         self._lanes = Lanes()
-        self._chains = Chains(batcher, states)
+        self._chains = Chains(batcher, states, numbers)
         self._corrector = Corrector(batcher, states)
         self._starter = Starter(
             batcher,

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ class Ledger:
         hooks = {hook: more.pop(hook, None) for hook in ("success", "failure")}
         number = len(self.plans) + 1
         self.latest = f"FLOW{number}"
-        self.plans[self.latest] = plan(*tasks, **hooks)
+        retrying = {name: more.pop(name, 0) for name in ("retries", "retry_delay_s")}
+        self.plans[self.latest] = replace(plan(*tasks, **hooks), **retrying)
         registered = flow(self.latest, self.plans[self.latest], number=number, **more)
         await register(self.service.log, registered)
         await self.service.catalogue.refresh(TENANT)

@@ -12,7 +12,7 @@ import pytest
 
 from events import types
 from events.codec import encode
-from events.envelope import AppendRequest, NewEvent, StreamAppend
+from events.envelope import AppendRequest, NewEvent, Position, StreamAppend
 from service.executors.executor import Result, Stop, Work
 from service.executors.workers import Pace
 from service.migrations import migrate_all
@@ -25,6 +25,7 @@ from tests.executors.ledger import (
     Scripted,
     Worker,
     fail,
+    failing,
     open_ledger,
     story,
     told,
@@ -374,3 +375,36 @@ async def test_what_ends_while_postgres_is_away_is_reported_when_it_is_back(
     assert (state.status, state.epoch) == ("succeeded", epoch)
     assert sorted(work.task.path for work in executor.begun) == begun
     assert executor.arguments()["C"] == (["A's", "B's"],)
+
+
+async def test_a_failed_run_is_driven_again_until_it_succeeds(ledger: Ledger) -> None:
+    await ledger.register("A", retries=3)
+    first = await ledger.start()
+    async with working(ledger, Scripted(A=failing(2))):
+        third = await followed(ledger, await followed(ledger, first))
+        assert (await ledger.ended(third)).status == "succeeded"
+    assert await followers(ledger, third) == []
+
+
+async def test_a_retry_that_is_to_wait_is_claimed_when_its_wait_is_over(ledger: Ledger) -> None:
+    await ledger.register("A", retries=1, retry_delay_s=0.3)
+    first = await ledger.start()
+    async with working(ledger, Scripted(A=failing(1)), pace=IMPATIENT):
+        second = await followed(ledger, first)
+        assert (await ledger.ended(second)).status == "succeeded"
+    queued, claimed = told(await ledger.events(second), types.RUN_QUEUED, types.RUN_CLAIMED)
+    assert (claimed.recorded_at - queued.recorded_at).total_seconds() >= 0.3
+    assert claims(await ledger.events(second)) == [(claimed.data["worker"], 1)]
+
+
+async def followers(ledger: Ledger, run_id: str) -> list[str]:
+    log = ledger.service.log
+    events = await log.read(Position(0), 100_000)
+    queued = (event.data for event in events if event.type == types.RUN_QUEUED)
+    return [body["run_id"] for body in queued if body["retry_of"] == run_id]
+
+
+async def followed(ledger: Ledger, run_id: str) -> str:
+    assert (await ledger.ended(run_id)).status == "failed"
+    [follower] = await followers(ledger, run_id)
+    return follower

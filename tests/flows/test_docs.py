@@ -31,4 +31,4 @@ def test_each_example_of_a_flow_loads(folder, block):
 
 
 def test_there_are_examples():
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7

@@ -53,6 +53,21 @@ CASES = {
         4,
         "unknown option 'retrys' of a task; known are retries, timeout, type",
     ),
+    "retries of a run that are no number": (
+        "a.B:\n  tasks: [A]\n  retries: true\n",
+        3,
+        "retries must be a whole number of 0 to 100",
+    ),
+    "a delay before a retry that is no number": (
+        "a.B:\n  tasks: [A]\n  retries: 1\n  retry_delay: soon\n",
+        4,
+        "retry_delay must be seconds, at least 0",
+    ),
+    "a delay before no retry": (
+        "a.B:\n  tasks: [A]\n  retry_delay: 60\n",
+        3,
+        "retry_delay needs retries",
+    ),
     "retries that are no number": (
         "a.B:\n  tasks:\n    - A: {retries: many}\n",
         3,

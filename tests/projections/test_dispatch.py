@@ -105,6 +105,50 @@ def test_an_external_run_with_a_timeout_has_a_deadline_from_when_it_was_queued()
     }
 
 
+def test_a_run_that_is_to_wait_does_not_until_it_is_claimed():
+    history = History()
+    history.register(timeout_s=60)
+    history.queue(delay_s=1.5)
+    waiting = WAITING | {"timeout_s": 60, "deadline_us": at_us(2) + 1_500_000}
+
+    assert shown(PROJECTION, history) == waiting
+
+    history.tell(types.RUN_CLAIMED, worker="w-1", epoch=1)
+
+    assert shown(PROJECTION, history) == waiting | {
+        "status": "claimed",
+        "worker": "w-1",
+        "epoch": 1,
+        "deadline_us": None,
+        "position": 3,
+    }
+
+
+def test_the_deadline_of_an_external_run_comes_after_its_wait():
+    history = History()
+    history.register(executor="external", timeout_s=60)
+    history.queue(delay_s=30)
+
+    assert shown(PROJECTION, history)["deadline_us"] == at_us(2 + 30 + 60)
+
+
+async def test_a_run_that_is_to_wait_is_seen_when_its_wait_is_over(ledger):
+    history = History()
+    history.register("example.ETL", ONE)
+    history.queue(1, delay_s=3600 * 24 * 365 * 80)
+    history.queue(2, delay_s=0.001)
+    head = await ledger.write(history)
+    async with ledger.applying([PROJECTION]):
+        await ledger.reach(head, ["dispatch"])
+
+    async with ledger.read.acquire() as connection:
+        waiting = await read.waiting(connection, 10)
+        overdue = await read.overdue(connection)
+
+    assert waiting.rows == []
+    assert [row["run_number"] for row in overdue.rows] == [2]
+
+
 async def test_workers_see_what_waits_what_is_claimed_and_what_is_overdue(ledger):
     history = History()
     history.register("example.ETL", ONE)

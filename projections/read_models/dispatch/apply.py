@@ -26,7 +26,8 @@ class Dispatch(TypedDict):
 
     ``worker`` and ``epoch`` are those of its last claim. ``deadline_us`` is when it times out, by
     the ledger's clock: ``timeout_s`` after it started; for an external run that has not said that
-    it started, after it was queued; else not known yet.
+    it started, after it was queued; else not known yet. For an in-process run that is to wait
+    before a worker takes it, it is the end of that wait.
     """
 
     run_id: str
@@ -77,10 +78,17 @@ def _begin(event: Event, flow: Flow) -> Dispatch | None:
         "cancel_requested": False,
         "force": False,
         "timeout_s": flow.timeout_s,
-        "deadline_us": _deadline(event, flow.timeout_s) if external else None,
+        "deadline_us": _first_deadline(event, flow),
         "queued_position": event.position,
         "position": event.position,
     }
+
+
+def _first_deadline(event: Event, flow: Flow) -> int | None:
+    delay_s = event.data.get("delay_s", 0.0)
+    if event.data["executor"] == "external":
+        return _deadline(event, delay_s + (flow.timeout_s or 0.0))
+    return _deadline(event, delay_s) if delay_s else None
 
 
 def _deadline(event: Event, timeout_s: float | None) -> int | None:
@@ -93,7 +101,8 @@ def _advance(state: Dispatch, event: Event) -> Dispatch | None:
     state["position"] = event.position
     if event.type == RUN_CLAIMED:
         state["worker"], state["epoch"] = event.data["worker"], event.data["epoch"]
-        state["status"] = "claimed" if state["status"] == "queued" else state["status"]
+        if state["status"] == "queued":
+            state["status"], state["deadline_us"] = "claimed", None
     elif event.type == RUN_CANCEL_REQUESTED:
         state["cancel_requested"] = True
         state["force"] = state["force"] or bool(event.data.get("force"))
@@ -122,7 +131,12 @@ def columns(states: States, changed: Iterable[Key]) -> Columns:
 
 
 def _row(state: Dispatch) -> tuple[Any, ...]:
-    waiting = state["executor"] == "in_process" and state["worker"] is None
+    # One that is to wait is found by its deadline.
+    waiting = (
+        state["executor"] == "in_process"
+        and state["worker"] is None
+        and state["deadline_us"] is None
+    )
     return (
         state["tenant"],
         state["run_id"],

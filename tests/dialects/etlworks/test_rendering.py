@@ -65,6 +65,19 @@ def test_all_fields_are_always_there_in_the_vendors_order(state):
     assert list(rendering.execution(run_facts(state))) == list(RUNNING)
 
 
+def test_a_retry_goes_on_with_what_a_schedule_or_a_message_started():
+    chain = {"attempt": 3, "root_run": "m", "root_run_number": 880010}
+    scheduled = rendering.execution(run_facts("running", trigger="schedule", **chain))
+    assert {name: value for name, value in scheduled.items() if value != RUNNING[name]} == {
+        "parentAuditId": 880010,
+        "retries": 2,
+        "triggerType": "flow.execution.scheduler",
+        "startedBy": "scheduler",
+    }
+    sent = rendering.execution(run_facts("running", trigger="message", **chain))
+    assert (sent["messageId"], sent["triggerType"], sent["retries"]) == ("m", None, 2)
+
+
 def test_warnings_are_one_text():
     shown = rendering.execution(run_facts("warned", warnings=["one", "two"]))
     assert shown == SUCCEEDED | {"status": "warning", "warnings": "one\ntwo"}

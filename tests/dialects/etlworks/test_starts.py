@@ -156,3 +156,22 @@ def test_a_message_is_no_start_by_id_under_the_same_key(ask, run_in):
     answer = ask(message(b"").having(Idempotency_Key="one key, two ways"))
     assert answer.status == 422
     VENDOR.check_error(answer, start)
+
+
+def test_a_retry_of_what_a_message_started_is_found_by_the_message(ask, server):
+    sent = ask(Call("POST", "/rest/v1/httplistener/again")).json
+    first = server.newest("suite.AGAIN")
+    server.report(first, [("RunFailed", None, {})])
+    path = f"/rest/v1/executions/{sent['flowId']}"
+    latest = ask(Call("GET", path)).json
+    assert (latest["status"], latest["retries"], latest["parentAuditId"]) == (
+        "running",
+        1,
+        sent["auditId"],
+    )
+    assert latest["messageId"] == sent["messageUuid"]
+    message = f"{path}?messageId={sent['messageUuid']}"
+    assert ask(Call("GET", message)).json["status"] == "error"
+    both = ask(Call("GET", f"{message}&auditId={latest['auditId']}"))
+    assert both.json["auditId"] == latest["auditId"]
+    server.cancel(server.newest("suite.AGAIN"), force=True)

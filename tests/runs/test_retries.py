@@ -1,0 +1,251 @@
+"""A failed run is followed by another, as often as its flow says: once each, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from dataclasses import replace
+
+import pytest
+
+from events import types
+from events.numbers import NumbersExhausted
+from events.types import slot_stream
+from projections.flow import Plan, PlanTask, plan_json, plan_of
+from service.runs.commands import Fact, Part, ReportFacts, RetryRun, TimeOutRun
+from service.runs.retries import is_retried
+from tests.runs.processes import ORIGIN, cancel, claim, facts, flow, register, starts, together
+from tests.runs.story import TENANT, Story
+
+TWICE = Plan((PlanTask("A", "A"), PlanTask("B", "B", ("A",))), retries=2)
+LATER = replace(TWICE, retries=1, retry_delay_s=90.0)
+FLOWS = (
+    flow("TWICE", TWICE, executor="external"),
+    flow("HERE", TWICE),
+    flow("LATER", LATER, executor="external"),
+    flow("SLOT", TWICE, executor="external", exclusive=True),
+)
+FAILED = ("RunFailed", None)
+
+
+@pytest.fixture
+async def two(processes):
+    """Two processes that know the flows of this file."""
+    opened = await processes(2)
+    await register(opened[0].log, *FLOWS)
+    for process in opened:
+        await process.catalogue.load()
+    return opened
+
+
+@pytest.fixture
+def one(two):
+    return two[0]
+
+
+async def followers(process, run_id):
+    """The bodies of the runs that follow a run."""
+    return [event.data for event in await starts(process) if event.data["retry_of"] == run_id]
+
+
+async def follower(process, run_id):
+    [body] = await followers(process, run_id)
+    return body["run_id"]
+
+
+async def fail(process, run_id):
+    return await process.writer.submit(facts(run_id, FAILED))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "attempt", "again"),
+    [
+        ("running", "failed", 1, True),
+        ("queued", "failed", 2, True),
+        ("running", "failed", 3, False),
+        ("cancelling", "failed", 1, False),
+        ("failed", "failed", 1, False),
+        ("running", "cancelled", 1, False),
+        ("running", "succeeded", 1, False),
+        ("running", "warned", 1, False),
+        ("queued", "running", 1, False),
+    ],
+)
+def test_only_a_run_that_has_just_failed_is_retried(before, after, attempt, again):
+    state = Story(TWICE, attempt=attempt).state
+    steps = replace(state, status=before), replace(state, status=after)
+    assert is_retried(TWICE, *steps) is again
+    assert not is_retried(replace(TWICE, retries=0), *steps)
+
+
+@pytest.mark.parametrize("plan", [TWICE, LATER, replace(TWICE, retries=0)])
+def test_a_plan_says_how_often_and_one_that_does_not_is_written_as_it_ever_was(plan):
+    assert plan_of(plan_json(plan)) == plan
+    assert ("retries" in plan_json(plan)) == bool(plan.retries)
+
+
+async def test_a_failed_run_is_followed_by_another_of_its_chain(one):
+    told = {"payload": {"n": 1}, "comment": "nightly", "trigger": "message", "project": "example"}
+    run = await one.start("example.TWICE", **told)
+    await fail(one, run.run_id)
+    [first] = [event for event in await starts(one) if event.data["run_id"] == run.run_id]
+    [second] = [event for event in await starts(one) if event.data["retry_of"] == run.run_id]
+    assert second.data == first.data | {
+        "run_id": second.data["run_id"],
+        "run_number": second.data["run_number"],
+        "attempt": 2,
+        "retry_of": run.run_id,
+    }
+    assert second.data["run_number"] != first.data["run_number"]
+    end = (await one.stream(run.run_id))[-1]
+    assert (end.type, second.causation_id) == ("RunFailed", end.event_id)
+    assert second.correlation_id == run.run_id
+    assert (second.actor, second.metadata) == (ORIGIN.actor, {"source": "api", "key_id": "k-1"})
+    assert second.position == end.position + 1
+
+
+async def test_the_chain_ends_with_the_last_retry(one):
+    run_id = (await one.start("example.TWICE")).run_id
+    for attempt in (2, 3):
+        await fail(one, run_id)
+        [body] = await followers(one, run_id)
+        assert (body["attempt"], body["root_run_number"]) == (attempt, body["root_run_number"])
+        run_id = body["run_id"]
+    await fail(one, run_id)
+    assert await followers(one, run_id) == []
+
+
+async def test_a_run_of_a_flow_that_says_nothing_is_not_followed(one):
+    run_id = (await one.start("example.ONE")).run_id
+    await fail(one, run_id)
+    assert len(await starts(one)) == 1
+
+
+@pytest.mark.parametrize("end", ["RunSucceeded", "RunWarned"])
+async def test_a_run_that_ended_well_is_not_followed(one, end):
+    run_id = (await one.start("example.TWICE")).run_id
+    await one.writer.submit(facts(run_id, (end, None)))
+    await fail(one, run_id)
+    assert len(await starts(one)) == 1
+
+
+async def test_a_run_that_was_to_be_cancelled_is_not_followed_however_it_ends(one):
+    for end in ("RunFailed", "RunCancelled"):
+        run_id = (await one.start("example.TWICE")).run_id
+        await one.writer.submit(facts(run_id, ("TaskStarted", "A")))
+        await one.writer.submit(cancel(run_id))
+        await one.writer.submit(facts(run_id, (end, None)))
+        assert (await one.told(run_id))[-1] == end
+    assert len(await starts(one)) == 2
+
+
+async def test_a_cancel_that_comes_in_with_the_failure_stops_the_chain(one):
+    run_id = (await one.start("example.TWICE")).run_id
+    await together(one.writer.submit(cancel(run_id)), fail(one, run_id))
+    assert (await one.told(run_id))[-1] == "RunFailed"
+    assert len(await starts(one)) == 1
+
+
+async def test_a_run_that_timed_out_is_followed(one):
+    run_id = (await one.start("example.HERE")).run_id
+    await one.writer.submit(TimeOutRun(TENANT, ORIGIN, run_id))
+    assert (await followers(one, run_id))[0]["attempt"] == 2
+
+
+async def test_a_task_that_fails_for_good_has_its_run_followed(one):
+    run_id = (await one.start("example.HERE")).run_id
+    await one.writer.submit(claim(run_id))
+    await one.writer.submit(facts(run_id, ("TaskStarted", "A"), worker="w1", epoch=1))
+    await one.writer.submit(facts(run_id, ("TaskFailed", "A"), worker="w1", epoch=1))
+    [body] = await followers(one, run_id)
+    assert (body["executor"], body["attempt"]) == ("in_process", 2)
+
+
+async def test_a_retry_waits_as_long_as_its_flow_says(one):
+    run_id = (await one.start("example.LATER")).run_id
+    await fail(one, run_id)
+    [body] = await followers(one, run_id)
+    assert body["delay_s"] == 90.0
+
+
+async def test_a_retry_is_of_the_version_that_failed(one):
+    run_id = (await one.start("example.TWICE")).run_id
+    await register(one.log, flow("TWICE", replace(TWICE, retries=0), version=2))
+    await one.catalogue.refresh(TENANT)
+    await fail(one, run_id)
+    assert (await followers(one, run_id))[0]["flow_version"] == 1
+
+
+async def test_a_retry_carries_over_what_the_failed_run_had_carried_over(one):
+    first = (await one.start("example.TWICE")).run_id
+    await one.writer.submit(facts(first, ("TaskSucceeded", "A"), ("TaskFailed", "B")))
+    part = RetryRun(TENANT, ORIGIN, first, part=Part(undone_only=True))
+    second = (await one.writer.submit(part)).run_id
+    await fail(one, second)
+    [body] = await followers(one, second)
+    carried = [{"task": "A", "run_id": first, "status": "succeeded"}]
+    assert body["carried"] == carried
+    assert body["trigger"] == "retry"
+
+
+async def test_the_slot_of_an_exclusive_flow_stays_in_the_chain(two):
+    one, other = two
+    run_id = (await one.start("example.SLOT")).run_id
+    failed, *rivals = await together(
+        fail(one, run_id), *(other.start("example.SLOT") for _ in range(10))
+    )
+    assert failed.results[0].outcome == "recorded"
+    assert all(isinstance(rival, Exception) for rival in rivals), rivals
+    retry = await follower(one, run_id)
+    slot = await one.log.read_stream(TENANT, slot_stream("example.SLOT"))
+    told = [(event.type, event.data["run_id"]) for event in slot]
+    assert told == [("SlotTaken", run_id), ("SlotFreed", run_id), ("SlotTaken", retry)]
+    await one.writer.submit(facts(retry, ("RunSucceeded", None)))
+    assert (await other.start("example.SLOT")).status == "queued"
+
+
+async def test_two_processes_that_fail_a_run_together_retry_it_once(two):
+    for _ in range(10):
+        run_id = (await two[0].start("example.TWICE")).run_id
+        reports = [
+            process.writer.submit(
+                ReportFacts(TENANT, ORIGIN, run_id, (Fact(f"f-{number}", "RunFailed"),))
+            )
+            for number, process in enumerate(two * 3)
+        ]
+        timed_out = [process.writer.submit(TimeOutRun(TENANT, ORIGIN, run_id)) for process in two]
+        await together(*reports, *timed_out)
+        assert len(await followers(two[0], run_id)) == 1
+
+
+async def test_a_failure_that_is_reported_again_is_not_followed_again(two):
+    run_id = (await two[0].start("example.TWICE")).run_id
+    for process in (*two, *two):
+        await fail(process, run_id)
+    assert len(await followers(two[0], run_id)) == 1
+
+
+async def test_without_numbers_a_failure_is_recorded_all_the_same(one, monkeypatch):
+    run_id = (await one.start("example.TWICE")).run_id
+
+    async def none_left():
+        raise NumbersExhausted
+
+    monkeypatch.setattr(one.writer._chains._numbers, "next", none_left)
+    outcome = await fail(one, run_id)
+    assert (outcome.status, await followers(one, run_id)) == ("failed", [])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_whoever_is_killed_as_a_run_fails_it_is_followed_once(one, database_url, when):
+    run_id = (await one.start("example.TWICE")).run_id
+    doomed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.runs.doomed", database_url, when, run_id)
+    )
+    assert await doomed.wait() == -signal.SIGKILL
+    had_failed = types.RUN_FAILED in await one.told(run_id)
+    assert had_failed is (when == "after")
+    assert len(await followers(one, run_id)) == had_failed
+    await fail(one, run_id)
+    assert len(await followers(one, run_id)) == 1
