@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from events.batcher import Batcher
@@ -15,6 +16,7 @@ from events.follow import Feed
 from events.store import Log
 from tests.events.making import event, request, running, until
 from tests.kit.lengths import times
+from tests.postgres import at
 
 EVERY_LOOP = True
 
@@ -214,3 +216,24 @@ async def test_recorded_time_never_goes_back_with_the_clock(log, owner):
     await owner.execute("update log.head set recorded_at = recorded_at - interval '2 hours'")
     [later] = await log.append([request("s")])
     assert later.recorded_at - ahead < timedelta(0)
+
+
+async def test_a_writing_transaction_left_open_in_another_database_stalls_no_reader(
+    database_url, log, batcher, owner
+):
+    """Acceptance O-3: who reads below the oldest open transaction would be given nothing."""
+    feed, seen = Feed(log, database_url), []
+    elsewhere = await asyncpg.connect(at(database_url, "postgres"))
+    try:
+        await elsewhere.execute("begin")
+        left_open = await elsewhere.fetchval("select pg_current_xact_id()::text::bigint")
+        async with running(supervised(feed.run), follow(feed, seen)):
+            for number in range(10):
+                await batcher.append(multi_stream(number))
+            head = await owner.fetchval("select position from log.head")
+            await until(lambda: reached([seen], head))
+        floor = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        assert await owner.fetchval(floor) <= left_open
+        assert seen == list(range(1, head + 1))
+    finally:
+        await elsewhere.close()
