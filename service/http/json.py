@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
 from events import codec
 from service.errors import BadRequest, TooLarge
+
+BODY_S: Final = 60.0
+"""Seconds that a body may take to arrive; who sends slower would hold a connection for ever."""
 
 
 def json_response(
@@ -41,12 +45,17 @@ async def read_json(request: web.Request, max_bytes: int | None = None) -> Any: 
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Read the body whole, bounded by FLOWLEDGER_MAX_BODY.
+    """Read the body whole, bounded by FLOWLEDGER_MAX_BODY and `BODY_S`.
 
     Raises:
-        BadRequest: it does not decompress, or ends too early.
+        BadRequest: it does not decompress, ends too early, or does not arrive in time.
     """
     try:
-        return await request.read()
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise BadRequest(f"the body did not arrive within {BODY_S:g} s; send it again") from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise BadRequest("the body cannot be read: it is cut short or badly encoded") from error

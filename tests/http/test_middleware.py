@@ -247,6 +247,19 @@ async def test_a_body_that_does_not_unpack_is_refused(client, bearer):
     assert response.status == 400
 
 
+async def test_a_body_that_does_not_arrive_is_not_waited_for_without_end(
+    client, bearer, monkeypatch
+):
+    monkeypatch.setattr("service.http.json.BODY_S", 0.1)
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    head = "POST /acme/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: "
+    writer.write(f'{head}{bearer["Authorization"]}\r\n\r\n{{"half'.encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_body_that_is_cut_short_harms_nobody(client, bearer, logged):
     token = bearer["Authorization"].encode()
     _, writer = await asyncio.open_connection(client.host, client.port)
