@@ -254,19 +254,46 @@ def _recorded(
 
 def event_of(row: Sequence[Any]) -> Event:
     """Make an event of its columns, in the order of `Event`'s fields: decoded once, lifted."""
-    position, tenant, stream, version, event_id, type_, schema_version, body, metadata = row[:9]
-    lifted, data = lift(type_, schema_version, decode(body))
-    return Event(
+    (
         position,
         tenant,
         stream,
         version,
         event_id,
         type_,
-        lifted,
-        data,
-        _metadata(metadata),
-        *row[9:],
+        schema_version,
+        body,
+        metadata,
+        actor,
+        correlation_id,
+        causation_id,
+        key,
+        occurred_at,
+        recorded_at,
+        leaf_hash,
+    ) = row
+    lifted, data = lift(type_, schema_version, decode(body))
+    # As `Event(...)` makes it, in a third of the time: each event that is read comes by here.
+    return tuple.__new__(
+        Event,
+        (
+            position,
+            tenant,
+            stream,
+            version,
+            event_id,
+            type_,
+            lifted,
+            data,
+            _metadata(metadata),
+            actor,
+            correlation_id,
+            causation_id,
+            key,
+            occurred_at,
+            recorded_at,
+            leaf_hash,
+        ),
     )
 
 

@@ -71,8 +71,8 @@ class Folding:
                 with suppress(UnknownFlowVersion):  # its run's fold says so, and names the position
                     await self._flows.prepare(events)
                 for event in events:
-                    keys = fold_one(self._projection, states, event, self._flows)
-                    changed.update(dict.fromkeys(keys))
+                    for key in fold_one(self._projection, states, event, self._flows):
+                        changed[key] = None
         return states, changed
 
     def _begin(self, part: Part) -> States:
@@ -101,11 +101,11 @@ class Folding:
     def _taken(self, page: Sequence[Any], known: dict[scan.Stream, Version]) -> Iterator[Any]:
         types, skipped = self._projection.types, self._skipped
         for row in page:
-            stream = (row["tenant"], row["stream"])
-            if row["version"] > 1 and stream not in known:
+            position, tenant, stream, version, _, type_ = row[:6]
+            if version > 1 and (tenant, stream) not in known:
                 continue
-            known[stream] = row["version"]
-            if row["type"] in types and row["position"] not in skipped:
+            known[tenant, stream] = version
+            if type_ in types and position not in skipped:
                 yield row
 
     async def _copy(self, columns: Columns) -> None:

@@ -2,7 +2,7 @@
 -- $1 tenants, $2 streams, $3 versions known (pairwise); $4 after this position, $5 up to this one, $6 types.
 -- Index: log.streams_pkey, then (stream, tenant, version) of the partitions behind $4.
 select
-    e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,
+    e.position, e.tenant, e.stream, e.version, e.event_id::text, e.type, e.schema_version, e.body,
     e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,
     e.recorded_at, e.leaf_hash
 from unnest($1::text[], $2::text[], $3::bigint[]) as k (tenant, stream, version)

@@ -2,7 +2,7 @@
 -- $1 after this position, $2 up to this one.
 -- Index: log.events_pkey.
 select
-    e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,
+    e.position, e.tenant, e.stream, e.version, e.event_id::text, e.type, e.schema_version, e.body,
     e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,
     e.recorded_at, e.leaf_hash
 from log.events e
