@@ -141,7 +141,7 @@ class Retention:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        # Else the next look would find the same runs.
+        # Within the turn: else the next look, anybody's, would find the same runs.
         await self._shown(max((outcome.position for outcome in outcomes), default=0))
         return "some" if len(runs) == BATCH else "all"
 

@@ -17,7 +17,7 @@ from service.runs.reads import RunFilter
 from service.schedules.retention import BATCH
 from service.serving import serving
 from service.settings import Settings
-from tests.runs.processes import flow, register, together
+from tests.runs.processes import flow, register, retired, together
 from tests.runs.story import CHAIN, TENANT
 
 ORIGIN = Origin("ops", "api", "k-1")
@@ -155,6 +155,15 @@ async def test_nobody_goes_while_the_lists_do_not_show_how_runs_stand(database_u
         assert await unlisted(service) == {}
 
 
+async def test_the_runs_of_a_retired_flow_stay_as_they_are(service):
+    await keep(service, 1)
+    runs = await ended_runs(service, 3)
+    await register(service.log, retired("KEPT"))
+    await service.catalogue.refresh(TENANT)
+    await clean(service)
+    assert await listed(service) == runs[::-1]
+
+
 async def test_what_has_left_does_not_come_back_when_more_are_kept(service):
     await keep(service, 1)
     await ended_runs(service, 3)
@@ -199,21 +208,23 @@ async def test_a_long_backlog_goes_in_batches_and_pages_and_counts_stay_right_at
 ):
     await keep(service, None)
     await keep(service, None, name="OTHER", number=2)
-    kinds = [FLOW, "example.OTHER", FLOW]
-    started = [(kind, await run(service, kind)) for _ in range(500) for kind in kinds]
+    # More of the flow's than a block of its list: its newest do not end where they begin.
+    kinds = [FLOW, FLOW, "example.OTHER", FLOW, FLOW]
+    started = [(kind, await run(service, kind)) for _ in range(275) for kind in kinds]
     going_on = {run_id for _, run_id in started[::101]}
     await asyncio.gather(*(end(service, r) for _, r in started if r not in going_on))
-    await keep(service, 100, version=2)
-    batches = await clean(service)
-
+    await keep(service, 400, version=2)
     mine = [run_id for kind, run_id in started if kind == FLOW]
-    stay = {*mine[-100:], *going_on}
-    left = len(set(mine) - stay)
-    assert batches == left // BATCH + 1
+    stay = {*mine[-400:], *going_on}
+    leave = [run_id for run_id in mine if run_id not in stay]
+    await service.feed.wait_for(await service.log.head(), 10)
+    assert await service.retention.batch() == "some"
+    assert set(await unlisted(service)) == set(leave[:BATCH])  # the oldest first
+    assert await clean(service) == len(leave[BATCH:]) // BATCH + 1
     everything = [r for kind, r in reversed(started) if kind != FLOW or r in stay]
     assert await listed(service, None) == everything
     assert await listed(service) == [run_id for run_id in reversed(mine) if run_id in stay]
-    for offset in (0, 1, 99, 100, 101, 450, len(everything) - 3, len(everything)):
+    for offset in (0, 1, 399, 400, 401, 650, len(everything) - 3, len(everything)):
         page = await service.queries.page(TENANT, None, offset, 7)
         assert page.total == len(everything)
         assert [row["run_id"] for row in page.rows] == everything[offset : offset + 7]
