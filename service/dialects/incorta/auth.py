@@ -6,30 +6,37 @@ from typing import Final
 
 from aiohttp import web
 
+from events.types import EVERY_TENANT
 from service.auth.credentials import Credentials
 from service.auth.presenting import bearer
 from service.auth.principal import Principal
 from service.errors import NotFound, Unauthenticated
-from service.http.keys import PRINCIPAL
 
 _SHOWN: Final = 4
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Take the token of ``Authorization: Bearer``.
+    """Take the token of ``Authorization: Bearer``, and the path's tenant if it is the token's own.
+
+    Whether the role may do what is asked comes after that. Cases of a tenant are told apart.
 
     Raises:
         Unauthenticated: the header is missing or malformed, or the token is not valid.
+        NotFound: the tenant is another.
 
-    Source: docs.incorta.com, "Public API v2".
+    Source: docs.incorta.com, "Public API v2", "Load Plan Execution Status".
     """
     try:
-        return await credentials.by_token(bearer(request))
+        principal = await credentials.by_token(bearer(request))
     except Unauthenticated as error:
         raise Unauthenticated(
             "INC_09030108: Invalid authentication header."
             f" Invalid Token [{masked(request.headers.get('Authorization', ''))}]"
         ) from error
+    asked = request.match_info["tenant"]
+    if principal.tenant not in (asked, EVERY_TENANT):
+        raise NotFound(f"Invalid [{asked}] tenant in resource path")
+    return principal
 
 
 def masked(header: str) -> str:
@@ -42,17 +49,3 @@ def masked(header: str) -> str:
     if not token.isascii() or len(token) < 4 * _SHOWN:
         return "****" if header else ""
     return f"{token[:_SHOWN]}****"
-
-
-def tenant(request: web.Request) -> str:
-    """Name the tenant of the path, once it is the token's own; cases are told apart.
-
-    Raises:
-        NotFound: it is another.
-
-    Source: docs.incorta.com, "Load Plan Execution Status".
-    """
-    asked = request.match_info["tenant"]
-    if asked != request[PRINCIPAL].tenant:
-        raise NotFound(f"Invalid [{asked}] tenant in resource path")
-    return asked

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from projections.flow import Flow
-from service.dialects.incorta import auth, parsing, rendering, schemas
+from service.dialects.incorta import parsing, rendering, schemas
 from service.dialects.incorta.errors import (
     InvalidGroup,
     NothingToRestart,
@@ -33,7 +33,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, SERVICE
+from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.runs.commands import RetryRun, StartRun
@@ -45,7 +45,7 @@ from service.runs.commands import RetryRun, StartRun
 @response_schema(schemas.IncortaError, 422, description="The level is not 1, 2, 3 or 4")
 async def status(request: web.Request) -> web.StreamResponse:
     """Show the status of a load plan's execution, down to a level."""
-    tenant = auth.tenant(request)
+    tenant = request[PRINCIPAL].tenant
     execution_id = parsing.execution_id(request)
     level = parsing.level(request)
     unknown = UnknownExecution(request.match_info["executionId"])
@@ -66,7 +66,7 @@ async def status(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.IncortaError, 422, description="The key was used otherwise")
 async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
-    tenant, service = auth.tenant(request), request.app[SERVICE]
+    tenant, service = request[PRINCIPAL].tenant, request.app[SERVICE]
     name = await parsing.load_plan_name(request, service.settings.max_body)
     flow = await _flow(request, tenant, name)
     command = StartRun(
@@ -88,7 +88,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
 )
 async def restart(request: web.Request) -> web.StreamResponse:
     """Execute a load plan again: from the start, from a group on, or what failed there."""
-    tenant, service = auth.tenant(request), request.app[SERVICE]
+    tenant, service = request[PRINCIPAL].tenant, request.app[SERVICE]
     asked = await parsing.restart(request, service.settings.max_body)
     flow = await _flow(request, tenant, asked.name)
     earlier = await _earlier(request, flow, asked.execution)

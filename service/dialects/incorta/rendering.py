@@ -21,7 +21,8 @@ def tree(document: Mapping[str, Any], level: int) -> dict[str, Any]:
     Source: docs.incorta.com, "Load Plan Execution Status".
     """
     run = document["run"]
-    shown = _node(run["flow_ids"]["incorta"]["loadPlanName"], "LOAD_PLAN", statuses.plan(run))
+    word = statuses.plan(run, document["groups"])
+    shown = _node(run["flow_ids"]["incorta"]["loadPlanName"], "LOAD_PLAN", word)
     if level > 1:
         words = statuses.nodes(run)
         shown["childStatusDetails"] = [

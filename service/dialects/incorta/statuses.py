@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 Word = tuple[str, str]
@@ -56,11 +56,21 @@ CLOSED: Final[Mapping[str, Word]] = {
 """The same once the plan has ended: a poller never finds an open node below a closed plan."""
 
 
-def plan(run: Mapping[str, Any]) -> Word:
-    """Word a run; a failed one of which a part succeeded is ``Finished with Errors``."""
-    if run["status"] == "failed" and run["tasks_succeeded"]:
+def plan(run: Mapping[str, Any], groups: Iterable[Mapping[str, Any]]) -> Word:
+    """Word a run; a failed one of which a table was loaded is ``Finished with Errors``."""
+    if run["status"] == "failed" and any(_loaded(table) for table in _tables(groups)):
         return WITH_ERRORS
     return RUNS[run["status"]]
+
+
+def _tables(groups: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for group in groups:
+        for schema in group["schemas"]:
+            yield from schema["tables"]
+
+
+def _loaded(table: Mapping[str, Any]) -> bool:
+    return table["state"] in ("succeeded", "warned")
 
 
 def nodes(run: Mapping[str, Any]) -> Mapping[str, Word]:

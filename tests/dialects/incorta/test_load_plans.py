@@ -95,6 +95,16 @@ def test_token_of_another_tenant_gets_the_tenants_refusal(get, run_in):
     assert answer.json == {"message": "Invalid [default] tenant in resource path"}
 
 
+def test_tenant_is_checked_before_the_role_and_the_role_before_the_body(server, run_in):
+    run = run_in("running")
+    for start in (VENDOR.start(run), VENDOR.restart(run)):
+        elsewhere = Call("POST", start.target.replace("/default/", "/Default/"), b"{")
+        malformed = Call("POST", start.target, b"{")
+        for call, status in ((elsewhere, 404), (malformed, 403)):
+            answer = server.ask(VENDOR.sign(call, server.keys["viewer"]))
+            assert answer.status == status
+
+
 @pytest.mark.parametrize("role", ["viewer", "auditor", "operator"])
 def test_every_role_may_read(get, run_in, role):
     assert get(VENDOR.status(run_in("running")).target, role).status == 200

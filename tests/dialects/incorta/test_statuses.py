@@ -10,6 +10,10 @@ from tests.dialects.facts import STATES, TERMINAL, run_facts
 LOAD, END = "Load State", "Terminator State"
 
 
+def groups(*states):
+    return [{"schemas": [{"tables": [{"state": state}]}]} for state in states]
+
+
 @pytest.mark.parametrize(
     ("state", "word"),
     [
@@ -23,16 +27,23 @@ LOAD, END = "Load State", "Terminator State"
     ],
 )
 def test_plan_has_the_words_of_its_run(state, word):
-    assert statuses.plan(run_facts(state)) == word
+    assert statuses.plan(run_facts(state), groups("failed")) == word
 
 
-def test_failed_plan_of_which_a_part_succeeded_finished_with_errors():
-    assert statuses.plan(run_facts("failed", tasks_succeeded=1)) == (END, "Finished with Errors")
+@pytest.mark.parametrize("loaded", ["succeeded", "warned"])
+def test_failed_plan_of_which_a_table_was_loaded_finished_with_errors(loaded):
+    word = statuses.plan(run_facts("failed"), groups("failed", loaded))
+    assert word == (END, "Finished with Errors")
+
+
+def test_failed_plan_of_which_a_hook_succeeded_alone_is_failed():
+    run = run_facts("failed", tasks_succeeded=1)
+    assert statuses.plan(run, groups("failed", "skipped")) == (END, "Failed")
 
 
 def test_failing_plan_is_in_progress_until_it_ends():
     run = run_facts("running", failing=True, tasks_succeeded=1)
-    assert statuses.plan(run) == (LOAD, "In Progress")
+    assert statuses.plan(run, groups("failed", "succeeded")) == (LOAD, "In Progress")
 
 
 @pytest.mark.parametrize(
