@@ -45,8 +45,9 @@ class Settings:
     ``database_url`` None means the embedded Postgres in ``home``; ``flows`` is the folder with
     flows.yaml and the tasks of the workers; ``max_body`` is in bytes; ``grace_s`` is how long
     running tasks and requests may go on at the end. ``etlworks_six_words`` are the tenants whose
-    Etlworks clients read six words for a status, ``*`` all of them. ``retention_offset`` is for
-    flows that do not say how many runs their lists keep, -1 for all.
+    Etlworks clients read six words for a status, ``*`` all of them. ``invision_strict_500`` gives
+    every refusal of InVision's the one status that it documents. ``retention_offset`` is for flows
+    that do not say how many runs their lists keep, -1 for all.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -62,6 +63,7 @@ class Settings:
     etlworks_token_life_s: int = 600
     etlworks_query_token: bool = False
     etlworks_six_words: frozenset[str] = frozenset()
+    invision_strict_500: bool = False
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
     grace_s: float = 20.0
@@ -131,6 +133,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ),
         etlworks_query_token=given.flag("FLOWLEDGER_ETLWORKS_QUERY_TOKEN"),
         etlworks_six_words=given.tenants("FLOWLEDGER_ETLWORKS_SIX_WORDS"),
+        invision_strict_500=given.flag("FLOWLEDGER_INVISION_STRICT_500"),
         log_format=cast("LogFormat", given.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")),
         log_level=cast("LogLevel", given.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
         grace_s=given.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service import dialects, errors
 from service.http.dialect import FlowIdentity
+from service.http.keys import SERVICE
+from service.settings import Settings
 from tests.dialects.facts import FLOW_IDS, run_facts
 from tests.dialects.suite import DIALECTS, NAMES, SIXTH, Answer, Call, folder, vendor
 
@@ -47,6 +51,12 @@ REFUSALS = (
 )
 
 every = pytest.mark.parametrize("name", NAMES)
+
+
+def asked(target):
+    app = web.Application()
+    app[SERVICE] = SimpleNamespace(settings=Settings())
+    return make_mocked_request("GET", target, app=app)
 
 
 def flow(number, tenant="default"):
@@ -137,8 +147,7 @@ def test_run_ids_show_the_flows_too(name):
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
 def test_every_refusal_is_in_the_vendors_own_body(name, error):
     path = vendor(name).unknown
-    request = make_mocked_request("GET", f"{path}?a=1")
-    response = DIALECTS[name].error(request, error)
+    response = DIALECTS[name].error(asked(f"{path}?a=1"), error)
     assert response.content_type == DIALECTS[name].description.error_type
     answer = Answer(response.status, response.headers, response.body)
     vendor(name).check_error(answer, Call("GET", path))
@@ -146,7 +155,6 @@ def test_every_refusal_is_in_the_vendors_own_body(name, error):
 
 @every
 def test_crash_says_nothing_of_what_crashed(name):
-    request = make_mocked_request("GET", vendor(name).unknown)
-    response = DIALECTS[name].error(request, errors.Crashed("request-1"))
+    response = DIALECTS[name].error(asked(vendor(name).unknown), errors.Crashed("request-1"))
     assert response.status == 500
     assert b"Traceback" not in response.body

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 
 from service.errors import ServiceError
 from service.http.json import json_response
+from service.http.keys import SERVICE
+
+DOCUMENTED: Final = 500
+"""The one status of an error that InVision documents.
+
+Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
+"""
 
 
 def message(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal; only 500 is documented, so the status codes are the usual ones.
+    """Word a refusal, under the usual status unless the installation asks for the documented one.
 
-    A 500 for all of them would invite proxies to send a start again.
+    A 500 for all of them invites proxies to send a start again, so nobody gets it unasked.
     """
-    del request
-    return json_response({"message": error.detail}, status=error.status)
+    strict = request.app[SERVICE].settings.invision_strict_500
+    return json_response({"message": error.detail}, status=DOCUMENTED if strict else error.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from aiohttp import web
@@ -16,6 +17,8 @@ _ARGUMENTS: Final[dict[str, type]] = {
     "activitiesExecutionData": list,
     "dataContext": str,
 }
+_NAMES: Final = {name.lower(): name for name in _ARGUMENTS}
+_JSON: Final = re.compile(r"(application|text)/([^;]+\+)?json")
 
 
 def parameters(request: web.Request, name: str) -> list[str]:
@@ -50,7 +53,8 @@ def unknown_run(request: web.Request) -> NotFound:
 async def arguments(request: web.Request, max_bytes: int) -> dict[str, Any]:
     """Read the arguments of a start as a payload: the global ones, and what else was sent beside.
 
-    The body may be absent or empty and needs no Content-Type; unknown members are ignored.
+    The body may be absent or empty and needs no Content-Type; unknown members are ignored, and the
+    cases of the others' names.
 
     Raises:
         UnsupportedMediaType: it says that it is not JSON.
@@ -61,13 +65,19 @@ async def arguments(request: web.Request, max_bytes: int) -> dict[str, Any]:
     """
     if not await read_body(request):
         return {}
-    if "Content-Type" in request.headers and request.content_type != "application/json":
+    if "Content-Type" in request.headers and not _JSON.fullmatch(request.content_type):
         raise UnsupportedMediaType("Content-Type must be application/json")
     body = await read_json(request, max_bytes)
     if not isinstance(body, dict):
         raise BadRequest("The body must be an object")
-    given = {name: body[name] for name in _ARGUMENTS if body.get(name) is not None}
+    given = {
+        _NAMES[name.lower()]: value
+        for name, value in body.items()
+        if name.lower() in _NAMES and value is not None
+    }
     for name, value in given.items():
         if not isinstance(value, _ARGUMENTS[name]):
             raise BadRequest(f"{name} is not of its type", field=name)
+    if not all(isinstance(each, dict) for each in given.get("activitiesExecutionData", ())):
+        raise BadRequest("activitiesExecutionData must be a list of objects")
     return {**given.pop("globalArguments", {}), **given}

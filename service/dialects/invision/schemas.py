@@ -31,7 +31,7 @@ class InvisionArguments(Schema):
         unknown = INCLUDE
 
     globalArguments = fields.Dict(allow_none=True)
-    activitiesExecutionData = fields.List(fields.Raw(), allow_none=True)
+    activitiesExecutionData = fields.List(fields.Dict(), allow_none=True)
     dataContext = fields.String(allow_none=True)
 
 

@@ -120,6 +120,18 @@ def test_arguments_become_the_payload(server, queued):
     server.cancel(run, force=True)
 
 
+@pytest.mark.parametrize(
+    "media_type", ["application/json; charset=utf-8", "text/json", "application/problem+json"]
+)
+def test_cases_of_names_do_not_count_nor_does_which_type_of_json(server, queued, media_type):
+    body = {"GlobalArguments": {"Region": "eu"}, "DATACONTEXT": "x", "dataContext": None}
+    call = VENDOR.start(queued("suite.OTHER")).sending(body).having(Content_Type=media_type)
+    assert server.ask(VENDOR.sign(call, server.keys["operator"])).status == 200
+    run = server.newest("suite.OTHER")
+    assert run["payload"] == {"Region": "eu", "dataContext": "x"}
+    server.cancel(run, force=True)
+
+
 def test_body_needs_no_content_type(server, queued):
     start = VENDOR.start(queued("suite.OTHER"))
     call = Call("POST", start.target, b'{"dataContext": "x"}')

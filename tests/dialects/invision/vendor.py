@@ -65,7 +65,12 @@ class Invision:
             b"[" * 9999,
         ):
             yield start.sending(body), 400
-        for body in ({"globalArguments": []}, {"dataContext": 7}, {"activitiesExecutionData": {}}):
+        for body in (
+            {"globalArguments": []},
+            {"DataContext": 7},
+            {"activitiesExecutionData": {}},
+            {"activitiesExecutionData": ["LOAD"]},
+        ):
             yield start.sending(body), 400
         yield start.sending({}).having(Content_Type="text/plain"), 415
         yield start.sending({"dataContext": "x" * (2 << 20)}), 413
