@@ -44,22 +44,31 @@ def test_a_flow_is_found_by_its_fullname_and_by_its_name(ask, server, path, name
 
 
 @pytest.fixture(scope="module")
-def names(server, tmp_path_factory):
-    """A tenant of its own: no other vendor has an id for what its flow is named."""
+def load(server, tmp_path_factory):
+    """Load flows into a tenant of their own, where no other vendor has an id for them."""
     file = tmp_path_factory.mktemp("names") / "flows.yaml"
-    file.write_text('"a.Nightly orders/eu+ü": {executor: external, tasks: [ONLY]}', "utf-8")
-    service = server.service
-    server.run(
-        register(
-            service.log,
-            service.catalogue,
-            tenant="names",
-            definitions=load_definitions(file),
-            dialects=[DIALECTS["etlworks"]],
-            origin=Origin(actor="suite", source="cli"),
+
+    def loaded(text):
+        file.write_text(text, "utf-8")
+        service = server.service
+        server.run(
+            register(
+                service.log,
+                service.catalogue,
+                tenant="names",
+                definitions=load_definitions(file),
+                dialects=[DIALECTS["etlworks"]],
+                origin=Origin(actor="suite", source="cli"),
+            )
         )
-    )
-    return server.run(service.credentials.create(tenant="names", role="operator", name="names"))
+
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def names(server):
+    credentials = server.service.credentials
+    return server.run(credentials.create(tenant="names", role="operator", name="names"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,8 @@ def names(server, tmp_path_factory):
         "Nightly+orders%2Feu%2B%C3%BC",
     ],
 )
-def test_a_name_is_decoded_as_it_was_encoded(server, names, name):
+def test_a_name_is_decoded_as_it_was_encoded(server, load, names, name):
+    load('"a.Nightly orders/eu+ü": {executor: external, tasks: [ONLY]}')
     call = Call("POST", f"/rest/v1/flows/flow-name/{name}/run")
     answer = server.ask(VENDOR.sign(call, names))
     assert answer.status == 200, answer.body
@@ -156,6 +166,16 @@ def test_a_message_is_no_start_by_id_under_the_same_key(ask, run_in):
     answer = ask(message(b"").having(Idempotency_Key="one key, two ways"))
     assert answer.status == 422
     VENDOR.check_error(answer, start)
+
+
+def test_a_flow_that_listens_elsewhere_now_hears_nothing_at_its_old_address(server, load, names):
+    flow = "a.MOVED: {{executor: external, tasks: [ONLY], ids: {{etlworks: {{listener: {}}}}}}}"
+    answers = []
+    for listener in ("old", "new"):
+        load(flow.format(listener))
+        calls = (Call("POST", f"/rest/v1/httplistener/{each}") for each in ("old", "new"))
+        answers.append([server.ask(VENDOR.sign(call, names)).status for call in calls])
+    assert answers == [[200, 404], [404, 200]]
 
 
 def test_a_retry_of_what_a_message_started_is_found_by_the_message(ask, server):
