@@ -78,6 +78,11 @@ class Plan:
         return {task.path: task for task in self.tasks}
 
     @cached_property
+    def step_paths(self) -> tuple[str, ...]:
+        """The paths of all tasks but hooks: a run's rows, where it is listed by task."""
+        return tuple(task.path for task in self.tasks if task.hook is None)
+
+    @cached_property
     def followers(self) -> dict[str, tuple[str, ...]]:
         """For each path the paths that wait for it directly."""
         return {
@@ -109,6 +114,11 @@ class Flow:
     definition: Mapping[str, Any]
     plan: Plan
     payload_schema: str | None = None
+
+    @property
+    def listed_by_task(self) -> bool:
+        """Whether lists of executions show each task of a run as a row; else each run is one."""
+        return self.definition.get("rows") == "tasks"
 
 
 @dataclass(frozen=True, slots=True)

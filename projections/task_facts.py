@@ -15,23 +15,28 @@ from projections.told import Failure, failure, integer, mapping, text, texts
 TaskStatus = Literal["pending", "running", "succeeded", "warned", "failed", "cancelled", "skipped"]
 
 
-class TaskFacts(TypedDict):
-    """All that is shown of a task of a run. ``started_us`` is the first attempt's.
+class TaskStanding(TypedDict):
+    """Where a task of a run stands. ``started_us`` is the first attempt's."""
+
+    path: str
+    status: TaskStatus
+    started_us: int | None
+    ended_us: int | None
+
+
+class TaskFacts(TaskStanding):
+    """All that is shown of a task of a run.
 
     ``carried_from`` is there where the task is not run again: the earlier run that it was done in.
     """
 
     id: str
-    path: str
     key: str
     previous: list[str]
     groups: list[str]
     hook: str | None
-    status: TaskStatus
     attempt: int
     created_us: int
-    started_us: int | None
-    ended_us: int | None
     updated_us: int
     result: Any
     error: Failure | None
@@ -90,6 +95,19 @@ def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
     return tasks
 
 
+def pending_steps(event: Event, flow: Flow) -> dict[str, TaskStanding]:
+    """Begin the standings of a run's tasks without hooks, as `pending_tasks` begins their facts."""
+    steps: dict[str, TaskStanding] = {
+        path: {"path": path, "status": "pending", "started_us": None, "ended_us": None}
+        for path in flow.plan.step_paths
+    }
+    now = micros(event.recorded_at)
+    for each in carried(event.data):
+        if each["task"] in steps:
+            steps[each["task"]] |= {"status": each["status"], "ended_us": now}
+    return steps
+
+
 def _id(namespace: bytes, path: str) -> str:
     # `projections.flow.task_id`, which is uuid5, at a quarter of its time: every run has its tasks.
     digest = sha1(namespace + path.encode(), usedforsecurity=False).hexdigest()
@@ -107,27 +125,29 @@ def task_status(event: Event) -> TaskStatus | None:
     return _TASK_STATUS.get(event.type)
 
 
+def stand_task(task: TaskStanding, event: Event, created_us: int) -> None:
+    """Fold an event about a task into its standing; ``created_us`` is when the run was queued."""
+    task["status"] = status = task_status(event) or task["status"]
+    if event.type == types.TASK_STARTED:
+        if task["started_us"] is None:
+            task["started_us"] = happened(event)
+    elif event.type in types.TASK_ENDS and status != "running":
+        task["ended_us"] = max(happened(event), task["started_us"] or created_us)
+
+
 def advance_task(task: TaskFacts, event: Event) -> None:
     """Fold an event about a task into its facts."""
     data = event.data
     task["updated_us"] = micros(event.recorded_at)
-    task["status"] = status = task_status(event) or task["status"]
+    stand_task(task, event, task["created_us"])
     if event.type == types.TASK_STARTED:
-        _start_task(task, event)
-    elif event.type in types.TASK_ENDS and status != "running":
-        task["ended_us"] = max(happened(event), task["started_us"] or task["created_us"])
-    if event.type == types.TASK_FAILED:
+        task["attempt"] = integer(data.get("attempt")) or task["attempt"] + 1
+    elif event.type == types.TASK_FAILED:
         task["error"] = failure(data)
     elif event.type in SUCCESSES:
         task["error"] = None
     if len(data) > 1:
         _keep_output(task, data)
-
-
-def _start_task(task: TaskFacts, event: Event) -> None:
-    task["attempt"] = integer(event.data.get("attempt")) or task["attempt"] + 1
-    if task["started_us"] is None:
-        task["started_us"] = happened(event)
 
 
 def _keep_output(task: TaskFacts, data: Data) -> None:

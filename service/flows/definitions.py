@@ -228,9 +228,15 @@ class _Reading:
         if not is_retention(value.get("retention", {})):
             reason = f"retention must be {{offset: a whole number}}, {NEVER} to {MOST_KEPT}"
             self.findings.refuse((*at, "retention"), reason)
+        if not _is_rows(value.get("rows", "runs")):
+            self.findings.refuse((*at, "rows"), "rows must be runs or tasks")
         if not _is_queue(value.get("queue", "")):
             reason = "queue must be a name, or {default: name, customs: {task: name}}"
             self.findings.refuse((*at, "queue"), reason)
+
+
+def _is_rows(value: object) -> bool:
+    return value in ("runs", "tasks")
 
 
 def _is_id(value: object) -> bool:

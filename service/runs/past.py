@@ -24,11 +24,13 @@ from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.listings import read as listings
+from projections.read_models.listings.read import Stretch
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import BadRequest, Unavailable, UnknownRun
 from service.runs.errors import BrokenStream
-from service.runs.reads import Catalogue, Choose, Newest, RunFilter
+from service.runs.reads import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
+from service.runs.rows import parts, stretches, versions_of
 
 FOLDED_AT_ONCE: Final = 100
 """Runs of a page whose events are in memory together."""
@@ -157,6 +159,57 @@ class Past:
         )
         rows = await self._rows(tenant, run_ids)
         return Newest(shelf, {row["fullname"]: row for row in rows}, self.position)
+
+    async def flow_version(self, tenant: str, fullname: str, version: int) -> Flow:
+        """Read a version of a flow that a run names."""
+        return await self.flow_versions.get(tenant, fullname, version)
+
+    async def shelf(self, tenant: str) -> Shelf:
+        """Read a tenant's catalogue as it stood."""
+        return await self.catalogue.at(tenant, self.position)
+
+    async def row_page(
+        self, tenant: str, fullname: str, weigh: Weigh, *, offset: int, limit: int
+    ) -> RowPage:
+        """Fold a page of a registered flow's list by rows, of which a run may take several."""
+        shelf = await self.catalogue.at(tenant, self.position)
+        versions = shelf.versions[fullname]
+        counted = await self._counted(tenant, fullname, stretches(versions, weigh))
+        found = list(parts(counted, offset, limit))
+        runs = [
+            run
+            for part in found
+            for run in (await self.page(tenant, fullname, part.newer, part.runs)).rows
+        ]
+        total = sum(count * rows for count, rows in counted)
+        skipped = found[0].skipped if found else 0
+        return RowPage(runs, skipped, total, self.position, versions_of(versions))
+
+    async def _counted(
+        self, tenant: str, fullname: str, found: Sequence[Stretch]
+    ) -> list[tuple[int, int]]:
+        """Count the runs of each stretch that were listed then: newest first, with their rows."""
+        counted = []
+        newer = await self._listed(tenant, fullname, self.position)
+        for position, rows in reversed(found):
+            older = await self._listed(tenant, fullname, Position(position - 1)) if position else 0
+            counted.append((newer - older, rows))
+            newer = older
+        return counted
+
+    async def _listed(self, tenant: str, fullname: str, queued_by: Position) -> int:
+        found = await self._ask(
+            LISTINGS.name,
+            listings.members,
+            tenant,
+            fullname,
+            position=self.position,
+            offset=0,
+            limit=0,
+            queued_by=queued_by,
+        )
+        total: int = found.total
+        return total
 
     async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self.log.read_stream(tenant, run_stream(run_id), up_to=self.position)

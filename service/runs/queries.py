@@ -34,7 +34,8 @@ from service.errors import PositionAhead, PositionNotReached, Unavailable, Unkno
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
 from service.runs.past import Past, micros_or_none, without
-from service.runs.reads import Catalogue, Choose, Newest, RunFilter
+from service.runs.reads import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
+from service.runs.rows import stretches, versions_of
 
 SERVED: Final = ("executions", "workflows", "listings", "load_plans")
 """The read models that front doors are answered from."""
@@ -226,6 +227,39 @@ class Queries:
             if shelf.version == version:
                 return Newest(shelf, {run["fullname"]: run for run in found.rows}, found.position)
         raise Unavailable("the flows change too quickly; try again")
+
+    async def flow_version(self, tenant: str, fullname: str, version: int) -> Flow:
+        """Read a version of a flow that a run names."""
+        return await self._flows.get(tenant, fullname, version)
+
+    async def shelf(self, tenant: str) -> Shelf:
+        """Give a tenant's catalogue as far as it is in memory: it goes on changing."""
+        return self._catalogue.shelf(tenant)
+
+    async def row_page(
+        self, tenant: str, fullname: str, weigh: Weigh, *, offset: int, limit: int
+    ) -> RowPage:
+        """Read a page of a registered flow's list by rows, of which a run may take several.
+
+        Raises:
+            Unavailable: new versions of the flow came each of `LOOKS` times.
+        """
+        for _ in range(LOOKS):
+            versions = tuple(self._catalogue.shelf(tenant).versions[fullname])
+            found = await self._ask(
+                listings.row_page,
+                tenant,
+                fullname,
+                stretches(versions, weigh),
+                offset=offset,
+                limit=limit,
+            )
+            if found.newest is None or found.newest["flow_version"] <= versions[-1].flow.version:
+                flows = versions_of(versions)
+                return RowPage(found.rows, found.skipped, found.total, found.position, flows)
+            # Another process has registered a version, and a run of it is listed already.
+            await self._catalogue.refresh(tenant)
+        raise Unavailable("the flow changes too quickly; try again")
 
     async def flows(self, tenant: str) -> Rows:
         """Read a tenant's flows by name, retired ones too."""

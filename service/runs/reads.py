@@ -81,6 +81,25 @@ class Newest(NamedTuple):
     position: Position
 
 
+Weigh = Callable[[Flow], int]
+"""Says how many rows of a list a run of a flow's version takes; 0: it is not in it."""
+
+
+class RowPage(NamedTuple):
+    """A page of a flow's list in which a run takes several rows, or none.
+
+    ``runs`` are the rows of `listings` that have a part in it, newest first: ``skipped`` rows of
+    the first stand before the page, and rows of the last may stand behind it. ``total`` is the
+    number of rows in the whole list. ``flows`` are the versions that the runs name.
+    """
+
+    runs: Sequence[Document]
+    skipped: int
+    total: int
+    position: Position
+    flows: Mapping[int, Flow]
+
+
 class Reads(Protocol):
     """Documents as `projections.facts` describes them; each look-up carries its tenant."""
 
@@ -135,8 +154,22 @@ class Reads(Protocol):
         """Find the newest version of the flow that has or had a vendor's id; a retired one too."""
         ...
 
+    async def flow_version(self, tenant: str, fullname: str, version: int) -> Flow:
+        """Read a version of a flow that a run names."""
+        ...
+
+    async def shelf(self, tenant: str) -> Shelf:
+        """Give a tenant's catalogue, to be looked at before anything else is awaited."""
+        ...
+
     async def newest(self, tenant: str, choose: Choose) -> Newest:
         """Read a tenant's catalogue, and the newest listed run of each flow chosen from it."""
+        ...
+
+    async def row_page(
+        self, tenant: str, fullname: str, weigh: Weigh, *, offset: int, limit: int
+    ) -> RowPage:
+        """Read a page of a registered flow's list by rows, of which a run may take several."""
         ...
 
 

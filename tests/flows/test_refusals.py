@@ -18,6 +18,12 @@ CASES = {
         "unknown task 'X'",
     ),
     "an unknown hook": ("a.B:\n  tasks: [A]\n  hooks:\n    success: X\n", 4, "unknown task 'X'"),
+    "rows of something else": (
+        "a.B:\n  tasks: [A]\n  rows: jobs\n",
+        3,
+        "rows must be runs or tasks",
+    ),
+    "rows that are a list": ("a.B:\n  tasks: [A]\n  rows: [tasks]\n", 3, "rows must be runs or"),
     "no tasks": ("a.B:\n  queue: q\n", 1, "tasks must be a list"),
     "empty tasks": ("a.B:\n\n  tasks: []\n", 3, "tasks must be a list of at least one task"),
     "tasks that are a text": ("a.B:\n  tasks: A\n", 2, "tasks must be a list"),

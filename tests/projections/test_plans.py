@@ -38,7 +38,8 @@ READS = {
     ("listings", "after_of_started_by"): (TENANT, None, None, "ann", 1, NEWEST, 9000, 20),
     ("executions", "latest_as_of"): (TENANT, 7, 9000),
     ("listings", "members_of_tenant"): (TENANT, 9000, 5000, 20),
-    ("listings", "members_of_flow"): (TENANT, "example.IN", 9000, 2000, 20),
+    ("listings", "members_of_flow"): (TENANT, "example.IN", 9000, 2000, 20, 9000),
+    ("listings", "row_page"): (TENANT, "example.IN", [0], [3], 9000, 20),
     ("listings", "newest"): (TENANT, ["example.IN", "example.OUT", "example.NONE"]),
     ("listings", "newest_as_of"): (TENANT, ["example.IN"], 9000),
     ("listings", "left_since"): (TENANT, 9000, None, None, 1, NEWEST, 9000, 20),
@@ -179,9 +180,19 @@ async def test_a_page_of_the_past_costs_at_most_a_block_however_far_back_and_dee
     for position in (RUNS, 5000, 100):
         length = position - 2 if read == "members_of_tenant" else position // 2 - 1
         for offset in (0, length - 2):
-            page = await explain(connection, statement, (*which, position, offset, 2))
+            asked = (*which, position, offset, 2, *([position] if len(which) > 1 else []))
+            page = await explain(connection, statement, asked)
             assert _rows(page, "listings") <= 1010, (position, offset)
             assert blocks(page) < 400, (position, offset)
+
+
+async def test_a_page_of_rows_costs_a_block_more_for_each_change_of_their_number(connection):
+    statement = load(_folder("listings"), "row_page")
+    for offset in (0, 9000, 11_900):
+        asked = (TENANT, "example.IN", [0, 3000, 9000], [2, 0, 3], offset, 20)
+        page = await explain(connection, statement, asked)
+        assert _rows(page, "listings") <= 2050, offset
+        assert blocks(page) < 800, offset
 
 
 async def test_a_page_of_the_past_looks_at_no_runs_that_had_left_before(filled_url, connection):

@@ -3,6 +3,8 @@
 A tenant's list is named by the empty text, a flow's by its fullname. A run's ordinal in a list is
 given once, in the order of `RunQueued`, and never again; a block is a thousand ordinals, with the
 number of runs that are still listed. Leaving a list changes a block's count and nobody's ordinal.
+
+A row shows where a run's tasks stand only where its flow has them listed one by one.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from typing import Any, Final
 import orjson
 
 from events.envelope import Event
-from events.types import RUN_QUEUED, RUN_UNLISTED
+from events.types import RUN_QUEUED, RUN_UNLISTED, TASK_TYPES
 from projections.columns import Record, columns_of
 from projections.facts import RunFacts, advance, queued
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+from projections.task_facts import TaskStanding, pending_steps, stand_task
 
 BLOCK: Final = 1000
 """Ordinals in a block; the statements that find pages say the same."""
@@ -29,7 +32,10 @@ ALL: Final = ""
 
 @dataclass(slots=True)
 class Place:
-    """A run in its two lists. ``counted``: the tables count it as issued; ``live``: as listed."""
+    """A run in its two lists. ``counted``: the tables count it as issued; ``live``: as listed.
+
+    ``tasks``, by path, are those of a run that is listed by task, without hooks; else None.
+    """
 
     run: RunFacts
     ordinal: int
@@ -37,6 +43,7 @@ class Place:
     unlisted_position: int | None = None
     counted: bool = False
     live: bool = False
+    tasks: dict[str, TaskStanding] | None = None
 
 
 @dataclass(slots=True)
@@ -64,14 +71,24 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     key = run_key(event)
     if event.type == RUN_QUEUED:
         whole, flow = lists_of(event)
-        run = queued(event, flows.of(event))
-        states[key] = Place(run, _next(states, whole), _next(states, flow))
+        version = flows.of(event)
+        tasks = pending_steps(event, version) if version.listed_by_task else None
+        run = queued(event, version)
+        states[key] = Place(run, _next(states, whole), _next(states, flow), tasks=tasks)
         return (key,)
     place: Place = state_of(states, key)
     advance(place.run, event)
+    if place.tasks is not None and event.type in TASK_TYPES:
+        _advance_task(place.tasks, place.run, event)
     if event.type == RUN_UNLISTED and place.unlisted_position is None:
         place.unlisted_position = event.position
     return (key,)
+
+
+def _advance_task(tasks: Mapping[str, TaskStanding], run: RunFacts, event: Event) -> None:
+    task = tasks.get(event.data["task"])
+    if task is not None:  # else it is a hook
+        stand_task(task, event, run["created_us"])
 
 
 def _next(states: States, key: Key) -> int:
@@ -86,11 +103,19 @@ def revive(row: Record) -> Place | Issued:
     """Read a run, or a list's count, back from its row."""
     if row["kind"] == "list":
         return Issued(row["issued"])
-    run: RunFacts = orjson.loads(row["document"])
+    shown: Any = orjson.loads(row["document"])
+    tasks = shown.pop("task_rows", None)
+    run: RunFacts = shown
     run["metrics"] = []
     unlisted = row["unlisted_position"]
     return Place(
-        run, row["ordinal"], row["flow_ordinal"], unlisted, counted=True, live=unlisted is None
+        run,
+        row["ordinal"],
+        row["flow_ordinal"],
+        unlisted,
+        counted=True,
+        live=unlisted is None,
+        tasks=None if tasks is None else {task["path"]: task for task in tasks},
     )
 
 
@@ -159,8 +184,13 @@ def _count(place: Place, blocks: dict[tuple[str, str, int], _Gain]) -> None:
 
 
 def document(place: Place) -> Mapping[str, Any]:
-    """Show a row: a run's facts without metrics, its error without the traceback."""
+    """Show a row: a run's facts without metrics, its error without the traceback.
+
+    With ``task_rows``, a list of `TaskStanding` in the plan's order, where it is listed by task.
+    """
     shown = {name: value for name, value in place.run.items() if name != "metrics"}
     if error := place.run["error"]:
         shown["error"] = {**error, "traceback": None}
+    if place.tasks is not None:
+        shown["task_rows"] = list(place.tasks.values())
     return shown

@@ -1,14 +1,14 @@
 -- A page of a flow's list as it was: which runs stood in it at a position, newest first, and how many. Blocks count what is listed now; below the last run queued by then they lead to the page, what has left since is counted back in; in a block that nobody has left, the ordinal is plain arithmetic.
--- $1 tenant, $2 fullname, $3 position, $4 offset, $5 limit
+-- $1 tenant, $2 fullname, $3 position, $4 offset, $5 limit, $6 queued by which position at the latest
 -- listings_flow_ordinal, backward; listings_unlisted; lists_name, blocks_position, blocks_block
 with top as (
     select r.flow_ordinal as ordinal, r.flow_ordinal / 1000 as block
     from listings r
-    where r.tenant = $1 and r.fullname = $2 and r.unlisted_position is null and r.queued_position <= $3
+    where r.tenant = $1 and r.fullname = $2 and r.unlisted_position is null and r.queued_position <= $6
         and r.flow_ordinal < (
             select (b.block + 1) * 1000
             from blocks b
-            where b.tenant = $1 and b.list = $2 and b.first_position <= $3
+            where b.tenant = $1 and b.list = $2 and b.first_position <= $6
             order by b.first_position desc
             limit 1
         )
@@ -17,7 +17,7 @@ with top as (
 ), since as materialized (
     select r.run_id, r.flow_ordinal as ordinal
     from listings r
-    where r.tenant = $1 and r.fullname = $2 and r.unlisted_position > $3 and r.queued_position <= $3
+    where r.tenant = $1 and r.fullname = $2 and r.unlisted_position > $3 and r.queued_position <= $6
 ), whole as materialized (
     select b.block, b.live, b.live = least(1000, l.issued - b.block * 1000) as whole
     from lists l

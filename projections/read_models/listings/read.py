@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import asyncpg
+import orjson
 
 from events.database import load
 from events.envelope import Position
-from projections.answers import Page, Rows, page_of, rows_of
+from projections.answers import Document, Page, Rows, page_of, rows_of
 from projections.columns import columns_of
 
 _SQL: Final = Path(__file__).parent
@@ -34,6 +35,49 @@ async def page(
         return page_of(await connection.fetch(statement, tenant, offset, limit))
     statement = load(_SQL, "page_of_flow")
     return page_of(await connection.fetch(statement, tenant, fullname, offset, limit))
+
+
+class Stretch(NamedTuple):
+    """The runs of a flow queued from a position on, up to the next stretch: ``rows`` of each."""
+
+    position: int
+    rows: int
+
+
+class RowPage(NamedTuple):
+    """The runs that have rows in a page, and the number of rows in the whole list.
+
+    ``skipped`` rows of the first run stand before the page, and rows of the last may stand behind
+    it. ``newest`` is the newest run of the list, None where it is empty.
+    """
+
+    rows: list[Document]
+    skipped: int
+    total: int
+    newest: Document | None
+    position: Position
+
+
+async def row_page(
+    connection: asyncpg.Connection,
+    tenant: str,
+    fullname: str,
+    stretches: Sequence[Stretch],
+    *,
+    offset: int,
+    limit: int,
+) -> RowPage:
+    """Give a page of a flow's list in which a run has as many rows as its stretch says.
+
+    The first stretch begins at 0. ``offset`` and ``limit`` are rows, their sum a 64-bit number.
+    """
+    bounds, rows = columns_of(stretches, 2)
+    statement = load(_SQL, "row_page")
+    records = await connection.fetch(statement, tenant, fullname, bounds, rows, offset, limit)
+    first = records[0]
+    newest = None if first["newest"] is None else orjson.loads(first["newest"])
+    page = page_of(records)
+    return RowPage(page.rows, first["skipped"] or 0, page.total, newest, page.position)
 
 
 async def after(  # noqa: PLR0913 - each filter is one
@@ -93,18 +137,21 @@ async def members(
     position: int,
     offset: int,
     limit: int,
+    queued_by: int | None = None,
 ) -> Members:
     """Name the runs of a page of a tenant's list, or of a flow's, as it was at a position.
 
-    What `page` gave when it stood there. The read model must have passed the position. Its cost
-    grows with the runs that have left the tenant's list since.
+    What `page` gave when it stood there; of a flow's list, if asked so, as if it ended with the
+    last run queued by ``queued_by``, which lies not behind the position. The read model must have
+    passed the position. Its cost grows with the runs that have left the tenant's list since.
     """
     if fullname is None:
         statement = load(_SQL, "members_of_tenant")
         records = await connection.fetch(statement, tenant, position, offset, limit)
     else:
         statement = load(_SQL, "members_of_flow")
-        records = await connection.fetch(statement, tenant, fullname, position, offset, limit)
+        last = position if queued_by is None else queued_by
+        records = await connection.fetch(statement, tenant, fullname, position, offset, limit, last)
     return Members([r["run_id"] for r in records if r["run_id"]], records[0]["total"])
 
 

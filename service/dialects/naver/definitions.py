@@ -73,7 +73,7 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     matching = [
         job
         for job in named(shelf)
-        if status in (None, rendering.job_status(shelf, job, runs.get(job.flow.fullname)))
+        if status in (None, rendering.job_status(job, runs.get(job.flow.fullname)))
     ]
     rows = [
         rendering.job_row(shelf, job, runs.get(job.flow.fullname)) for job in _page(matching, asked)

@@ -40,6 +40,12 @@ GATEWAY: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
+class BadState(ServiceError):
+    """What is asked for does not go with how things stand."""
+
+    status = 400
+
+
 NOUNS: Final[Mapping[str, str]] = {
     "executionId": "Job execution",
     "jobId": "Job",
@@ -64,7 +70,7 @@ def body(error: ServiceError, path: Mapping[str, str]) -> dict[str, Any]:
     match error:
         case UnknownFlow() | UnknownRun():
             return _service("300", "not-found", _missing(error, path))
-        case FlowBusy() | RunEnded():
+        case FlowBusy() | RunEnded() | BadState():
             return _service("100", "bad-state", error.detail)
         case BadRequest() | KeyReused():
             return _service("100", "bad-parameter", error.detail)

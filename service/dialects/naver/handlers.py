@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from aiohttp import web
 
+from projections.facts import ENDED as RUN_ENDED
 from projections.flow import Flow
 from service.dialects.naver import ids, parsing, rendering, schemas
-from service.dialects.naver.jobs import SOURCE
+from service.dialects.naver.errors import BadState
+from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, weigh
+from service.dialects.naver.statuses import ENDED
 from service.errors import BadRequest, UnknownFlow, UnknownRun
 from service.http.decorators import (
     docs,
@@ -25,14 +29,19 @@ from service.http.origins import origin
 from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import CancelRun, StartRun
+from service.runs.reads import RowPage, Weigh
 
 MOST_RUNS: Final = 2**31 - 1
 """No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""
 
+MOST_ROWS: Final = MOST_RUNS * ids.MAX_ROW
+"""Nor more rows, where a run has several."""
+
 
 @docs(
     summary="List a workflow's executions, newest first",
-    description="One row a run. `count` is of all that match, not of the page.",
+    description="One row a run, or, where the flow says so, one for each of its jobs, in the"
+    " workflow's order. `count` is of all rows that match, not of the page.",
 )
 @match_info_schema(schemas.NaverWorkflowPath)
 @querystring_schema(schemas.NaverListQuery)
@@ -41,12 +50,19 @@ async def executions(request: web.Request) -> web.StreamResponse:
     """List a workflow's executions, newest first."""
     asked = parsing.paging(request.query)
     flow = await _flow(request, "workflowId")
-    return await _executions(request, flow, asked)
+    if not asked.keeps(flow.fullname):
+        return await _none(request, flow, asked)
+    if not is_listed_by_task(await reading(request).shelf(flow.tenant), flow):
+        return await _whole(request, flow, asked)
+    page = await _row_page(request, flow, weigh, asked)
+    now_us = reading(request).now_us
+    rows = (row for run in page.runs for row in _rows(run, page.flows, now_us))
+    return _listed(list(islice(rows, page.skipped, page.skipped + asked.limit)), page.total, asked)
 
 
 @docs(
     summary="List a job's executions, newest first",
-    description="The rows of its workflow's list. `count` is of all, not of the page.",
+    description="One row a run that the job was part of. `count` is of all, not of the page.",
 )
 @match_info_schema(schemas.NaverJobPath)
 @querystring_schema(schemas.NaverPageQuery)
@@ -54,35 +70,79 @@ async def executions(request: web.Request) -> web.StreamResponse:
 async def job_executions(request: web.Request) -> web.StreamResponse:
     """List a job's executions, newest first."""
     asked = parsing.paging(request.query, "")
-    flow = await _flow(request, "jobId")
-    return await _executions(request, flow, asked)
-
-
-async def _executions(
-    request: web.Request, flow: Flow, asked: parsing.Paging
-) -> web.StreamResponse:
-    rows, count = await _rows(request, flow, asked)
-    condition = rendering.job_condition(flow.timeout_s)
+    job = await _job(request)
+    if job.path is None:
+        return await _whole(request, job.flow, asked)
+    page = await _row_page(request, job.flow, job.weigh, asked)
     now_us = reading(request).now_us
-    return json_response(
-        {
-            "list": [rendering.execution(row, condition, now_us) for row in rows],
-            "count": count,
-            "page": asked.page,
-            "limit": asked.limit,
-        }
-    )
+    rows = [_row(run, job.path, page.flows[run["flow_version"]], now_us) for run in page.runs]
+    return _listed(rows, page.total, asked)
 
 
-async def _rows(
-    request: web.Request, flow: Flow, asked: parsing.Paging
-) -> tuple[Sequence[Mapping[str, Any]], int]:
-    limit = asked.limit if asked.keeps(flow.fullname) else 0
+async def _whole(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
+    """List each run as one row."""
     page = await reading(request).page(
-        flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), limit
+        flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
     )
     request[POSITION] = page.position
-    return page.rows, page.total if asked.keeps(flow.fullname) else 0
+    condition = rendering.job_condition(flow.timeout_s)
+    now_us = reading(request).now_us
+    rows = [rendering.execution(run, condition, now_us) for run in page.rows]
+    return _listed(rows, page.total, asked)
+
+
+async def _none(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
+    """List nothing; the answer has its position all the same."""
+    page = await reading(request).page(flow.tenant, flow.fullname, 0, 0)
+    request[POSITION] = page.position
+    return _listed([], 0, asked)
+
+
+async def _row_page(
+    request: web.Request, flow: Flow, weigh: Weigh, asked: parsing.Paging
+) -> RowPage:
+    page = await reading(request).row_page(
+        flow.tenant,
+        flow.fullname,
+        weigh,
+        offset=min(asked.offset, MOST_ROWS),
+        limit=asked.limit,
+    )
+    request[POSITION] = page.position
+    return page
+
+
+def _rows(
+    run: Mapping[str, Any], flows: Mapping[int, Flow], now_us: int
+) -> Iterator[dict[str, Any]]:
+    """Show all rows of a run, as its own version of the flow has them listed."""
+    flow = flows[run["flow_version"]]
+    if not flow.listed_by_task:
+        yield rendering.execution(run, rendering.job_condition(flow.timeout_s), now_us)
+        return
+    for row in range(1, len(run["task_rows"]) + 1):
+        yield rendering.task_execution(run, row, flow, now_us)
+
+
+def _row(run: Mapping[str, Any], path: str, flow: Flow, now_us: int) -> dict[str, Any]:
+    return rendering.task_execution(run, flow.plan.step_paths.index(path) + 1, flow, now_us)
+
+
+def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging) -> web.Response:
+    return json_response({"list": rows, "count": count, "page": asked.page, "limit": asked.limit})
+
+
+async def _job(request: web.Request) -> Job:
+    tenant, job_id = request[PRINCIPAL].tenant, request.match_info["jobId"]
+    read = reading(request)
+    job = job_of(await read.shelf(tenant), job_id)
+    if job is None:
+        # Looks in the log too: another process may just have registered the flow.
+        await read.flow(tenant, SOURCE, "jobId", job_id)
+        job = job_of(await read.shelf(tenant), job_id)
+    if job is None:
+        raise UnknownFlow(job_id)
+    return job
 
 
 async def _flow(request: web.Request, kind: str) -> Flow:
@@ -127,7 +187,10 @@ async def execute(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.NaverError, 422, description="The key was used for another request")
 async def execute_job(request: web.Request) -> web.StreamResponse:
     """Execute a job; its execution is in the list before this is answered."""
-    flow = await _flow(request, "jobId")
+    job = await _job(request)
+    if job.path is not None:
+        raise BadState(f"{job.name} runs only with its workflow: execute {job.flow.fullname}")
+    flow = job.flow
     for name in ("workflowId", "triggerId"):
         if request.query.get(name) not in (None, "", flow.ids[SOURCE][name]):
             raise BadRequest(f"{name} is not of this job", field=name)
@@ -152,28 +215,37 @@ def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> S
 @response_schema(schemas.NaverExecution, 200, description="The execution")
 async def job_execution(request: web.Request) -> web.StreamResponse:
     """Show a job's execution."""
-    flow = await _flow(request, "jobId")
-    run = await _run(request, flow)
+    run, shown = await _execution(request)
     request[POSITION] = run["position"]
-    now_us = reading(request).now_us
-    return json_response(rendering.execution(run, rendering.job_condition(flow.timeout_s), now_us))
+    return json_response(shown)
 
 
-async def _run(request: web.Request, flow: Flow) -> Mapping[str, Any]:
+async def _execution(request: web.Request) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Find a job's execution: the run, and how the execution is shown."""
+    job = await _job(request)
     execution_id = request.match_info["executionId"]
-    number = ids.run_number(execution_id)
-    if number is None:
+    asked = ids.execution(execution_id)
+    if asked is None:
         raise UnknownRun(execution_id)
-    run = await reading(request).execution_by_number(flow.tenant, number)
-    if run["fullname"] != flow.fullname:
+    read = reading(request)
+    run = await read.execution_by_number(job.flow.tenant, asked.run_number)
+    if run["fullname"] != job.flow.fullname:
         raise UnknownRun(execution_id)
-    return run
+    if job.path is None and asked.row == 0:
+        condition = rendering.job_condition(job.flow.timeout_s)
+        return run, rendering.execution(run, condition, read.now_us)
+    flow = await read.flow_version(run["tenant"], run["fullname"], run["flow_version"])
+    if job.path is None or not job.weigh(flow) or row_of(flow, job.path) != asked.row:
+        raise UnknownRun(execution_id)
+    run = await read.workflow(run["tenant"], run["run_id"])
+    return run, rendering.task_execution(run, asked.row, flow, read.now_us)
 
 
 @docs(
     summary="Cancel a job's execution",
     description="The answer is the bare `true`. What runs may take a moment to stop: `RUNNING`"
-    " until then. An execution that has ended is a 400 `bad-state`. A body is ignored.",
+    " until then. A run is cancelled as a whole, with all its jobs. An execution that has ended is"
+    " a 400 `bad-state`. A body is ignored.",
     responses={
         "200": {
             "description": "It is being cancelled",
@@ -183,11 +255,12 @@ async def _run(request: web.Request, flow: Flow) -> Mapping[str, Any]:
 )
 @match_info_schema(schemas.NaverExecutionPath)
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """Cancel a job's execution."""
-    flow = await _flow(request, "jobId")
-    run = await _run(request, flow)
+    """Cancel a job's execution, and the run that it is part of."""
+    run, shown = await _execution(request)
+    if run["status"] not in RUN_ENDED and shown["status"] in ENDED:
+        raise BadState("the job has ended, and its workflow goes on")
     service = request.app[SERVICE]
-    command = CancelRun(flow.tenant, origin(request, SOURCE), run["run_id"])
+    command = CancelRun(run["tenant"], origin(request, SOURCE), run["run_id"])
     outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
     request[POSITION] = outcome.position

@@ -1,4 +1,4 @@
-"""NAVER's ids: 12 characters of base 62. A flow's are hashed, a run's is its number, disguised.
+"""NAVER's ids: 12 characters of base 62, hashed; those of runs are numbers, disguised.
 
 Source: every sample of api.ncloud-docs.com, analytics-dataflow.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from service.http.dialect import FlowIdentity
 
@@ -17,6 +17,10 @@ DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LENGTH: Final = 12
 KINDS: Final = ("workflowId", "jobId", "triggerId")
 MAX_RUN_NUMBER: Final = 2**31 - 1
+MAX_ROW: Final = 2**20 - 1
+"""Rows of a run at most, more than the tasks that a file of flows can hold."""
+
+_ROW: Final = MAX_RUN_NUMBER + 1
 _VALUES: Final = {digit: value for value, digit in enumerate(DIGITS)}
 _SHAPE: Final = re.compile(r"[0-9A-Za-z]{12}")
 _SPACE: Final = 62**LENGTH
@@ -50,30 +54,52 @@ def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _flow_id(flow: FlowIdentity, kind: str) -> str:
-    digest = sha256(f"{kind}\0{flow.tenant}\0{flow.fullname}".encode()).digest()
+    return _hashed(kind, flow.tenant, flow.fullname)
+
+
+def _hashed(kind: str, tenant: str, name: str) -> str:
+    digest = sha256(f"{kind}\0{tenant}\0{name}".encode()).digest()
     return _base_62(int.from_bytes(digest) % _SPACE)
+
+
+@lru_cache(maxsize=10_000)
+def task_jobs(tenant: str, fullname: str, paths: tuple[str, ...]) -> Mapping[str, str]:
+    """Name a flow's tasks as jobs: ``jobId`` to path, in the order of the paths.
+
+    A task keeps its id for as long as it keeps its path.
+    """
+    return {_hashed("jobId", tenant, f"{fullname}\0{path}"): path for path in paths}
 
 
 # Lists are polled: the same runs come again and again.
 @lru_cache(maxsize=10_000)
-def execution_id(run_number: int) -> str:
-    """Name a run as a ``jobExecutionId``: a pure function of its number, 1 to 2^31 - 1.
+def execution_id(run_number: int, row: int = 0) -> str:
+    """Name a run, or one of its rows from 1 on, as a ``jobExecutionId``.
 
-    >>> execution_id(1), run_number(execution_id(1))
-    ('kNObG9dBSJ6Y', 1)
+    A pure function of the two: run numbers go from 1 to 2^31 - 1, rows to 2^20 - 1.
+
+    >>> execution_id(1), execution(execution_id(1)), execution(execution_id(1, 2))
+    ('kNObG9dBSJ6Y', Execution(run_number=1, row=0), Execution(run_number=1, row=2))
     """
-    return _base_62((run_number * _FACTOR + _OFFSET) % _SPACE)
+    return _base_62(((row * _ROW + run_number) * _FACTOR + _OFFSET) % _SPACE)
 
 
-def run_number(execution_id: str) -> int | None:
-    """Read the run's number back, None where no run can have this id."""
+class Execution(NamedTuple):
+    """What a ``jobExecutionId`` names: a run as a whole (row 0), or one of its rows."""
+
+    run_number: int
+    row: int
+
+
+def execution(execution_id: str) -> Execution | None:
+    """Read the run's number and the row back, None where no run can have this id."""
     if not is_id(execution_id):
         return None
     disguised = 0
     for digit in execution_id:
         disguised = disguised * 62 + _VALUES[digit]
-    number = (disguised - _OFFSET) * _INVERSE % _SPACE
-    return number if 1 <= number <= MAX_RUN_NUMBER else None
+    row, number = divmod((disguised - _OFFSET) * _INVERSE % _SPACE, _ROW)
+    return Execution(number, row) if number and row <= MAX_ROW else None
 
 
 def run_ids(run: Mapping[str, Any]) -> dict[str, str]:

@@ -1,14 +1,16 @@
-"""The jobs of a workflow: what NAVER executes, and what of a flow that is.
+"""The jobs of a workflow: the flow as a whole, or each of its tasks where it is listed by task.
 
 Source: api.ncloud-docs.com, analytics-dataflow-getjobs and -getworkflowbyid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from projections.flow import Flow
+from service.dialects.naver.ids import task_jobs
 from service.runs.reads import Shelf
 
 SOURCE: Final = "naver"
@@ -16,22 +18,88 @@ SOURCE: Final = "naver"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job: a flow as a whole. ``created_us`` is when it came to be."""
+    """A job of a flow, the newest version: the flow as a whole, or the task at ``path``.
+
+    ``created_us`` is when it came to be; ``deleted``: the flow is retired, or has the task no more.
+    """
 
     flow: Flow
     job_id: str
     name: str
+    path: str | None
     created_us: int
-    timeout_s: float | None
+    deleted: bool
+
+    @property
+    def parents(self) -> list[str]:
+        """The ids of the nodes that it waits for in its workflow: jobs, or the trigger."""
+        tasks = {} if self.path is None else self.flow.plan.by_path
+        paths = tasks[self.path].previous if self.path in tasks else ()
+        before = [job_id for job_id, path in jobs_by_task(self.flow).items() if path in paths]
+        return before or [self.flow.ids[SOURCE]["triggerId"]]
+
+    def weigh(self, version: Flow) -> int:
+        """Say how many rows a run of a version has among the job's executions."""
+        return int(version.listed_by_task and row_of(version, self.path) is not None)
 
 
 def jobs_of(shelf: Shelf, flow: Flow) -> list[Job]:
-    """List a flow's jobs."""
-    created_us = shelf.versions[flow.fullname][0].at_us
-    return [Job(flow, flow.ids[SOURCE]["jobId"], flow.fullname, created_us, flow.timeout_s)]
+    """List a flow's jobs as its newest version has them, in the order of its plan."""
+    if not flow.listed_by_task:
+        return [_whole(shelf, flow)]
+    return [_task(shelf, flow, job_id, path) for job_id, path in jobs_by_task(flow).items()]
 
 
 def job_of(shelf: Shelf, job_id: str) -> Job | None:
-    """Find a job by its id, also of a flow that is retired."""
+    """Find a job by its id, also one that is deleted.
+
+    A flow as a whole stays a job to whoever knows its id, also where it is listed by task.
+    """
     flow = shelf.by_id(SOURCE, "jobId", job_id)
-    return None if flow is None else jobs_of(shelf, flow)[0]
+    if flow is not None:
+        return _whole(shelf, flow)
+    for fullname, versions in shelf.versions.items():
+        for version in reversed(versions):
+            path = jobs_by_task(version.flow).get(job_id) if version.flow.listed_by_task else None
+            if path is not None:
+                return _task(shelf, shelf.flows[fullname], job_id, path)
+    return None
+
+
+def jobs_by_task(flow: Flow) -> Mapping[str, str]:
+    """Name a flow's tasks as jobs, hooks left out: ``jobId`` to path."""
+    return task_jobs(flow.tenant, flow.fullname, flow.plan.step_paths)
+
+
+def row_of(version: Flow, path: str | None) -> int | None:
+    """Say which row of a run of a version a task is, from 1; None where it has no such task."""
+    paths = version.plan.step_paths
+    return paths.index(path) + 1 if path in paths else None
+
+
+def weigh(version: Flow) -> int:
+    """Say how many rows a run of a version has in its workflow's list."""
+    return len(version.plan.step_paths) if version.listed_by_task else 1
+
+
+def is_listed_by_task(shelf: Shelf, flow: Flow) -> bool:
+    """Tell whether any version of a flow was."""
+    return any(version.flow.listed_by_task for version in shelf.versions[flow.fullname])
+
+
+def task_in(run: Mapping[str, Any], path: str | None) -> Mapping[str, Any] | None:
+    """Find a task among the rows of a run of `listings`."""
+    return next((task for task in run.get("task_rows", ()) if task["path"] == path), None)
+
+
+def _whole(shelf: Shelf, flow: Flow) -> Job:
+    created_us = shelf.versions[flow.fullname][0].at_us
+    deleted = flow.fullname in shelf.retired
+    return Job(flow, flow.ids[SOURCE]["jobId"], flow.fullname, None, created_us, deleted)
+
+
+def _task(shelf: Shelf, flow: Flow, job_id: str, path: str) -> Job:
+    having = [v for v in shelf.versions[flow.fullname] if row_of(v.flow, path) is not None]
+    gone = not flow.listed_by_task or row_of(flow, path) is None
+    deleted = gone or flow.fullname in shelf.retired
+    return Job(flow, job_id, path, path, having[0].at_us, deleted)

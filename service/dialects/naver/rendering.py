@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from itertools import islice
 from math import ceil
 from typing import Any, Final
 
 from projections.flow import Flow
 from service.dialects.naver import triggers
 from service.dialects.naver.ids import execution_id
-from service.dialects.naver.jobs import SOURCE, Job, jobs_of
-from service.dialects.naver.statuses import RUNS, JobWord, job_word
+from service.dialects.naver.jobs import SOURCE, Job, jobs_by_task, jobs_of, task_in
+from service.dialects.naver.statuses import RUNS, TASKS, JobWord, Word, job_word
 from service.runs.reads import Shelf
 
 WORKERS: Final = 2
@@ -44,19 +45,44 @@ def _second(seconds: int) -> str:
 
 def execution(run: Mapping[str, Any], condition: Mapping[str, Any], now_us: int) -> dict[str, Any]:
     """Show a run as an execution; the two durations grow with the clock until it ends."""
-    flow_ids = run["flow_ids"]["naver"]
-    created, started, ended = run["created_us"], run["started_us"], run["ended_us"]
+    job = (run["flow_ids"][SOURCE]["jobId"], run["fullname"])
+    return _execution(run, 0, job, (RUNS[run["status"]], run), condition, now_us)
+
+
+def task_execution(run: Mapping[str, Any], row: int, flow: Flow, now_us: int) -> dict[str, Any]:
+    """Show a task of a run as an execution: the one in that row, from 1, of the run's version.
+
+    The run is one of `listings`, or of `workflows`, which has all tasks, hooks last.
+    """
+    tasks = run["tasks"] if "tasks" in run else run["task_rows"]
+    task = tasks[row - 1]
+    job_id = next(islice(jobs_by_task(flow), row - 1, None))
+    condition = task_condition(flow, task["path"])
+    standing = (TASKS[task["status"]], task)
+    return _execution(run, row, (job_id, task["path"]), standing, condition, now_us)
+
+
+def _execution(
+    run: Mapping[str, Any],
+    row: int,
+    job: tuple[str, str],
+    standing: tuple[str, Mapping[str, Any]],
+    condition: Mapping[str, Any],
+    now_us: int,
+) -> dict[str, Any]:
+    word, times = standing
+    created, started, ended = run["created_us"], times["started_us"], times["ended_us"]
     until = now_us if ended is None else ended
     return {
-        "jobExecutionId": execution_id(run["run_number"]),
-        "jobId": flow_ids["jobId"],
-        "jobName": run["fullname"],
+        "jobExecutionId": execution_id(run["run_number"], row),
+        "jobId": job[0],
+        "jobName": job[1],
         "jobCondition": condition,
-        "status": RUNS[run["status"]],
+        "status": word,
         "startDate": date(created if started is None else started),
         "endDate": None if ended is None else date(ended),
         "createdDate": date(created),
-        "triggerId": flow_ids["triggerId"],
+        "triggerId": run["flow_ids"][SOURCE]["triggerId"],
         "triggerName": run["fullname"],
         "waitingTime": _seconds(created, until if started is None else started),
         "runningTime": 0 if started is None else _seconds(started, until),
@@ -64,6 +90,16 @@ def execution(run: Mapping[str, Any], condition: Mapping[str, Any], now_us: int)
         "parsedParameters": run["payload"] or [],
         "type": "WORKFLOW",
     }
+
+
+def task_condition(flow: Flow, path: str) -> dict[str, Any]:
+    """Show under which conditions a task was executed."""
+    return job_condition(_timeout_s(flow, path))
+
+
+def _timeout_s(flow: Flow, path: str | None) -> float | None:
+    task = None if path is None else flow.plan.by_path.get(path)
+    return flow.timeout_s if task is None or task.timeout_s is None else task.timeout_s
 
 
 def started(run: Mapping[str, Any], flow: Flow) -> dict[str, Any]:
@@ -109,7 +145,7 @@ def workflow_row(shelf: Shelf, flow: Flow, last: Mapping[str, Any] | None) -> di
     """Show a workflow as a row of a list; ``last`` is its newest run."""
     return {
         **workflow(shelf, flow),
-        "lastExecutionDate": _begun(last),
+        "lastExecutionDate": _begun(last, last),
         "triggerRuleType": triggers.rule_type(flow),
         "resourceId": flow.ids[SOURCE]["workflowId"],
         "disabled": False,
@@ -134,8 +170,8 @@ def _node(job: Job, *, valid: bool) -> dict[str, Any]:
         "id": job.job_id,
         "name": job.name,
         "type": "JOB",
-        "parentNodeIds": [job.flow.ids[SOURCE]["triggerId"]],
-        "jobCondition": run_condition(job.timeout_s),
+        "parentNodeIds": job.parents,
+        "jobCondition": run_condition(_timeout_s(job.flow, job.path)),
         "isValid": valid,
     }
 
@@ -147,7 +183,7 @@ def job(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any
         "name": job.name,
         "description": None,
         "nodes": [],
-        "runCondition": run_condition(job.timeout_s),
+        "runCondition": run_condition(_timeout_s(job.flow, job.path)),
         **_standing(shelf, job, last),
     }
 
@@ -164,20 +200,28 @@ def job_row(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str,
 
 
 def _standing(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    word, run = _last(job, last)
     return {
         "type": "DATAFLOW",
-        "status": job_status(shelf, job, last),
-        "lastExecutionStatus": None if last is None else RUNS[last["status"]],
+        "status": job_word(deleted=job.deleted, last=word),
+        "lastExecutionStatus": word,
         "createdDate": date(job.created_us),
         "updatedDate": date(shelf.touched_us[job.flow.fullname]),
-        "lastExecutionDate": _begun(last),
+        "lastExecutionDate": _begun(run, last),
     }
 
 
-def job_status(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> JobWord:
-    """Say how a job stands."""
-    retired = job.flow.fullname in shelf.retired
-    return job_word(retired=retired, last=None if last is None else last["status"])
+def job_status(job: Job, last: Mapping[str, Any] | None) -> JobWord:
+    """Say how a job stands; ``last`` is the newest run of its flow."""
+    return job_word(deleted=job.deleted, last=_last(job, last)[0])
+
+
+def _last(job: Job, last: Mapping[str, Any] | None) -> tuple[Word | None, Mapping[str, Any] | None]:
+    """Find the job's part in the newest run of its flow, and the word for how that stands."""
+    if last is None or job.path is None:
+        return (None if last is None else RUNS[last["status"]]), last
+    task = task_in(last, job.path)
+    return (None if task is None else TASKS[task["status"]]), task
 
 
 def trigger(shelf: Shelf, flow: Flow) -> dict[str, Any]:
@@ -198,10 +242,11 @@ def _dates(shelf: Shelf, flow: Flow) -> dict[str, str]:
     }
 
 
-def _begun(run: Mapping[str, Any] | None) -> str | None:
-    if run is None:
+def _begun(part: Mapping[str, Any] | None, run: Mapping[str, Any] | None) -> str | None:
+    """Say when a run, or its part in question, began: when it was created while it has not."""
+    if part is None or run is None:
         return None
-    return date(run["created_us"] if run["started_us"] is None else run["started_us"])
+    return date(run["created_us"] if part["started_us"] is None else part["started_us"])
 
 
 def _timeout_min(timeout_s: float | None) -> int:

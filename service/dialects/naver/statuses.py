@@ -20,6 +20,18 @@ RUNS: Final[Mapping[str, Word]] = {
     "cancelled": "CANCELED",
 }
 
+TASKS: Final[Mapping[str, Word]] = {
+    "pending": "READY",
+    "running": "RUNNING",
+    "succeeded": "COMPLETED",
+    "warned": "COMPLETED",
+    "failed": "FAILED",
+    "cancelled": "CANCELED",
+    "skipped": "CANCELED",
+}
+
+ENDED: Final[frozenset[Word]] = frozenset({"COMPLETED", "FAILED", "CANCELED"})
+
 JobWord = Literal["RUNNABLE", "RUNNING", "DELETED", "DRAFT", "EDITING", "STOPPED", "UNKNOWN"]
 
 JOB_WORDS: Final[frozenset[JobWord]] = frozenset(get_args(JobWord))
@@ -28,15 +40,13 @@ JOB_WORDS: Final[frozenset[JobWord]] = frozenset(get_args(JobWord))
 Source: api.ncloud-docs.com, analytics-dataflow-getjobs.
 """
 
-_RUNS_ON: Final = frozenset({"running", "cancelling"})
 
+def job_word(*, deleted: bool, last: Word | None) -> JobWord:
+    """Say how a job stands: ``last`` is the word of its newest execution.
 
-def job_word(*, retired: bool, last: str | None) -> JobWord:
-    """Say how a job stands: ``last`` is the state of its newest run.
-
-    >>> job_word(retired=False, last="queued")
+    >>> job_word(deleted=False, last="READY")
     'RUNNABLE'
     """
-    if retired:
+    if deleted:
         return "DELETED"
-    return "RUNNING" if last in _RUNS_ON else "RUNNABLE"
+    return "RUNNING" if last == "RUNNING" else "RUNNABLE"

@@ -24,7 +24,7 @@ def test_started_execution_is_ready_in_the_list_at_once(desk):
     assert DATE.fullmatch(row["createdDate"])
     assert row["jobCondition"]["timeout"] == 90
     run = desk.own("GET", "/v1/runs?flow=naver.NIGHTLY&limit=1")["runs"][0]
-    assert ids.run_number(row["jobExecutionId"]) == run["run_number"]
+    assert ids.execution(row["jobExecutionId"]) == (run["run_number"], 0)
     assert run["vendor_ids"]["naver"]["jobExecutionId"] == row["jobExecutionId"]
 
 

@@ -22,7 +22,7 @@ SHAPE = re.compile(r"[0-9A-Za-z]{12}")
 def test_run_number_comes_back_from_its_execution_id(number):
     execution_id = ids.execution_id(number)
     assert SHAPE.fullmatch(execution_id)
-    assert ids.run_number(execution_id) == number
+    assert ids.execution(execution_id) == (number, 0)
 
 
 @pytest.mark.parametrize("number", [1, 2, ids.MAX_RUN_NUMBER])
@@ -37,13 +37,44 @@ def test_disguise_is_a_bijection_of_all_ids():
 
 @given(st.text(ids.DIGITS, min_size=12, max_size=12))
 def test_execution_id_of_another_run_is_never_taken_for_one(text):
-    number = ids.run_number(text)
-    assert number is None or ids.execution_id(number) == text
+    named = ids.execution(text)
+    assert named is None or ids.execution_id(*named) == text
 
 
-@pytest.mark.parametrize("number", [0, -1, ids.MAX_RUN_NUMBER + 1])
+@given(RUN_NUMBERS, st.integers(0, ids.MAX_ROW))
+def test_run_and_row_come_back_from_their_execution_id(number, row):
+    execution_id = ids.execution_id(number, row)
+    assert SHAPE.fullmatch(execution_id)
+    assert ids.execution(execution_id) == (number, row)
+
+
+@given(st.sets(st.tuples(RUN_NUMBERS, st.integers(0, ids.MAX_ROW)), min_size=2))
+def test_no_two_rows_share_an_id(rows):
+    assert len({ids.execution_id(*row) for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(("row", "known"), [(1, "OqzVRKBvJAmo"), (ids.MAX_ROW, "oDLfQUQXq3cY")])
+def test_id_of_a_row_is_fixed_for_ever(row, known):
+    assert ids.execution_id(1, row) == known
+
+
+def test_row_beyond_all_does_not_come_back():
+    assert ids.execution(ids.execution_id(1, ids.MAX_ROW + 1)) is None
+
+
+def test_task_keeps_its_job_for_as_long_as_it_keeps_its_path():
+    first = ids.task_jobs("default", "example.ETL", ("A", "B"))
+    second = ids.task_jobs("default", "example.ETL", ("C", "B"))
+    assert list(first.values()) == ["A", "B"]
+    assert all(SHAPE.fullmatch(job_id) for job_id in first)
+    assert set(first) & set(second) == {job_id for job_id, path in first.items() if path == "B"}
+    for tenant, fullname in (("other", "example.ETL"), ("default", "example.ETL2")):
+        assert not set(first) & set(ids.task_jobs(tenant, fullname, ("A", "B")))
+
+
+@pytest.mark.parametrize("number", [0, -1])
 def test_number_of_no_run_does_not_come_back(number):
-    assert ids.run_number(ids.execution_id(number)) is None
+    assert ids.execution(ids.execution_id(number)) is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +82,7 @@ def test_number_of_no_run_does_not_come_back(number):
     ["", "abc", "A" * 11, "A" * 13, "A" * 11 + "-", "A" * 12 + "\n", "é" * 12, "\u0661" * 12],
 )
 def test_text_of_another_shape_is_no_execution(text):
-    assert ids.run_number(text) is None
+    assert ids.execution(text) is None
 
 
 def test_flow_has_three_ids_that_differ():

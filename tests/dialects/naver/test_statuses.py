@@ -6,7 +6,8 @@ import typing
 
 import pytest
 
-from service.dialects.naver.statuses import RUNS, Word
+from projections.task_facts import TaskStatus
+from service.dialects.naver.statuses import ENDED, RUNS, TASKS, Word
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,25 @@ def test_run_state_has_its_word(status, word):
 def test_every_state_has_a_word_of_the_five():
     assert len(RUNS) == 7
     assert set(RUNS.values()) == set(typing.get_args(Word))
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ("pending", "READY"),
+        ("running", "RUNNING"),
+        ("succeeded", "COMPLETED"),
+        ("warned", "COMPLETED"),
+        ("failed", "FAILED"),
+        ("cancelled", "CANCELED"),
+        ("skipped", "CANCELED"),
+    ],
+)
+def test_task_state_has_its_word(status, word):
+    assert TASKS[status] == word
+
+
+def test_every_task_state_has_a_word_of_the_five():
+    assert set(TASKS) == set(typing.get_args(TaskStatus))
+    assert set(TASKS.values()) == set(typing.get_args(Word))
+    assert set(typing.get_args(Word)) - {"READY", "RUNNING"} == ENDED
