@@ -98,3 +98,18 @@ def test_what_is_no_schedule_is_refused(periodic):
     findings = Findings("flows.yaml", {})
     check_periodic(periodic, (), findings)
     assert len(findings.refusals) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "retries", "delay_s"),
+    [
+        ("", 0, 0.0),
+        ("  retries: 2\n", 2, 0.0),
+        ("  retries: 2\n  retry_delay: 1.5\n", 2, 1.5),
+        ("  retries: 0\n  retry_delay: 0\n", 0, 0.0),
+    ],
+)
+def test_a_plan_says_how_a_failed_run_is_retried(folder, said, retries, delay_s):
+    (folder / "flows.yaml").write_text(f"a.B:\n  tasks: [A]\n{said}")
+    [flow] = load_definitions(folder)
+    assert (flow.plan.retries, flow.plan.retry_delay_s) == (retries, delay_s)
