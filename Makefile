@@ -16,8 +16,8 @@ TORTURE_S ?= 1200
 FUZZ_CASES ?= 20000
 FUZZ_SEED ?= 4
 
-.PHONY: venv demo test torture torture-tests torture-ledger compare-director fuzz check lint format bench \
-	bench-peers bench-smoke peers lock clean
+.PHONY: venv demo test torture torture-tests torture-ledger compare-director director-ui fuzz \
+	check lint format bench bench-peers bench-smoke peers lock clean
 
 venv: $(STAMP)
 
@@ -59,6 +59,13 @@ compare-director: venv .venv-director/.stamp
 fuzz: venv
 	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)
 
+# Director's own user interface, for the tests that try it in chromium; needs npm.
+director-ui: .director-ui/.stamp
+
+.director-ui/.stamp: tests/dialects/director/interface/fetch
+	PYTHON=$(PYTHON) $< .director-ui
+	touch $@
+
 check: lint test
 
 lint: venv
@@ -93,4 +100,4 @@ lock: $(STAMP)
 	$(UV) $(COMPILE) --constraint requirements.lock -o requirements-runtime.lock
 
 clean:
-	rm -rf $(VENV) .venv-director build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) .venv-director .director-ui build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -119,7 +119,7 @@ def build_app(service: Service) -> web.Application:
         service.credentials,
         vendors=vendors,
         own=own,
-        max_body=service.settings.max_body,
+        settings=service.settings,
         requests=service.requests,
     )
     application[SERVICE] = service

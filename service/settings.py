@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -44,10 +44,11 @@ class Settings:
 
     ``database_url`` None means the embedded Postgres in ``home``; ``flows`` is the folder with
     flows.yaml and the tasks of the workers; ``max_body`` is in bytes; ``grace_s`` is how long
-    running tasks and requests may go on at the end. ``etlworks_six_words`` are the tenants whose
-    Etlworks clients read six words for a status, ``*`` all of them. ``invision_strict_500`` gives
-    every refusal of InVision's the one status that it documents. ``retention_offset`` is for flows
-    that do not say how many runs their lists keep, -1 for all.
+    running tasks and requests may go on at the end. ``director_ui`` is the folder with the
+    templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
+    whose Etlworks clients read six words for a status, ``*`` all of them. ``invision_strict_500``
+    gives every refusal of InVision's the one status that it documents. ``retention_offset`` is for
+    flows that do not say how many runs their lists keep, -1 for all.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -60,6 +61,7 @@ class Settings:
     slots: int = 8
     max_body: int = _MIB
     director_open: OpenAccess | None = None
+    director_ui: Path | None = None
     etlworks_token_life_s: int = 600
     etlworks_query_token: bool = False
     etlworks_six_words: frozenset[str] = frozenset()
@@ -122,12 +124,17 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         host=given.text("FLOWLEDGER_HOST") or "127.0.0.1",
         port=given.whole("FLOWLEDGER_PORT", 8080, low=0, high=65535),
         home=home,
-        flows=given.folder("FLOWLEDGER_FLOWS"),
+        flows=given.folder("FLOWLEDGER_FLOWS", "name one with flows.yaml"),
         secret_key=given.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
         old_secret_key=given.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
         slots=given.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=given.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
         director_open=given.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
+        director_ui=given.folder(
+            "FLOWLEDGER_DIRECTOR_UI",
+            "name that of the package celery-director, with templates and static",
+            holds=("templates/index.html", "templates/error.html", "static/script.js"),
+        ),
         etlworks_token_life_s=given.whole(
             "FLOWLEDGER_ETLWORKS_TOKEN_LIFE", 600, low=10, high=30 * 86_400
         ),
@@ -231,12 +238,15 @@ class _Given:
             )
         return text
 
-    def folder(self, name: str) -> Path | None:
+    def folder(self, name: str, hint: str, holds: Sequence[str] = ()) -> Path | None:
         text = self.text(name)
         if text is None:
             return None
         if not Path(text).is_dir():
-            raise InvalidSetting(name, f"is {text!r}, which is no folder; name one with flows.yaml")
+            raise InvalidSetting(name, f"is {text!r}, which is no folder; {hint}")
+        for file in holds:
+            if not (Path(text) / file).is_file():
+                raise InvalidSetting(name, f"is {text!r}, which holds no {file}; {hint}")
         return Path(text).absolute()
 
     def secret_key(self, name: str, file: Path | None = None) -> bytes | None:

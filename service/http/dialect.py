@@ -14,6 +14,7 @@ from service.auth.principal import Principal, Right
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials
     from service.errors import ServiceError
+    from service.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,6 +26,8 @@ class Route:
     ``past``: whether a read answers as of any moment; False where it tells of what is in no log.
     ``ledger_wide``: whether keys of the whole ledger, whose tenant is ``*``, may use it.
     ``any_query``: whether the query may be broken, since what cannot be read counts as absent.
+    ``where``: by which settings it is served; None: always. Pages that a setting brings are in no
+    document.
     """
 
     method: str
@@ -34,6 +37,7 @@ class Route:
     past: bool = True
     ledger_wide: bool = False
     any_query: bool = False
+    where: Callable[[Settings], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _add_part(spec: APISpec, part: Documented) -> None:
 def _documented(part: Documented) -> Iterator[tuple[Route, str, str]]:
     taken: set[str] = set()
     for route in part.routes():
-        if _SPANNING.match(route.path):
+        if _SPANNING.match(route.path) or route.where is not None:
             continue
         base = name = f"{part.name}_{getattr(route.handler, '__name__', 'call')}"
         count = 1

@@ -12,6 +12,7 @@ from service.http.dialect import Dialect, Route
 from service.http.middleware import Served, front_door
 from service.http.pages import Pages
 from service.metrics.requests import Requests
+from service.settings import Settings
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -21,20 +22,24 @@ def web_application(
     *,
     vendors: Sequence[Dialect],
     own: Dialect,
-    max_body: int,
+    settings: Settings,
     requests: Requests,
 ) -> web.Application:
     """Put all dialects behind one door; ``own`` also answers for the service's own pages."""
     served: dict[web.AbstractRoute, Served] = {}
     application = web.Application(
         middlewares=[requests.around(served), front_door(credentials, vendors, own, served)],
-        client_max_size=max_body,
+        client_max_size=settings.max_body,
     )
     for dialect in vendors:
-        _add(application, served, dialect.routes(), owner=dialect)
+        _add(application, served, _served(dialect.routes(), settings), owner=dialect)
     for routes in (own.routes(), Pages((own, *vendors)).routes()):
-        _add(application, served, routes, owner=own, ledger_wide=True)
+        _add(application, served, _served(routes, settings), owner=own, ledger_wide=True)
     return application
+
+
+def _served(routes: Iterable[Route], settings: Settings) -> Iterable[Route]:
+    return (route for route in routes if route.where is None or route.where(settings))
 
 
 def _add(

@@ -18,6 +18,7 @@ from service.auth.credentials import Credentials
 from service.http.server import web_application
 from service.logs import configure_logs
 from service.metrics.requests import Requests
+from service.settings import Settings
 
 _spec = importlib.util.spec_from_file_location(
     "small_dialects", Path(__file__).parent / "dialects.py"
@@ -56,7 +57,7 @@ async def client(credentials, vendor, failures):
         credentials,
         vendors=[vendor],
         own=own,
-        max_body=MAX_BODY,
+        settings=Settings(max_body=MAX_BODY),
         requests=Requests(CollectorRegistry()),
     )
     async with TestClient(TestServer(application)) as client:

@@ -83,6 +83,8 @@ def test_everything_given_is_read(tmp_path):
         ("PORT", "80.0", "from 0 to 65535"),
         ("PORT", "٨٠", "from 0 to 65535"),
         ("FLOWS", "/no/such/folder", "flows.yaml"),
+        ("DIRECTOR_UI", "/no/such/folder", "celery-director"),
+        ("DIRECTOR_UI", "/", "templates/index.html"),
         ("SECRET_KEY", "sesame", "token_urlsafe(32)"),
         ("SECRET_KEY", "z" * 64, "token_urlsafe(32)"),
         ("SLOTS", "0", "from 1 to 1000"),

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from service.dialects.director import interface
 from service.dialects.director.rendering import answer
 from service.errors import (
     BadRequest,
@@ -59,7 +60,10 @@ def response(request: web.Request, error: ServiceError) -> web.Response:
     """Word a refusal as Director does."""
     headers = CHALLENGE if isinstance(error, Unauthenticated) else None
     typed_id = request.match_info.get("id", "")
-    return answer(body(error, typed_id), error.status, headers)
+    said = body(error, typed_id)
+    if not request.path.startswith(("/api", "//api")):
+        return interface.refuse(request, error.status, said["error"])
+    return answer(said, error.status, headers)
 
 
 def moved(request: web.Request, path: str) -> web.Response:

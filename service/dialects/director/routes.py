@@ -1,4 +1,4 @@
-"""What Director serves under ``/api``, and the paths whose 404 is Director's."""
+"""What Director serves under ``/api``, its pages, and the paths whose 404 is Director's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from service.auth.principal import Right
-from service.dialects.director import handlers
+from service.dialects.director import handlers, interface
 from service.http.dialect import Route
 
 WORKFLOWS: Final = "/api/workflows"
@@ -32,7 +32,19 @@ _SERVED: Final = (
 # Director ignores what of a query it cannot read; and it answers where a client's base address ends
 # in a slash, so that it asks for //api.
 _LENIENT: Final = tuple(replace(route, any_query=True) for route in _SERVED)
-ROUTES: Final = (*_LENIENT, *(replace(route, path="/" + route.path) for route in _LENIENT))
+_PAGES: Final = (
+    Route("GET", "/", interface.page, None),
+    Route("OPTIONS", "/", handlers.options("GET", "HEAD"), None),
+    Route("GET", "/{id}", interface.page, None),
+    Route("OPTIONS", "/{id}", handlers.options("GET", "HEAD"), None),
+    Route("GET", "/static/{file:.*}", interface.static, None),
+    Route("OPTIONS", "/static/{file:.*}", handlers.options("GET", "HEAD"), None),
+)
+ROUTES: Final = (
+    *_LENIENT,
+    *(replace(route, path="/" + route.path) for route in _LENIENT),
+    *(replace(route, any_query=True, where=interface.is_served) for route in _PAGES),
+)
 
 _DOUBLED: Final = re.compile("//+")
 _METHODS: Final = tuple(

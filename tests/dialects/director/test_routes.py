@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from service.auth.principal import Right
 from service.dialects.director import DIALECT
 from service.dialects.director.routes import elsewhere
+from service.settings import Settings
 
 RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes()}
 
@@ -54,9 +57,18 @@ def test_starts_and_cancels_ask_for_more_than_reading():
     }
 
 
-def test_ping_alone_is_open():
+def test_ping_and_the_pages_are_open():
     opened = [path for (method, path), right in RIGHTS.items() if method == "GET" and not right]
-    assert opened == ["/api/ping", "//api/ping"]
+    pages = ["/", "/{id}", "/static/{file:.*}"]
+    assert opened == ["/api/ping", "//api/ping", *pages]
+
+
+@pytest.mark.parametrize(("folder", "count"), [(None, 0), (Path(), 6)])
+def test_pages_are_served_where_their_folder_is_set_alone(folder, count):
+    settings = Settings(director_ui=folder)
+    pages = [route for route in DIALECT.routes() if not route.path.startswith(("/api", "//api"))]
+    assert sum(route.where(settings) for route in pages) == count
+    assert all(route.where is None for route in DIALECT.routes() if route not in pages)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def malformed_ids():
 def addresses():
     """Addresses and methods, served or not."""
     paths = (
-        *("/api/", "/api/notfound", "/api/workflows/", "/api/ping/", "/api/definitions/"),
+        *("/api", "/api/", "/api/notfound", "/api/workflows/", "/api/ping/", "/api/definitions/"),
         *("/api/list/workflows", "/api/workflows/{id}/relaunch/", "/api/workflows/{id}/nothing"),
         *("/api/workflows/abc", "/api/workflows/{id}/relaunch", "/api/workflows/{id}/cancel"),
         *("/api/workflows/abc/relaunch", "/api/workflows/abc/cancel", "/api/workflows/{id}"),
@@ -91,7 +91,7 @@ def addresses():
             "/api/%70ing",
             "/api/ping%3F",
         ),
-        *("/api.json/x", "/apiary/", "/api/ping;x=1", "/api/./ping"),
+        *("/apiary", "/api.json", "/api.json/x", "/apiary/", "/api/ping;x=1", "/api/./ping"),
         *("/api/../api/ping", "//api/ping", "/api//ping", "/api//workflows?page=1", "/api/ping//"),
         *("//api//ping", "//api/workflows", "//api/workflows/{id}", "//api/nothing"),
         *("//api/", "/api//workflows/{id}/cancel", "/api/workflows//{id}", "/api//nothing"),
@@ -106,6 +106,16 @@ def addresses():
         if method in ("GET", "HEAD") and path in malformed:
             continue
         yield Call(method, path, b"" if method in ("POST", "PUT", "PATCH") else None)
+
+
+def pages():
+    """What is outside of the API."""
+    for path in ("/", "/abc", "/favicon.ico", "/static/nothing", "/static/"):
+        yield from (Call(method, path) for method in ("GET", "HEAD"))
+    for path in ("/", "/abc", f"/{UNKNOWN}", "/static/script.js"):
+        yield Call("OPTIONS", path)
+    for file in ("script.js", "style.css"):
+        yield from (Call(method, f"/static/{file}") for method in ("GET", "HEAD"))
 
 
 def refused_starts():

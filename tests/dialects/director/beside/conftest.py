@@ -47,7 +47,13 @@ def both(postgres_run, template_database, tmp_path_factory):
         postgres.fresh_database(postgres_run, template_database) as ours,
         peer.director(folder, theirs) as director,
     ):
-        ledger = Ledger(ours, folder, FLOWLEDGER_FLOWS=str(peer.PROJECT), FLOWLEDGER_SLOTS="2")
+        ledger = Ledger(
+            ours,
+            folder,
+            FLOWLEDGER_FLOWS=str(peer.PROJECT),
+            FLOWLEDGER_DIRECTOR_UI=str(peer.package()),
+            FLOWLEDGER_SLOTS="2",
+        )
         try:
             yield _pairs(director, ledger)
         finally:

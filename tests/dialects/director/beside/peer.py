@@ -28,6 +28,12 @@ class Peer:
     closed: int
 
 
+def package():
+    """The folder of the package, with its templates and static files."""
+    (folder,) = VENV.glob("lib/python3.*/site-packages/director")
+    return folder
+
+
 def missing():
     """What is missing to run it here; nothing where all is there."""
     if not (VENV / "bin" / "director").exists():
@@ -75,6 +81,7 @@ def _environment(database_url, redis):
         "PYTHONWARNINGS": "ignore",
         "PYTHONDONTWRITEBYTECODE": "1",
         "DIRECTOR_HOME": str(PROJECT),
+        "DIRECTOR_API_URL": "/api",
         "DIRECTOR_DATABASE_URI": database_url,
         "DIRECTOR_BROKER_URI": f"redis://127.0.0.1:{redis}/0",
         "DIRECTOR_RESULT_BACKEND_URI": f"redis://127.0.0.1:{redis}/1",

@@ -28,6 +28,10 @@ def test_addresses_and_methods_are_answered_the_same(opened):
     assert_same(opened, cases.addresses())
 
 
+def test_pages_are_answered_the_same(opened):
+    assert_same(opened, cases.pages())
+
+
 def test_starts_are_refused_the_same(opened):
     assert_same(opened, cases.refused_starts())
 
