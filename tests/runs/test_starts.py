@@ -62,6 +62,13 @@ async def test_a_start_is_in_the_log_when_it_is_answered(process):
     assert (event.actor, event.correlation_id, event.causation_id) == ("ops", outcome.run_id, "")
 
 
+async def test_a_project_is_kept_where_one_is_given_and_goes_on_to_a_retry(process):
+    first = await process.start(project="exam")
+    second = await process.writer.submit(RetryRun(TENANT, ORIGIN, first.run_id))
+    for outcome in (first, second):
+        assert (await process.stream(outcome.run_id))[0].data["project"] == "exam"
+
+
 async def test_run_numbers_of_all_processes_differ(processes):
     both = await processes(2)
     made = [process.start() for process in both for _ in range(150)]
@@ -152,7 +159,10 @@ async def test_a_repeat_is_answered_with_the_run_as_it_stands_now(process):
     )
 
 
-@pytest.mark.parametrize("more", [{"payload": {"a": 1}}, {"comment": "x"}, {"exclusive": True}])
+@pytest.mark.parametrize(
+    "more",
+    [{"payload": {"a": 1}}, {"comment": "x"}, {"exclusive": True}, {"project": "example.x"}],
+)
 async def test_a_key_used_for_a_different_request_is_refused(process, more):
     await process.start(idempotency_key="k")
     with pytest.raises(KeyReused):
