@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
 from service.errors import BadRequest
 
@@ -46,7 +45,7 @@ def uuid_text(text: str, name: str) -> str:
     """
     if not _UUID.fullmatch(text):
         raise BadRequest(f"{name} must be a UUID", field=name)
-    return str(UUID(text))
+    return text.lower()
 
 
 def moment(value: object, name: str) -> datetime:
