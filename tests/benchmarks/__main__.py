@@ -8,7 +8,9 @@ ratio: a piece is one run of all its subjects in turn.
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
@@ -207,8 +209,11 @@ def smoke() -> None:
 
 
 @main.command()
-def render() -> None:
+@click.option("--remark", help="What the page is to say about the conditions of this measurement.")
+def render(remark: str | None) -> None:
     """Make docs/performance.md and its plots of what is kept."""
+    if remark is not None:
+        figures.remark(remark)
     page.write(figures.read())
 
 
@@ -245,6 +250,8 @@ def _measure(work: Callable[[str, Keep], Awaitable[None]]) -> None:
 
         await work(admin, keep)
 
+    # Ended from outside, we end as by Ctrl-C: what we started and hold must not stay behind.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     with stage.postgres() as admin:
         uvloop.run(run())
 

@@ -106,10 +106,17 @@ def keep(piece: Piece, setting: dict[str, Any], store: Path = STORE) -> None:
     """Put a piece beside the others, in the place of what it was before."""
     results = read(store)
     pieces = results.pieces | {piece.name: piece}
-    written = {
-        "setting": results.setting | setting,
-        "pieces": {name: asdict(pieces[name]) for name in sorted(pieces)},
-    }
+    _write(Results(results.setting | setting, pieces), store)
+
+
+def remark(text: str, store: Path = STORE) -> None:
+    """Keep what is to be said about the conditions, in the place of what was said before."""
+    results = read(store)
+    _write(Results(results.setting | {"remark": text}, results.pieces), store)
+
+
+def _write(results: Results, store: Path) -> None:
+    pieces = {name: asdict(results.pieces[name]) for name in sorted(results.pieces)}
     draft = store.with_suffix(".new")
-    draft.write_text(json.dumps(written, indent=1) + "\n")
+    draft.write_text(json.dumps({"setting": results.setting, "pieces": pieces}, indent=1) + "\n")
     draft.replace(store)

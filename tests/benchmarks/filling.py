@@ -47,6 +47,17 @@ async def ours(admin: str, runs: int) -> str:
     return url
 
 
+async def copied(admin: str, runs: int, name: str) -> str:
+    """A copy of the ledger with so many runs, to be changed."""
+    await ours(admin, runs)
+    await stage.drop(admin, name)
+    await stage.execute(
+        admin, f'create database "{name}" template "ours_{runs}" strategy file_copy'
+    )
+    await migrate_whole(at(admin, name))  # the right to make schemas is the database's own
+    return at(admin, name)
+
+
 async def fill(url: str, folder: Path, runs: int) -> Ledger:
     """Make a ledger of an empty database, with so many runs in it; no process is left at work."""
     await migrate_whole(url)

@@ -11,7 +11,6 @@ from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.serving import ours as served
 from tests.benchmarks.serving import rounds
 from tests.benchmarks.storing import ours
-from tests.postgres import at
 
 CALLERS, APPENDS = 16, 10_000
 CONNECTIONS, ROUNDS = 8, 3
@@ -23,7 +22,7 @@ async def measure(admin: str, runs: int, seconds: float) -> list[Figure]:
     events = await stage.value(url, "select position from log.head")
     size = await stage.value(url, "select pg_database_size(current_database())")
     appended = replace(
-        await _appends(admin, url),
+        await _appends(admin, runs),
         more={"events": events, "bytes_a_run": size // runs},
     )
     print(f"  append of {events:,} events: p99 {appended.p99_ms:.1f} ms", flush=True)
@@ -39,15 +38,10 @@ async def measure(admin: str, runs: int, seconds: float) -> list[Figure]:
     return [appended, *reads]
 
 
-async def _appends(admin: str, url: str) -> Figure:
+async def _appends(admin: str, runs: int) -> Figure:
     """To a copy, since the read models have no use for these events."""
-    name = url.rpartition("?")[0].rpartition("/")[2]
-    await stage.drop(admin, "growing")
-    await stage.execute(admin, f'create database growing template "{name}" strategy file_copy')
-    copied = at(admin, "growing")
-    try:
-        await ours.append(copied, ours.requests(APPENDS // 4), CALLERS)
-        taken = [await ours.append(copied, ours.requests(APPENDS), CALLERS) for _ in range(ROUNDS)]
-    finally:
-        await stage.drop(admin, "growing")
+    url = await filling.copied(admin, runs, "store")
+    await ours.append(url, ours.requests(APPENDS // 4), CALLERS)
+    taken = [await ours.append(url, ours.requests(APPENDS), CALLERS) for _ in range(ROUNDS)]
+    await stage.drop(admin, "store")
     return figure("append", taken)

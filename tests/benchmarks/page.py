@@ -36,11 +36,11 @@ the proof. The peers run without authentication, as they do by default.
 
 HTTP = """## Over HTTP
 
-Ours is one `flowledger serve`. Celery Director is gunicorn with two workers of four threads, which
-was its quickest setting here, and a Valkey for its queue; no Celery worker runs, so that no task
-takes time from it. Prefect is one API server. A start of ours is `example.EXTERNAL`; theirs are a
-workflow of one task, and a flow run that is scheduled. A cell is requests a second, p50 and p99 in
-milliseconds; errors are named where there are any.
+Ours is one `flowledger serve`. Celery Director is gunicorn with two workers of four threads, and a
+Valkey for its queue; no Celery worker runs, so that no task takes time from it. Prefect is one API
+server. A start of ours is `example.EXTERNAL`; theirs are a workflow of one task, and a flow run
+that is pending. A cell is requests a second, p50 and p99 in milliseconds; errors are named where
+there are any.
 """
 
 LISTS = """## Lists
@@ -98,6 +98,7 @@ def rendered(results: Results, plots: Sequence[str] = ()) -> str:
     """The page as text."""
     parts = [
         HEAD,
+        results.setting.get("remark", "") + "\n",
         "## Goals\n",
         _table(("goal", "wanted", "measured", "", "command"), _goals(results)),
         HTTP,
@@ -147,7 +148,8 @@ def _by_connections(results: Results, kind: str, *, filled: int | None) -> Itera
     for named, runs in sorted({(piece.kind, piece.case["filled"]) for piece in pieces}):
         found = [each for each in pieces if (each.kind, each.case["filled"]) == (named, runs)]
         among = f", {runs:,} runs" if runs else ""
-        yield f"### {named.removeprefix('http ').capitalize()}{among}\n"
+        title = named.removeprefix("http ")
+        yield f"### {title[0].upper()}{title[1:]}{among}\n"
         there = [name for name in SUBJECTS if any(each.of(name) for each in found)]
         yield _table(("connections", *there), _across(found, "connections", there))
         yield _commands(found)

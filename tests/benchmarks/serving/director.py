@@ -1,4 +1,4 @@
-"""Celery Director over HTTP: gunicorn with two workers, its quickest setting on two processors.
+"""Celery Director over HTTP: gunicorn with a worker for each of two processors.
 
 No Celery worker runs: a start is what it records and puts into the queue, and no task takes
 processor time from it. Its authentication is off, as it is by default.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +17,9 @@ from tests.benchmarks.serving.subject import Subject
 
 OURS: tuple[ModuleType, ...] = (limit, ours)
 PEERS: tuple[ModuleType, ...] = (director, prefect)
-WARM_S = 0.5
+SETTLE_S, WARM_S = 1.0, 0.5
+"""What a server gets to catch up with the time that it was held, and to warm up under load."""
+
 CANCELS = 3_000
 """Most runs that are made ready to be cancelled in a round; no subject cancels more a second."""
 
@@ -45,6 +48,7 @@ async def rounds(
     for _ in range(count):
         for subject in offering:
             with _turn(subject):
+                await asyncio.sleep(SETTLE_S)
                 each = await _round(subject, operation, connections, seconds)
                 taken.setdefault(subject.name, []).append(each)
                 memory[subject.name] = round(stage.memory_mib(subject.pid), 1)

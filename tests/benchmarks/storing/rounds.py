@@ -14,8 +14,10 @@ from typing import Any
 
 import asyncpg
 
+from tests.acceptance.ledger import Ledger
 from tests.benchmarks import filling, stage
 from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.goals import COMMON
 from tests.benchmarks.load import Measured
 from tests.benchmarks.peers import peer
 from tests.benchmarks.storing import limits, message_db, ours
@@ -27,14 +29,13 @@ PATIENCE_S = 600
 APPENDS = {1: 1_500, 16: 15_000, 256: 40_000}
 """Events of a round of ours; the peers have their seconds."""
 
-RUNS_REBUILT = 100_000
 EVENTS_REBUILT = 5_000
 """What a peer rebuilds: it would take minutes over what we do in seconds."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A store and what it offers, each on a new database: appends, a tail, a rebuild."""
+    """A store and what it offers: appends and a tail on a new database, a rebuild on its own."""
 
     name: str
     append: Callable[[str, int, float], Awaitable[Measured]] | None = None
@@ -77,7 +78,7 @@ async def rebuild(admin: str, stores: list[Store]) -> list[Figure]:
     figures = []
     for store in stores:
         if store.rebuild is not None:
-            found = await store.rebuild(await stage.fresh(admin, "store"))
+            found = await store.rebuild(admin)
             per_s = found["events"] / found["elapsed_s"]
             print(f"  rebuild {store.name:14} {per_s:9,.0f} events/s  {found}", flush=True)
             figures.append(Figure(store.name, per_s, more=found))
@@ -99,40 +100,38 @@ async def _tail_ours(url: str, writers: int, seconds: float) -> Measured:
     return _measured(await ours.tail(url, writers, seconds), seconds)
 
 
-async def _rebuild_ours(url: str) -> dict[str, Any]:
+async def _rebuild_ours(admin: str) -> dict[str, Any]:
     """A rebuild of `executions` from history, then a verification of each of its rows."""
+    url = await filling.copied(admin, COMMON, "store")
+    head = await stage.value(url, "select position from log.head")
     with tempfile.TemporaryDirectory() as folder:
-        ledger = await filling.fill(url, Path(folder), RUNS_REBUILT)
-        head = await stage.value(url, "select position from log.head")
-        rebuilding = asyncio.to_thread(ledger.run, *["projections", "rebuild", "executions", "-q"])
+        ledger = Ledger(url, Path(folder))
+        rebuilding = asyncio.to_thread(
+            ledger.run, "projections", "rebuild", "executions", "--quiet"
+        )
         took = await stage.seconds(rebuilding)
-        verifying = ["projections", "verify", "executions", "--json", "-q"]
+        verifying = ["projections", "verify", "executions", "--json", "--quiet"]
         told = json.loads(await asyncio.to_thread(ledger.run, *verifying))
-        return {
-            "events": head,
-            "elapsed_s": took,
-            "rows": sum(table["rows"] for table in told["tables"]),
-            "wrong": told["different"],
-        }
+    rows = sum(table["rows"] for table in told["tables"])
+    return {"events": head, "elapsed_s": took, "rows": rows, "wrong": told["different"]}
 
 
-async def _rebuild_copy(url: str) -> dict[str, Any]:
+async def _rebuild_copy(admin: str) -> dict[str, Any]:
     """The limit of a rebuild: the same events by COPY into a table like the log's."""
+    url = await filling.copied(admin, COMMON, "store")
+    connection = await asyncpg.connect(url)
+    await connection.execute("create table public.copied (like log.events including all)")
+    query = "select * from log.events order by position"
     with tempfile.TemporaryDirectory() as folder:
-        await migrate_whole(url)
-        await filling.append(url, RUNS_REBUILT)
         file = Path(folder) / "events"
-        connection = await asyncpg.connect(url)
-        await connection.execute("create table public.copied (like log.events including all)")
-        query = "select * from log.events order by position"
         await connection.copy_from_query(query, output=file, format="binary")
         copying = connection.copy_to_table(
             "copied", schema_name="public", source=file, format="binary"
         )
         took = await stage.seconds(copying)
-        count = await connection.fetchval("select count(*) from public.copied")
-        await connection.close()
-        return {"events": count, "elapsed_s": took}
+    count = await connection.fetchval("select count(*) from public.copied")
+    await connection.close()
+    return {"events": count, "elapsed_s": took}
 
 
 async def _append_message_db(url: str, callers: int, seconds: float) -> Measured:
@@ -180,8 +179,8 @@ async def _tail_of(name: str, url: str, writers: int, seconds: float) -> Measure
     return Measured(seconds, told["latencies"], told["lost"])
 
 
-async def _rebuild_of(name: str, url: str) -> dict[str, Any]:
-    return await _told(name, url, "rebuild", EVENTS_REBUILT, 0)
+async def _rebuild_of(name: str, admin: str) -> dict[str, Any]:
+    return await _told(name, await stage.fresh(admin, "store"), "rebuild", EVENTS_REBUILT, 0)
 
 
 def _of(name: str, *, rebuilds: bool = True) -> Store:
