@@ -26,17 +26,6 @@ def integer(text: str, name: str, *, low: int = 1, high: int = 2**31 - 1) -> int
     return value
 
 
-def boolean(text: str, name: str) -> bool:
-    """Read ``true`` or ``false``, in any case.
-
-    Raises:
-        BadRequest: it is neither.
-    """
-    if text.lower() not in ("true", "false"):
-        raise BadRequest(f"{name} must be true or false", field=name)
-    return text.lower() == "true"
-
-
 def uuid_text(text: str, name: str) -> str:
     """Read a UUID with its hyphens, in any case, as lower-case text.
 

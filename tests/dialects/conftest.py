@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests import postgres
@@ -44,3 +46,14 @@ def free(server):
     server.cancel(run, force=True)
     yield run
     server.cancel(server.newest("suite.EXCLUSIVE"), force=True)
+
+
+@pytest.fixture
+def with_settings(server, monkeypatch):
+    """Change settings of the server for one test."""
+
+    def changed(**settings):
+        asked = replace(server.service.settings, **settings)
+        monkeypatch.setattr(server.service, "settings", asked)
+
+    return changed

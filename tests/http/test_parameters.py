@@ -3,7 +3,7 @@
 import pytest
 
 from service.errors import BadRequest
-from service.http.parameters import boolean, integer, uuid_text
+from service.http.parameters import integer, uuid_text
 
 UUID = "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"
 
@@ -25,17 +25,6 @@ def test_what_is_no_whole_number_in_bounds_is_refused(text):
     with pytest.raises(BadRequest, match="page must be a whole number from 1 to") as refused:
         integer(text, "page")
     assert refused.value.field == "page"
-
-
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("TRUE", True), ("False", False)])
-def test_true_and_false_are_read_in_any_case(text, value):
-    assert boolean(text, "await") is value
-
-
-@pytest.mark.parametrize("text", ["", "1", "yes", "truе"])  # noqa: RUF001 - the last e is Cyrillic
-def test_what_is_neither_true_nor_false_is_refused(text):
-    with pytest.raises(BadRequest, match="await must be true or false"):
-        boolean(text, "await")
 
 
 @pytest.mark.parametrize("text", [UUID, UUID.upper()])
