@@ -138,7 +138,7 @@ def test_flows_are_listed_by_name_with_every_vendors_ids(api):
     (orders,) = (flow for flow in flows if flow["fullname"] == "suite.ORDERS")
     assert orders.keys() == {
         "fullname", "project", "name", "version", "number", "executor", "exclusive", "timeout_s",
-        "retired", "definition", "vendor_ids",
+        "retired", "definition", "vendor_ids", "next_due_at",
     }  # fmt: skip
     assert orders["vendor_ids"].keys() == {"etlworks", "invision", "naver", "incorta"}
     run = api.start("suite.ORDERS")
