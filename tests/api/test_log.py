@@ -140,7 +140,7 @@ def test_flows_are_listed_by_name_with_every_vendors_ids(api):
         "fullname", "project", "name", "version", "number", "executor", "exclusive", "timeout_s",
         "retired", "definition", "vendor_ids", "next_due_at",
     }  # fmt: skip
-    assert orders["vendor_ids"].keys() == {"etlworks", "invision", "naver", "incorta"}
+    assert orders["vendor_ids"].keys() >= {"etlworks", "invision", "naver", "incorta"}
     run = api.start("suite.ORDERS")
     for vendor, ids in orders["vendor_ids"].items():
         shared = ids.keys() & run["vendor_ids"][vendor].keys()
