@@ -93,7 +93,10 @@ class Operation:
                 )
                 return
             self.statuses[answer.status_code] += 1
-            findings.judge(self.name, answer.status_code, documented, _told(answer.request))
+            if answer.status_code >= 500 or not leads_elsewhere(
+                answer.request.path_url, self.made.path
+            ):
+                findings.judge(self.name, answer.status_code, documented, _told(answer.request))
 
         with suppress(Unsatisfiable):  # nothing of an operation without parameters is ill-formed
             ask()
@@ -126,6 +129,15 @@ def replace(
             place[kind] = value
         elif isinstance(place[kind], str) and chance.random() < EDGE:
             place[kind] = chance.choice(EDGES)
+
+
+def leads_elsewhere(target: str, template: str) -> bool:
+    """Tell whether a request went to another address than its operation's.
+
+    Clients take empty and dot segments out of a path (RFC 3986, 5.2.4), so an id ``.`` or ``..``
+    asks for something else, and the answer is that one's.
+    """
+    return target.partition("?")[0].count("/") != template.count("/")
 
 
 def _forget_the_past(place: MutableMapping[str, Any], chance: random.Random) -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.fuzz.asking import known_value
-from tests.fuzz.cases import replace
+from tests.fuzz.cases import leads_elsewhere, replace
 from tests.fuzz.findings import Findings
 
 DOCUMENT = yaml.safe_load("""{responses: {"200": {}, "404": {}, "503": {}}}""")
@@ -45,3 +45,15 @@ def test_ids_that_exist_take_the_place_of_made_up_ones():
     assert {place["flowId"] for place in places} <= {1, 4711}
     assert sum(place["flowId"] == 4711 for place in places) > 50
     assert {place["page"] for place in places} == {2}
+
+
+@pytest.mark.parametrize(
+    ("target", "elsewhere"),
+    [
+        ("/jobs/executions?a=/", True),
+        ("/jobs/%2F/executions", False),
+        ("/jobs/1/executions", False),
+    ],
+)
+def test_a_dot_for_an_id_leads_elsewhere(target, elsewhere):
+    assert leads_elsewhere(target, "/jobs/{jobId}/executions") is elsewhere
