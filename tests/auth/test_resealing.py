@@ -6,20 +6,12 @@ import sys
 
 import pytest
 
-from events.database import connect_pool
 from events.store import Log
 from service.auth.credentials import Credentials
 from service.auth.resealing import Resealed, reseal
 from service.errors import InvalidSetting, Unauthenticated
 
 OLD, NEW, OTHER = bytes(32), bytes([1] * 32), bytes([2] * 32)
-
-
-@pytest.fixture
-async def pool(database_url):
-    pool = await connect_pool(database_url, max_size=4)
-    yield pool
-    await pool.close()
 
 
 async def under(pool, key):

@@ -12,30 +12,15 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from events.database import connect_pool
 from events.store import Log
 from service.auth import credentials as credentials_module
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal
 from service.auth.tokens import MAX_LENGTH, Claims, Tokens
 from service.errors import NotFound, Unauthenticated
+from tests.auth.conftest import SECRET_KEY
 
-SECRET_KEY = secrets.token_bytes(32)
 FOR_EVER = float("inf")
-
-
-@pytest.fixture
-async def pool(database_url):
-    pool = await connect_pool(database_url, max_size=4)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def credentials(pool):
-    opened = Credentials(pool, Log(pool), SECRET_KEY)
-    await opened.start()
-    return opened
 
 
 async def made(credentials, **changes):

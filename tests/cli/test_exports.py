@@ -155,6 +155,7 @@ def test_an_export_killed_again_and_again_ends_with_the_same_bytes(
     assert "finished" in refused(verb("events", "export", str(killed)))
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_import_ended_in_the_middle_leaves_an_empty_ledger(
     verb, other, other_url, filled, tmp_path, number

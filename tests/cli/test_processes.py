@@ -195,14 +195,6 @@ def test_a_task_that_does_not_stop_keeps_no_server_from_ending(
     assert served.stop() == 0
 
 
-@pytest.fixture
-def heard():
-    """Have processes hear Ctrl-C: what a shell starts in the background is born deaf to it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
