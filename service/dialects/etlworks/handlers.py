@@ -20,6 +20,7 @@ from service.http.decorators import (
     request_schema,
     response_schema,
 )
+from service.http.dialect import Handler
 from service.http.json import json_response
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
@@ -119,32 +120,34 @@ async def download(request: web.Request) -> web.StreamResponse:
     )
 
 
+def _starts(handler: Handler) -> Handler:
+    """Document a start with parameters."""
+    for documented in (
+        response_schema(schemas.EtlworksError, 422, description="The key was used otherwise"),
+        response_schema(schemas.EtlworksError, 415, description="The body is not JSON"),
+        response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs"),
+        response_schema(schemas.EtlworksStarted, 200, description="The execution was started"),
+        request_schema(schemas.EtlworksParameters, required=False),
+        headers_schema(schemas.EtlworksStartHeaders),
+    ):
+        handler = documented(handler)
+    return handler
+
+
 @match_info_schema(schemas.EtlworksFlowPath)
-@headers_schema(schemas.EtlworksStartHeaders)
-@request_schema(schemas.EtlworksParameters, required=False)
-@response_schema(schemas.EtlworksStarted, 200, description="The execution was started")
-@response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs")
-@response_schema(schemas.EtlworksError, 415, description="The body is not JSON")
-@response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
+@_starts
 async def run(request: web.Request) -> web.StreamResponse:
     """Start a flow with parameters; answered when the execution can be read."""
     flow = await _flow(request, request[PRINCIPAL].tenant, parsing.flow_id(request))
-    payload = await parsing.parameters(request, request.app[SERVICE].settings.max_body)
-    return await _started(request, flow, payload)
+    return await _run(request, flow)
 
 
 @match_info_schema(schemas.EtlworksFlowNamePath)
-@headers_schema(schemas.EtlworksStartHeaders)
-@request_schema(schemas.EtlworksParameters, required=False)
-@response_schema(schemas.EtlworksStarted, 200, description="The execution was started")
-@response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs")
-@response_schema(schemas.EtlworksError, 415, description="The body is not JSON")
-@response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
+@_starts
 async def run_by_name(request: web.Request) -> web.StreamResponse:
     """Start the flow of a name, with parameters if there are any."""
     flow = await _named(request, request[PRINCIPAL].tenant)
-    payload = await parsing.parameters(request, request.app[SERVICE].settings.max_body)
-    return await _started(request, flow, payload)
+    return await _run(request, flow)
 
 
 @match_info_schema(schemas.EtlworksListenerPath)
@@ -162,6 +165,11 @@ async def run_by_message(request: web.Request) -> web.StreamResponse:
         raise NotFound(f"No flow listens at {pattern}")
     payload = await parsing.message(request, request.app[SERVICE].settings.max_body)
     return await _started(request, flow, payload, trigger="message")
+
+
+async def _run(request: web.Request, flow: Flow) -> web.StreamResponse:
+    payload = await parsing.parameters(request, request.app[SERVICE].settings.max_body)
+    return await _started(request, flow, payload)
 
 
 async def _started(
