@@ -37,6 +37,9 @@ _CLIENT: Final = (
 )
 """What the driver itself raises of a connection that is gone."""
 
+DRIVER_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT)
+"""All that a statement may raise that is of the server or of the way to it, not of our code."""
+
 _UUID_BYTES: Final = 16
 
 Init = Callable[[asyncpg.Connection], Awaitable[None]]
@@ -96,7 +99,7 @@ async def connect(
 
 async def hang_up(connection: asyncpg.Connection) -> None:
     """Close a connection politely where the server still answers, and at once where it does not."""
-    with suppress(OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT):
+    with suppress(*DRIVER_ERRORS):
         await connection.close(timeout=1.0)
 
 

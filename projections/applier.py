@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from events.database import connect, hang_up, load
+from events.database import DRIVER_ERRORS, connect, hang_up, load
 from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
@@ -101,9 +101,7 @@ class Applier:
         while True:
             try:
                 await self._follow()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                self._trouble(error)
-            except LogError as error:
+            except (*DRIVER_ERRORS, LogError) as error:
                 self._trouble(error)
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
@@ -261,7 +259,7 @@ class Applier:
                 if number % BREATH == 0:
                     await asyncio.sleep(0)
             columns = projection.columns(self._memory.states, changed)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, LogError):
+        except (*DRIVER_ERRORS, LogError):
             raise
         except Exception as error:
             raise Unappliable(projection.name, events[0].position, events[-1].position) from error

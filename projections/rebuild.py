@@ -17,7 +17,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from events.database import connect, connect_pool, hang_up, load, translate
+from events.database import DRIVER_ERRORS, connect, connect_pool, hang_up, load, translate
 from events.envelope import Position
 from events.errors import LogError
 from events.follow import Feed
@@ -192,7 +192,7 @@ async def carry_on(desk: Desk, name: str) -> Rebuild:
             await work.step(found)
     except BrokenProcessPool as error:
         raise await _failed(desk, name, died(error)) from error
-    except (ProjectionError, LogError, asyncpg.PostgresError, OSError) as error:
+    except (ProjectionError, LogError, *DRIVER_ERRORS) as error:
         raise await _failed(desk, name, error) from error
     if found.phase == "cancelled":
         raise Cancelled
@@ -203,7 +203,7 @@ async def _failed(desk: Desk, name: str, error: Exception) -> Exception:
     """Note why a rebuild stopped, so far as the database can be told."""
     position = error.position if isinstance(error, Faulty) else None
     reason = str(error) or type(error).__name__
-    with suppress(OSError, LogError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(LogError, *DRIVER_ERRORS):
         found = await desk.find(name)
         await desk.fetchval("fail_rebuild", found.rebuild_id, reason.replace("\0", "\\0"), position)
     if isinstance(error, (RebuildRefused, RebuildFailed)):

@@ -22,7 +22,7 @@ from typing import Any, Final
 import asyncpg
 import uvloop
 
-from events.database import connect, connect_pool, load
+from events.database import DRIVER_ERRORS, connect, connect_pool, load
 from events.envelope import Position
 from events.errors import LogError
 from events.store import Log
@@ -131,7 +131,7 @@ def _fold(part: Part) -> Fault | None:
         except Unappliable as error:
             cause = error.__cause__ or error
             return Fault(f"{error}: {type(cause).__name__}: {cause}", error.first)
-        except (ProjectionError, LogError, OSError) as error:
+        except (ProjectionError, LogError, *DRIVER_ERRORS) as error:
             return Fault(str(error))
         return None
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from events.database import DRIVER_ERRORS
 from tests.kit.processes import Process
 from tests.postgres import OwnCluster
 
@@ -59,7 +60,7 @@ class Killer:
                 os.kill(self.random.choice(pids), signal.SIGKILL)
                 self.kills["backends"] += 1
         finally:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 await connection.close(timeout=1)
 
     async def postgres(self, cluster: OwnCluster) -> None:

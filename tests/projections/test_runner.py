@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+import asyncpg
 import orjson
 import pytest
 
@@ -286,6 +287,36 @@ async def test_a_hole_in_the_log_is_an_alarm_and_is_not_passed_over(ledger, capl
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "expected position 1, the log returned 2" in record.getMessage()
     assert applier.position == 0
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        asyncpg.InternalClientError("cannot switch to state 15"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.AdminShutdownError("terminating"),
+        ConnectionResetError("reset"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_connection_lost_while_events_are_folded_is_no_events_fault(
+    ledger, monkeypatch, raised
+):
+    await ledger.write(busy(5))
+    applier = _new(ledger, discover()[0])
+    monkeypatch.setattr(applier._memory, "recall", failing(raised))
+    async with working(applier.run()):
+        await until(lambda: applier.state not in {"starting", "running"})
+
+    assert applier.state == "retrying"
+    assert (await ledger.state(applier.projection.name))["state"] == "running"
+
+
+def failing(error):
+    async def fail(*_args, **_named):
+        raise error
+
+    return fail
 
 
 async def test_a_batch_of_too_many_bytes_is_applied_in_parts(ledger, monkeypatch):

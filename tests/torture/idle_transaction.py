@@ -5,12 +5,11 @@ import contextlib
 
 import asyncpg
 
+from events.database import DRIVER_ERRORS
 from tests.events.making import running
 from tests.kit.reader import Tally, caught_up, follow_polling
 from tests.postgres import at
 from tests.torture.stage import Finding, Stage
-
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def run(stage: Stage) -> list[Finding]:
@@ -21,7 +20,7 @@ async def run(stage: Stage) -> list[Finding]:
     tally, opened = Tally(), 0
     async with running(follow_polling(stage.url, tally)):
         while not stage.quiet.is_set():
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 opened += await hold(stage, elsewhere, tally)
             await asyncio.sleep(0.2)
     return [
@@ -43,5 +42,5 @@ async def hold(stage: Stage, url: str, tally: Tally) -> int:
         await caught_up(tally, await stage.head())
         return 1
     finally:
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*DRIVER_ERRORS):
             await connection.close(timeout=1)

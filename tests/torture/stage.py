@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
+from events.database import DRIVER_ERRORS
 from tests.kit.killer import Killer
 from tests.kit.lengths import SHARE
 from tests.kit.processes import Process
@@ -73,8 +74,7 @@ class Stage:
     async def ask(self, question: str) -> int:
         """The answer to a question, asked again while Postgres recovers."""
         while True:
-            failures = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-            with contextlib.suppress(*failures):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 connection = await asyncpg.connect(self.url, timeout=5)
                 try:
                     return await connection.fetchval(question)
