@@ -48,6 +48,9 @@ POLL_S: Final = 0.02
 SETTLED_S: Final = 6.0
 """Seconds after a change in which the version before may still be read from."""
 
+FAR: Final = 10_000
+"""Events that the version that answers may lack to be waited for and compared with."""
+
 _SQL: Final = Path(__file__).parent / "sql"
 
 
@@ -362,7 +365,8 @@ class _Work:
         serving, following = await pair.stand(desk.connection)
         _check_running(pair.following, following)
         own = await skips(desk.log, pair.serving.name, pair.serving.number)
-        if serving.state == "running" and not own:
+        near = following.position - serving.position <= FAR
+        if serving.state == "running" and near and not own:
             with suppress(Unappliable):
                 async with pair.snapshot() as (connection, position):
                     return await verify(

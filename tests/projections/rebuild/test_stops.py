@@ -12,6 +12,7 @@ import pytest
 
 from events import types
 from projections import parts
+from projections import rebuild as rebuilding
 from projections.errors import NoSuchReadModel, RebuildFailed, RebuildRefused
 from projections.read_models.executions import apply as executions
 from projections.rebuild import Cancelled, rebuild
@@ -104,6 +105,35 @@ async def test_a_rebuild_is_the_cure_of_a_paused_read_model(able):
 
     assert done.phase == "finished"
     assert (await serving(able.pool))["executions"] == 2
+
+
+async def test_a_rebuild_does_not_wait_for_a_version_that_is_far_behind(able, monkeypatch):
+    monkeypatch.setattr(rebuilding, "FAR", 10)
+    history = busy(20)
+    head = await able.write(history)
+    holding = await asyncpg.connect(able.url)
+    transaction = holding.transaction()
+    await transaction.start()
+    # As after an import: what answers is at the beginning, and stays there.
+    await holding.execute(
+        "select from projections.checkpoints where name = 'executions' for update"
+    )
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(rebuilt(able, "executions"))
+        await until(lambda: _verifies(able), 20)
+        await asyncio.sleep(0.5)
+        await transaction.rollback()
+    done = work.result()
+    await holding.close()
+
+    assert (done.phase, done.result["alike"]) == ("finished", None)
+    assert done.result["position"] >= head
+    assert (await serving(able.pool))["executions"] == 2
+
+
+async def _verifies(ledger) -> bool:
+    found = await find(ledger.pool, "executions")
+    return found is not None and found.phase == "verifying"
 
 
 async def test_a_version_with_an_edited_row_is_replaced_and_said_to_have_been_wrong(able):
@@ -202,6 +232,7 @@ async def _in_phase(ledger, name, phase) -> bool:
 CHILD = """
 import asyncio, sys
 from projections import parts
+from projections import rebuild as rebuilding
 from projections.rebuild import rebuild
 from projections.rebuilds import Wish
 parts.MOST_EVENTS, parts.BUCKET = 40, 10
