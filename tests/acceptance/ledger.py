@@ -96,8 +96,8 @@ class Ledger:
         }
         self.processes: list[Process] = []
 
-    def run(self, *arguments: str) -> str:
-        done = self.attempt(*arguments)
+    def run(self, *arguments: str, timeout_s: float = 120) -> str:
+        done = self.attempt(*arguments, timeout_s=timeout_s)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -40,8 +40,8 @@ OPERATIONS = (
 )
 LISTS = ("list", "list deep", "list filtered")
 FEW = tuple(each for each in OPERATIONS if each not in LISTS)
-GROWTH, LARGE = (70_000, 1_000_000), 7_000_000
-"""Runs whose events are 100 thousand, 1.4 million and 10 million."""
+GROWTH, LARGE = (20_000, 200_000), 2_000_000
+"""Runs whose events are 100 thousand, a million and ten million."""
 
 PEERS = click.option("--peers", is_flag=True, help="Measure the peers too.")
 ROUNDS = click.option("--rounds", default=3, show_default=True)
@@ -167,13 +167,14 @@ def credential() -> None:
 @main.command()
 @click.option("--runs", multiple=True, type=int, default=GROWTH, show_default=True)
 @click.option("--large", is_flag=True, help=f"{LARGE:,} runs as well, ten million events.")
-@click.option("--seconds", default=4.0, show_default=True)
+@click.option("--seconds", default=2.0, show_default=True)
 def growth(runs: tuple[int, ...], seconds: float, large: bool) -> None:
     """Measure whether a larger log is slower, and what it takes of memory and disk."""
 
     async def measure(admin: str, keep: Keep) -> None:
-        for each in (*runs, *((LARGE,) if large else ())):
-            keep("growth", {"runs": each}, await growing.measure(admin, each, seconds))
+        sizes = (*runs, *((LARGE,) if large else ()))
+        for each, taken in (await growing.measure(admin, sizes, seconds)).items():
+            keep("growth", {"runs": each}, taken)
 
     _measure(measure)
 

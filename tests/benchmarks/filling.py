@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from events.database import connect_pool
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.numbers import move_beyond
 from events.store import Log
+from projections.registry import discover
 from service.runs.ids import new_id
 from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks import stage
@@ -28,49 +28,60 @@ from tests.postgres import at, migrate_whole
 FLOW = "example.EXTERNAL"
 TENANT = "default"
 ENDED_EVERY = 10
-"""One run in so many has succeeded, the others wait."""
+"""One run in so many has succeeded and has five events, the others wait."""
 
 BATCH, LANES = 500, 2
+NAMES = [projection.name for projection in discover()]
+REBUILD = ("projections", "rebuild", "--workers", "2", "--quiet")
+PATIENCE_S = 1_800.0
 SQL = Path(__file__).parent / "sql"
 
 
-async def ours(admin: str, runs: int) -> str:
+async def ours(admin: str, runs: int, ended_every: int = ENDED_EVERY) -> str:
     """A ledger with so many runs of one flow in it, read models and all."""
-    name = f"ours_{runs}"
+    name = _name(runs, ended_every)
     if await stage.is_filled(admin, name):
         return at(admin, name)
     url = await stage.fresh(admin, name)
     with tempfile.TemporaryDirectory() as folder:
-        await fill(url, Path(folder), runs)
+        await fill(url, Path(folder), runs, ended_every)
     await stage.execute(url, "vacuum analyze")
     await stage.note_filled(admin, name)
     return url
 
 
-async def copied(admin: str, runs: int, name: str) -> str:
+def _name(runs: int, ended_every: int) -> str:
+    return f"ours_{runs}_{ended_every}"
+
+
+async def copied(admin: str, name: str, runs: int, ended_every: int = ENDED_EVERY) -> str:
     """A copy of the ledger with so many runs, to be changed."""
-    await ours(admin, runs)
+    await ours(admin, runs, ended_every)
     await stage.drop(admin, name)
-    await stage.execute(
-        admin, f'create database "{name}" template "ours_{runs}" strategy file_copy'
-    )
+    template = _name(runs, ended_every)
+    await stage.execute(admin, f'create database "{name}" template "{template}" strategy file_copy')
     await migrate_whole(at(admin, name))  # the right to make schemas is the database's own
     return at(admin, name)
 
 
-async def fill(url: str, folder: Path, runs: int) -> Ledger:
+async def fill(url: str, folder: Path, runs: int, ended_every: int = ENDED_EVERY) -> Ledger:
     """Make a ledger of an empty database, with so many runs in it; no process is left at work."""
     await migrate_whole(url)
     ledger = Ledger(url, folder)
     await asyncio.to_thread(ledger.set_up)
-    await append(url, runs)
+    await append(url, runs, ended_every)
     await _caught_up(ledger)
     return ledger
 
 
 async def _caught_up(ledger: Ledger) -> None:
-    """Have a service apply all of it: a rebuild needs a version that is current to compare with."""
+    """Have all of it applied, as after an import: by rebuilds, then by a service."""
     try:
+        for name in NAMES:
+            print(f"  {name} is rebuilt", flush=True)
+            await asyncio.to_thread(ledger.run, *REBUILD, name, timeout_s=PATIENCE_S)
+        for name in NAMES:
+            await asyncio.to_thread(ledger.run, "projections", "drop", name, "--yes")
         async with Client(ledger, await ledger.serve()) as client:
             while lag := await _lag(client):
                 print(f"  {lag:,} events to apply", flush=True)
@@ -84,13 +95,14 @@ async def _lag(client: Client) -> int:
     return max(each["lag_events"] for each in found["projections"])
 
 
-async def append(url: str, runs: int) -> None:
+async def append(url: str, runs: int, ended_every: int = ENDED_EVERY) -> None:
     """Append the events of so many runs, as the writer would have them."""
     waiting = iter(range(0, runs, BATCH))
 
     async def lane(log: Log) -> None:
         for first in waiting:
-            wanted = [each for n in range(first, min(first + BATCH, runs)) for each in _run(n + 1)]
+            numbers = range(first + 1, min(first + BATCH, runs) + 1)
+            wanted = [_run(number, number % ended_every == 0) for number in numbers]
             for answer in await log.append(wanted):
                 if isinstance(answer, Exception):
                     raise answer
@@ -103,10 +115,10 @@ async def append(url: str, runs: int) -> None:
     await connection.close()
 
 
-def _run(number: int) -> Iterator[AppendRequest]:
+def _run(number: int, ended: bool) -> AppendRequest:
     run_id = new_id()
     told: list[tuple[str, dict[str, Any]]] = [(types.RUN_QUEUED, _queued(run_id, number))]
-    if number % ENDED_EVERY == 0:
+    if ended:
         told += [
             (types.RUN_STARTED, {}),
             (types.TASK_STARTED, {"task": "TRANSFER", "attempt": 1}),
@@ -115,7 +127,7 @@ def _run(number: int) -> Iterator[AppendRequest]:
         ]
     events = tuple(NewEvent(new_id(), kind, encode(body), "bench") for kind, body in told)
     part = StreamAppend(types.run_stream(run_id), Expected.ANY, events)
-    yield AppendRequest(TENANT, (part,))
+    return AppendRequest(TENANT, (part,))
 
 
 def _queued(run_id: str, number: int) -> dict[str, Any]:

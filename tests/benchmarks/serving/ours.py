@@ -23,6 +23,13 @@ AT_ONCE = 64
 @asynccontextmanager
 async def serving(admin: str, folder: Path, filled: int) -> AsyncIterator[Subject]:
     url = await filling.ours(admin, filled) if filled else await new_ledger(admin, "ours")
+    async with on(url, folder) as subject:
+        yield subject
+
+
+@asynccontextmanager
+async def on(url: str, folder: Path) -> AsyncIterator[Subject]:
+    """One service on a ledger."""
     ledger = Ledger(url, folder)
     await asyncio.to_thread(ledger.set_up)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -30,13 +30,21 @@ async def subjects(
 ) -> AsyncIterator[list[Subject]]:
     """All servers at work, each held but for its turns."""
     async with AsyncExitStack() as stack:
-        found = []
-        for module in modules:
-            subject = await stack.enter_async_context(module.serving(admin, folder, filled))
-            stack.callback(stage.release, subject.pid)
-            stage.hold(subject.pid)
-            found.append(subject)
-        yield found
+        yield [
+            await stack.enter_async_context(held(module.serving(admin, folder, filled)))
+            for module in modules
+        ]
+
+
+@asynccontextmanager
+async def held(serving: AbstractAsyncContextManager[Subject]) -> AsyncIterator[Subject]:
+    """A server at work, held but for its turns."""
+    async with serving as subject:
+        stage.hold(subject.pid)
+        try:
+            yield subject
+        finally:
+            stage.release(subject.pid)
 
 
 async def rounds(
