@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from aiohttp import web
-from yarl import URL
 
 from service.api import parsing, rendering, schemas
 from service.http import starts
@@ -80,8 +79,9 @@ async def retry(request: web.Request) -> web.StreamResponse:
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await starts.start(request, command)
     doc = await request.app[SERVICE].queries.workflow(command.tenant, outcome.run_id)
-    location = URL(f"/v1/runs/{outcome.run_id}").with_query(request.query)
-    headers = {"Location": str(location)} | starts.replayed(outcome)
+    query = request.rel_url.raw_query_string
+    location = f"/v1/runs/{outcome.run_id}{'?' * bool(query)}{query}"
+    headers = {"Location": location} | starts.replayed(outcome)
     return json_response(_shown(request, doc), status=201, headers=headers)
 
 
