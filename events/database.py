@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -95,6 +96,15 @@ async def connect(
         connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
         await _set_codecs(connection)
         return connection
+
+
+def turns_of(pool: asyncpg.Pool) -> asyncio.Semaphore:
+    """Make what those who want a connection hold before they ask for one: they come in turn.
+
+    The pool by itself gives a connection to whoever happens to ask first once it is free; where
+    more ask than it has, some wait ten times as long as others.
+    """
+    return asyncio.Semaphore(pool.get_max_size())
 
 
 async def hang_up(connection: asyncpg.Connection) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from events.database import Pool
+from events.database import Pool, turns_of
 from events.envelope import Position
 from events.errors import LogError
 from projections.checkpoint import Checkpoints
@@ -56,6 +56,7 @@ class Served:
     def __init__(self, versions: Mapping[str, Version], pool: Pool) -> None:
         self.versions = versions
         self.pool = pool
+        self._turns = turns_of(pool)
         self._users = 0
         self._left = asyncio.Event()
 
@@ -64,7 +65,7 @@ class Served:
         """Read through a connection; the pool stays open for as long."""
         self._users += 1
         try:
-            async with self.pool.acquire() as connection:
+            async with self._turns, self.pool.acquire() as connection:
                 yield connection
         finally:
             self._users -= 1

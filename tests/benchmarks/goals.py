@@ -9,7 +9,7 @@ from typing import Literal
 from tests.benchmarks.figures import Piece, Results
 
 US, BARE, DIRECTOR, PREFECT = "flowledger", "bare aiohttp", "Celery Director", "Prefect"
-COPY, EVENTSOURCING, EMMETT = "COPY", "eventsourcing", "emmett"
+COPY, INSERT, EVENTSOURCING, EMMETT = "COPY", "INSERT", "eventsourcing", "emmett"
 
 START = 0.25
 """Durable starts at 256 connections, of a bare aiohttp handler."""
@@ -161,6 +161,12 @@ GOALS = (
     ),
     Goal("time of page 2,000 among 1,000,000 runs, of page 1", 1.2, _deep, "at most"),
     Goal("append, 256 callers, of COPY", APPEND, _ratio("append", COPY, callers=256)),
+    Goal(
+        "time of an append, 1 caller, of an INSERT",
+        2,
+        _slower("append", INSERT, callers=1),
+        "at most",
+    ),
     Goal(
         "append, 256 callers, of `eventsourcing`", 10, _ratio("append", EVENTSOURCING, callers=256)
     ),

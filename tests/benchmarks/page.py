@@ -13,13 +13,16 @@ from tests.benchmarks.peers import PEERS_BY_NAME, peer
 
 PAGE = STORE.with_suffix(".md")
 PLOTS = STORE.with_suffix("")
+FINDINGS = PLOTS / "findings.md"
+"""What the profiles said and what was tried: written by hand, the last part of the page."""
+
 SUBJECTS = ("flowledger", "bare aiohttp", "Celery Director", "Prefect")
 STORES = ("flowledger", "COPY", "INSERT", "eventsourcing", "eventsource-py", "emmett", "message-db")
 
 HEAD = """# Performance
 
 Made by `python -m tests.benchmarks render` of `performance.json`, in which the benchmarks keep what
-they measure: change neither by hand.
+they measure, and of `performance/findings.md`, which alone is written by hand.
 
 Figures are ratios within one run: the subjects take turns, round after round, on one machine, the
 others held (`SIGSTOP`) meanwhile, with one Postgres and the same settings for all. Rates are the
@@ -76,12 +79,6 @@ The same ledger at different sizes: appends of 16 callers, reads at 8 connection
 the whole database a run (log, read models and indexes), memory of the serving process.
 """
 
-PROFILES = """## Where the time goes
-
-Profiles, and what was tried where a goal is missed with the ratio before and after:
-[speed.md](speed.md).
-"""
-
 
 def write(results: Results) -> None:
     """Write the page and its plots."""
@@ -117,8 +114,8 @@ def rendered(results: Results, plots: Sequence[str] = ()) -> str:
         GROWTH,
         _table(GROWN, map(_grown, grown(results))),
         _commands(results.of_kind("growth")),
-        PROFILES,
         _setting(results),
+        FINDINGS.read_text(),
     ]
     return "\n".join(part for part in parts if part)
 

@@ -2,7 +2,8 @@
 
 .venv/bin/pytest tests/events/test_delivery_speed.py -m benchmark -s -n 0
 
-Times are of one clock, which all processes of a machine share. What was reached: docs/speed.md.
+Times are of one clock, which all processes of a machine share. What was reached:
+docs/performance.md.
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
 
@@ -48,6 +49,23 @@ async def test_it_changes_over_once_the_next_version_has_got_as_far_as_it_answer
         await ledger.pool.execute(PLACE, 8, 2)
         await reading._follow()
         assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 8
+
+
+async def test_readers_have_a_connection_in_the_order_in_which_they_came(ledger):
+    asked, got = count(), []
+
+    async def read_on(times):
+        for _ in range(times):
+            mine = next(asked)
+            async with reading.connection() as connection:
+                got.append(mine)
+                await connection.fetchval("select 1")
+
+    async with _reading(ledger) as reading:
+        await asyncio.gather(*(read_on(1) for _ in range(30)))  # all connections are open
+        got.clear()
+        await asyncio.gather(*(read_on(10) for _ in range(30)))
+    assert got == sorted(got)
 
 
 async def test_a_read_under_way_ends_on_the_version_that_it_began_with(ledger):
