@@ -224,8 +224,8 @@ def render(remark: str | None) -> None:
 def everything(context: click.Context, peers: bool) -> None:
     """Measure all pieces, one verb after the other, and render the page."""
     context.invoke(http, operations=FEW, peers=peers)
-    context.invoke(http, operations=LISTS, filled=COMMON, peers=peers)
-    context.invoke(http, operations=LISTS, filled=MANY)
+    context.invoke(http, operations=LISTS, connections=(8, 64), filled=COMMON, peers=peers)
+    context.invoke(http, operations=LISTS, connections=(8, 64), filled=MANY)
     context.invoke(append, peers=peers)
     context.invoke(tail, peers=peers)
     context.invoke(rebuild, peers=peers)
