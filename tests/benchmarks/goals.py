@@ -62,8 +62,8 @@ def _slower(kind: str, other: str, **case: int) -> Callable[[Results], tuple[flo
 
 
 def _deep(results: Results) -> tuple[float, str] | None:
-    first = results.find("http list", filled=MANY)
-    deep = results.find("http list deep", filled=MANY)
+    first = results.find("http list", filled=MANY, connections=8)
+    deep = results.find("http list deep", filled=MANY, connections=8)
     if first is None or deep is None:
         return None
     return _rate(first, US) / _rate(deep, US), deep.command
@@ -154,10 +154,12 @@ GOALS = (
     Goal(
         "list of 50 among 200,000 runs, of Celery Director",
         10,
-        _ratio("http list", DIRECTOR, filled=COMMON),
+        _ratio("http list", DIRECTOR, filled=COMMON, connections=8),
     ),
     Goal(
-        "list of 50 among 200,000 runs, of Prefect", 10, _ratio("http list", PREFECT, filled=COMMON)
+        "list of 50 among 200,000 runs, of Prefect",
+        10,
+        _ratio("http list", PREFECT, filled=COMMON, connections=8),
     ),
     Goal("time of page 2,000 among 1,000,000 runs, of page 1", 1.2, _deep, "at most"),
     Goal("append, 256 callers, of COPY", APPEND, _ratio("append", COPY, callers=256)),
