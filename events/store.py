@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from events.batch import Answer, Batch, check, event_of, without_repeats
-from events.database import load, translate, turns_of
+from events.database import load, translate
 from events.envelope import AppendRequest, Event, Position, Version
 from events.errors import InvalidEvent, MissingPositions
 from events.types import CATALOGUE_STREAM, EVERY_TENANT
@@ -64,7 +64,6 @@ class Log:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._turns = turns_of(pool)
 
     async def append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
         """Append a batch in one statement; each request is judged as if it came alone, in order.
@@ -231,7 +230,7 @@ class Log:
 
     async def _fetch(self, name: str, *parameters: object) -> Sequence[Any]:
         with translate():
-            async with self._turns, self._pool.acquire() as connection:
+            async with self._pool.acquire() as connection:
                 rows: Sequence[Any] = await connection.fetch(
                     load(_SQL, name), *parameters, timeout=STATEMENT_TIMEOUT_S
                 )

@@ -79,8 +79,9 @@ async def retry(request: web.Request) -> web.StreamResponse:
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await starts.start(request, command)
     doc = await request.app[SERVICE].queries.workflow(command.tenant, outcome.run_id)
-    query = request.rel_url.raw_query_string
-    location = f"/v1/runs/{outcome.run_id}{'?' * bool(query)}{query}"
+    location = f"/v1/runs/{outcome.run_id}"
+    if query := request.rel_url.raw_query_string:
+        location += f"?{query}"
     headers = {"Location": location} | starts.replayed(outcome)
     return json_response(_shown(request, doc), status=201, headers=headers)
 

@@ -14,7 +14,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,23 +177,16 @@ async def test_one_caller_beside_a_bare_insert(pool, owner, capsys):
         report("INSERT of one row", inserted, inserted)
 
 
-async def append_from_process(url: str, count: int, begin: Callable[[], Awaitable[object]]) -> None:
-    pool = await connect_pool(url, min_size=2, max_size=4)
-    wanted = requests(count)
-    await begin()
-    await append_from_callers(Log(pool), wanted, CALLERS)
-    await pool.close()
-
-
-async def together(url: str, processes: int) -> float:
-    """Events a second of so many processes that begin together."""
+async def together(url: str, callers: int, processes: int) -> float:
+    """Events a second from so many callers in so many processes, which begin together."""
     script = (
         "import sys, uvloop; from tests.events.test_speed import child;"
-        " uvloop.run(child(sys.argv[1], int(sys.argv[2])))"
+        " uvloop.run(child(sys.argv[1], *map(int, sys.argv[2:])))"
     )
+    count, each_callers = str(EVENTS // processes), str(callers // processes)
     children = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", script, url, str(EVENTS // processes)),
+            *(sys.executable, "-c", script, url, count, each_callers),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -208,22 +201,25 @@ async def together(url: str, processes: int) -> float:
     return EVENTS / (time.perf_counter() - begin)
 
 
-async def child(url: str, count: int) -> None:
-    async def begin() -> None:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        await asyncio.to_thread(sys.stdin.readline)
+async def child(url: str, count: int, callers: int) -> None:
+    pool = await connect_pool(url, min_size=2, max_size=4)
+    wanted = requests(count)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.readline)
+    await append_from_callers(Log(pool), wanted, callers)
+    await pool.close()
 
-    await append_from_process(url, count, begin)
 
-
-async def test_two_processes_beside_one(database_url, capsys):
+@pytest.mark.parametrize("callers", [16, 64, CALLERS])
+async def test_two_processes_beside_one(database_url, capsys, callers):
+    """The same callers, all in one process or half of them in each of two."""
     ratios = []
     for _ in range(ROUNDS):
-        one = await together(database_url, 1)
-        ratios.append(await together(database_url, 2) / one)
+        one = await together(database_url, callers, 1)
+        ratios.append(await together(database_url, callers, 2) / one)
     with capsys.disabled():
         sys.stdout.write(
-            f"\ntwo processes, of one: {statistics.median(ratios):.2f}"
+            f"\n{callers} callers in two processes, of one: {statistics.median(ratios):.2f}"
             f" ({min(ratios):.2f} to {max(ratios):.2f}), {os.cpu_count()} processors\n"
         )
