@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,13 +31,13 @@ _NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 _REFUSED: Final = re.compile("22|23|54")
 """SQLSTATE classes that say that the values are at fault: data, constraint, limit."""
 
-_CLIENT: Final = (
+DRIVER_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a server killed between prepare and execute
 )
-"""What the driver itself raises of a connection that is gone."""
-
-DRIVER_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT)
 """All that a statement may raise that is of the server or of the way to it, not of our code."""
 
 _UUID_BYTES: Final = 16
@@ -96,15 +95,6 @@ async def connect(
         connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
         await _set_codecs(connection)
         return connection
-
-
-def turns_of(pool: asyncpg.Pool) -> asyncio.Semaphore:
-    """Make what those who want a connection hold before they ask for one: they come in turn.
-
-    The pool by itself gives a connection to whoever happens to ask first once it is free; where
-    more ask than it has, some wait ten times as long as others.
-    """
-    return asyncio.Semaphore(pool.get_max_size())
 
 
 async def hang_up(connection: asyncpg.Connection) -> None:
@@ -173,7 +163,7 @@ def translate() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         raise _translated(error) from error
-    except (OSError, TimeoutError, *_CLIENT) as error:
+    except DRIVER_ERRORS as error:
         raise LogUnavailable(f"the database does not answer: {error}") from error
 
 

@@ -90,7 +90,7 @@ class Checkpoints:
         heapq.heappush(heap, (position, next(self._numbers), passed))
         self._start_polling()
         # Every start waits here: a timer alone takes a third of the time that a timeout would.
-        late = loop.call_later(timeout_s, _wake, passed)
+        late = loop.call_later(timeout_s, _settle, passed)
         try:
             await passed
         finally:
@@ -118,7 +118,7 @@ class Checkpoints:
         for names, heap in list(self._waiting.items()):
             reached = self._reached(names)
             while heap and (heap[0][0] <= reached or heap[0][2].done()):
-                _wake(heapq.heappop(heap)[2])
+                _settle(heapq.heappop(heap)[2])
             if not heap:
                 del self._waiting[names]
 
@@ -160,7 +160,7 @@ class Checkpoints:
         self._wake()
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _settle(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from events.database import Pool, turns_of
+from events.database import Pool
 from events.envelope import Position
 from events.errors import LogError
 from projections.checkpoint import Checkpoints
@@ -56,7 +56,9 @@ class Served:
     def __init__(self, versions: Mapping[str, Version], pool: Pool) -> None:
         self.versions = versions
         self.pool = pool
-        self._turns = turns_of(pool)
+        # The pool gives a free connection to whoever happens to ask next: where more ask than it
+        # has, some would wait ten times as long as others.
+        self._turns = asyncio.Semaphore(pool.get_max_size())
         self._users = 0
         self._left = asyncio.Event()
 

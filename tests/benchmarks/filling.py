@@ -37,41 +37,49 @@ PATIENCE_S = 1_800.0
 SQL = Path(__file__).parent / "sql"
 
 
-async def ours(admin: str, runs: int, ended_every: int = ENDED_EVERY) -> str:
+async def ours(admin: str, runs: int) -> str:
     """A ledger with so many runs of one flow in it, read models and all."""
-    name = _name(runs, ended_every)
+    return await _filled(admin, f"ours_{runs}_{ENDED_EVERY}", runs, ENDED_EVERY)
+
+
+async def ended(admin: str, runs: int) -> str:
+    """A ledger whose runs have all ended: five events each."""
+    return await _filled(admin, _ended(runs), runs, 1)
+
+
+def _ended(runs: int) -> str:
+    return f"ours_{runs}_1"
+
+
+async def copied(admin: str, name: str, runs: int) -> str:
+    """A copy of the ledger whose runs have all ended, to be changed."""
+    await ended(admin, runs)
+    await stage.drop(admin, name)
+    await stage.execute(
+        admin, f'create database "{name}" template "{_ended(runs)}" strategy file_copy'
+    )
+    await migrate_whole(at(admin, name))  # the right to make schemas is the database's own
+    return at(admin, name)
+
+
+async def _filled(admin: str, name: str, runs: int, ended_every: int) -> str:
     if await stage.is_filled(admin, name):
         return at(admin, name)
     url = await stage.fresh(admin, name)
     with tempfile.TemporaryDirectory() as folder:
-        await fill(url, Path(folder), runs, ended_every)
+        await _fill(url, Path(folder), runs, ended_every)
     await stage.execute(url, "vacuum analyze")
     await stage.note_filled(admin, name)
     return url
 
 
-def _name(runs: int, ended_every: int) -> str:
-    return f"ours_{runs}_{ended_every}"
-
-
-async def copied(admin: str, name: str, runs: int, ended_every: int = ENDED_EVERY) -> str:
-    """A copy of the ledger with so many runs, to be changed."""
-    await ours(admin, runs, ended_every)
-    await stage.drop(admin, name)
-    template = _name(runs, ended_every)
-    await stage.execute(admin, f'create database "{name}" template "{template}" strategy file_copy')
-    await migrate_whole(at(admin, name))  # the right to make schemas is the database's own
-    return at(admin, name)
-
-
-async def fill(url: str, folder: Path, runs: int, ended_every: int = ENDED_EVERY) -> Ledger:
+async def _fill(url: str, folder: Path, runs: int, ended_every: int) -> None:
     """Make a ledger of an empty database, with so many runs in it; no process is left at work."""
     await migrate_whole(url)
     ledger = Ledger(url, folder)
     await asyncio.to_thread(ledger.set_up)
-    await append(url, runs, ended_every)
+    await _append(url, runs, ended_every)
     await _caught_up(ledger)
-    return ledger
 
 
 async def _caught_up(ledger: Ledger) -> None:
@@ -95,14 +103,14 @@ async def _lag(client: Client) -> int:
     return max(each["lag_events"] for each in found["projections"])
 
 
-async def append(url: str, runs: int, ended_every: int = ENDED_EVERY) -> None:
+async def _append(url: str, runs: int, ended_every: int) -> None:
     """Append the events of so many runs, as the writer would have them."""
     waiting = iter(range(0, runs, BATCH))
 
     async def lane(log: Log) -> None:
         for first in waiting:
             numbers = range(first + 1, min(first + BATCH, runs) + 1)
-            wanted = [_run(number, number % ended_every == 0) for number in numbers]
+            wanted = [_run(number, ended=number % ended_every == 0) for number in numbers]
             for answer in await log.append(wanted):
                 if isinstance(answer, Exception):
                     raise answer
@@ -115,7 +123,7 @@ async def append(url: str, runs: int, ended_every: int = ENDED_EVERY) -> None:
     await connection.close()
 
 
-def _run(number: int, ended: bool) -> AppendRequest:
+def _run(number: int, *, ended: bool) -> AppendRequest:
     run_id = new_id()
     told: list[tuple[str, dict[str, Any]]] = [(types.RUN_QUEUED, _queued(run_id, number))]
     if ended:

@@ -36,21 +36,15 @@ async def measure(admin: str, sizes: Sequence[int], seconds: float) -> dict[int,
 
 
 async def _appended(admin: str, runs: int, taken: Iterable[Measured]) -> Figure:
-    url = await _filled(admin, runs)
+    url = await filling.ended(admin, runs)
     events = await stage.value(url, "select position from log.head")
     size = await stage.value(url, "select pg_database_size(current_database())")
     return figure("append", taken, events=events, bytes_a_run=size // runs)
 
 
-async def _filled(admin: str, runs: int) -> str:
-    return await filling.ours(admin, runs, ended_every=1)
-
-
 async def _appends(admin: str, sizes: Sequence[int]) -> dict[int, list[Measured]]:
     """To copies, since the read models have no use for these events."""
-    copies = {
-        runs: await filling.copied(admin, f"store_{runs}", runs, ended_every=1) for runs in sizes
-    }
+    copies = {runs: await filling.copied(admin, f"store_{runs}", runs) for runs in sizes}
     taken: dict[int, list[Measured]] = {runs: [] for runs in sizes}
     for url in copies.values():
         await ours.append(url, ours.requests(APPENDS // 4), CALLERS)
@@ -71,6 +65,6 @@ async def _serving(admin: str, sizes: Sequence[int]) -> AsyncIterator[list[Subje
         found = []
         for runs in sizes:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            serving = rounds.held(served.on(await _filled(admin, runs), folder))
+            serving = rounds.held(served.on(await filling.ended(admin, runs), folder))
             found.append(replace(await stack.enter_async_context(serving), name=f"{runs:,} runs"))
         yield found

@@ -6,7 +6,7 @@ import signal
 import asyncpg
 import pytest
 
-from events.database import connect, connect_pool
+from events.database import DRIVER_ERRORS, connect, connect_pool
 from events.errors import LogUnavailable
 from events.migrate import migrate
 from events.store import Log
@@ -67,7 +67,7 @@ async def test_a_killed_backend_and_a_killed_server_come_back_with_what_was_comm
 async def _answers(url: str) -> bool:
     try:
         connection = await asyncpg.connect(url, timeout=1)
-    except (OSError, asyncpg.PostgresError, TimeoutError):
+    except DRIVER_ERRORS:
         return False
     await connection.close()
     return True

@@ -101,7 +101,7 @@ async def _tail_ours(url: str, writers: int, seconds: float) -> Measured:
 
 async def _rebuild_ours(admin: str) -> dict[str, Any]:
     """A rebuild of `executions` from history, then a verification of each of its rows."""
-    url = await filling.copied(admin, "store", RUNS_REBUILT, ended_every=1)
+    url = await filling.copied(admin, "store", RUNS_REBUILT)
     head = await stage.value(url, "select position from log.head")
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(url, Path(folder))
@@ -114,7 +114,7 @@ async def _rebuild_ours(admin: str) -> dict[str, Any]:
 
 async def _rebuild_copy(admin: str) -> dict[str, Any]:
     """The limit of a rebuild: the same events by COPY into a table like the log's."""
-    url = await filling.copied(admin, "store", RUNS_REBUILT, ended_every=1)
+    url = await filling.copied(admin, "store", RUNS_REBUILT)
     connection = await asyncpg.connect(url)
     await connection.execute("create table public.copied (like log.events including all)")
     query = "select * from log.events order by position"

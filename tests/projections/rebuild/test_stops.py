@@ -232,7 +232,6 @@ async def _in_phase(ledger, name, phase) -> bool:
 CHILD = """
 import asyncio, sys
 from projections import parts
-from projections import rebuild as rebuilding
 from projections.rebuild import rebuild
 from projections.rebuilds import Wish
 parts.MOST_EVENTS, parts.BUCKET = 40, 10
