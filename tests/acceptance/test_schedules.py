@@ -62,8 +62,16 @@ async def due_times(client: Client) -> list[datetime]:
     return [datetime.fromisoformat(schedule["due_at"]) for schedule in fired]
 
 
-async def flow(client: Client) -> dict[str, Any]:
-    [flow] = (await client.api("GET", "/v1/flows"))["flows"]
+async def flow_at(client: Client, version: int) -> dict[str, Any]:
+    """The one flow, once the list shows this version: a read model, it follows the log."""
+
+    async def listed() -> list[dict[str, Any]]:
+        return (await client.api("GET", "/v1/flows"))["flows"]
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := await listed()) or found[0]["version"] != version:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.05)
+    [flow] = found
     return flow
 
 
@@ -72,7 +80,7 @@ async def test_a_schedule_starts_its_flow_once_each_second_through_a_kill_and_fo
 ) -> None:
     one, two = await asyncio.gather(ledger.serve(), ledger.serve())
     async with Client(ledger, one) as first:
-        assert (await flow(first))["next_due_at"][:16].endswith("02-29T00:00")
+        assert (await flow_at(first, 1))["next_due_at"][:16].endswith("02-29T00:00")
         write(flows, "interval: 1")
         ledger.run("flows", "load", str(flows))
         await until_there_are(first, 3)
@@ -93,9 +101,7 @@ async def test_a_schedule_starts_its_flow_once_each_second_through_a_kill_and_fo
 
         write(flows, NEVER_SOON)
         ledger.run("flows", "load", str(flows))
-        async with asyncio.timeout(PATIENCE_S):
-            while (await flow(first))["version"] != 3:  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.05)
+        await flow_at(first, 3)
         await first.start("tick.SECOND")  # decided on the catalogue as it is now
         before = await due_times(first)
         async with Client(ledger, await ledger.serve()) as third:
