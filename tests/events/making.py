@@ -51,8 +51,8 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[list[async
                 raise result
 
 
-async def until(condition: Callable[[], Coroutine[Any, Any, bool]], timeout_s: float = 20) -> None:
-    """Wait for a condition, asked again and again."""
+async def until(condition: Callable[[], Coroutine[Any, Any, bool]], timeout_s: float = 60) -> None:
+    """Wait for a condition, asked again and again; a slow machine gets the time it needs."""
     async with asyncio.timeout(timeout_s):
         while not await condition():  # noqa: ASYNC110 - the condition lies in the database
             await asyncio.sleep(0.002)

@@ -4,6 +4,7 @@ A gate is a trigger that wants an advisory lock which the test holds. `Gate.reac
 somebody stands before it; then the test kills, cuts, or opens.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,6 +23,10 @@ select exists (
     where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory'
 )
 """
+DOING = """
+select pid, state, wait_event_type, wait_event, left(query, 80) from pg_stat_activity
+where datname = current_database()
+"""
 
 
 class Gate:
@@ -31,13 +36,22 @@ class Gate:
         self._owner = owner
         self._table = table
 
-    async def reached(self) -> None:
-        """Wait until somebody waits before it."""
+    async def reached(self, by: asyncio.Future | None = None) -> None:
+        """Wait until somebody waits before it: ``by`` where it is given, which is not to end first.
+
+        Raises:
+            AssertionError: nobody came; tells what the connections of the database do instead.
+        """
 
         async def waits() -> bool:
+            assert by is None or not by.done(), f"it never came to the gate: {by}"
             return await self._owner.fetchval(WAITING)
 
-        await until(waits)
+        try:
+            await until(waits)
+        except TimeoutError as error:
+            doing = [tuple(row) for row in await self._owner.fetch(DOING)]
+            raise AssertionError(f"nobody came to the gate: {doing}") from error
 
     async def open(self) -> None:
         await self._owner.execute(f"select pg_advisory_unlock({LOCK})")

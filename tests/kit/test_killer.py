@@ -88,14 +88,14 @@ async def test_a_gate_holds_a_statement_until_it_is_opened_or_cut(database_url):
     for table in ("log.events", "log.event_ids", "log.streams", "log.idempotency", "log.head"):
         async with gate(owner, table) as closed:
             append = asyncio.ensure_future(log.append([request(table, key=table)]))
-            await closed.reached()
+            await closed.reached(append)
             assert not append.done()
             await killer.cut(owner, most=9)
             with pytest.raises(LogUnavailable):
                 await append
         async with gate(owner, table) as closed:
             append = asyncio.ensure_future(log.append([request(table, key=table)]))
-            await closed.reached()
+            await closed.reached(append)
             await closed.open()
             assert (await append)[0].events
     assert await log.head() == 5
