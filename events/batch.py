@@ -18,7 +18,6 @@ from events.envelope import (
     Event,
     Expected,
     NewEvent,
-    Position,
     StreamAppend,
     Version,
 )
@@ -59,10 +58,11 @@ def check(request: AppendRequest) -> None:
         InvalidEvent: naming the field at fault.
     """
     _check_text("tenant", request.tenant, MAX_TENANT, required=True)
-    _check_text("idempotency key", request.idempotency_key)
-    if request.idempotency_key and not request.fingerprint:
-        raise InvalidEvent("an idempotency key needs a fingerprint")
-    if len({part.stream for part in request.streams}) < len(request.streams):
+    if request.idempotency_key:
+        _check_text("idempotency key", request.idempotency_key)
+        if not request.fingerprint:
+            raise InvalidEvent("an idempotency key needs a fingerprint")
+    if len(request.streams) > 1 and _repeats([part.stream for part in request.streams]):
         raise InvalidEvent("a request names a stream once")
     for part in request.streams:
         _check_text("stream", part.stream, required=True)
@@ -76,8 +76,12 @@ def _check_events(events: Sequence[NewEvent]) -> None:
         raise InvalidEvent("a request has at least one event")
     for event in events:
         _check_event(event)
-    if len({event.event_id for event in events}) < len(events):
+    if len(events) > 1 and _repeats([event.event_id for event in events]):
         raise InvalidEvent("an event id stands twice in the request")
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    return len(set(names)) < len(names)
 
 
 def _check_event(event: NewEvent) -> None:
@@ -230,24 +234,25 @@ def _recorded(
 ) -> Iterator[Event]:
     for part, version in parts:
         for offset, event in enumerate(part.events):
-            lifted, data = lift(event.type, event.schema_version, decode(event.body))
-            yield Event(
-                Position(position),
-                tenant,
-                part.stream,
-                Version(version + offset),
-                event.event_id,
-                event.type,
-                lifted,
-                data,
-                _metadata(event.metadata),
-                event.actor,
-                event.correlation_id,
-                event.causation_id,
-                event.idempotency_key,
-                event.occurred_at,
-                recorded_at,
-                next(leaves),
+            yield event_of(
+                (
+                    position,
+                    tenant,
+                    part.stream,
+                    version + offset,
+                    event.event_id,
+                    event.type,
+                    event.schema_version,
+                    event.body,
+                    event.metadata,
+                    event.actor,
+                    event.correlation_id,
+                    event.causation_id,
+                    event.idempotency_key,
+                    event.occurred_at,
+                    recorded_at,
+                    next(leaves),
+                )
             )
             position += 1
 

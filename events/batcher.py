@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from events.batch import Answer
@@ -226,7 +226,7 @@ class Batcher:
         written = next(event for part in request.streams for event in part.events)
         if events[0].event_id != written.event_id:
             return answer
-        return replace(answer, duplicate=False, events=tuple(events))
+        return answer._replace(duplicate=False, events=tuple(events))
 
     def _fail_waiting(self, error: LogUnavailable) -> None:
         waiting, self._waiting = self._waiting, deque()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, NamedTuple, NewType
@@ -99,17 +99,17 @@ class AppendRequest:
     fingerprint: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """The log's answer to a request: where its events stand.
 
     Events of one request have consecutive positions from ``first_position``, in the order of its
     streams and events. ``duplicate`` is true when an earlier, equal request wrote them.
-    ``events`` are the events as recorded; empty for a duplicate: read the stream.
+    ``events`` are the events as recorded; empty for a duplicate: read the stream. A named tuple as
+    `Event` is.
     """
 
     first_position: Position
     last_position: Position
     recorded_at: datetime
     duplicate: bool = False
-    events: tuple[Event, ...] = field(default=())
+    events: tuple[Event, ...] = ()
