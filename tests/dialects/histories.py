@@ -30,6 +30,9 @@ WAITING, RUNNING, OVER = range(3)
 FLOWS = Path(__file__).with_suffix(".yaml")
 REPORTED, EXECUTED = "histories.REPORTED", "histories.EXECUTED"
 PATHS = ("FIRST", "BOTH/LEFT", "BOTH/RIGHT", "LAST", "@success/ANNOUNCE", "@failure/ALARM")
+LOADING = {REPORTED: PATHS[:4], EXECUTED: PATHS[:3]}
+"""The tasks that load the tables of a load plan; a flow without one has its steps for that."""
+
 TASK_FACTS = (
     ("TaskStarted", {}),
     ("TaskSucceeded", {"result": 1}),
@@ -151,14 +154,15 @@ class History:
 def word_of(name, run):
     """The word that a vendor has for a run as /v1 shows it.
 
-    A vendor that says early that a run fails keeps to it; one that tells a run of which a part
-    succeeded from others has a word for that, ``partly_failed``.
+    A vendor that says early that a run fails keeps to it; one that tells a run of which a part was
+    loaded from others has a word for that, ``partly_failed``.
     """
     words = vendor(name).words
     if run["failing"] and words["failing"] != words["running"]:
         return words["failing"]
-    done = {"succeeded", "warned"} & {task["status"] for task in run["tasks"]}
-    if run["status"] == "failed" and done:
+    tables = LOADING[run["flow"]["fullname"]]
+    loaded = {task["status"] for task in run["tasks"] if task["path"] in tables}
+    if run["status"] == "failed" and loaded & {"succeeded", "warned"}:
         return getattr(vendor(name), "partly_failed", words["failed"])
     return words[run["status"]]
 
