@@ -38,7 +38,7 @@ torture: torture-tests torture-ledger
 
 # Tests of endurance at full length; `make test` has them short.
 torture-tests: venv
-	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/pytest -n 0 -m torture --timeout 600
+	FLOWLEDGER_TORTURE_S=$(TORTURE_S) $(BIN)/pytest -n 2 --dist load -m torture --timeout 600 --durations 12
 
 # One ledger under writers, readers, kills and rebuilds; it prints its figures.
 torture-ledger: venv
@@ -79,12 +79,13 @@ format: venv
 	$(BIN)/ruff check --fix
 
 # Ours beside the limits of the machine; results go to docs/performance.md. Quiet machines only.
+# `BENCH_ARGS="--seconds 1"` is a quicker look.
 bench: venv
-	$(BIN)/python -m tests.benchmarks all
+	$(BIN)/python -m tests.benchmarks all $(BENCH_ARGS)
 
 # Beside other products, each in an environment of its own below .cache.
 bench-peers: venv peers
-	$(BIN)/python -m tests.benchmarks all --peers
+	$(BIN)/python -m tests.benchmarks all --peers $(BENCH_ARGS)
 
 peers: venv
 	$(BIN)/python -m tests.benchmarks install

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -45,6 +44,7 @@ GROWTH, LARGE = (20_000, 200_000), 2_000_000
 
 PEERS = click.option("--peers", is_flag=True, help="Measure the peers too.")
 ROUNDS = click.option("--rounds", default=3, show_default=True)
+SECONDS = click.option("--seconds", default=2.0, show_default=True)
 
 
 @click.group()
@@ -64,7 +64,7 @@ def install() -> None:
 @click.argument("operations", nargs=-1, type=click.Choice(OPERATIONS))
 @click.option("--connections", "-c", multiple=True, type=int, default=(1, 8, 64, 256))
 @click.option("--filled", default=0, help="Runs that are there already.")
-@click.option("--seconds", default=2.0, show_default=True)
+@SECONDS
 @ROUNDS
 @PEERS
 def http(
@@ -94,7 +94,7 @@ def http(
 
 @main.command()
 @click.option("--callers", "-c", multiple=True, type=int, default=(1, 16, 256))
-@click.option("--seconds", default=2.0, show_default=True)
+@SECONDS
 @ROUNDS
 @PEERS
 def append(callers: tuple[int, ...], seconds: float, rounds: int, peers: bool) -> None:
@@ -167,7 +167,7 @@ def credential() -> None:
 @main.command()
 @click.option("--runs", multiple=True, type=int, default=GROWTH, show_default=True)
 @click.option("--large", is_flag=True, help=f"{LARGE:,} runs as well, ten million events.")
-@click.option("--seconds", default=2.0, show_default=True)
+@SECONDS
 def growth(runs: tuple[int, ...], seconds: float, large: bool) -> None:
     """Measure whether a larger log is slower, and what it takes of memory and disk."""
 
@@ -219,15 +219,21 @@ def render(remark: str | None) -> None:
 
 
 @main.command("all")
+@SECONDS
+@ROUNDS
 @PEERS
 @click.pass_context
-def everything(context: click.Context, peers: bool) -> None:
-    """Measure all pieces, one verb after the other, and render the page."""
-    context.invoke(http, operations=FEW, peers=peers)
-    context.invoke(http, operations=LISTS, connections=(8, 64), filled=COMMON, peers=peers)
-    context.invoke(http, operations=LISTS, connections=(8, 64), filled=MANY)
-    context.invoke(append, peers=peers)
-    context.invoke(tail, peers=peers)
+def everything(context: click.Context, seconds: float, rounds: int, peers: bool) -> None:
+    """Measure all pieces, one verb after the other, and render the page.
+
+    SECONDS are those of a round of requests; what takes its own time is not made shorter by them.
+    """
+    timed = {"seconds": seconds, "rounds": rounds, "peers": peers}
+    context.invoke(http, operations=FEW, **timed)
+    context.invoke(http, operations=LISTS, filled=COMMON, **timed)
+    context.invoke(http, operations=LISTS, filled=MANY, seconds=seconds, rounds=rounds)
+    context.invoke(append, **timed)
+    context.invoke(tail, rounds=rounds, peers=peers)
     context.invoke(rebuild, peers=peers)
     context.invoke(visible)
     context.invoke(credential)
@@ -258,7 +264,19 @@ def _measure(work: Callable[[str, Keep], Awaitable[None]]) -> None:
 
 
 def _command() -> str:
-    return f"python -m tests.benchmarks {shlex.join(sys.argv[1:])}"
+    """The command line that measures this piece by itself, in `all` as well."""
+    context = click.get_current_context()
+    words = [str(context.command.name)]
+    for each in context.command.params:
+        value = context.params[each.name]
+        if isinstance(each, click.Argument):
+            words += value
+        elif value is True:
+            words.append(each.opts[-1])
+        elif value != each.get_default(context):
+            for one in value if each.multiple else [value]:
+                words += [each.opts[-1], str(one)]
+    return f"python -m tests.benchmarks {shlex.join(words)}"
 
 
 if __name__ == "__main__":
