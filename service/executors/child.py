@@ -23,14 +23,21 @@ class Stopped(BaseException):
 
 
 def main() -> None:
-    """Serve tasks from the socket that was handed down until the worker closes it."""
+    """Serve tasks from the socket that was handed down until the worker closes it.
+
+    A task that broke the streams it prints to is the last: the worker finds a new child.
+    """
     sock = socket.socket(fileno=int(sys.argv[1]))
     waiting: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
     threading.Thread(target=_listen, args=(sock, waiting), daemon=True).start()
     tasks = load_tasks(_flows_folder() / "tasks")
     signal.signal(signal.SIGTERM, _stop)
-    while True:
-        sock.sendall(_answer(tasks, waiting.get()))
+    whole = True
+    while whole:
+        answer = _answer(tasks, waiting.get())
+        # What was printed is to be in the pipe before the answer is in the socket.
+        whole = _flush()
+        sock.sendall(answer)
 
 
 def _stop(_signum: int, _frame: FrameType | None) -> None:
@@ -54,10 +61,17 @@ def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
         return wire.frame({"cancelled": True})
     except Exception as error:  # noqa: BLE001 - a command that cannot start is its task's failure
         return wire.frame(failed(error))
-    finally:
-        # What was printed is to be in the pipe before the answer is in the socket.
-        sys.stdout.flush()
-        sys.stderr.flush()
+
+
+def _flush() -> bool:
+    """Whether the next task could print; one that closed or replaced a stream had it to itself."""
+    try:
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            stream.flush()
+            os.fstat(number)
+    except (AttributeError, OSError, ValueError):
+        return False
+    return sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__
 
 
 def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, Any]:

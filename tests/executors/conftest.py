@@ -169,6 +169,13 @@ TASKS = """
             print("line", number)
 
 
+    @task(name="CLOSE")
+    def close(previous, payload, workflow_id):
+        print("last words")
+        exec(payload["how"])
+        return os.getpid()
+
+
     @task(name="SLEEP")
     def sleep(previous, payload, workflow_id):
         begin(payload)

@@ -54,6 +54,27 @@ async def test_tasks_at_once_have_a_child_each_of_which_as_many_stay_as_there_ar
     assert children() - before < pids
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        "sys.stdout.close()",
+        "sys.stderr.close()",
+        "os.close(1)",
+        "sys.stdout = None",
+        "sys.stderr = 1",
+    ],
+)
+async def test_a_task_that_closes_what_it_prints_to_keeps_its_result(
+    executor: InProcess, how: str
+) -> None:
+    closed = await executor.execute(work("CLOSE", None, payload={"how": how}))
+    assert closed.failure is None
+    told = await executor.execute(work("ECHO", None, payload={"who": "next"}))
+    assert told.failure is None
+    assert told.log == "hello next\n"
+    assert (await executor.execute(work("PID", None))).value != closed.value
+
+
 async def test_a_child_that_died_while_it_was_idle_is_replaced_silently(
     executor: InProcess,
 ) -> None:
