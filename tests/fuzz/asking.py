@@ -74,6 +74,7 @@ class Asking:
         project, _, flow = run["flow"]["fullname"].partition(".")
         known = {
             "tenant": run["tenant"],
+            "tenantid": run["tenant"],
             "flow": run["flow"]["fullname"],
             "flowname": run["flow"]["fullname"],
             "project": project,
