@@ -26,7 +26,7 @@ AWAY_S: Final = 0.25
 _SQL: Final = Path(__file__).parent / "sql"
 _log = logging.getLogger("flowledger.projections")
 
-_Heap = list[tuple[Position, int, asyncio.Future[None]]]
+_Heap = list[tuple[Position, int, asyncio.Future[Position]]]
 
 
 class Checkpoints:
@@ -35,18 +35,21 @@ class Checkpoints:
     Of the versions of a read model that one counts from which this process answers: what it was
     told by `serve`, or else what the registry says. What this process applies itself wakes its
     waiters at once. What others apply is seen by a look every 5 ms, one for the whole process, and
-    only while somebody waits.
+    only while somebody waits. A look may come back after something newer: that one stands.
     """
 
     def __init__(self, pool: Pool, runner: Runner | None = None) -> None:
         self._pool = pool
         self._positions: dict[str, Position] = {}
         """Where versions stand, by schema."""
-        self._paused: frozenset[str] = frozenset()
+        self._paused: set[str] = set()
         self._serving: dict[str, str] = {}
         self._told = False
+        self._heard: dict[str, int] = {}
+        """What was last heard of a version, by schema: the number of that, or of its look."""
+        self._looked = 0
         self._waiting: dict[frozenset[str], _Heap] = {}
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         self._poll: asyncio.Task[None] | None = None
         self._news = False
         if runner is not None:
@@ -85,17 +88,16 @@ class Checkpoints:
         if self._reached(wanted) >= position:
             return True
         loop = asyncio.get_running_loop()
-        passed: asyncio.Future[None] = loop.create_future()
+        passed: asyncio.Future[Position] = loop.create_future()
         heap = self._waiting.setdefault(wanted, [])
         heapq.heappush(heap, (position, next(self._numbers), passed))
         self._start_polling()
         # Every start waits here: a timer alone takes a third of the time that a timeout would.
-        late = loop.call_later(timeout_s, _settle, passed)
+        late = loop.call_later(timeout_s, _settle, passed, Position(0))
         try:
-            await passed
+            return await passed >= position
         finally:
             late.cancel()
-        return self._reached(wanted) >= position
 
     def behind(self, position: Position, names: Collection[str]) -> list[str]:
         """Name those that are not known to have passed a position; a paused one counts."""
@@ -110,15 +112,21 @@ class Checkpoints:
 
     def _advance(self, schema: str, position: Position) -> None:
         self._news = True
-        self._positions[schema] = position
-        self._paused -= {schema}
+        self._hear(schema, position, next(self._numbers), paused=False)
         self._wake()
+
+    def _hear(self, schema: str, position: Position, number: int, *, paused: bool) -> None:
+        if number < self._heard.get(schema, 0):
+            return
+        self._heard[schema] = number
+        self._positions[schema] = position
+        (self._paused.add if paused else self._paused.discard)(schema)
 
     def _wake(self) -> None:
         for names, heap in list(self._waiting.items()):
             reached = self._reached(names)
             while heap and (heap[0][0] <= reached or heap[0][2].done()):
-                _settle(heapq.heappop(heap)[2])
+                _settle(heapq.heappop(heap)[2], reached)
             if not heap:
                 del self._waiting[names]
 
@@ -144,25 +152,22 @@ class Checkpoints:
         Raises:
             LogUnavailable: the database does not answer.
         """
+        number = next(self._numbers)
         with translate():
             rows = await self._pool.fetch(load(_SQL, "positions"))
-        schemas = [schema_of(row["name"], row["version"]) for row in rows]
-        self._positions.update(zip(schemas, (row["position"] for row in rows), strict=True))
-        self._paused = frozenset(
-            schema for schema, row in zip(schemas, rows, strict=True) if row["state"] == "paused"
-        )
-        if not self._told:
-            self._serving = {
-                row["name"]: schema
-                for schema, row in zip(schemas, rows, strict=True)
-                if row["serving"]
-            }
+        for row in rows:
+            schema = schema_of(row["name"], row["version"])
+            self._hear(schema, row["position"], number, paused=row["state"] == "paused")
+        if not self._told and number > self._looked:
+            self._looked = number
+            serving = [row for row in rows if row["serving"]]
+            self._serving = {row["name"]: schema_of(row["name"], row["version"]) for row in serving}
         self._wake()
 
 
-def _settle(waiter: asyncio.Future[None]) -> None:
+def _settle(waiter: asyncio.Future[Position], reached: Position) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(reached)
 
 
 _NEVER: Final = Position(2**63 - 1)

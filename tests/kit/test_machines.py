@@ -63,7 +63,7 @@ def begun_empty(loop, naive_connection, database_url):
 
 def test_any_appends_are_answered_as_the_model_answers_them(loop, pool):
     """Acceptance A-4."""
-    chosen = settings(CALM, max_examples=times(30, 1000))
+    chosen = settings(CALM, max_examples=times(30, 400))
     run_state_machine_as_test(partial(Appending, Log(pool), loop), settings=chosen)
 
 
@@ -76,7 +76,7 @@ def test_the_checker_of_appends_finds_a_naive_store_out(loop, naive_connection, 
 def test_no_order_of_commits_wake_ups_looks_and_crashes_skips_or_repeats(loop, pool, monkeypatch):
     """Acceptance S-3: a checkpoint kept at any moment never passes an event not worked on."""
     monkeypatch.setattr("events.follow.POLL_S", 0)
-    chosen = settings(CALM, max_examples=times(60, 1000), stateful_step_count=60)
+    chosen = settings(CALM, max_examples=times(60, 500), stateful_step_count=60)
     run_state_machine_as_test(partial(Following, OurFollow(pool), loop), settings=chosen)
 
 

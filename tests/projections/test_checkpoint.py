@@ -81,6 +81,55 @@ async def test_what_another_process_applies_is_seen_while_somebody_waits(ledger)
     assert await asyncio.gather(*waiters) == [True, True, True]
 
 
+class Slow:
+    """A pool whose answers come when the test lets them."""
+
+    def __init__(self, pool) -> None:
+        self.pool = pool
+        self.read, self.let = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, query):
+        rows = await self.pool.fetch(query)
+        self.read.set()
+        await self.let.wait()
+        return rows
+
+
+async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
+    """Rows that were read before this process moved on arrive when its waiter is woken already."""
+    slow = Slow(ledger.read)
+    checkpoints = Checkpoints(slow, runner)
+    checkpoints.serve({each.name: first(each) for each in discover()})
+    await _moved(ledger, "executions", 5, "paused")
+    looking = asyncio.create_task(checkpoints.look())
+    await slow.read.wait()
+    waiter = asyncio.create_task(checkpoints.wait(7, TWO, 30))
+    await asyncio.sleep(0)
+    runner.advance("executions", 7)
+    runner.advance("listings", 7)
+    slow.let.set()
+    await looking
+
+    assert await waiter
+    assert not checkpoints.behind(7, TWO)
+    runner.advance("listings", 8)
+    assert not await checkpoints.wait(8, TWO, 0.01)  # executions is not taken for a paused one
+
+
+async def test_of_two_looks_that_of_later_rows_stands(ledger):
+    slow = Slow(ledger.read)
+    checkpoints = Checkpoints(slow)
+    earlier = asyncio.create_task(checkpoints.look())
+    await slow.read.wait()
+    await _moved(ledger, "executions", 9)
+    checkpoints._pool = ledger.read
+    await checkpoints.look()
+    slow.let.set()
+    await earlier
+
+    assert not checkpoints.behind(9, ["executions"])
+
+
 async def test_a_paused_read_model_holds_nobody_up(ledger):
     checkpoints = Checkpoints(ledger.read)
     await _moved(ledger, "listings", 1, "paused")
