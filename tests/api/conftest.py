@@ -88,3 +88,12 @@ def untouched(server):
     head = server.head()
     yield
     assert server.head() == head
+
+
+@pytest.fixture
+def idle(server, api):
+    """An ended run of a flow of which none is open, nor is afterwards."""
+    run = api.start("suite.IDLE")
+    server.cancel(run, force=True)
+    yield run
+    server.cancel(server.newest("suite.IDLE"), force=True)

@@ -78,14 +78,12 @@ def test_a_history_shows_each_event_as_the_log_holds_it_and_what_it_did(server, 
 
 
 @pytest.mark.parametrize("name", STARTING)
-def test_a_history_names_the_front_door_that_a_run_came_through(server, api, name):
-    client, run = vendor(name), api.start("suite.IDLE")
-    server.cancel(run, force=True)
-    answer = server.ask(client.sign(client.start(run), server.keys["operator"]))
+def test_a_history_names_the_front_door_that_a_run_came_through(server, api, idle, name):
+    client = vendor(name)
+    answer = server.ask(client.sign(client.start(idle), server.keys["operator"]))
     assert answer.status < 300, answer.body
     (first,) = history(api, server.newest("suite.IDLE"))
     assert (first["type"], first["source"]) == ("RunQueued", name)
-    server.cancel(server.newest("suite.IDLE"), force=True)
 
 
 def test_a_history_says_how_late_a_report_came(api):

@@ -41,12 +41,11 @@ def test_every_vendor_refuses_a_malformed_position(server, run, name, position):
 
 
 @pytest.mark.parametrize("name", STARTING)
-def test_every_vendors_start_names_a_position_that_its_reads_then_show(server, api, name):
-    client, run = vendor(name), api.start("suite.IDLE")
-    server.cancel(run, force=True)
-    started = server.ask(client.sign(client.start(run), server.keys["operator"]))
+def test_every_vendors_start_names_a_position_that_its_reads_then_show(server, idle, name):
+    client = vendor(name)
+    started = server.ask(client.sign(client.start(idle), server.keys["operator"]))
     assert started.status < 300, started.body
-    assert ask(server, name, run, started.headers["Flowledger-Position"]).status == 200
+    assert ask(server, name, idle, started.headers["Flowledger-Position"]).status == 200
 
 
 def test_two_positions_are_one_too_many(server):
