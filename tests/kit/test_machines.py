@@ -63,7 +63,7 @@ def begun_empty(loop, naive_connection, database_url):
 
 def test_any_appends_are_answered_as_the_model_answers_them(loop, pool):
     """Acceptance A-4."""
-    chosen = settings(CALM, max_examples=times(30, 400))
+    chosen = settings(CALM, max_examples=times(30, 250))
     run_state_machine_as_test(partial(Appending, Log(pool), loop), settings=chosen)
 
 
@@ -96,7 +96,7 @@ def two_ledgers(loop, postgres_run, template_database):
 @pytest.mark.parametrize("projection", discover(), ids=lambda each: each.name)
 def test_whatever_two_runners_do_the_rows_are_those_of_a_plain_fold(loop, two_ledgers, projection):
     """Acceptance P-3."""
-    chosen = settings(CALM, max_examples=times(8, 150), stateful_step_count=40)
+    chosen = settings(CALM, max_examples=times(8, 100), stateful_step_count=40)
     subject = OurProjects(*two_ledgers, projection)
     run_state_machine_as_test(partial(Projecting, subject, loop), settings=chosen)
 

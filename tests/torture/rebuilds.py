@@ -34,7 +34,7 @@ async def run(stage: Stage) -> list[Finding]:
                 rebuilt = [
                     await _rebuilt(clients[0], bearer, projection.name) for projection in discover()
                 ]
-        differing = [await _verified(ledger, projection.name) for projection in discover()]
+        differing = await asyncio.gather(*(_verified(ledger, each.name) for each in discover()))
     finally:
         ledger.close()
     return [
