@@ -17,6 +17,19 @@ FUNCTION = f"""
 create or replace function public.wait_at_gate() returns trigger language plpgsql as
 $$ begin perform pg_advisory_xact_lock({LOCK}); return new; end $$
 """
+PATIENT = """
+do $$
+declare patient regprocedure;
+begin
+    for patient in
+        select oid from pg_proc where pronamespace = 'log'::regnamespace and proname = 'append'
+    loop
+        execute format('alter function %s set lock_timeout = %L', patient, '1min');
+    end loop;
+end $$
+"""
+"""An append gives up a lock after 2 s, which a machine that stalls may take to look at it."""
+
 WAITING = """
 select exists (
     select from pg_stat_activity
@@ -60,7 +73,7 @@ class Gate:
 @asynccontextmanager
 async def gate(owner: asyncpg.Connection, table: str, *, when: str = "true") -> AsyncIterator[Gate]:
     """Close a gate before the rows of a table that meet a condition on ``new``."""
-    await owner.execute(f"select pg_advisory_lock({LOCK}); {FUNCTION}")
+    await owner.execute(f"select pg_advisory_lock({LOCK}); {FUNCTION}; {PATIENT}")
     await owner.execute(
         f"create trigger gate before insert or update on {table} for each row"
         f" when ({when}) execute function public.wait_at_gate()"
