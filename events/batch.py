@@ -38,7 +38,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _TEXTS: Final = ("type", "actor", "correlation_id", "causation_id", "idempotency_key")
 _BIGINT_MAX: Final = 2**63 - 1
 _texts: Final = attrgetter(*_TEXTS)
-_row: Final = attrgetter(  # in the order of `log.new_event`
+_row: Final = attrgetter(  # in the order of `log.new_event`, and of `Event`
     "type",
     "schema_version",
     "body",
@@ -241,15 +241,7 @@ def _recorded(
                     part.stream,
                     version + offset,
                     event.event_id,
-                    event.type,
-                    event.schema_version,
-                    event.body,
-                    event.metadata,
-                    event.actor,
-                    event.correlation_id,
-                    event.causation_id,
-                    event.idempotency_key,
-                    event.occurred_at,
+                    *_row(event),
                     recorded_at,
                     next(leaves),
                 )
