@@ -8,7 +8,7 @@ import itertools
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from events.database import Pool, load, translate
 from events.envelope import Position
@@ -26,6 +26,15 @@ AWAY_S: Final = 0.25
 _SQL: Final = Path(__file__).parent / "sql"
 _log = logging.getLogger("flowledger.projections")
 
+
+class _Heard(NamedTuple):
+    position: Position
+    paused: bool = False
+    number: int = 0
+    """Grows with what is heard: of an advance its own, of a look that of its beginning."""
+
+
+_NOTHING: Final = _Heard(Position(0))
 _Heap = list[tuple[Position, int, asyncio.Future[Position]]]
 
 
@@ -40,20 +49,18 @@ class Checkpoints:
 
     def __init__(self, pool: Pool, runner: Runner | None = None) -> None:
         self._pool = pool
-        self._positions: dict[str, Position] = {}
-        """Where versions stand, by schema."""
-        self._paused: set[str] = set()
+        self._heard: dict[str, _Heard] = {}
+        """What was last heard of versions, by schema."""
         self._serving: dict[str, str] = {}
         self._told = False
-        self._heard: dict[str, int] = {}
-        """What was last heard of a version, by schema: the number of that, or of its look."""
         self._looked = 0
         self._waiting: dict[frozenset[str], _Heap] = {}
         self._numbers = itertools.count(1)
         self._poll: asyncio.Task[None] | None = None
         self._news = False
         if runner is not None:
-            self._positions.update(runner.positions)
+            for schema, position in runner.positions.items():
+                self._heard[schema] = _Heard(position)
             runner.on_advance(self._advance)
 
     async def position(self, name: str) -> Position:
@@ -65,9 +72,9 @@ class Checkpoints:
         """
         await self.look()
         schema = self._serving.get(name, "")
-        if schema not in self._positions:
+        if schema not in self._heard:
             raise UnknownProjection([name])
-        return self._positions[schema]
+        return self._heard[schema].position
 
     def serve(self, versions: Mapping[str, Version]) -> None:
         """Count these versions from now on: the process answers from them."""
@@ -77,7 +84,7 @@ class Checkpoints:
 
     def known(self, version: Version) -> Position:
         """Tell where a version is known to stand; 0 of one that nothing is known of."""
-        return self._positions.get(version.schema, Position(0))
+        return self._heard.get(version.schema, _NOTHING).position
 
     async def wait(self, position: Position, names: Collection[str], timeout_s: float) -> bool:
         """Wait until these read models have passed a position; False if that takes longer.
@@ -101,26 +108,19 @@ class Checkpoints:
 
     def behind(self, position: Position, names: Collection[str]) -> list[str]:
         """Name those that are not known to have passed a position; a paused one counts."""
-        return [name for name in names if self._stands(name) < position]
+        return [name for name in names if self._of(name).position < position]
 
-    def _stands(self, name: str) -> Position:
-        return self._positions.get(self._serving.get(name, ""), Position(0))
+    def _of(self, name: str) -> _Heard:
+        return self._heard.get(self._serving.get(name, ""), _NOTHING)
 
     def _reached(self, names: frozenset[str]) -> Position:
-        counted = [name for name in names if self._serving.get(name) not in self._paused]
-        return min(map(self._stands, counted), default=_NEVER)
+        heard = map(self._of, names)
+        return min((each.position for each in heard if not each.paused), default=_NEVER)
 
     def _advance(self, schema: str, position: Position) -> None:
         self._news = True
-        self._hear(schema, position, next(self._numbers), paused=False)
+        self._heard[schema] = _Heard(position, number=next(self._numbers))
         self._wake()
-
-    def _hear(self, schema: str, position: Position, number: int, *, paused: bool) -> None:
-        if number < self._heard.get(schema, 0):
-            return
-        self._heard[schema] = number
-        self._positions[schema] = position
-        (self._paused.add if paused else self._paused.discard)(schema)
 
     def _wake(self) -> None:
         for names, heap in list(self._waiting.items()):
@@ -157,7 +157,8 @@ class Checkpoints:
             rows = await self._pool.fetch(load(_SQL, "positions"))
         for row in rows:
             schema = schema_of(row["name"], row["version"])
-            self._hear(schema, row["position"], number, paused=row["state"] == "paused")
+            if number > self._heard.get(schema, _NOTHING).number:
+                self._heard[schema] = _Heard(row["position"], row["state"] == "paused", number)
         if not self._told and number > self._looked:
             self._looked = number
             serving = [row for row in rows if row["serving"]]

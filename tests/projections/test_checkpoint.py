@@ -12,6 +12,13 @@ from tests.projections.conftest import NAMES, first, until
 from tests.projections.histories import History
 
 TWO = ("executions", "listings")
+SECOND_VERSION = """
+with made as (
+    insert into projections.checkpoints (name, version, position, state, shape)
+    select name, 2, 9, state, shape from projections.checkpoints where name = 'executions'
+)
+update projections.registry set serving_version = 2 where name = 'executions'
+"""
 
 
 class Applied:
@@ -117,17 +124,29 @@ async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
 
 
 async def test_of_two_looks_that_of_later_rows_stands(ledger):
+    checkpoints = await _looked_twice(ledger, _moved(ledger, "executions", 9))
+
+    assert not checkpoints.behind(9, ["executions"])
+
+
+async def test_of_two_looks_the_later_says_which_version_answers(ledger):
+    checkpoints = await _looked_twice(ledger, ledger.pool.execute(SECOND_VERSION))
+
+    assert not checkpoints.behind(9, ["executions"])
+
+
+async def _looked_twice(ledger, change) -> Checkpoints:
+    """Of two looks, one before and one after a change, the earlier comes back last."""
     slow = Slow(ledger.read)
     checkpoints = Checkpoints(slow)
     earlier = asyncio.create_task(checkpoints.look())
     await slow.read.wait()
-    await _moved(ledger, "executions", 9)
+    await change
     checkpoints._pool = ledger.read
     await checkpoints.look()
     slow.let.set()
     await earlier
-
-    assert not checkpoints.behind(9, ["executions"])
+    return checkpoints
 
 
 async def test_a_paused_read_model_holds_nobody_up(ledger):
