@@ -168,9 +168,20 @@ return sha256(
     '\x0001'::bytea
     || int8send("position") || int8send(version) || int8send(recorded_us)
     || int8send(coalesce(occurred_us, -9223372036854775808)) || int4send(schema_version)
-    || log.prefixed(tenant) || log.prefixed(stream) || log.prefixed(event_id::text)
-    || log.prefixed(type) || log.prefixed(actor) || log.prefixed(correlation_id)
-    || log.prefixed(causation_id) || log.prefixed(idempotency_key)
+    || case
+        -- The same bytes at a third of the price: to a client of UTF-8 an array of texts is sent as
+        -- 20 bytes about the array, then each text after its length.
+        when pg_client_encoding() = 'UTF8' then substr(
+            array_send(array[
+                tenant, stream, event_id::text, type, actor, correlation_id, causation_id,
+                idempotency_key
+            ]),
+            21
+        )
+        else log.prefixed(tenant) || log.prefixed(stream) || log.prefixed(event_id::text)
+            || log.prefixed(type) || log.prefixed(actor) || log.prefixed(correlation_id)
+            || log.prefixed(causation_id) || log.prefixed(idempotency_key)
+    end
     || sha256(metadata) || sha256(body)
 );
 
@@ -202,6 +213,13 @@ create type log.new_event as (
 );
 
 comment on type log.new_event is 'What log.append is given of an event, beside its part and its id.';
+
+create function log.expected(expected bigint, actual bigint) returns boolean
+language sql immutable parallel safe
+return expected = actual or expected = -1 or (expected = -2 and actual > 0);
+
+comment on function log.expected is
+    'Whether a stream at this version is as expected: exactly so, -1 any, -2 that it exists.';
 
 -- The append: judges and inserts a whole batch under the lock of the counter row.
 --
@@ -255,29 +273,39 @@ declare
     parts constant integer := cardinality(part_request);
     requests constant integer := coalesce(part_request[parts], 0);
     events constant integer := cardinality(event_part);
+    numbers constant integer[] := array(select generate_series(1, parts));
+    -- The first event of each part, and at the end the one that would come next.
+    part_event constant integer[] :=
+        array(select width_bucket(n, event_part) + 1 from generate_series(0, parts) n);
     head log.head;
     known record;
+    answered boolean := false;
     repeated boolean;
+    plain boolean;
     next_position bigint;
     next_part integer := 1;
-    next_event integer := 1;
     from_part integer;
     stream integer;
     size integer;
     actual bigint;
-    expected bigint;
-    part_event integer[];
     part_position bigint[];
     stream_before bigint[];
     stream_version bigint[];
     stream_first bigint[];
     stream_last bigint[];
     written_streams bigint := 0;
-    new_streams bigint := 0;
+    new_streams bigint;
     inserted bigint;
     updated bigint;
     recorded_us bigint;
 begin
+    if part_event[1] <> 1 or part_event[parts + 1] <> events + 1
+        or event_part <> array(select e.part from unnest(event_part) as e (part) order by e.part)
+    then
+        raise exception 'events are not in the order of their parts'
+            using errcode = 'data_exception';
+    end if;
+
     select h.* into strict head from log.head h for update;
 
     outcome := array_fill(null::text, array[requests]);
@@ -287,11 +315,7 @@ begin
     conflict_part := array_fill(null::integer, array[requests]);
     conflict_version := first_position;
     refused_event := conflict_part;
-    part_event := array_fill(null::integer, array[parts + 1]);
     part_position := array_fill(null::bigint, array[parts]);
-    part_version := part_position;
-    stream_first := array_fill(null::bigint, array[cardinality(streams)]);
-    stream_last := stream_first;
 
     -- Keys that were answered before.
     if cardinality(keys) > 0 then
@@ -308,6 +332,7 @@ begin
             last_position[known.n] := known.last_position;
             duplicate_at[known.n] := known.recorded_at;
         end loop;
+        answered := found;
     end if;
 
     select
@@ -355,58 +380,87 @@ begin
         end loop;
     end if;
 
-    stream_version := stream_before;
-
-    -- One request after the other, each on the versions that those before it leave.
     recorded_at := greatest(clock_timestamp(), head.recorded_at);
     next_position := head.position + 1;
-    for request in 1 .. requests loop
-        from_part := next_part;
-        while part_request[next_part] = request loop
-            part_event[next_part] := next_event;
-            while event_part[next_event] = next_part loop
-                next_event := next_event + 1;
-            end loop;
-            actual := stream_version[part_stream[next_part]];
-            expected := part_expected[next_part];
-            if outcome[request] is null
-                and not (expected = actual or expected = -1 or (expected = -2 and actual > 0))
-            then
-                outcome[request] := 'conflict';
-                conflict_part[request] := next_part;
-                conflict_version[request] := actual;
-            end if;
-            next_part := next_part + 1;
-        end loop;
-        part_event[next_part] := next_event;
-        continue when outcome[request] is not null;
 
-        outcome[request] := 'appended';
-        first_position[request] := next_position;
-        for part in from_part .. next_part - 1 loop
-            continue when part_event[part + 1] = part_event[part];
-            stream := part_stream[part];
-            size := part_event[part + 1] - part_event[part];
-            part_position[part] := next_position;
-            part_version[part] := stream_version[stream] + 1;
-            stream_version[stream] := stream_version[stream] + size;
-            if stream_first[stream] is null then
-                stream_first[stream] := next_position;
-                written_streams := written_streams + 1;
-                if stream_before[stream] = 0 then
-                    new_streams := new_streams + 1;
+    -- Nearly always each request writes one stream, no other of the batch writes that, and all is as
+    -- expected: then they are numbered in one statement, in a quarter of the time.
+    plain := not answered and not repeated and part_request = numbers and part_stream = numbers;
+    if plain then
+        select
+            bool_and((p.next > p.first and log.expected(p.expected, p.before)) is true),
+            array_agg(head.position + p.first),
+            array_agg(head.position + p.next - 1),
+            array_agg(p.before + 1),
+            array_agg(p.before + p.next - p.first),
+            count(*) filter (where p.before = 0)
+        into strict plain, stream_first, stream_last, part_version, stream_version, new_streams
+        from (
+            select
+                unnest(part_event[:parts]) as first,
+                unnest(part_event[2:]) as next,
+                unnest(part_expected) as expected,
+                unnest(stream_before) as before
+        ) p;
+    end if;
+
+    if plain then
+        outcome := array_fill('appended'::text, array[requests]);
+        first_position := stream_first;
+        last_position := stream_last;
+        part_position := stream_first;
+        written_streams := parts;
+        next_position := next_position + events;
+    else
+        -- One request after the other, each on the versions that those before it leave.
+        stream_first := array_fill(null::bigint, array[cardinality(streams)]);
+        stream_last := stream_first;
+        stream_version := stream_before;
+        part_version := part_position;
+        new_streams := 0;
+        for request in 1 .. requests loop
+            from_part := next_part;
+            while part_request[next_part] = request loop
+                actual := stream_version[part_stream[next_part]];
+                if outcome[request] is null
+                    and log.expected(part_expected[next_part], actual) is not true
+                then
+                    outcome[request] := 'conflict';
+                    conflict_part[request] := next_part;
+                    conflict_version[request] := actual;
                 end if;
+                next_part := next_part + 1;
+            end loop;
+            continue when outcome[request] is not null;
+
+            outcome[request] := 'appended';
+            first_position[request] := next_position;
+            for part in from_part .. next_part - 1 loop
+                size := part_event[part + 1] - part_event[part];
+                continue when size = 0;
+                stream := part_stream[part];
+                part_position[part] := next_position;
+                part_version[part] := stream_version[stream] + 1;
+                stream_version[stream] := stream_version[stream] + size;
+                if stream_first[stream] is null then
+                    stream_first[stream] := next_position;
+                    written_streams := written_streams + 1;
+                    if stream_before[stream] = 0 then
+                        new_streams := new_streams + 1;
+                    end if;
+                end if;
+                next_position := next_position + size;
+                stream_last[stream] := next_position - 1;
+            end loop;
+            last_position[request] := next_position - 1;
+            if last_position[request] < first_position[request] then
+                raise exception 'request % has no events', request using errcode = 'data_exception';
             end if;
-            next_position := next_position + size;
-            stream_last[stream] := next_position - 1;
         end loop;
-        last_position[request] := next_position - 1;
-        if last_position[request] < first_position[request] then
-            raise exception 'request % has no events', request using errcode = 'data_exception';
+        if next_part <= parts then
+            raise exception 'parts are not in the order of their requests'
+                using errcode = 'data_exception';
         end if;
-    end loop;
-    if next_part <= parts or next_event <= events then
-        raise exception 'parts or events are not in order' using errcode = 'data_exception';
     end if;
     if next_position = head.position + 1 then
         return;
@@ -578,6 +632,6 @@ revoke all on all functions in schema log from public;
 grant usage on schema log to flowledger_app;
 grant select on all tables in schema log to flowledger_app;
 grant execute on all functions in schema log to flowledger_app;
-revoke execute on function log.refuse() from flowledger_app;
+revoke execute on function log.refuse(), log.expected from flowledger_app;
 
 select log.ensure_partitions();

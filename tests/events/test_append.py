@@ -5,6 +5,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import asyncpg
 import pytest
 
 from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
@@ -254,6 +255,80 @@ async def test_an_empty_batch_is_answered_with_nothing(log):
     assert await log.append([]) == []
 
 
+@pytest.mark.parametrize("chained", [False, True], ids=["each stream once", "a stream twice"])
+async def test_each_stream_once_or_not_a_batch_is_numbered_alike(log, chained):
+    """The append has a way of its own for batches that write no stream twice."""
+    await log.append([request("c", 0, 2), request("d", 0)])
+    asked = [
+        request("a", 0, 3), request("b", -1, 1), request("c", -2, 2), request("d", 1, 1),
+        request("e", -1, 2, key="k"),
+    ]  # fmt: skip
+    answers = await log.append(asked + [request("a", 3)] * chained)
+    found = [(x.first_position, x.last_position, x.events[0].version) for x in answers]
+    assert found[:5] == [(4, 6, 1), (7, 7, 1), (8, 9, 3), (10, 10, 2), (11, 12, 1)]
+    assert found[5:] == [(13, 13, 4)] * chained
+    events = tuple(event for answer in answers for event in answer.events)
+    assert tuple(await log.read(3, 20)) == events
+    assert await log.read_stream("t", "c", 2) == list(answers[2].events)
+    for stream, version in zip("abcde", [3 + chained, 1, 4, 2, 2], strict=True):
+        assert isinstance((await log.append([request(stream, version)]))[0], Appended)
+
+
+@pytest.mark.parametrize(("stands", "expected"), [(1, 0), (1, 7), (0, 1), (0, Expected.EXISTS)])
+async def test_one_unexpected_version_leaves_the_rest_of_its_batch_as_it_is(log, stands, expected):
+    await log.append([request("d")] * stands)
+    answers = await log.append([request("a", 0, 2), request("d", expected), request("b", 0)])
+    assert answers[1] == VersionConflict("t", "d", expected, stands)
+    assert [answers[n].last_position for n in (0, 2)] == [stands + 2, stands + 3]
+
+
+def batch(part_request, event_part, part_stream=(1, 2, 3)):
+    """What `log.append` took before 0003: parts of one stream each, events of the parts given."""
+    parts, events = len(part_request), len(event_part)
+    streams = ["s1", "s2", "s3"][:parts]
+    return (
+        [], [], [], ["t"] * parts, streams, part_request, part_stream[:parts], [0] * parts,
+        event_part, [str(uuid.uuid4()) for _ in event_part], ["One"] * events, [1] * events,
+        [b"{}"] * events, [b"{}"] * events, ["me"] * events, [""] * events, [""] * events,
+        [""] * events, [None] * events,
+    )  # fmt: skip
+
+
+ARRAYS = f"select * from log.append({', '.join(f'${number}' for number in range(1, 20))})"
+
+
+@pytest.mark.parametrize(
+    ("part_request", "event_part", "why"),
+    [
+        ([1, 2], [2, 1], "events are not in the order"),
+        ([1, 2], [1, 2, 1], "events are not in the order"),
+        ([1, 2], [0, 1, 2], "events are not in the order"),
+        ([1, 2], [1, 2, 3], "events are not in the order"),
+        ([1], [1, None], "must not contain NULLs"),
+        ([1, 2, 1], [1, 2, 3], "parts are not in the order"),
+        ([2, 1], [1, 2], "request 1 has no events"),
+        ([0, 1], [1, 2], "request 1 has no events"),
+        ([2], [1], "request 1 has no events"),
+        ([1, 2], [2], "request 1 has no events"),
+        ([1, 2], [1], "request 2 has no events"),
+    ],
+)
+async def test_a_batch_out_of_order_is_refused_whole(app, log, part_request, event_part, why):
+    """`Log` sends none: the function is open to others of the service's role."""
+    with pytest.raises(asyncpg.DataError, match=why):
+        await app.fetchrow(ARRAYS, *batch(part_request, event_part))
+    assert await log.head() == 0
+    await app.fetchrow(ARRAYS, *batch([1, 2], [1, 2, 2]))
+    assert [f"{e.stream} {e.version}" for e in await log.read(0, 9)] == ["s1 1", "s2 1", "s2 2"]
+
+
+async def test_streams_may_be_named_in_any_order(app, log):
+    await app.fetchrow(ARRAYS, *batch([1, 2], [1, 2, 2], (2, 1)))
+    assert [f"{e.stream} {e.version}" for e in await log.read(0, 9)] == ["s2 1", "s1 1", "s1 2"]
+    answers = await log.append([request("s1", 2), request("s2", 1)])
+    assert [found.events[0].version for found in answers] == [3, 2]
+
+
 async def test_a_process_of_an_earlier_build_appends_as_before(log, app):
     """Its arrays: two requests, the second with a key and two events, then the same again."""
     ids = [str(uuid.uuid4()) for _ in range(3)]
@@ -263,10 +338,7 @@ async def test_a_process_of_an_earlier_build_appends_as_before(log, app):
         [1, 2, 2], ids, ["One", "Two", "Two"], [1, 1, 1], [b"{}"] * 3, [b"{}"] * 3, ["me"] * 3,
         texts, texts, texts, none,
     )  # fmt: skip
-    numbers = ", ".join(f"${number}" for number in range(1, 20))
-    first, again = [
-        await app.fetchrow(f"select * from log.append({numbers})", *arrays) for _ in "12"
-    ]
+    first, again = [await app.fetchrow(ARRAYS, *arrays) for _ in "12"]
     assert (first["outcome"], again["outcome"]) == (["appended"] * 2, ["duplicate"] * 2)
     assert first["last_position"] == again["last_position"] == [1, 3]
     events = await log.read(0, 10)
