@@ -27,8 +27,8 @@ ENSURE_EVERY: Final = 1_000_000
 LANES: Final = 2
 """Statements in flight: the database works on one while this process reads the other's answers."""
 
-HALVED: Final = 64
-"""Requests from which on a batch leaves half to the other lane, or all callers would be in one."""
+SHARED: Final = 64
+"""Requests waiting and in flight from which on a batch takes no more than its lane's share."""
 
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
@@ -67,6 +67,7 @@ class Batcher:
         self._max_waiting = max_waiting
         self._waiting: deque[_Waiting] = deque()
         self._flying: set[tuple[str, str]] = set()
+        self._in_flight = 0
         self._wake = asyncio.Event()
         self._closing = False
         self._runner: asyncio.Task[object] | None = None
@@ -119,6 +120,8 @@ class Batcher:
 
     async def _run_lane(self) -> None:
         while True:
+            # Callers just answered may append again in this turn: they make this batch a full one.
+            await asyncio.sleep(0)
             if batch := self._take():
                 await self._fly(batch)
             elif self._closing and not self._waiting:
@@ -130,17 +133,19 @@ class Batcher:
     async def _fly(self, batch: Sequence[_Waiting]) -> None:
         streams = {stream for waiting in batch for stream in waiting.streams}
         self._flying |= streams
+        self._in_flight += len(batch)
         try:
             await self._write(batch)
         finally:
             self._flying -= streams
+            self._in_flight -= len(batch)
             self._wake.set()
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         events = size_bytes = 0
-        halved = not self._flying and len(self._waiting) >= HALVED
-        most = len(self._waiting) // 2 if halved else len(self._waiting)
+        present = len(self._waiting) + self._in_flight
+        most = -(-present // LANES) if present >= SHARED else present
         while self._waiting and len(batch) < most:
             first = self._waiting[0]
             events += first.events

@@ -41,13 +41,42 @@ async def test_all_that_waits_goes_into_one_statement(batcher):
 
 
 async def test_many_that_wait_go_into_two_statements_that_fly_together(batcher, owner):
+    for version in (0, 1):
+        async with owner.transaction():
+            await owner.execute("select from log.head for update")
+            many = [request(f"s{n}", version) for n in range(100)]
+            waiting = asyncio.ensure_future(appended(batcher, many))
+            await until(lambda: blocked(owner, 2))
+        assert list(batch_sizes(await waiting)) == [50, 50]
+
+
+async def test_a_statement_takes_no_more_than_half_of_all_that_wait_and_fly(batcher, owner):
+    await batcher.append(request())  # the first commit asks for partitions, which takes time
     async with owner.transaction():
         await owner.execute("select from log.head for update")
-        waiting = asyncio.ensure_future(
-            appended(batcher, [request(f"s{n}", 0) for n in range(100)])
-        )
+        first = asyncio.ensure_future(appended(batcher, [request(f"s{n}") for n in range(40)]))
+        await until(lambda: blocked(owner, 1))
+        others = asyncio.ensure_future(appended(batcher, [request(f"t{n}") for n in range(60)]))
         await until(lambda: blocked(owner, 2))
-    assert list(batch_sizes(await waiting)) == [50, 50]
+    assert list(batch_sizes([*await first, *await others])) == [40, 50, 10]
+
+
+async def test_who_was_answered_and_asks_again_is_in_the_very_next_statement(batcher, owner):
+    """Left to chance, small statements follow large ones, and the database waits between them."""
+
+    async def twice(stream):
+        return [await batcher.append(request(stream)) for _ in "12"]
+
+    await batcher.append(request())  # the first commit asks for partitions, which takes time
+    async with owner.transaction():
+        await owner.execute("select from log.head for update")
+        asking = asyncio.gather(*(twice(f"s{n}") for n in range(40)))
+        await until(lambda: blocked(owner, 1))
+        same_streams = [request(f"s{n}") for n in range(10)]
+        waiting = asyncio.ensure_future(appended(batcher, same_streams))
+        await asyncio.sleep(0)
+    answers = [answer for pair in await asking for answer in pair]
+    assert sorted(batch_sizes([*answers, *await waiting])) == [40, 50]
 
 
 async def test_two_statements_in_flight_never_share_a_stream(batcher, owner):
