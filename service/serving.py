@@ -44,7 +44,7 @@ async def serving(
         doors = _doors(service) if Part.API in service.parts else None
         try:
             await start(service)
-            _spare_the_collector()
+            spare_the_collector()
             yield service, await _open(doors, settings) if doors else None
         finally:
             await stop(service, doors.cleanup if doors else _nothing)
@@ -123,9 +123,12 @@ async def _open(doors: web.AppRunner, settings: Settings) -> str:
     return address
 
 
-def _spare_the_collector() -> None:
-    # What is remembered of runs is large, lives long and has no cycles: collecting as often as
-    # Python does by default goes through all of it for nothing, a third of a start's time.
+def spare_the_collector() -> None:
+    """Leave what exists to no collection, and collect seldom, in this process from now on.
+
+    What is remembered of runs is large, lives long and has no cycles: collecting as often as Python
+    does by default goes through all of it for nothing, a third of a start's time.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import time
 
@@ -13,6 +12,7 @@ from events.envelope import Appended, AppendRequest
 from events.store import Log
 from projections.checkpoint import Checkpoints
 from service.auth.credentials import Credentials
+from service.serving import spare_the_collector
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.load import Measured
 from tests.postgres import migrate_whole
@@ -44,7 +44,7 @@ async def visible(url: str, per_s: int, seconds: float) -> Figure:
             measured.latencies.append(time.perf_counter() - sent)
             measured.errors += not shown
 
-        _spare_the_collector()
+        spare_the_collector()
         async with working(runner.run()), working(batcher.run()):
             await follow(first)
             measured.latencies.clear()
@@ -63,13 +63,6 @@ def _starts(count: int) -> list[AppendRequest]:
     for number in range(1, count):
         history.queue(number, "example.EXTERNAL")
     return requests(history.events)
-
-
-def _spare_the_collector() -> None:
-    """As `service.serving` does."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 async def credential(url: str) -> Figure:

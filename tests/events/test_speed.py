@@ -9,7 +9,6 @@ What was reached, and what was tried where a goal was missed: docs/performance.m
 """
 
 import asyncio
-import gc
 import os
 import statistics
 import sys
@@ -26,6 +25,7 @@ from events.database import connect_pool
 from events.envelope import AppendRequest
 from events.store import Log
 from service.runs.ids import new_id
+from service.serving import spare_the_collector
 from tests.events.making import request, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
@@ -70,13 +70,6 @@ async def measured(owner: asyncpg.Connection, work: Awaitable[None], count: int 
     elapsed = time.perf_counter() - begin
     here, there = time.process_time() - here, spent(backends) - there
     return Round(count / elapsed, here / count * 1e6, there / count * 1e6)
-
-
-def spare_the_collector() -> None:
-    """As `service.serving` does: what was made for the round is not walked through in it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 def report(title: str, rounds: list[Round], beside: list[Round]) -> None:

@@ -5,7 +5,6 @@ and how soon an event can be read under a steady stream (goal: p99 under 50 ms a
 """
 
 import asyncio
-import gc
 import time
 
 import asyncpg
@@ -14,6 +13,7 @@ import pytest
 from events import types
 from events.batcher import Batcher
 from projections.checkpoint import Checkpoints
+from service.serving import spare_the_collector
 from tests.projections.conftest import NAMES, working
 from tests.projections.histories import ONE, History, requests
 
@@ -57,7 +57,7 @@ async def test_events_a_second_through_all_read_models(ledger, told):
     head = await _write(ledger, history)
     copied = await _copy(ledger)
     checkpoints = Checkpoints(ledger.read, runner := ledger.runner())
-    _spare_the_collector()
+    spare_the_collector()
     began = time.perf_counter()
     async with working(runner.run()):
         assert await checkpoints.wait(head, NAMES, 100)
@@ -67,13 +67,6 @@ async def test_events_a_second_through_all_read_models(ledger, told):
         f"\n{told.__name__}: {applied:,.0f} events/s through {len(NAMES)} read models,"
         f" COPY {copied:,.0f} events/s, ratio {applied / copied:.3f}"
     )
-
-
-def _spare_the_collector() -> None:
-    """As `service.serving` does."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 async def _write(ledger, history) -> int:
@@ -112,7 +105,7 @@ async def test_an_event_is_visible_soon_after_its_append(ledger):
     checkpoints = Checkpoints(ledger.read, runner := ledger.runner())
     late: list[int] = []
     taken: dict[str, list[float]] = {}
-    _spare_the_collector()
+    spare_the_collector()
 
     def note(what: str, seconds: float) -> None:
         taken.setdefault(what, []).append(seconds)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from service.serving import spare_the_collector
 from tests.benchmarks.load import Measured
 from tests.benchmarks.storing import ours
 from tests.events.test_speed import EVENTS, TABLES, batches, rows_to_copy
@@ -28,7 +29,9 @@ async def _rows(url: str):
     await ours.append(url, ours.requests(EVENTS), 256)
     owner = await asyncpg.connect(url)
     try:
-        yield owner, await rows_to_copy(owner)
+        rows = await rows_to_copy(owner)
+        spare_the_collector()
+        yield owner, rows
     finally:
         await owner.close()
 
