@@ -16,6 +16,9 @@ TORTURE_S ?= 1200
 FUZZ_CASES ?= 20000
 FUZZ_SEED ?= 4
 
+# The tests start hundreds of processes: each would compile the whole program anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: venv demo test torture torture-tests torture-ledger compare-director director-ui fuzz \
 	check lint format bench bench-peers bench-smoke peers lock clean
 
@@ -24,7 +27,7 @@ venv: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
