@@ -39,7 +39,7 @@ RUNS = f"flowledger-tests-{os.getuid()}-"
 # A server made without a locale has another encoding in its own template.
 EMPTY = "TEMPLATE template0 ENCODING 'UTF8'"
 # Quick, and still safe when the server is killed: only a power cut loses what the system holds.
-HURRIED = {"fsync": "off", "full_page_writes": "off"}
+HURRIED = {"fsync": "off", "full_page_writes": "off", "max_connections": "400"}
 
 
 def open_run() -> tuple[Path, IO[str]]:
@@ -126,9 +126,7 @@ def _clear_given(folder: Path) -> None:
 def _start_container(folder: Path) -> str:
     testcontainers_config.ryuk_disabled = True  # close_run is our reaper
     command = " ".join(("postgres", *(f"-c {name}={value}" for name, value in HURRIED.items())))
-    container = PostgresContainer(IMAGE, driver=None).with_command(
-        f"{command} -c max_connections=200"
-    )
+    container = PostgresContainer(IMAGE, driver=None).with_command(command)
     container.start()
     (folder / "container").write_text(container.get_wrapped_container().id)
     return container.get_connection_url()

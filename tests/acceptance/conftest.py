@@ -5,16 +5,28 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.acceptance.ledger import Client, Ledger
 
 
+@pytest.fixture(scope="session")
+def examples(
+    postgres_run: Path, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ledger]:
+    """A ledger with the examples loaded, to be copied; nothing may connect to it."""
+    with postgres.fresh_database(postgres_run, template_database) as url:
+        ledger = Ledger(url, tmp_path_factory.mktemp("examples"))
+        ledger.set_up()
+        yield ledger
+
+
 @pytest.fixture
-def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
+def ledger(postgres_run: Path, examples: Ledger, tmp_path: Path) -> Iterator[Ledger]:
     """A ledger with the examples loaded and an administrator's key; no process runs yet."""
-    ledger = Ledger(database_url, tmp_path)
-    ledger.set_up()
-    yield ledger
-    ledger.close()
+    with postgres.fresh_database(postgres_run, examples.database) as url:
+        ledger = examples.copied(url, tmp_path)
+        yield ledger
+        ledger.close()
 
 
 @pytest.fixture

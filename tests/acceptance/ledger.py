@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
@@ -95,6 +95,18 @@ class Ledger:
             **settings,
         }
         self.processes: list[Process] = []
+
+    @property
+    def database(self) -> str:
+        """The name of its database on the server."""
+        return urlsplit(self.environment["FLOWLEDGER_DATABASE_URL"]).path[1:]
+
+    def copied(self, database_url: str, folder: Path) -> Ledger:
+        """The same ledger on a copy of the database that this one was set up in."""
+        ledger = Ledger(database_url, folder)
+        ledger.key, ledger.flows = self.key, self.flows
+        ledger.run("migrate")  # Postgres copies no rights on the database itself
+        return ledger
 
     def run(self, *arguments: str, timeout_s: float = 120) -> str:
         done = self.attempt(*arguments, timeout_s=timeout_s)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from events.codec import encode
@@ -49,10 +49,3 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[list[async
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
-
-
-async def until(condition: Callable[[], Coroutine[Any, Any, bool]], timeout_s: float = 60) -> None:
-    """Wait for a condition, asked again and again; a slow machine gets the time it needs."""
-    async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110 - the condition lies in the database
-            await asyncio.sleep(0.002)

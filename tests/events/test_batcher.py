@@ -14,8 +14,9 @@ from events.envelope import AppendRequest, StreamAppend
 from events.errors import InvalidEvent, LogBusy, LogUnavailable, VersionConflict
 from events.migrate import migrate
 from events.store import Log
-from tests.events.making import event, request, running, until
+from tests.events.making import event, request, running
 from tests.kit.proxy import Proxy
+from tests.waiting import until
 
 EVERY_LOOP = True
 

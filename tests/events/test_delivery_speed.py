@@ -20,8 +20,9 @@ from events.database import connect_pool
 from events.envelope import Position
 from events.follow import Feed, Notifier
 from events.store import Log
-from tests.events.making import request, running, until
+from tests.events.making import request, running
 from tests.events.test_speed import CALLERS, measured, report, requests
+from tests.waiting import until
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 

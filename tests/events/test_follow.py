@@ -9,7 +9,8 @@ from events.database import connect, connect_pool
 from events.errors import LogUnavailable, MissingPositions
 from events.follow import CHANNEL, Feed, Notifier
 from events.store import Log
-from tests.events.making import request, running, until
+from tests.events.making import request, running
+from tests.waiting import until
 
 EVERY_LOOP = True
 

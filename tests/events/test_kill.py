@@ -9,7 +9,8 @@ from events.envelope import AppendRequest, StreamAppend
 from events.errors import LogUnavailable
 from events.migrate import migrate
 from events.store import Log
-from tests.events.making import event, request, running, until
+from tests.events.making import event, request, running
+from tests.waiting import until
 
 STEPS = ("events", "event_ids", "streams", "idempotency", "head")
 

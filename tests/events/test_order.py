@@ -14,9 +14,10 @@ from events.envelope import AppendRequest, Expected, StreamAppend
 from events.errors import AppendTimeout, LogError, LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from tests.events.making import event, request, running, until
+from tests.events.making import event, request, running
 from tests.kit.lengths import times
 from tests.postgres import at
+from tests.waiting import until
 
 EVERY_LOOP = True
 

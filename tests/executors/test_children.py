@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from service.executors.executor import Failure, Stop
 from service.executors.in_process import InProcess
 from tests.executors.processes import children, open_files, until_exists, until_gone
 from tests.executors.test_executor import work
+from tests.waiting import until
 
 EVERY_LOOP = True
 PARENT = """
@@ -29,12 +29,6 @@ async def main(flows, *command):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(0.01)
 
 
 async def test_a_warm_child_is_used_again(executor: InProcess) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from tests.events.making import until
+from tests.waiting import until
 
 LOCK = 4711
 FUNCTION = f"""

@@ -18,9 +18,10 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from tests.events.making import running, until
+from tests.events.making import running
 from tests.kit import naive
 from tests.kit.processes import Process
+from tests.waiting import until
 
 PATIENCE_S = 120
 PAGE = 1000

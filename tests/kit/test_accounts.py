@@ -6,10 +6,10 @@ import pytest
 
 from events.database import connect, connect_pool
 from events.store import Log
-from tests.events.making import until
 from tests.kit.accounts import Accounts, examine
 from tests.kit.processes import Process
 from tests.kit.writer import register_flow
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from events.database import DRIVER_ERRORS, connect, connect_pool
 from events.errors import LogUnavailable
 from events.migrate import migrate
 from events.store import Log
-from tests.events.making import request, until
+from tests.events.making import request
 from tests.kit import naive
 from tests.kit.gates import gate
 from tests.kit.killer import OF_THIS_DATABASE, Killer
 from tests.kit.processes import Process
+from tests.waiting import until
 
 AFTER_THE_ROWS = "after tests.kit.naive.Projector.write_rows 2"
 

@@ -6,10 +6,11 @@ import pytest
 from events.batcher import Batcher
 from events.database import connect_pool
 from events.store import Log
-from tests.events.making import request, running, until
+from tests.events.making import request, running
 from tests.kit import naive
 from tests.kit.killer import Killer
 from tests.kit.reader import FOLLOW, Figures, ReaderProcess, Tally, again, caught_up
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(

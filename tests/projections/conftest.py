@@ -1,7 +1,7 @@
 """A database with a log and empty read models, and what a process does with them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 
 import pytest
@@ -16,8 +16,8 @@ from projections.projection import Projection, Version
 from projections.registry import discover, open_read_pool
 from projections.runner import Runner
 from tests.projections.histories import History, requests
+from tests.waiting import until
 
-PATIENCE_S = 30.0
 NAMES = [projection.name for projection in discover()]
 SCHEMAS = [f"{name}_v1" for name in NAMES]
 
@@ -131,13 +131,3 @@ async def working(coroutine) -> AsyncIterator[asyncio.Task]:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-async def until(condition: Callable, within_s: float = PATIENCE_S) -> None:
-    """Wait for a condition, plain or awaitable."""
-    async with asyncio.timeout(within_s):
-        while True:
-            found = condition()
-            if await found if asyncio.iscoroutine(found) else found:
-                return
-            await asyncio.sleep(0.005)

@@ -11,9 +11,10 @@ from projections import parts
 from projections.check import checking
 from projections.errors import BeingChecked, UnknownProjection
 from projections.projection import schema_of
-from tests.projections.conftest import NAMES, until
+from tests.projections.conftest import NAMES
 from tests.projections.histories import run_id
 from tests.projections.test_runner import _skip, busy
+from tests.waiting import until
 
 HOLDER = {"flows": "workflows", "lists": "listings", "blocks": "listings"}
 

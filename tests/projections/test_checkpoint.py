@@ -8,8 +8,9 @@ from events.errors import LogUnavailable
 from projections.checkpoint import Checkpoints
 from projections.errors import UnknownProjection
 from projections.registry import discover
-from tests.projections.conftest import NAMES, first, until
+from tests.projections.conftest import NAMES, first
 from tests.projections.histories import History
+from tests.waiting import until
 
 TWO = ("executions", "listings")
 SECOND_VERSION = """

@@ -14,9 +14,9 @@ from projections.differences import LONGEST, Difference, differences
 from projections.errors import Incomparable, UnknownProjection
 from projections.projection import Version, schema_of
 from projections.registry import create_indexes, create_tables, discover
-from tests.projections.conftest import until
 from tests.projections.histories import TENANT, run_id
 from tests.projections.test_runner import busy
+from tests.waiting import until
 
 NAMES = [projection.name for projection in discover()]
 SECOND = 2

@@ -10,7 +10,8 @@ from tests.kit.lengths import times
 from tests.kit.processes import Process
 from tests.kit.views import compare
 from tests.kit.writer import register_flow
-from tests.projections.conftest import Ledger, until
+from tests.projections.conftest import Ledger
+from tests.waiting import until
 
 # In dispatch there is no row once all runs have ended.
 NAMES = [projection.name for projection in discover() if projection.name != "dispatch"]

@@ -11,9 +11,9 @@ from projections.registry import discover
 from service.errors import NotPaused
 from service.pauses import Pauses
 from service.runs.commands import Origin
-from tests.projections.conftest import until
 from tests.projections.histories import History
 from tests.projections.test_runner import _applier, _skip, busy
+from tests.waiting import until
 
 WORKFLOWS = next(p for p in discover() if p.name == "workflows")
 

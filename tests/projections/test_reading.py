@@ -12,8 +12,8 @@ from projections.checkpoint import Checkpoints
 from projections.read_models.executions import read
 from projections.reading import Reading
 from projections.registry import shapes
-from tests.projections.conftest import until
 from tests.projections.test_registry import _create_second
+from tests.waiting import until
 
 FLIP = "update projections.registry set serving_version = 2, previous_version = 1 where name = $1"
 PLACE = (

@@ -22,8 +22,9 @@ from projections.registry import (
     serving,
     status,
 )
-from tests.projections.conftest import NAMES, SCHEMAS, until
+from tests.projections.conftest import NAMES, SCHEMAS
 from tests.projections.histories import History
+from tests.waiting import until
 
 MIGRATIONS = Path(projections.__file__).parent / "sql" / "migrations"
 EXECUTIONS = next(p for p in discover() if p.name == "executions")

@@ -10,9 +10,10 @@ from projections.checkpoint import Checkpoints
 from projections.registry import discover
 from tests.kit.gates import gate
 from tests.kit.lengths import times
-from tests.projections.conftest import NAMES, first, until
+from tests.projections.conftest import NAMES, first
 from tests.projections.histories import History
 from tests.projections.test_runner import assert_rows_are, busy
+from tests.waiting import until
 
 WAITS = """
 select exists (

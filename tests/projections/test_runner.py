@@ -14,8 +14,9 @@ from projections import applier as appliers
 from projections.applier import Applier
 from projections.registry import discover
 from tests import postgres
-from tests.projections.conftest import NAMES, SCHEMAS, filled, first, opened, until, working
+from tests.projections.conftest import NAMES, SCHEMAS, filled, first, opened, working
 from tests.projections.histories import ONE, TREE, History, fold_all, run_id
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

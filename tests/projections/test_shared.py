@@ -6,8 +6,8 @@ import pytest
 
 from events.errors import LogUnavailable
 from projections.shared import SharedFeed
-from tests.projections.conftest import until
 from tests.projections.histories import History
+from tests.waiting import until
 
 
 class Recorded:

@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from events import types
-from tests.projections.conftest import until
 from tests.projections.histories import TREE, History
 from tests.projections.rebuild.conftest import rebuilt
+from tests.waiting import until
 
 EVENTS = int(os.environ.get("FLOWLEDGER_BENCHMARK_EVENTS", "1000000"))
 GOALS = {"executions": 3, "load_plans": 6}

@@ -21,10 +21,11 @@ from projections.reading import Reading
 from projections.rebuild import resume
 from projections.registry import _modules, create_schemas, discover, serving
 from projections.runner import Runner
-from tests.projections.conftest import opened, until, working
+from tests.projections.conftest import opened, working
 from tests.projections.histories import TENANT, run_id
 from tests.projections.rebuild.conftest import told
 from tests.projections.test_runner import busy
+from tests.waiting import until
 
 DOCS = (Path(__file__).parents[3] / "docs" / "rebuild.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)```", DOCS, re.DOTALL | re.MULTILINE))

@@ -8,9 +8,10 @@ from projections import parts
 from projections.errors import RebuildRefused
 from projections.registry import serving, status
 from projections.rollback import drop_kept, roll_back
-from tests.projections.conftest import NAMES, until
+from tests.projections.conftest import NAMES
 from tests.projections.histories import History
 from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
+from tests.waiting import until
 
 DOCUMENTS = 4_001
 

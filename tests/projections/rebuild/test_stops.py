@@ -19,10 +19,10 @@ from projections.rebuild import Cancelled, rebuild
 from projections.rebuilds import enter, find, request_cancel
 from projections.registry import serving, status
 from tests.kit.lengths import times
-from tests.projections.conftest import until
 from tests.projections.histories import History
 from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
 from tests.projections.test_runner import _skip, busy
+from tests.waiting import until
 
 
 @pytest.fixture
