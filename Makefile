@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 UV := $(shell command -v uv || echo $(BIN)/uv)
-# A file's tests stay with one worker, which keeps what is made once a module. Four, since tests that
-# wait leave processors idle.
-PYTEST_ARGS ?= -n 4 --dist loadfile
+# A file's tests stay with one worker, which keeps what is made once a module. `-n 4` is a little
+# quicker on two cores.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
