@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from events.batcher import Batcher
@@ -56,25 +56,20 @@ async def append(url: str, wanted: list[AppendRequest], callers: int) -> Measure
     remembers is not walked through by the collector.
     """
     measured = Measured()
-    warming, waiting = iter(requests(WARMING)), iter(wanted)
     async with opened(url) as log:
         batcher = Batcher(log)
 
-        async def warm() -> None:
-            for each in warming:
-                await batcher.append(each)
-
-        async def call() -> None:
+        async def call(waiting: Iterator[AppendRequest], latencies: list[float]) -> None:
             for each in waiting:
                 sent = time.perf_counter()
                 await batcher.append(each)
-                measured.latencies.append(time.perf_counter() - sent)
+                latencies.append(time.perf_counter() - sent)
 
         async with running(batcher.run()):
-            await asyncio.gather(*(warm() for _ in range(callers)))
-            spare_the_collector()
-            began = time.perf_counter()
-            await asyncio.gather(*(call() for _ in range(callers)))
+            for some, latencies in ((requests(WARMING), []), (wanted, measured.latencies)):
+                spare_the_collector()
+                waiting, began = iter(some), time.perf_counter()
+                await asyncio.gather(*(call(waiting, latencies) for _ in range(callers)))
             measured.elapsed_s = time.perf_counter() - began
             await batcher.close()
     return measured
