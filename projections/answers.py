@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
 from events.envelope import Position
 from projections.columns import Record
 
-Document = dict[str, Any]
-"""What a read model shows of one thing: see `projections.facts` and each read model."""
+KEPT: Final = 2048
+"""Documents kept of those that were looked up: whoever waits for a run looks again and again."""
+
+LARGEST: Final = 8 * 1024
+"""Bytes of JSON that such a document may have: all together they take 100 MiB at most."""
 
 K = TypeVar("K")
+
+
+class Document(dict[str, Any]):
+    """What a read model shows of one thing: see `projections.facts` and each read model.
+
+    It is shared by all who ask for it, and found again by those who ask later while its row is the
+    same to the byte: read-only. ``shown`` is for those who show it: the answers that were made of
+    it, by what made them.
+    """
+
+    shown: dict[Hashable, bytes] | None = None
 
 
 class Found(NamedTuple, Generic[K]):
@@ -46,7 +61,7 @@ def rows_of(records: Sequence[Record]) -> Rows:
 def found(records: Sequence[Record]) -> Found[tuple[str, Any]]:
     """Read documents by tenant and ``name`` from records like those of `rows_of`."""
     rows = {
-        (record["tenant"], record["name"]): _read(record)
+        (record["tenant"], record["name"]): _kept(record)
         for record in records
         if record["document"]
     }
@@ -60,8 +75,17 @@ def page_of(records: Sequence[Record]) -> Page:
 
 
 def _read(record: Record) -> Document:
-    document: Document = orjson.loads(record["document"])
-    return document
+    return Document(orjson.loads(record["document"]))
+
+
+def _kept(record: Record) -> Document:
+    document: bytes = record["document"]
+    return _known(document) if len(document) <= LARGEST else _read(record)
+
+
+@lru_cache(maxsize=KEPT)
+def _known(document: bytes) -> Document:
+    return Document(orjson.loads(document))
 
 
 def _position(records: Sequence[Record]) -> Position:

@@ -19,6 +19,7 @@ from service.http.json import json_response
 from service.http.keys import POSITION, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
+from service.http.shown import show
 from service.runs.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
 
 START: Final = frozenset({"flow", "payload", "comment"})
@@ -105,7 +106,7 @@ async def read(request: web.Request) -> web.StreamResponse:
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
     doc = await reading(request).workflow(tenant, run_id)
     request[POSITION] = doc["position"]
-    return json_response(_shown(request, doc))
+    return show(rendering.run, doc, request.app[SERVICE].dialects)
 
 
 @querystring_schema(schemas.LedgerRunQuery)

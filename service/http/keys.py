@@ -18,11 +18,11 @@ SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")
 PRINCIPAL: Final[web.RequestKey[Principal]] = web.RequestKey("principal", Principal)
 """Who asks; absent on open routes."""
 
-POSITION: Final[web.RequestKey[int]] = web.RequestKey("position", int)
+POSITION: Final[web.RequestKey[int | None]] = web.RequestKey("position")
 """The position that the answer stands at, if the handler says so: `Flowledger-Position`."""
 
-PAST: Final[web.RequestKey[Past]] = web.RequestKey("past")
-"""The reader of the moment that the request looks back to; absent where it asks for the present."""
+PAST: Final[web.RequestKey[Past | None]] = web.RequestKey("past")
+"""The reader of the moment that the request looks back to; None where it asks for the present."""
 
-REQUEST_ID: Final[web.RequestKey[str]] = web.RequestKey("request_id", str)
+REQUEST_ID: Final[web.RequestKey[str | None]] = web.RequestKey("request_id")
 """The request's id, once `service.http.origins.request_id` was asked for it: `X-Request-Id`."""

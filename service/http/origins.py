@@ -19,7 +19,7 @@ _COUNT: Final = itertools.count(1)
 
 def request_id(request: web.Request) -> str:
     """Name a request, once: by its ``X-Request-Id``, if that is a proper one, else anew."""
-    known = request.get(REQUEST_ID)
+    known = request[REQUEST_ID]
     if known is None:
         given = request.headers.get("X-Request-Id", "")
         known = given if _PROPER_ID.fullmatch(given) else f"{_PROCESS}-{next(_COUNT):x}"

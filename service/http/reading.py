@@ -31,12 +31,12 @@ _DIGITS: Final = re.compile("[0-9]+")
 
 def reading(request: web.Request) -> Reads:
     """Give the reader that a handler asks: `Queries`, or the past the request looks back to."""
-    return request.get(PAST) or request.app[SERVICE].queries
+    return request[PAST] or request.app[SERVICE].queries
 
 
 def up_to(request: web.Request) -> Position | None:
     """Name the position that a request looks back to; None for the present."""
-    past = request.get(PAST)
+    past = request[PAST]
     return None if past is None else past.position
 
 

@@ -214,10 +214,10 @@ class Past:
     async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self.log.read_stream(tenant, run_stream(run_id), up_to=self.position)
         told = without(events, await self.skipped(projection.name))
-        run: Document | None = await fold_run(projection, told, self.flow_versions)
+        run = await fold_run(projection, told, self.flow_versions)
         if run is None:
             raise UnknownRun(run_id)
-        return run
+        return Document(run)
 
     async def _rows(self, tenant: str, run_ids: Sequence[str]) -> list[Document]:
         rows: list[Document] = []

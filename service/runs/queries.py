@@ -359,10 +359,10 @@ class Queries:
     async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self._log.read_stream(tenant, run_stream(run_id))
         told = without(events, await self._skipped(projection.name))
-        run: Document | None = await fold_run(projection, told, self._flows)
+        run = await fold_run(projection, told, self._flows)
         if run is None:
             raise UnknownRun(run_id)
-        return run
+        return Document(run)
 
     async def _skipped(self, name: str) -> Collection[Position]:
         return frozenset(await skips(self._log, name, self._answers.version(name).number))

@@ -17,6 +17,7 @@ from service.http.dialect import Handler
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
+from service.http.shown import show
 from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import CancelRun, Outcome, RetryRun, StartRun
 
@@ -106,7 +107,7 @@ async def shown(request: web.Request) -> web.StreamResponse:
     run_id = ids.run_id(request.match_info["id"])
     run = await reading(request).workflow(request[PRINCIPAL].tenant, run_id)
     request[POSITION] = run["position"]
-    return answer(rendering.workflow_with_tasks(run))
+    return show(rendering.workflow_with_tasks, run, encode=rendering.encode)
 
 
 @docs(

@@ -53,8 +53,9 @@ def _takes_query(request: web.Request) -> bool:
 
 
 def _is_basic(request: web.Request) -> bool:
-    given = request.headers.get("Authorization", "")
-    return given[:6].lower() == "basic " and "/httplistener/" in request.path
+    if "/httplistener/" not in request.path:
+        return False
+    return request.headers.get("Authorization", "")[:6].lower() == "basic "
 
 
 def reader(request: web.Request) -> Principal:

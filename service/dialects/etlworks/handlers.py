@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
+from projections.answers import Document
 from projections.flow import Flow
 from service.dialects.etlworks import auth, parsing, rendering, schemas
 from service.dialects.etlworks.parsing import Selection
-from service.dialects.etlworks.statuses import WORDS, Words, states_of, words_for
+from service.dialects.etlworks.statuses import SIX_WORDS, WORDS, Words, states_of, words_for
 from service.errors import BadRequest, NotFound, Unavailable, UnknownRun
 from service.http.decorators import (
     docs,
@@ -25,9 +27,12 @@ from service.http.json import json_response
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
+from service.http.shown import show
 from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import StartRun, Trigger
 from service.runs.reads import RunFilter
+
+_IN_SIX_WORDS: Final = partial(rendering.execution, words=SIX_WORDS)
 
 LOOKS: Final = 5
 """How often the run with a status is looked for, while those that are found move on."""
@@ -44,12 +49,10 @@ async def status(request: web.Request) -> web.StreamResponse:
     flow = await _flow(request, tenant, wanted.flow_id)
     run = await _selected(request, flow, wanted, words)
     request[POSITION] = run["position"]
-    return json_response(rendering.execution(run, words))
+    return show(_IN_SIX_WORDS if words is SIX_WORDS else rendering.execution, run)
 
 
-async def _selected(
-    request: web.Request, flow: Flow, wanted: Selection, words: Words
-) -> Mapping[str, Any]:
+async def _selected(request: web.Request, flow: Flow, wanted: Selection, words: Words) -> Document:
     try:
         run = await _found(request, flow, wanted, words)
     except UnknownRun as error:
@@ -59,9 +62,7 @@ async def _selected(
     return run
 
 
-async def _found(
-    request: web.Request, flow: Flow, wanted: Selection, words: Words
-) -> Mapping[str, Any]:
+async def _found(request: web.Request, flow: Flow, wanted: Selection, words: Words) -> Document:
     reads = reading(request)
     if wanted.audit_id is not None:
         return await reads.execution_by_number(flow.tenant, wanted.audit_id)
@@ -72,9 +73,7 @@ async def _found(
     return await reads.latest_execution(flow.tenant, flow.number)
 
 
-async def _latest_that_is(
-    request: web.Request, flow: Flow, states: tuple[str, ...]
-) -> Mapping[str, Any]:
+async def _latest_that_is(request: web.Request, flow: Flow, states: tuple[str, ...]) -> Document:
     """Find the run of a flow that was queued last of those in one of the states."""
     reads = reading(request)
     for _ in range(LOOKS):

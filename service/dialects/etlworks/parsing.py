@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from aiohttp import web
@@ -18,8 +18,7 @@ from service.http.parameters import integer, uuid_text
 MAX_LOGIN_BYTES: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which execution of a flow is meant: all that is given must match; nothing: the latest."""
 
     flow_id: int
@@ -32,7 +31,7 @@ class Selection:
         return (
             run["fullname"] == fullname
             and self.audit_id in (None, run["run_number"])
-            and self.message_id in (None, run["run_id"], message_id(run))
+            and (self.message_id is None or self.message_id in (run["run_id"], message_id(run)))
             and self.status in (None, word)
         )
 

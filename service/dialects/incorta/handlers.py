@@ -36,6 +36,7 @@ from service.http.json import json_response
 from service.http.keys import POSITION, PRINCIPAL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
+from service.http.shown import show
 from service.runs.commands import RetryRun, StartRun
 
 
@@ -56,7 +57,7 @@ async def status(request: web.Request) -> web.StreamResponse:
     except UnknownRun as error:
         raise unknown from error
     request[POSITION] = document["run"]["position"]
-    return json_response(rendering.tree(document, level))
+    return show(rendering.tree, document, level)
 
 
 @headers_schema(schemas.IncortaStartHeaders)

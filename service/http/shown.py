@@ -1,0 +1,34 @@
+"""Answers that show a document, made once for as long as the document stays what it is.
+
+Whoever waits for a run reads it again and again, and mostly finds it as it was. To make the answer
+takes longer than to find what it shows, so it is kept with it: what is kept is never stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import orjson
+from aiohttp import web
+
+from projections.answers import Document
+
+
+def show(
+    make: Callable[..., object],
+    document: Document,
+    *how: Hashable,
+    encode: Callable[[object], bytes] = orjson.dumps,
+) -> web.Response:
+    """Answer with the JSON of what ``make(document, *how)`` says.
+
+    That looks at nothing else: not at the clock, and not at who asks.
+    """
+    shown = document.shown
+    if shown is None:
+        shown = document.shown = {}
+    key = (make, *how)
+    body = shown.get(key)
+    if body is None:
+        body = shown[key] = encode(make(document, *how))
+    return web.Response(body=body, content_type="application/json")
