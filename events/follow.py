@@ -17,8 +17,11 @@ from events.store import Log
 CHANNEL: Final = "log_head"
 """The NOTIFY channel; its payload is the last position."""
 
-WINDOW: Final = 20_000
-"""Newest events that a feed keeps at hand."""
+WINDOW: Final = 4_000
+"""Newest events that a feed keeps at hand; who is further behind reads the log.
+
+What is kept for long is in no cache of the processor when it is let go, which takes longer then.
+"""
 
 BATCH: Final = 2_000
 """Events that a feed reads at once."""
@@ -135,7 +138,8 @@ class Feed:
     def _advance(self, events: Sequence[Event]) -> None:
         fresh = events[self._head + 1 - events[0].position :]
         self._events.extend(fresh)
-        if len(self._events) > 2 * self._size:
+        # A few at a time: everybody waits while thousands of events are let go.
+        if len(self._events) > self._size + self._size // 8:
             del self._events[: -self._size]
         if fresh:
             self._move(fresh[-1].position)

@@ -79,7 +79,7 @@ async def retry(request: web.Request) -> web.StreamResponse:
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await starts.start(request, command)
-    doc = await request.app[SERVICE].queries.workflow(command.tenant, outcome.run_id)
+    doc = await request.app[SERVICE].queries.workflow_of(command.tenant, outcome)
     location = f"/v1/runs/{outcome.run_id}"
     if query := request.rel_url.raw_query_string:
         location += f"?{query}"

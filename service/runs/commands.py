@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+from events.envelope import Event
 
 Trigger = Literal["on_demand", "message", "schedule", "retry"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Who asks and through what: kept with every event that the command leads to.
 
     ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``); ``source`` the front
@@ -198,13 +199,16 @@ class FactResult:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command came to. ``position`` is the last position it wrote, or the one it repeats."""
+class Outcome(NamedTuple):
+    """What a command came to. ``position`` is the last position it wrote, or the one it repeats.
+
+    ``born`` is the first event of the run, where the command made that.
+    """
 
     run_id: str
     run_number: int
     position: int
     status: str
     replayed: bool = False
+    born: Event | None = None
     results: tuple[FactResult, ...] = ()

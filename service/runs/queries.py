@@ -31,6 +31,7 @@ from projections.read_models.workflows import read as workflows
 from projections.reading import Positioned, Reading
 from projections.skips import skips
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
+from service.runs.commands import Outcome
 from service.runs.endings import Endings
 from service.runs.gathering import Gathering
 from service.runs.past import Past, micros_or_none, without
@@ -146,6 +147,22 @@ class Queries:
     async def workflow(self, tenant: str, run_id: str) -> Document:
         """Read a run's facts with its tasks. Raises `UnknownRun`."""
         return await self._run(self._workflows, WORKFLOWS, tenant, run_id)
+
+    async def execution_of(self, tenant: str, outcome: Outcome) -> Document:
+        """Show the facts of the run of a command, as `workflow_of` does."""
+        begun = await self._begun(EXECUTIONS, outcome)
+        return begun or await self.execution(tenant, outcome.run_id)
+
+    async def workflow_of(self, tenant: str, outcome: Outcome) -> Document:
+        """Show the run of a command: one that it made as it began, another as it stands."""
+        begun = await self._begun(WORKFLOWS, outcome)
+        return begun or await self.workflow(tenant, outcome.run_id)
+
+    async def _begun(self, projection: Projection, outcome: Outcome) -> Document | None:
+        # Its event is at hand: to read from it takes less than to look the run up.
+        told = (outcome.born,) if outcome.born else ()
+        run = await fold_run(projection, told, self._flows)
+        return None if run is None else Document(run)
 
     async def execution_by_number(self, tenant: str, run_number: int) -> Document:
         """Read a run's facts by its number. Raises `UnknownRun`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend, Version
@@ -139,7 +138,7 @@ class Starter:
                 return await self._as_it_stands(start, position)
             newborn = Newborn(flow.plan, event.body, event.event_id, position)
             self._states.keep((start.tenant, run_id), newborn)
-            return Outcome(run_id, run_number, position, "queued")
+            return Outcome(run_id, run_number, position, "queued", born=appended.events[0])
         raise Unavailable("the flow changes too quickly; try again")
 
     def _find(self, start: Start) -> tuple[Flow, Version] | None:
@@ -190,5 +189,5 @@ def _request(
     catalogue = StreamAppend(CATALOGUE_STREAM, seen)
     if slot is None:
         return AppendRequest(start.tenant, (run, catalogue), start.key, start.fingerprint)
-    taken = replace(slot, events=(slot_taken(start, event, run_id, new_id()),))
+    taken = slot._replace(events=(slot_taken(start, event, run_id, new_id()),))
     return AppendRequest(start.tenant, (run, taken, catalogue), start.key, start.fingerprint)

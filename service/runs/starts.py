@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from events import types
 from events.codec import encode
@@ -18,8 +18,7 @@ from service.runs.draft import metadata_of
 from service.runs.state import RunState
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """What to start: read off a `StartRun`, or off a `RetryRun` and the run it goes back to.
 
     ``key`` and ``fingerprint`` are what the log knows a repeat by; empty without a caller's key.

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import asyncpg
@@ -166,8 +165,8 @@ async def test_a_known_event_id_for_another_event_is_refused(log, change):
     await log.append([AppendRequest("t", (StreamAppend("a", 0, (one, two)),))])
     changed = {
         "stream": AppendRequest("t", (StreamAppend("b", -1, (one, two)),)),
-        "body": AppendRequest("t", (StreamAppend("a", -1, (replace(one, body=b"{}"), two)),)),
-        "type": AppendRequest("t", (StreamAppend("a", -1, (replace(one, type="X"), two)),)),
+        "body": AppendRequest("t", (StreamAppend("a", -1, (one._replace(body=b"{}"), two)),)),
+        "type": AppendRequest("t", (StreamAppend("a", -1, (one._replace(type="X"), two)),)),
         "tenant": AppendRequest("u", (StreamAppend("a", -1, (one, two)),)),
         "longer": AppendRequest("t", (StreamAppend("a", -1, (one, two, event())),)),
         "order": AppendRequest("t", (StreamAppend("a", -1, (two, one)),)),
@@ -195,7 +194,7 @@ async def test_one_poisoned_request_of_five_hundred_fails_alone(log):
 
 
 def changed_event(**changes):
-    return AppendRequest("t", (StreamAppend("a", 0, (replace(event(), **changes),)),))
+    return AppendRequest("t", (StreamAppend("a", 0, (event()._replace(**changes),)),))
 
 
 @pytest.mark.parametrize(
@@ -243,8 +242,8 @@ async def test_a_request_out_of_bounds_is_refused_and_writes_nothing(log, bad):
 
 async def test_texts_at_their_bounds_are_kept(log):
     wide = "\U0001f600" * 400
-    whole = replace(
-        event(), actor=wide, correlation_id=wide, causation_id=wide, idempotency_key=wide
+    whole = event()._replace(
+        actor=wide, correlation_id=wide, causation_id=wide, idempotency_key=wide
     )
     part = StreamAppend(wide, 0, (whole,))
     appended = await answer(log, AppendRequest("\U0001f600" * 200, (part,), wide, b"f"))

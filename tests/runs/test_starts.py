@@ -41,7 +41,7 @@ from tests.runs.story import CHAIN, TENANT
 async def test_a_start_is_in_the_log_when_it_is_answered(process):
     outcome = await process.start(payload={"rows": 3}, comment="why")
     [event] = await process.stream(outcome.run_id)
-    assert outcome == Outcome(outcome.run_id, 1, event.position, "queued")
+    assert outcome == Outcome(outcome.run_id, 1, event.position, "queued", born=event)
     assert event.data == {
         "run_id": outcome.run_id,
         "run_number": 1,

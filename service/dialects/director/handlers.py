@@ -133,7 +133,7 @@ async def relaunch(request: web.Request) -> web.StreamResponse:
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await start(request, command)
-    return await _current(request, outcome.run_id, replayed(outcome))
+    return await _current(request, outcome, replayed(outcome))
 
 
 @docs(
@@ -154,7 +154,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     outcome = await _outcome(service.writer.submit(command))
     await service.queries.visible(outcome.position)
     request[POSITION] = outcome.position
-    return await _current(request, outcome.run_id)
+    return await _current(request, outcome)
 
 
 async def _outcome(submitted: Awaitable[Outcome]) -> Outcome:
@@ -167,9 +167,9 @@ async def _outcome(submitted: Awaitable[Outcome]) -> Outcome:
 
 
 async def _current(
-    request: web.Request, run_id: str, headers: Mapping[str, str] | None = None
+    request: web.Request, outcome: Outcome, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    run = await request.app[SERVICE].queries.execution(request[PRINCIPAL].tenant, run_id)
+    run = await request.app[SERVICE].queries.execution_of(request[PRINCIPAL].tenant, outcome)
     return answer(rendering.workflow(run), 201, headers)
 
 

@@ -183,7 +183,7 @@ async def _started(
         idempotency_key=idempotency_key(request),
     )
     outcome = await start(request, command)
-    run = await request.app[SERVICE].queries.execution(flow.tenant, outcome.run_id)
+    run = await request.app[SERVICE].queries.execution_of(flow.tenant, outcome)
     return json_response(rendering.started(run), headers=replayed(outcome))
 
 

@@ -47,7 +47,7 @@ async def start(request: web.Request) -> web.StreamResponse:
     outcome = await starts.start(request, command)
     if parsing.awaits(request):
         return await _ended(request, flow.tenant, outcome)
-    run = await service.queries.execution(flow.tenant, outcome.run_id)
+    run = await service.queries.execution_of(flow.tenant, outcome)
     return json_response(rendering.status(run), headers=starts.replayed(outcome))
 
 

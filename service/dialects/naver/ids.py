@@ -21,6 +21,7 @@ MAX_ROW: Final = 2**20 - 1
 """Rows of a run at most, more than the tasks that a file of flows can hold."""
 
 _ROW: Final = MAX_RUN_NUMBER + 1
+_PAIRS: Final = [first + second for first in DIGITS for second in DIGITS]
 _VALUES: Final = {digit: value for value, digit in enumerate(DIGITS)}
 _SHAPE: Final = re.compile(r"[0-9A-Za-z]{12}")
 _SPACE: Final = 62**LENGTH
@@ -72,7 +73,7 @@ def task_jobs(tenant: str, fullname: str, paths: tuple[str, ...]) -> Mapping[str
 
 
 # Lists are polled: the same runs come again and again.
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1024)
 def execution_id(run_number: int, row: int = 0) -> str:
     """Name a run, or one of its rows from 1 on, as a ``jobExecutionId``.
 
@@ -109,8 +110,8 @@ def run_ids(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _base_62(value: int) -> str:
-    digits = []
-    for _ in range(LENGTH):
-        value, digit = divmod(value, 62)
-        digits.append(DIGITS[digit])
-    return "".join(reversed(digits))
+    digits = ""
+    for _ in range(LENGTH // 2):
+        value, pair = divmod(value, 62 * 62)
+        digits = _PAIRS[pair] + digits
+    return digits
