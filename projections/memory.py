@@ -11,11 +11,8 @@ from events.envelope import Event
 from projections.columns import columns_of
 from projections.projection import Key, Projection, States
 
-KEPT: Final = 1_000
-"""States remembered between batches; a run that comes back later is read again, with its batch.
-
-More would be in no cache of the processor when they are let go, which takes longer then.
-"""
+KEPT: Final = 4_000
+"""States remembered between batches; a run that comes back later is read again."""
 
 READ_TIMEOUT_S: Final = 60.0
 
