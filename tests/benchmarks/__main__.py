@@ -31,6 +31,7 @@ from tests.benchmarks.storing import rounds as storing
 OPERATIONS = (
     "start",
     "status",
+    "status of many",
     "status of Etlworks",
     "list",
     "list deep",

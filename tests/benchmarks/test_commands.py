@@ -39,7 +39,8 @@ def test_a_verb_tells_how_it_was_called(told, line):
 def test_all_of_them_at_once_tell_how_each_is_called_by_itself(told):
     assert call("all --seconds 1 --rounds 2 --peers").exit_code == 0
     assert told[0].endswith(
-        "http start status 'status of Etlworks' cancel --seconds 1.0 --rounds 2 --peers"
+        "http start status 'status of many' 'status of Etlworks' cancel"
+        " --seconds 1.0 --rounds 2 --peers"
     )
     assert "python -m tests.benchmarks append --seconds 1.0 --rounds 2 --peers" in told
     assert "python -m tests.benchmarks credential" in told

@@ -27,6 +27,7 @@ async def serving(_admin: str, folder: Path, _filled: int) -> AsyncIterator[Subj
             {
                 "start": always(request("POST", "/runs", body=START)),
                 "status": read,
+                "status of many": read,
                 "status of Etlworks": read,
                 "list": listed,
                 "list deep": listed,

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle, islice
 from pathlib import Path
 
 from tests.acceptance.ledger import Client, Ledger
@@ -18,6 +19,8 @@ NAME = "flowledger"
 FLOW = "example.EXTERNAL"
 START = json.dumps({"flow": FLOW, "payload": PAYLOAD}).encode()
 AT_ONCE = 64
+MANY = 1_000
+"""Runs that are read in turn where one read after another is of another run."""
 
 
 @asynccontextmanager
@@ -53,6 +56,13 @@ async def _subject(client: Client) -> Subject:
             for each in await _started(client, count)
         ]
 
+    async def of_many(count: int) -> Sent:
+        reads = [
+            request("GET", f"/v1/runs/{each}", headers=bearer)
+            for each in await _started(client, MANY)
+        ]
+        return list(islice(cycle(reads), count))
+
     assert client.process.popen is not None
     return Subject(
         NAME,
@@ -61,6 +71,7 @@ async def _subject(client: Client) -> Subject:
         {
             "start": always(request("POST", "/v1/runs", headers=bearer, body=START)),
             "status": always(request("GET", f"/v1/runs/{run['run_id']}", headers=bearer)),
+            "status of many": of_many,
             "status of Etlworks": always(request("GET", etlworks, headers=bearer)),
             "list": always(request("GET", f"{page}1", headers=basic)),
             "list deep": always(request("GET", f"{page}{DEEP}", headers=basic)),
