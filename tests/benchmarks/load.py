@@ -148,9 +148,14 @@ def request(
 
 
 async def measure(
-    port: int, sent: bytes | list[bytes], *, connections: int, seconds: float, warm_s: float = 0.0
+    port: int,
+    sent: bytes | Iterable[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    warm_s: float = 0.0,
 ) -> Measured:
-    """Send one request, or each of a list once, over so many connections for so long."""
+    """Send one request again and again, or others in turn, over connections for so long."""
     requests = itertools.repeat(sent) if isinstance(sent, bytes) else iter(sent)
     began = time.perf_counter() + warm_s
     span = _Span(began, began + seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 PAYLOAD = {"n": 1}
@@ -10,8 +10,8 @@ PER_PAGE = 50
 DEEP = 2_000
 """The page that lies 100,000 runs deep."""
 
-Sent = bytes | list[bytes]
-"""One request for all connections, or requests of which each is sent once."""
+Sent = bytes | Iterable[bytes]
+"""One request, sent again and again, or requests that are sent in turn, as far as they go."""
 
 
 @dataclass(frozen=True)
