@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 UV := $(shell command -v uv || echo $(BIN)/uv)
-# A file's tests stay with one worker, which keeps what is made once a module. `-n 4` is a little
-# quicker on two cores.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# A file's tests stay with one worker, which keeps what is made once a module. Three workers on two
+# cores, since some tests wait for what takes its time.
+PYTEST_ARGS ?= -n 3 --dist loadfile
 COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
