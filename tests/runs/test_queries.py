@@ -146,6 +146,21 @@ def by_number(process, outcome):
 # What is there
 
 
+@pytest.mark.parametrize("look_up", LOOK_UPS)
+async def test_the_run_of_a_start_is_shown_as_it_began_and_that_of_another_command_as_it_stands(
+    process, look_up
+):
+    outcome = await process.start(visible=True)
+    show, read = (getattr(process.queries, name) for name in (f"{look_up}_of", look_up))
+    began = await read(TENANT, outcome.run_id)
+    ended = await process.end(outcome)
+    await process.queries.visible(ended.position)
+    stands = await read(TENANT, outcome.run_id)
+    assert (began["status"], stands["status"]) == ("queued", "cancelled")
+    assert await show(TENANT, outcome) == began
+    assert await show(TENANT, ended) == stands
+
+
 async def test_a_visible_run_is_found_by_id_number_and_flow(process, soon):
     outcome = await process.start(visible=True)
     asked = process.queries
