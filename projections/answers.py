@@ -58,13 +58,15 @@ class Page(NamedTuple):
 
 def rows_of(records: Sequence[Record]) -> Rows:
     """Read documents from records, each with ``position`` and a ``document`` that may be null."""
-    return Rows([_read(record) for record in records if record["document"]], _position(records))
+    return Rows(
+        [_read(record["document"]) for record in records if record["document"]], _position(records)
+    )
 
 
 def found(records: Sequence[Record]) -> Found[tuple[str, Any]]:
     """Read documents by tenant and ``name`` from records like those of `rows_of`."""
     rows = {
-        (record["tenant"], record["name"]): _kept(record)
+        (record["tenant"], record["name"]): _kept(record["document"])
         for record in records
         if record["document"]
     }
@@ -77,18 +79,15 @@ def page_of(records: Sequence[Record]) -> Page:
     return Page(rows, records[0]["total"], position)
 
 
-def _read(record: Record) -> Document:
-    return Document(orjson.loads(record["document"]))
-
-
-def _kept(record: Record) -> Document:
-    document: bytes = record["document"]
-    return _known(document) if len(document) <= LARGEST else _read(record)
-
-
-@lru_cache(maxsize=KEPT)
-def _known(document: bytes) -> Document:
+def _read(document: bytes) -> Document:
     return Document(orjson.loads(document))
+
+
+_known = lru_cache(maxsize=KEPT)(_read)
+
+
+def _kept(document: bytes) -> Document:
+    return _known(document) if len(document) <= LARGEST else _read(document)
 
 
 def _position(records: Sequence[Record]) -> Position:

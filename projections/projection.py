@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from events.envelope import Event
 from events.types import RUN_TYPES, TASK_TYPES
+from projections.answers import Document
 from projections.columns import Record
 from projections.errors import NothingBefore, Unappliable
 from projections.flow import Flow
@@ -167,7 +168,9 @@ def fold_one(
         raise Unappliable(projection.name, event.position, event.position) from error
 
 
-async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows) -> Any | None:  # noqa: ANN401
+async def fold_run(
+    projection: Projection, events: Iterable[Event], flows: Flows
+) -> Document | None:
     """Fold one run's stream alone: what the read model shows of the run after these events.
 
     None when the read model has nothing to show of it. Events of other types pass by.
@@ -183,4 +186,4 @@ async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows
     for event in taken:
         fold_one(projection, states, event, flows)
     state = states.get(run_key(taken[0])) if taken else None
-    return None if state is None else projection.document(state)
+    return None if state is None else Document(projection.document(state))

@@ -58,8 +58,8 @@ def front_door(
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         known = served.get(request.match_info.route)
-        # There from the beginning: a look for a key that is missing takes as long as eight that
-        # find theirs, and every answer takes several.
+        # There from the beginning: a look for a key that is missing takes as long as five that find
+        # theirs, and every answer takes several.
         request[POSITION] = request[PAST] = request[REQUEST_ID] = None
         try:
             if "%" in request.raw_path:

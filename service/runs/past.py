@@ -217,7 +217,7 @@ class Past:
         run = await fold_run(projection, told, self.flow_versions)
         if run is None:
             raise UnknownRun(run_id)
-        return Document(run)
+        return run
 
     async def _rows(self, tenant: str, run_ids: Sequence[str]) -> list[Document]:
         rows: list[Document] = []

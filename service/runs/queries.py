@@ -150,19 +150,17 @@ class Queries:
 
     async def execution_of(self, tenant: str, outcome: Outcome) -> Document:
         """Show the facts of the run of a command, as `workflow_of` does."""
-        begun = await self._begun(EXECUTIONS, outcome)
-        return begun or await self.execution(tenant, outcome.run_id)
+        return await self._begun(EXECUTIONS, outcome) or await self.execution(
+            tenant, outcome.run_id
+        )
 
     async def workflow_of(self, tenant: str, outcome: Outcome) -> Document:
         """Show the run of a command: one that it made as it began, another as it stands."""
-        begun = await self._begun(WORKFLOWS, outcome)
-        return begun or await self.workflow(tenant, outcome.run_id)
+        return await self._begun(WORKFLOWS, outcome) or await self.workflow(tenant, outcome.run_id)
 
     async def _begun(self, projection: Projection, outcome: Outcome) -> Document | None:
         # Its event is at hand: to read from it takes less than to look the run up.
-        told = (outcome.born,) if outcome.born else ()
-        run = await fold_run(projection, told, self._flows)
-        return None if run is None else Document(run)
+        return await fold_run(projection, (outcome.born,), self._flows) if outcome.born else None
 
     async def execution_by_number(self, tenant: str, run_number: int) -> Document:
         """Read a run's facts by its number. Raises `UnknownRun`."""
@@ -379,7 +377,7 @@ class Queries:
         run = await fold_run(projection, told, self._flows)
         if run is None:
             raise UnknownRun(run_id)
-        return Document(run)
+        return run
 
     async def _skipped(self, name: str) -> Collection[Position]:
         return frozenset(await skips(self._log, name, self._answers.version(name).number))

@@ -32,6 +32,7 @@ from service.http.starts import idempotency_key, replayed, start
 from service.runs.commands import StartRun, Trigger
 from service.runs.reads import RunFilter
 
+# An answer is kept by what makes it, so each vocabulary has a maker of its own.
 _IN_SIX_WORDS: Final = partial(rendering.execution, words=SIX_WORDS)
 
 LOOKS: Final = 5
