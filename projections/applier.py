@@ -239,6 +239,7 @@ class Applier:
             self.state = "running"
             self._move(after)
             return
+        self._memory.forget()  # it is ahead of the rows: what was folded is not written
         await self._look()
         self._rival = True
         if self.position == before and not self.paused:

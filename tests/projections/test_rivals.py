@@ -52,6 +52,30 @@ async def test_who_waits_for_the_row_of_another_writes_nothing(ledger, name):
     await assert_rows_are(ledger, events, history)
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_batch_that_met_a_held_row_is_folded_anew(ledger, name):
+    """Who held the row moved nothing, as one that was killed: the same events come again."""
+    history = busy(40)
+    head = await ledger.write(history)
+    events = await ledger.log.read(0, head)
+    (projection,) = (each for each in discover() if each.name == name)
+    mine = await applier(ledger, projection)
+    await mine._write(events[:50])
+    owner = await connect(ledger.url, role=None)
+    async with owner.transaction():
+        await owner.execute("select from projections.checkpoints where name = $1 for update", name)
+        await mine._write(events[50:])
+        assert mine.position == 50
+    await mine._write(events[50:])
+    assert mine.position == head
+    for connection in (mine._connection, owner):
+        await connection.close()
+    rest = [each for each in discover() if each.name != name]
+    async with ledger.applying():
+        await ledger.reach(head, [each.name for each in rest])
+    await assert_rows_are(ledger, events, history)
+
+
 async def applier(ledger, projection) -> Applier:
     made = Applier(
         first(projection),
