@@ -17,7 +17,7 @@ from events.store import Log
 CHANNEL: Final = "log_head"
 """The NOTIFY channel; its payload is the last position."""
 
-WINDOW: Final = 4_000
+WINDOW: Final = 1_000
 """Newest events that a feed keeps at hand; who is further behind reads the log.
 
 What is kept for long is in no cache of the processor when it is let go, which takes longer then.

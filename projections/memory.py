@@ -14,16 +14,25 @@ from projections.projection import Key, Projection, States
 KEPT: Final = 4_000
 """States remembered between batches; a run that comes back later is read again."""
 
+NEWBORN: Final = 256
+"""Beside them, runs that have only been queued.
+
+So a burst of starts pushes out no run that is under way, and lets go of its own soon, while they
+are in the processor's cache: kept as long as the others they make a start a tenth dearer.
+"""
+
 READ_TIMEOUT_S: Final = 60.0
 
 
 class Memory:
     """The states of a read model's rows, those changed last at hand; forgets all when in doubt."""
 
-    def __init__(self, projection: Projection, *, kept: int = KEPT) -> None:
+    def __init__(self, projection: Projection, *, kept: int = KEPT, newborn: int = NEWBORN) -> None:
         self.states: States = {}
+        self._newborn: dict[Key, None] = {}
         self._projection = projection
-        self._kept = kept
+        self._most = kept
+        self._most_newborn = newborn
 
     async def recall(self, connection: Any, events: Iterable[Event]) -> None:  # noqa: ANN401
         """Have at hand every state that these events go on with, reading what is missing."""
@@ -38,27 +47,34 @@ class Memory:
             self.states[row["kind"], row["tenant"], row["name"]] = self._projection.revive(row)
 
     def _missing(self, events: Iterable[Event]) -> dict[Key, None]:
-        states, missing = self.states, dict[Key, None]()
+        states, newborn, missing = self.states, self._newborn, dict[Key, None]()
         for event in events:
             for key in self._projection.keys(event):
                 if key in states:
-                    continue
-                if event.version == 1 and key[0] == "run":
-                    states[key] = None  # a run's first event: there can be no row
+                    newborn.pop(key, None)  # it goes on
+                elif event.version == 1 and key[0] == "run":
+                    states[key] = newborn[key] = None  # its first event: there can be no row
                 else:
                     missing[key] = None
         return missing
 
     def keep(self, changed: Iterable[Key]) -> None:
         """Keep these longest; what was not changed for longest is forgotten first."""
-        states = self.states
+        states, newborn = self.states, self._newborn
         for key in changed:
-            states[key] = states.pop(key)
-        excess = len(states) - self._kept
-        if excess > 0:
-            for key in list(islice(states, excess)):
-                del states[key]
+            if key not in newborn:
+                states[key] = states.pop(key)
+        for key in _first(newborn, len(newborn) - self._most_newborn):
+            del states[key], newborn[key]
+        under_way = (key for key in states if key not in newborn)
+        for key in _first(under_way, len(states) - len(newborn) - self._most):
+            del states[key]
 
     def forget(self) -> None:
         """Remember nothing: the rows may be different now."""
         self.states.clear()
+        self._newborn.clear()
+
+
+def _first(keys: Iterable[Key], count: int) -> list[Key]:
+    return list(islice(keys, max(0, count)))

@@ -137,7 +137,7 @@ class Starter:
             if appended.duplicate:
                 return await self._as_it_stands(start, position)
             newborn = Newborn(flow.plan, event.body, event.event_id, position)
-            self._states.keep((start.tenant, run_id), newborn)
+            self._states.bear((start.tenant, run_id), newborn)
             return Outcome(run_id, run_number, position, "queued", born=appended.events[0])
         raise Unavailable("the flow changes too quickly; try again")
 

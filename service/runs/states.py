@@ -22,6 +22,9 @@ from service.runs.gathering import Gathering
 from service.runs.state import RunState, born, fold
 
 MOST_RUNS: Final = 10_000
+MOST_NEWBORN: Final = 1_000
+"""Beside them, runs that were only started: a burst of starts pushes out none that is under way."""
+
 MOST_EVENTS: Final = 1_000_000
 """Events folded into what is kept, all runs together: a state grows with its reports."""
 
@@ -59,10 +62,7 @@ class Entry:
 
 
 class Newborn(NamedTuple):
-    """A run that was just started: its `RunQueued`, not read before somebody asks for it.
-
-    Bursts of starts are what a process keeps most of: one small object each.
-    """
+    """A run that was just started: its `RunQueued`, not read before somebody asks for it."""
 
     plan: Plan
     body: bytes
@@ -82,14 +82,15 @@ class States:
         self._log = log
         self._flows = flows
         self._reads: Gathering[Key, Entry | Exception] = Gathering(self._fetch)
-        self._entries: OrderedDict[Key, Entry | Newborn] = OrderedDict()
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._newborn: OrderedDict[Key, Newborn] = OrderedDict()
         self._events = 0
 
     def guess(self, key: Key) -> Entry | None:
         """Give the run as this process last saw it; another may have moved it on since."""
+        if newborn := self._newborn.pop(key, None):
+            self.keep(key, newborn.grown())
         entry = self._entries.get(key)
-        if isinstance(entry, Newborn):
-            entry = self._entries[key] = entry.grown()
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
@@ -109,14 +110,22 @@ class States:
             raise found
         return found
 
-    def keep(self, key: Key, entry: Entry | Newborn) -> None:
+    def bear(self, key: Key, newborn: Newborn) -> None:
+        """Keep a run that the log has just got, unless somebody has moved it on meanwhile."""
+        if key in self._entries:
+            return
+        self._newborn[key] = newborn
+        if len(self._newborn) > MOST_NEWBORN:
+            self._newborn.popitem(last=False)
+
+    def keep(self, key: Key, entry: Entry) -> None:
         """Keep a run at a version that the log has confirmed."""
         self.forget(key)
         self._entries[key] = entry
-        self._events += _weight(entry)
+        self._events += len(entry.positions)
         while len(self._entries) > MOST_RUNS or self._events > MOST_EVENTS:
             _, oldest = self._entries.popitem(last=False)
-            self._events -= _weight(oldest)
+            self._events -= len(oldest.positions)
 
     def moved(self, key: Key, entry: Entry, state: RunState, positions: Iterable[int]) -> None:
         """Move a run on by events that were just appended."""
@@ -127,9 +136,10 @@ class States:
 
     def forget(self, key: Key) -> None:
         """Guess no more about a run."""
+        self._newborn.pop(key, None)
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._events -= _weight(entry)
+            self._events -= len(entry.positions)
 
     async def _fetch(self, keys: Sequence[Key]) -> tuple[dict[Key, Entry | Exception], Position]:
         streams = {key: (key[0], run_stream(key[1])) for key in keys}
@@ -149,10 +159,6 @@ class States:
         flow = await self._flows.get(tenant, born["flow"], born["flow_version"])
         positions = array("q", (event.position for event in events))
         return Entry(flow.plan, fold(flow.plan, events), positions)
-
-
-def _weight(entry: Entry | Newborn) -> int:
-    return 1 if isinstance(entry, Newborn) else len(entry.positions)
 
 
 def _is_uuid(text: str) -> bool:

@@ -112,7 +112,8 @@ async def _apply(ledger, projection, history, cuts) -> None:
             batch = history.events[applier.position : applier.position + size]
             if batch:
                 await applier._apply(batch)
-                applier._memory._kept = kept
+                applier._memory._most = kept
+                applier._memory._most_newborn = kept // 2
                 applier._memory.keep(())
     await applier._connection.close()
 

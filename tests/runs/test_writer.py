@@ -171,6 +171,20 @@ async def test_a_broken_run_is_trouble_for_its_own_callers_alone(processes):
     assert [type(outcome) for outcome in outcomes] == [BrokenStream, Outcome]
 
 
+async def test_a_burst_of_starts_pushes_out_no_run_that_is_under_way(process, monkeypatch):
+    monkeypatch.setattr(states, "MOST_NEWBORN", 2)
+    known = process.writer._chains._states
+    run = (await process.start("example.EXTERNAL")).run_id
+    await process.writer.submit(facts(run, ("TaskStarted", "A")))
+    others = [(await process.start("example.EXTERNAL")).run_id for _ in range(5)]
+    assert [name for _, name in known._newborn] == others[-2:]
+    assert [name for _, name in known._entries] == [run]
+    for other in others:
+        await process.writer.submit(facts(other, ("TaskStarted", "A")))
+        assert await process.told(other) == ["RunQueued", "RunStarted", "TaskStarted"]
+    assert not known._newborn
+
+
 async def test_runs_that_are_no_longer_in_memory_are_read_again(process, monkeypatch):
     monkeypatch.setattr(states, "MOST_RUNS", 1)
     runs = [(await process.start("example.EXTERNAL")).run_id for _ in range(3)]
