@@ -28,7 +28,7 @@ LANES: Final = 2
 """Statements in flight: the database works on one while this process reads the other's answers."""
 
 SHARED: Final = 64
-"""Requests waiting and in flight from which on a batch takes no more than its lane's share."""
+"""Requests waiting and in flight from which on a batch leaves the other lanes their share."""
 
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
@@ -146,8 +146,12 @@ class Batcher:
         events = size_bytes = 0
         present = len(self._waiting) + self._in_flight
         most = -(-present // LANES) if present >= SHARED else present
-        while self._waiting and len(batch) < most:
+        mine: set[tuple[str, str]] = set()
+        while self._waiting:
             first = self._waiting[0]
+            # What must not fly beside this batch would only wait for it: it comes along.
+            if len(batch) >= most and mine.isdisjoint(first.streams):
+                break
             events += first.events
             size_bytes += first.size_bytes
             full = events > self._max_events or size_bytes > self._max_bytes
@@ -156,6 +160,7 @@ class Batcher:
             self._waiting.popleft()
             if not first.answer.done():
                 batch.append(first)
+                mine.update(first.streams)
         return batch
 
     def _meets_flying(self, waiting: _Waiting) -> bool:

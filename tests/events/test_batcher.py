@@ -51,6 +51,14 @@ async def test_many_that_wait_go_into_two_statements_that_fly_together(batcher, 
         assert list(batch_sizes(await waiting)) == [50, 50]
 
 
+async def test_those_that_must_not_fly_together_go_into_one_statement_however_many(batcher):
+    """Starts name their tenant's flows, if only as a condition: what is left behind would wait."""
+    flows = StreamAppend("flows", 0)
+    starts = [AppendRequest("t", (*request(f"s{n}", 0).streams, flows)) for n in range(80)]
+    others = [request(f"u{n}", 0) for n in range(20)]
+    assert list(batch_sizes(await appended(batcher, [*starts, *others]))) == [80, 20]
+
+
 async def test_a_statement_takes_no_more_than_half_of_all_that_wait_and_fly(batcher, owner):
     await batcher.append(request())  # the first commit asks for partitions, which takes time
     async with owner.transaction():
