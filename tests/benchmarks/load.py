@@ -24,15 +24,21 @@ _CLOSES = re.compile(rb"\r\nConnection: close", re.IGNORECASE)
 
 @dataclass
 class Measured:
-    """What a round came to; latencies in seconds."""
+    """What a round came to; latencies in seconds, of what was sent in its time.
+
+    ``answered`` counts the answers that came in its time, where those are others: of many callers
+    some have sent before, and some get theirs when the load has ended.
+    """
 
     elapsed_s: float = 0.0
     latencies: list[float] = field(default_factory=list)
     errors: int = 0
+    answered: int | None = None
 
     @property
     def per_s(self) -> float:
-        return len(self.latencies) / self.elapsed_s
+        answered = len(self.latencies) if self.answered is None else self.answered
+        return answered / self.elapsed_s
 
     def quantile(self, q: float) -> float:
         return quantile(self.latencies, q)
@@ -121,18 +127,21 @@ class _Connection(asyncio.Protocol):
 
 @dataclass
 class _Span:
-    """The time that counts: what was sent before it only warms up."""
+    """The time that counts: what was answered before it only warms up."""
 
     since: float
     until: float
-    measured: Measured = field(default_factory=Measured)
-    last: float = 0.0
+    measured: Measured = field(default_factory=lambda: Measured(answered=0))
 
     def took(self, sent: float, now: float, *, good: bool) -> None:
+        measured = self.measured
         if sent >= self.since:
-            self.measured.latencies.append(now - sent)
-            self.measured.errors += not good
-            self.last = now
+            measured.latencies.append(now - sent)
+            measured.errors += not good
+        if self.since <= now <= self.until:
+            measured.answered += 1
+        # It is over before its end where there was no more to send.
+        measured.elapsed_s = min(now, self.until) - self.since
 
 
 def request(
@@ -163,5 +172,4 @@ async def measure(
     async with asyncio.timeout(warm_s + seconds + PATIENCE_S):
         await asyncio.gather(*(each.connect() for each in made))
         await asyncio.gather(*(each.done for each in made))
-    span.measured.elapsed_s = (span.last or time.perf_counter()) - began
     return span.measured

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.benchmarks.load import measure, request
+from tests.benchmarks.load import _Span, measure, request
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -76,6 +76,23 @@ async def test_what_warms_up_is_not_counted():
     async with serving(GOOD) as (port, asked):
         found = await measure(port, request("GET", "/"), connections=1, seconds=0.05, warm_s=0.05)
     assert 0 < len(found.latencies) < len(asked)
+
+
+def test_the_rate_is_of_answers_in_the_time_and_latencies_are_of_what_was_sent_in_it():
+    """A server that takes long for many callers is no slower for the beginning and the end."""
+    span = _Span(since=10.0, until=12.0)
+    for sent, now in ((9.0, 9.9), (9.5, 10.5), (10.5, 11.5), (11.5, 12.0), (11.0, 12.5)):
+        span.took(sent, now, good=True)
+    found = span.measured
+    assert (found.answered, found.elapsed_s, found.per_s) == (3, 2.0, 1.5)
+    assert found.latencies == [1.0, 0.5, 1.5]
+
+
+def test_the_rate_of_a_list_is_of_the_time_that_it_took():
+    span = _Span(since=10.0, until=20.0)
+    for now in (10.5, 11.0, 12.0):
+        span.took(10.0, now, good=True)
+    assert span.measured.per_s == 1.5
 
 
 async def test_a_server_that_is_not_there_is_told():
