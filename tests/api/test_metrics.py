@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from events.database import connect_pool
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from service.metrics.appends import MeasuredLog
+from service.metrics.requests import BUCKETS_S, Requests, _Series
 from service.serving import serving
 from service.settings import Settings
 from tests import postgres
@@ -111,6 +112,20 @@ def test_requests_are_counted_by_route_and_status_and_never_by_what_was_asked_fo
     assert len(after) == len(before)
     assert len(server.service.requests._series) == kept
     assert not any("nowhere" in str(key) or nobody in str(key) for key in after)
+
+
+def test_requests_are_counted_as_the_client_library_counts():
+    registry, theirs = CollectorRegistry(), CollectorRegistry()
+    series = Requests(registry)._series["ours", 200] = _Series(("api", "GET", "/v1/runs", "200"))
+    histogram = Histogram("flowledger_http_request_seconds", "", buckets=BUCKETS_S, registry=theirs)
+    for seconds in (0.0, 0.001, 0.0011, 0.3, 0.5, 10.0, 10.1, 99.0):
+        series.observe(seconds)
+        histogram.observe(seconds)
+    found, expected = (samples(generate_latest(each).decode()) for each in (registry, theirs))
+    labels = {"dialect": "api", "method": "GET", "route": "/v1/runs", "status": "200"}
+    for (name, own), number in expected.items():
+        if not name.endswith("_created"):
+            assert value(found, name, **labels, **dict(own)) == number, (name, own)
 
 
 def test_the_process_tells_how_it_is(api):
