@@ -268,7 +268,8 @@ class Applier:
         return tuple(changed), columns
 
     def _check_size(self, columns: Columns, events: Sequence[Event]) -> None:
-        size = sum(len(cell) for column in columns for cell in column if isinstance(cell, bytes))
+        documents = (each for each in columns if each and isinstance(each[0], bytes))
+        size = sum(sum(map(len, each)) for each in documents)
         if size > MOST_BYTES and len(events) > 1:
             raise Unappliable(self.projection.name, events[0].position, events[-1].position)
 

@@ -54,6 +54,8 @@ class Checkpoints:
         self._serving: dict[str, str] = {}
         self._told = False
         self._looked = 0
+        self._passed: dict[frozenset[str], Position] = {}
+        """What read models have passed together, since the last news."""
         self._waiting: dict[frozenset[str], _Heap] = {}
         self._numbers = itertools.count(1)
         self._poll: asyncio.Task[None] | None = None
@@ -108,14 +110,18 @@ class Checkpoints:
 
     def behind(self, position: Position, names: Collection[str]) -> list[str]:
         """Name those that are not known to have passed a position; a paused one counts."""
-        return [name for name in names if self._of(name).position < position]
+        return sorted(name for name in names if self._of(name).position < position)
 
     def _of(self, name: str) -> _Heard:
         return self._heard.get(self._serving.get(name, ""), _NOTHING)
 
     def _reached(self, names: frozenset[str]) -> Position:
-        heard = map(self._of, names)
-        return min((each.position for each in heard if not each.paused), default=_NEVER)
+        passed = self._passed.get(names)
+        if passed is None:
+            heard = map(self._of, names)
+            passed = min((each.position for each in heard if not each.paused), default=_NEVER)
+            self._passed[names] = passed
+        return passed
 
     def _advance(self, schema: str, position: Position) -> None:
         self._news = True
@@ -123,6 +129,7 @@ class Checkpoints:
         self._wake()
 
     def _wake(self) -> None:
+        self._passed.clear()
         for names, heap in list(self._waiting.items()):
             reached = self._reached(names)
             while heap and (heap[0][0] <= reached or heap[0][2].done()):

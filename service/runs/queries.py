@@ -38,7 +38,7 @@ from service.runs.past import Past, micros_or_none, without
 from service.runs.reads import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
 from service.runs.rows import stretches, versions_of
 
-SERVED: Final = ("executions", "workflows", "listings", "load_plans")
+SERVED: Final = frozenset({"executions", "workflows", "listings", "load_plans"})
 """The read models that front doors are answered from."""
 
 WAIT_S: Final = 2.0

@@ -188,7 +188,8 @@ def document(place: Place) -> Mapping[str, Any]:
 
     With ``task_rows``, a list of `TaskStanding` in the plan's order, where it is listed by task.
     """
-    shown = {name: value for name, value in place.run.items() if name != "metrics"}
+    shown: dict[str, Any] = {**place.run}
+    del shown["metrics"]
     if error := place.run["error"]:
         shown["error"] = {**error, "traceback": None}
     if place.tasks is not None:
