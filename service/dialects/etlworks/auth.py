@@ -53,9 +53,9 @@ def _takes_query(request: web.Request) -> bool:
 
 
 def _is_basic(request: web.Request) -> bool:
-    if "/httplistener/" not in request.path:
+    if request.headers.get("Authorization", "")[:6].lower() != "basic ":
         return False
-    return request.headers.get("Authorization", "")[:6].lower() == "basic "
+    return "/httplistener/" in request.path
 
 
 def reader(request: web.Request) -> Principal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -88,12 +89,23 @@ def selection(request: web.Request) -> Selection:
     Source: support.etlworks.com, "Get Flow status API".
     """
     query = request.query
-    audit_id, message_id = query.get("auditId"), query.get("messageId")
+    return _selection(
+        request.match_info["flowId"],
+        query.get("auditId"),
+        query.get("messageId"),
+        query.get("status"),
+    )
+
+
+@lru_cache(maxsize=1024)  # who waits for an execution asks for it again and again
+def _selection(
+    flow_id: str, audit_id: str | None, message_id: str | None, status: str | None
+) -> Selection:
     return Selection(
-        flow_id=flow_id(request),
+        flow_id=integer(flow_id, "flowId", **LONG),
         audit_id=integer(audit_id, "auditId", **LONG) if audit_id else None,
         message_id=uuid_text(message_id, "messageId") if message_id else None,
-        status=query.get("status") or None,
+        status=status or None,
     )
 
 
