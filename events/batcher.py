@@ -122,16 +122,16 @@ class Batcher:
         while True:
             # Callers just answered may append again in this turn: they make this batch a full one.
             await asyncio.sleep(0)
-            if batch := self._take():
-                await self._fly(batch)
+            batch, streams = self._take()
+            if batch:
+                await self._fly(batch, streams)
             elif self._closing and not self._waiting:
                 return
             else:
                 self._wake.clear()
                 await self._wake.wait()
 
-    async def _fly(self, batch: Sequence[_Waiting]) -> None:
-        streams = {stream for waiting in batch for stream in waiting.streams}
+    async def _fly(self, batch: Sequence[_Waiting], streams: set[tuple[str, str]]) -> None:
         self._flying |= streams
         self._in_flight += len(batch)
         try:
@@ -141,16 +141,17 @@ class Batcher:
             self._in_flight -= len(batch)
             self._wake.set()
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> tuple[list[_Waiting], set[tuple[str, str]]]:
+        """Take a batch off what waits; gives the streams that it names, too."""
         batch: list[_Waiting] = []
+        streams: set[tuple[str, str]] = set()
         events = size_bytes = 0
         present = len(self._waiting) + self._in_flight
         most = -(-present // LANES) if present >= SHARED else present
-        mine: set[tuple[str, str]] = set()
         while self._waiting:
             first = self._waiting[0]
             # What must not fly beside this batch would only wait for it: it comes along.
-            if len(batch) >= most and mine.isdisjoint(first.streams):
+            if len(batch) >= most and streams.isdisjoint(first.streams):
                 break
             events += first.events
             size_bytes += first.size_bytes
@@ -160,8 +161,8 @@ class Batcher:
             self._waiting.popleft()
             if not first.answer.done():
                 batch.append(first)
-                mine.update(first.streams)
-        return batch
+                streams.update(first.streams)
+        return batch, streams
 
     def _meets_flying(self, waiting: _Waiting) -> bool:
         return not self._flying.isdisjoint(waiting.streams)
