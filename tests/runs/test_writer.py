@@ -185,6 +185,15 @@ async def test_a_burst_of_starts_pushes_out_no_run_that_is_under_way(process, mo
     assert not known._newborn
 
 
+async def test_a_run_that_a_quick_worker_has_moved_on_stays_where_it_is(process):
+    known = process.writer._chains._states
+    run = (await process.start("example.EXTERNAL")).run_id
+    newborn = known._newborn[TENANT, run]
+    await process.writer.submit(facts(run, ("TaskStarted", "A")))
+    known.bear((TENANT, run), newborn)
+    assert known.guess((TENANT, run)).state.version == 3
+
+
 async def test_runs_that_are_no_longer_in_memory_are_read_again(process, monkeypatch):
     monkeypatch.setattr(states, "MOST_RUNS", 1)
     runs = [(await process.start("example.EXTERNAL")).run_id for _ in range(3)]
