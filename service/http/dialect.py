@@ -85,7 +85,7 @@ class Dialect(Protocol):
         """Tell whether an unknown path is this vendor's to answer with its own 404."""
         ...
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Name who asks, by the vendor's way to present a credential.
 
         Raises:

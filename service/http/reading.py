@@ -42,7 +42,11 @@ def up_to(request: web.Request) -> Position | None:
 
 def names_moment(request: web.Request) -> bool:
     """Tell at a glance whether a request may name a moment; nearly none does."""
-    return AS_OF_HEADER in request.headers or ("?" in request.raw_path and AS_OF in request.query)
+    target = request.raw_path
+    return AS_OF_HEADER in request.headers or (
+        # Only what is escaped can be there under other letters.
+        "?" in target and (AS_OF in target or "%" in target) and AS_OF in request.query
+    )
 
 
 def asked(request: web.Request) -> str | None:

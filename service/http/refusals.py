@@ -15,7 +15,6 @@ from service.errors import (
     BadRequest,
     Crashed,
     MethodNotAllowed,
-    NotFound,
     Overloaded,
     ServiceError,
     TooLarge,
@@ -57,10 +56,6 @@ def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa:
             )
         case MalformedJson() | InvalidEvent():
             return BadRequest(str(error))
-        case web.HTTPNotFound():
-            return NotFound(f"there is nothing at {request.path}")
-        case web.HTTPMethodNotAllowed():
-            return MethodNotAllowed(error.method, error.allowed_methods)
         case web.HTTPRequestEntityTooLarge():
             return TooLarge(f"the body is larger than {request.client_max_size} bytes")
         case web.HTTPUnsupportedMediaType():

@@ -46,19 +46,33 @@ def failures():
 
 
 @pytest.fixture
+def waiting():
+    """What the waiting routes were asked, and what they wait for."""
+    dialects.WAITING.clear()
+    dialects.LET_GO.clear()
+    return dialects.WAITING, dialects.LET_GO
+
+
+@pytest.fixture
 def vendor():
     return dialects.Small("acme", "/acme")
 
 
 @pytest.fixture
-async def client(credentials, vendor, failures):
+def registry():
+    """Where the server's metrics are."""
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def client(credentials, vendor, failures, registry):
     own = dialects.Small("own", "/own")
     application = web_application(
         credentials,
         vendors=[vendor],
         own=own,
         settings=Settings(max_body=MAX_BODY),
-        requests=Requests(CollectorRegistry()),
+        requests=Requests(registry),
     )
     async with TestClient(TestServer(application)) as client:
         yield client

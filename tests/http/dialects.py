@@ -1,5 +1,7 @@
 """Two small dialects to try the front door with: a vendor below /acme, and ours for the rest."""
 
+import asyncio
+
 from aiohttp import web
 from marshmallow import Schema, fields
 
@@ -81,9 +83,21 @@ async def stream(request: web.Request) -> web.StreamResponse:
     raise FAILURES[0]
 
 
+async def wait(request: web.Request) -> web.StreamResponse:
+    WAITING.append(request)
+    await LET_GO.wait()
+    return json_response({"waited": True})
+
+
 async def ping(_request: web.Request) -> web.StreamResponse:
     return json_response({"pong": True})
 
+
+WAITING: list[web.Request] = []
+"""What the waiting handlers were asked."""
+
+LET_GO = asyncio.Event()
+"""What they wait for."""
 
 FAILURES: list[Exception] = []
 """What the failing handlers raise: the first one."""
@@ -110,8 +124,10 @@ class Small:
             Route("GET", f"{self.prefix}/fail", fail, None),
             Route("GET", f"{self.prefix}/stream", stream, None),
             Route("GET", f"{self.prefix}/ping", ping, None),
+            Route("GET", f"{self.prefix}/wait", wait, None),
             Route("GET", f"{self.prefix}/old/{{id:\\d{{1,3}}}}", read),
             Route("GET", "/{before:.+}" + f"{self.prefix}/runs/{{id}}", read),
+            Route("DELETE", f"/x{self.prefix}/runs/{{id}}", read),
         )
 
     def claims(self, path):

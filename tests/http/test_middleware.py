@@ -9,6 +9,7 @@ from yarl import URL
 
 from events import errors as log_errors
 from service import errors
+from tests.waiting import until
 
 
 async def said(response):
@@ -86,6 +87,19 @@ async def test_a_wrong_method_is_told_the_right_ones(client):
     response = await client.delete("/acme/ping")
     assert await said(response) == ("acme", 405)
     assert response.headers["Allow"] == "GET, HEAD"
+
+
+async def test_all_methods_of_an_address_are_told_whichever_resource_takes_them(client):
+    # Two lead there: one takes a DELETE, the other, with a pattern in front, a GET.
+    response = await client.post("/x/acme/runs/7")
+    assert response.headers["Allow"] == "DELETE, GET, HEAD"
+
+
+async def test_what_is_no_path_is_nowhere(client):
+    answer = await raw(client, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404 ")
+    assert json.loads(body)["vendor"] == "own"
 
 
 async def test_a_dialect_may_answer_options(client):
@@ -277,8 +291,33 @@ async def test_a_body_that_is_cut_short_harms_nobody(client, bearer, logged):
 
 async def test_an_unknown_expectation_is_ignored(client):
     assert (await client.get("/acme/ping", headers={"Expect": "gold"})).status == 200
+    nowhere = await client.get("/acme/nowhere", headers={"Expect": "gold"})
+    assert await said(nowhere) == ("acme", 404)
 
 
 async def test_a_client_that_waits_for_continue_is_told_to_go_on(client, bearer):
     response = await client.post("/acme/runs", headers=bearer, json={"name": "x"}, expect100=True)
     assert response.status == 201
+
+
+async def test_a_caller_that_hangs_up_is_counted_as_gone(client, registry, waiting):
+    def value(name, **labels):
+        return registry.get_sample_value(f"flowledger_http_{name}", labels or None)
+
+    def counted(status):
+        route = {"dialect": "acme", "method": "GET", "route": "/acme/wait", "status": status}
+        return value("request_seconds_count", **route)
+
+    asked, let_go = waiting
+    client.server.handler.handler_cancellation = False  # as it is where we serve
+    _, leaver = await asyncio.open_connection(client.host, client.port)
+    leaver.write(b"GET /acme/wait HTTP/1.1\r\nHost: x\r\n\r\n")
+    stayer = asyncio.create_task(client.get("/acme/wait"))
+    await until(lambda: len(asked) == 2)
+    assert value("requests_in_flight") == 2
+    leaver.close()
+    await until(lambda: any(request.transport is None for request in asked))
+    let_go.set()
+    assert (await stayer).status == 200
+    await until(lambda: value("requests_in_flight") == 0)
+    assert (counted("499"), counted("200")) == (1, 1)
