@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -37,9 +37,9 @@ class OwnApi:
         """Claim what is left when no vendor claims a path."""
         return path.startswith("/v1/")
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Take the token of ``Authorization: Bearer`` (RFC 6750)."""
-        return await credentials.by_token(bearer(request))
+        return credentials.by_token(bearer(request))
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
         """Word a refusal as a problem (RFC 9457)."""

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
+from projections.answers import Document
 from service.api import rendering
 from service.app import Service
 from service.auth.credentials import Created, Credentials
@@ -85,7 +86,7 @@ async def _new_key(credentials: Credentials) -> Created:
     return await credentials.create(tenant=TENANT, role="administrator", name=KEY, origin=ORIGIN)
 
 
-async def _first_runs(service: Service) -> list[dict[str, Any]]:
+async def _first_runs(service: Service) -> list[Document]:
     known = [name for name in FIRST if service.catalogue.find(TENANT, name)]
     outcomes = await asyncio.gather(
         *(
@@ -101,7 +102,7 @@ async def _first_runs(service: Service) -> list[dict[str, Any]]:
     return await asyncio.gather(*(service.queries.execution(TENANT, each) for each in run_ids))
 
 
-def _page(service: Service, address: str, key: Created, docs: list[dict[str, Any]]) -> str:
+def _page(service: Service, address: str, key: Created, docs: list[Document]) -> str:
     shown = [rendering.run(doc, service.dialects) for doc in docs]
     parts = [
         f"\nFlowledger serves at {address}  (operations: {address}/docs)\n",

@@ -32,7 +32,7 @@ class Gathering(Generic[K, V]):
         self._waiting: dict[K, _Asking[V]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self, key: K) -> tuple[V | None, Position]:
+    def get(self, key: K) -> asyncio.Future[tuple[V | None, Position]]:
         """Find one value, or None, and the position of the read model that says so."""
         # A future for each caller: who hangs up takes nothing from the others.
         future: asyncio.Future[tuple[V | None, Position]]
@@ -40,7 +40,7 @@ class Gathering(Generic[K, V]):
         self._waiting.setdefault(key, []).append(future)
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
-        return await future
+        return future
 
     async def _drain(self) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -140,13 +140,13 @@ class Queries:
 
         return Gathering(fetch)
 
-    async def execution(self, tenant: str, run_id: str) -> Document:
+    def execution(self, tenant: str, run_id: str) -> Coroutine[Any, Any, Document]:
         """Read a run's facts. Raises `UnknownRun`."""
-        return await self._run(self._executions, EXECUTIONS, tenant, run_id)
+        return self._run(self._executions, EXECUTIONS, tenant, run_id)
 
-    async def workflow(self, tenant: str, run_id: str) -> Document:
+    def workflow(self, tenant: str, run_id: str) -> Coroutine[Any, Any, Document]:
         """Read a run's facts with its tasks. Raises `UnknownRun`."""
-        return await self._run(self._workflows, WORKFLOWS, tenant, run_id)
+        return self._run(self._workflows, WORKFLOWS, tenant, run_id)
 
     async def execution_of(self, tenant: str, outcome: Outcome) -> Document:
         """Show the facts of the run of a command, as `workflow_of` does."""
@@ -162,17 +162,17 @@ class Queries:
         # Its event is at hand: to read from it takes less than to look the run up.
         return await fold_run(projection, (outcome.born,), self._flows) if outcome.born else None
 
-    async def execution_by_number(self, tenant: str, run_number: int) -> Document:
+    def execution_by_number(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
         """Read a run's facts by its number. Raises `UnknownRun`."""
-        return await self._numbered(self._executions_by_number, "executions", tenant, run_number)
+        return self._numbered(self._executions_by_number, "executions", tenant, run_number)
 
-    async def load_plan(self, tenant: str, run_number: int) -> Document:
+    def load_plan(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
         """Read a run's tree by its number. Raises `UnknownRun`."""
-        return await self._numbered(self._load_plans, "load_plans", tenant, run_number)
+        return self._numbered(self._load_plans, "load_plans", tenant, run_number)
 
-    async def latest_execution(self, tenant: str, flow_number: int) -> Document:
+    def latest_execution(self, tenant: str, flow_number: int) -> Coroutine[Any, Any, Document]:
         """Read the facts of the run of a flow that was queued last. Raises `UnknownRun`."""
-        return await self._numbered(self._latest, "executions", tenant, flow_number)
+        return self._numbered(self._latest, "executions", tenant, flow_number)
 
     async def ended(self, tenant: str, run_id: str) -> Document:
         """Wait for a run to end, however long that takes; read its facts. Raises `UnknownRun`."""
@@ -335,9 +335,11 @@ class Queries:
         tenant: str,
         run_id: str,
     ) -> Document:
-        run, late = await self._look_up(gathering, projection.name, (tenant, run_id))
-        if late:
-            return await self._folded(projection, tenant, run_id)
+        run, position = await gathering.get(key := (tenant, run_id))
+        if run is None:
+            run, late = await self._look_again(gathering, projection.name, key, position)
+            if late:
+                return await self._folded(projection, tenant, run_id)
         if run is None:
             raise UnknownRun(run_id)
         return run
@@ -349,21 +351,20 @@ class Queries:
         tenant: str,
         number: int,
     ) -> Document:
-        run, late = await self._look_up(gathering, name, (tenant, number))
-        if late:
-            # Nothing leads from a number to a stream but the read model itself.
-            raise Unavailable(f"the read model {name} is late")
+        run, position = await gathering.get(key := (tenant, number))
+        if run is None:
+            run, late = await self._look_again(gathering, name, key, position)
+            if late:
+                # Nothing leads from a number to a stream but the read model itself.
+                raise Unavailable(f"the read model {name} is late")
         if run is None:
             raise UnknownRun(number)
         return run
 
-    async def _look_up(
-        self, gathering: Gathering[K, Document], name: str, key: K
+    async def _look_again(
+        self, gathering: Gathering[K, Document], name: str, key: K, position: Position
     ) -> tuple[Document | None, bool]:
-        """Find a document; of a miss tell whether the read model is too late to know."""
-        run, position = await gathering.get(key)
-        if run is not None:
-            return run, False
+        """Look for what was not there once the read model is up to date; tell if it is too late."""
         head = await self._log.head()
         if position >= head:
             return None, False

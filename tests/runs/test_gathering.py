@@ -31,7 +31,7 @@ async def fetch():
 
 async def asked(gathering, *keys):
     """Look-ups that have been asked; the first query is under way."""
-    tasks = [asyncio.create_task(gathering.get(key)) for key in keys]
+    tasks = [gathering.get(key) for key in keys]
     for _ in range(3):
         await asyncio.sleep(0)
     return tasks

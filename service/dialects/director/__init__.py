@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +37,9 @@ class Director:
         """Tell whether an unknown path is Director's."""
         return routes.claims(path)
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Name who asks by HTTP Basic."""
-        return await auth.principal(request, credentials)
+        return auth.principal(request, credentials)
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
         """Word a refusal; an address with doubled slashes leads to the one without."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -35,9 +35,9 @@ class Etlworks:
         """Claim Etlworks' two roots."""
         return path.startswith(("/rest/", "/plugins/"))
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Take the bearer token: Etlworks' non-expiring API key."""
-        return await auth.authenticate(request, credentials)
+        return auth.authenticate(request, credentials)
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
         """Word a refusal in Etlworks' envelope."""

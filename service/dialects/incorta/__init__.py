@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -35,9 +35,9 @@ class Incorta:
         """Claim Incorta's root."""
         return path.startswith("/incorta/")
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Take the bearer token: Incorta's personal access token."""
-        return await auth.authenticate(request, credentials)
+        return auth.authenticate(request, credentials)
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
         """Word a refusal as a message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -38,9 +38,9 @@ class Invision:
         """Claim what lies under ``api/pub``, with any prefix and in any case."""
         return claims(path)
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Take the key of the header or the query."""
-        return await auth.authenticate(request, credentials)
+        return auth.authenticate(request, credentials)
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
         """Word a refusal as a message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -43,9 +43,9 @@ class Naver:
         """Tell whether an unknown path is NAVER's."""
         return routes.claims(path)
 
-    async def authenticate(self, request: web.Request, credentials: Credentials) -> Principal:
+    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
         """Name who asks by the signature of the request."""
-        return await auth.principal(request, credentials, self._now_s)
+        return auth.principal(request, credentials, self._now_s)
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
         """Word a refusal."""
