@@ -19,7 +19,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import up_to
 from service.runs.commands import RecordCorrection
@@ -46,7 +46,7 @@ async def run_history(request: web.Request) -> web.StreamResponse:
         show_task=rendering.task,
     )
     if told:
-        request[POSITION] = told[-1].event.position
+        request[CALL].position = told[-1].event.position
     shown = [rendering.told(each) for each in told]
     next_after = told[-1].event.version if told else after or 0
     return numbered(request, shown, next_after)
@@ -63,7 +63,7 @@ async def audit_trail(request: web.Request) -> web.StreamResponse:
     trail = await request.app[SERVICE].audit.trail(
         window, before=cursor, limit=limit, up_to=up_to(request)
     )
-    request[POSITION] = trail.looked_from
+    request[CALL].position = trail.looked_from
     shown = [rendering.audited(event, flow) for event, flow in trail.entries]
     following = None if trail.next_before is None else str(trail.next_before)
     if wants_lines(request):
@@ -93,7 +93,7 @@ async def correct(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
-    request[POSITION] = outcome.position
+    request[CALL].position = outcome.position
     correction, corrected = await service.audit.correction(outcome.position)
     location = URL(f"/v1/runs/{command.run_id}/history").with_query(
         {**request.query, "after": str(correction.version - 1), "limit": "1"}

@@ -12,7 +12,7 @@ from events.envelope import Event, Position
 from service.api import parsing, rendering, schemas
 from service.http.decorators import docs, querystring_schema, response_schema
 from service.http.json import json_response
-from service.http.keys import POSITION
+from service.http.keys import CALL
 from service.http.reading import reading
 
 NDJSON: Final = "application/x-ndjson"
@@ -28,7 +28,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     tenant = parsing.tenant_or_all(request, *_WINDOW)
     after, limit = parsing.window(request.query, "after", default=100)
     page, next_after = await reading(request).events(tenant, Position(after or 0), limit)
-    request[POSITION] = next_after
+    request[CALL].position = next_after
     return _page(request, page, next_after)
 
 
@@ -41,7 +41,7 @@ async def history(request: web.Request) -> web.StreamResponse:
     after, limit = parsing.window(request.query, "after", default=1000)
     page = await reading(request).history(tenant, run_id, after=after or 0, limit=limit)
     if page:
-        request[POSITION] = page[-1].position
+        request[CALL].position = page[-1].position
     return _page(request, page, page[-1].version if page else after or 0)
 
 
@@ -74,5 +74,5 @@ async def flows(request: web.Request) -> web.StreamResponse:
     """List the tenant's flows by name, retired ones too."""
     reads = reading(request)
     found = await reads.flows(parsing.tenant(request))
-    request[POSITION] = found.position
+    request[CALL].position = found.position
     return json_response({"flows": [rendering.flow(doc, reads.now_us) for doc in found.rows]})

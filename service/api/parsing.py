@@ -12,7 +12,7 @@ from events import types
 from events.store import Filter
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.json import read_body, read_json
-from service.http.keys import PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.parameters import integer, moment, uuid_text
 from service.http.reading import AS_OF
 from service.runs.audit import Window
@@ -75,7 +75,7 @@ def tenant(request: web.Request, *others: str) -> str:
 def tenant_or_all(request: web.Request, *others: str) -> str:
     """Name the tenant like `tenant`; ``*`` if a ledger-wide credential names none."""
     check_query(request, "tenant", *others)
-    own = request[PRINCIPAL].tenant
+    own = request[CALL].principal.tenant
     asked = request.query.get("tenant") or own
     if own not in (types.EVERY_TENANT, asked):
         raise BadRequest("this credential belongs to one tenant; leave tenant out", field="tenant")
@@ -84,7 +84,7 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
 
 def whole_ledger(request: web.Request) -> None:
     """Refuse a credential of one tenant: what is asked concerns all of them."""
-    if request[PRINCIPAL].tenant != types.EVERY_TENANT:
+    if request[CALL].principal.tenant != types.EVERY_TENANT:
         raise Forbidden("this concerns every tenant: it needs a key of tenant *")
 
 

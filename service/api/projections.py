@@ -12,7 +12,7 @@ from events.types import EVERY_TENANT
 from service.api import parsing, schemas
 from service.http.decorators import request_schema, response_schema
 from service.http.json import json_response
-from service.http.keys import PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.pauses import MAX_REASON, Resumed
 
@@ -33,7 +33,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
 
 def without_error(request: web.Request, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out the text of an error, which may quote any tenant's event, for a tenant's key."""
-    whole = request[PRINCIPAL].tenant == EVERY_TENANT
+    whole = request[CALL].principal.tenant == EVERY_TENANT
     return row if whole else {**row, "error": None}
 
 

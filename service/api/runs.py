@@ -16,7 +16,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
@@ -91,7 +91,7 @@ async def _submit(request: web.Request, command: CancelRun | ReportFacts) -> Out
     service = request.app[SERVICE]
     outcome: Outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
-    request[POSITION] = outcome.position
+    request[CALL].position = outcome.position
     return outcome
 
 
@@ -105,7 +105,7 @@ async def read(request: web.Request) -> web.StreamResponse:
     """Read a run with its tasks."""
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
     doc = await reading(request).workflow(tenant, run_id)
-    request[POSITION] = doc["position"]
+    request[CALL].position = doc["position"]
     return show(rendering.run, doc, request.app[SERVICE].dialects)
 
 
@@ -116,7 +116,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
     tenant = parsing.tenant(request, *parsing.FILTERS, "cursor", "limit")
     cursor, limit = parsing.window(request.query, "cursor", default=50)
     # One more than asked for tells whether there is a next page.
-    found, request[POSITION] = await reading(request).scan(
+    found, request[CALL].position = await reading(request).scan(
         tenant, parsing.run_filter(request.query), before=cursor, limit=limit + 1
     )
     rows = found[:limit]

@@ -17,7 +17,7 @@ from service.auth.credentials import Credentials
 from service.auth.principal import Principal, Right
 from service.errors import BadRequest, Crashed, Forbidden
 from service.http.dialect import Dialect, Handler
-from service.http.keys import PAST, POSITION, PRINCIPAL, REQUEST_ID, SERVICE
+from service.http.keys import CALL, SERVICE, Call
 from service.http.parameters import integer
 from service.http.reading import AS_OF, asked, look_back, names_moment
 from service.http.refusals import check_target, refuse
@@ -64,9 +64,7 @@ def front_door(
 
     async def answer(request: web.Request) -> web.StreamResponse:
         began, status = timed.begin(), GONE
-        # There from the beginning: a look for a key that is missing takes as long as five that find
-        # theirs, and every answer takes several.
-        request[POSITION] = request[PAST] = request[REQUEST_ID] = None
+        call = request[CALL] = Call()
         try:
             try:
                 if "%" in request.raw_path:
@@ -74,7 +72,7 @@ def front_door(
                 if served is not None and served.right is not None:
                     principal = await served.dialect.authenticate(request, credentials)
                     served.admit(principal)
-                    request[PRINCIPAL] = principal
+                    call.principal = principal
                     if MIN_POSITION in request.headers or names_moment(request):
                         await _set_reader(request, served)
                 response = await handler(request)
@@ -84,7 +82,7 @@ def front_door(
                     raise
                 dialect = served.dialect if served is not None else owner(request.path)
                 response = refuse(request, dialect, error)
-            _stamp(request, response)
+            _stamp(response, call)
             if request.transport is not None:
                 status = response.status
             return response
@@ -114,17 +112,14 @@ async def _set_reader(request: web.Request, served: Served) -> None:
         raise BadRequest("only reads look back: leave the moment out", field=AS_OF)
     if not served.past:
         raise BadRequest("this is of now and in no log: leave the moment out", field=AS_OF)
-    past = request[PAST] = await look_back(request.app[SERVICE], moment)
-    request[POSITION] = past.position
+    request[CALL].past = await look_back(request.app[SERVICE], moment)
 
 
-def _stamp(request: web.Request, response: web.StreamResponse) -> None:
+def _stamp(response: web.StreamResponse, call: Call) -> None:
     if response.prepared:
         return
-    past, position, name = request[PAST], request[POSITION], request[REQUEST_ID]
-    if past is not None:
-        position = past.position
+    position = call.position if call.past is None else call.past.position
     if position is not None:
         response.headers["Flowledger-Position"] = str(position)
-    if name is not None:
-        response.headers["X-Request-Id"] = name
+    if call.request_id is not None:
+        response.headers["X-Request-Id"] = call.request_id

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from service.http.keys import PRINCIPAL, REQUEST_ID
+from service.http.keys import CALL
 from service.runs.commands import Origin
 
 _PROPER_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -19,17 +19,17 @@ _COUNT: Final = itertools.count(1)
 
 def request_id(request: web.Request) -> str:
     """Name a request, once: by its ``X-Request-Id``, if that is a proper one, else anew."""
-    known = request[REQUEST_ID]
-    if known is None:
+    call = request[CALL]
+    if call.request_id is None:
         given = request.headers.get("X-Request-Id", "")
-        known = given if _PROPER_ID.fullmatch(given) else f"{_PROCESS}-{next(_COUNT):x}"
-        request[REQUEST_ID] = known
-    return known
+        proper = _PROPER_ID.fullmatch(given) is not None
+        call.request_id = given if proper else f"{_PROCESS}-{next(_COUNT):x}"
+    return call.request_id
 
 
 def origin(request: web.Request, source: str) -> Origin:
     """Say who asks, and through which front door (a dialect's name or ``api``)."""
-    principal = request[PRINCIPAL]
+    principal = request[CALL].principal
     return Origin(
         actor=principal.name,
         source=source,

@@ -11,7 +11,7 @@ from aiohttp import web
 from events.envelope import Position
 from projections.facts import micros
 from service.errors import BadRequest, PositionAhead
-from service.http.keys import PAST, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.parameters import integer, moment
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ _DIGITS: Final = re.compile("[0-9]+")
 
 def reading(request: web.Request) -> Reads:
     """Give the reader that a handler asks: `Queries`, or the past the request looks back to."""
-    return request[PAST] or request.app[SERVICE].queries
+    return request[CALL].past or request.app[SERVICE].queries
 
 
 def up_to(request: web.Request) -> Position | None:
     """Name the position that a request looks back to; None for the present."""
-    past = request[PAST]
+    past = request[CALL].past
     return None if past is None else past.position
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from service.errors import BadRequest
-from service.http.keys import POSITION, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.runs.commands import Outcome, RetryRun, StartRun
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -41,7 +41,7 @@ async def start(request: web.Request, command: StartRun | RetryRun) -> Outcome:
     service = request.app[SERVICE]
     outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
-    request[POSITION] = outcome.position
+    request[CALL].position = outcome.position
     return outcome
 
 

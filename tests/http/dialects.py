@@ -18,7 +18,7 @@ from service.http.decorators import (
 )
 from service.http.dialect import Description, Route
 from service.http.json import json_response, read_json
-from service.http.keys import POSITION, PRINCIPAL
+from service.http.keys import CALL
 from service.http.origins import origin
 
 
@@ -59,8 +59,8 @@ async def read(request: web.Request) -> web.StreamResponse:
 
     More.
     """
-    request[POSITION] = 42
-    return json_response({"id": request.match_info["id"], "tenant": request[PRINCIPAL].tenant})
+    request[CALL].position = 42
+    return json_response({"id": request.match_info["id"], "tenant": request[CALL].principal.tenant})
 
 
 @docs(summary="Start", produces=["application/json", "application/x-ndjson"])

@@ -14,7 +14,7 @@ from service.flows import payloads
 from service.http.decorators import docs, headers_schema, querystring_schema, request_schema
 from service.http.decorators import response_schema as shows
 from service.http.dialect import Handler
-from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
@@ -55,9 +55,9 @@ async def _rows(request: web.Request, asked: parsing.Paging) -> list[Mapping[str
     if asked.offset > MOST_ROWS:
         return []
     page = await reading(request).page(
-        request[PRINCIPAL].tenant, None, asked.offset, min(asked.per_page, MOST_ROWS)
+        request[CALL].principal.tenant, None, asked.offset, min(asked.per_page, MOST_ROWS)
     )
-    request[POSITION] = page.position
+    request[CALL].position = page.position
     return list(page.rows)
 
 
@@ -76,7 +76,7 @@ async def launch(request: web.Request) -> web.StreamResponse:
     if asked.unkept:
         await _refuse(request, asked, asked.unkept)
     command = StartRun(
-        tenant=request[PRINCIPAL].tenant,
+        tenant=request[CALL].principal.tenant,
         origin=origin(request, SOURCE),
         fullname=asked.fullname,
         payload=asked.payload,
@@ -89,7 +89,7 @@ async def launch(request: web.Request) -> web.StreamResponse:
 
 async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> NoReturn:
     """Refuse what cannot be kept, after all that Director finds wrong before it would keep it."""
-    catalogue, tenant = request.app[SERVICE].catalogue, request[PRINCIPAL].tenant
+    catalogue, tenant = request.app[SERVICE].catalogue, request[CALL].principal.tenant
     flow = catalogue.find(tenant, asked.fullname)
     if flow is None:
         await catalogue.look_again(tenant)
@@ -105,8 +105,8 @@ async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> No
 async def shown(request: web.Request) -> web.StreamResponse:
     """Show a workflow with its tasks."""
     run_id = ids.run_id(request.match_info["id"])
-    run = await reading(request).workflow(request[PRINCIPAL].tenant, run_id)
-    request[POSITION] = run["position"]
+    run = await reading(request).workflow(request[CALL].principal.tenant, run_id)
+    request[CALL].position = run["position"]
     return show(rendering.workflow_with_tasks, run, encode=rendering.encode)
 
 
@@ -123,7 +123,7 @@ async def shown(request: web.Request) -> web.StreamResponse:
 async def relaunch(request: web.Request) -> web.StreamResponse:
     """Start a workflow again as a new one."""
     command = RetryRun(
-        tenant=request[PRINCIPAL].tenant,
+        tenant=request[CALL].principal.tenant,
         origin=origin(request, SOURCE),
         run_id=ids.run_id(request.match_info["id"]),
         idempotency_key=idempotency_key(request),
@@ -145,7 +145,7 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Cancel a workflow at once, whatever runs; one that has ended stays as it is."""
     command = CancelRun(
-        tenant=request[PRINCIPAL].tenant,
+        tenant=request[CALL].principal.tenant,
         origin=origin(request, SOURCE),
         run_id=ids.run_id(request.match_info["id"]),
         force=True,
@@ -153,7 +153,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     outcome = await _outcome(service.writer.submit(command))
     await service.queries.visible(outcome.position)
-    request[POSITION] = outcome.position
+    request[CALL].position = outcome.position
     return await _current(request, outcome)
 
 
@@ -169,7 +169,7 @@ async def _outcome(submitted: Awaitable[Outcome]) -> Outcome:
 async def _current(
     request: web.Request, outcome: Outcome, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    run = await request.app[SERVICE].queries.execution_of(request[PRINCIPAL].tenant, outcome)
+    run = await request.app[SERVICE].queries.execution_of(request[CALL].principal.tenant, outcome)
     return answer(rendering.workflow(run), 201, headers)
 
 
@@ -177,8 +177,8 @@ async def _current(
 @shows(schemas.DirectorDefinition(many=True), description="Each definition as it is written")
 async def definitions(request: web.Request) -> web.StreamResponse:
     """List the definitions of the tenant, by name; retired ones are left out."""
-    flows = await reading(request).flows(request[PRINCIPAL].tenant)
-    request[POSITION] = flows.position
+    flows = await reading(request).flows(request[CALL].principal.tenant)
+    request[CALL].position = flows.position
     current = (flow for flow in flows.rows if not flow["retired"])
     by_name = sorted(current, key=lambda flow: flow["fullname"])
     return answer([rendering.definition(flow) for flow in by_name])

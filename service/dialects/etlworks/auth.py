@@ -11,7 +11,7 @@ from service.auth.material import TOKEN_PREFIX
 from service.auth.presenting import basic, bearer, bearer_of
 from service.auth.principal import Principal
 from service.errors import Forbidden
-from service.http.keys import PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
 """Executer is what older pages call the operator; keys know it as an alias."""
@@ -66,7 +66,7 @@ def reader(request: web.Request) -> Principal:
 
     Source: support.etlworks.com, "Get Flow status API": Operator, Editor, Administrator.
     """
-    principal = request[PRINCIPAL]
+    principal = request[CALL].principal
     if principal.role not in ROLES:
         raise Forbidden(f"Role {principal.role} may not read executions")
     return principal

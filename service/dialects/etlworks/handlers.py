@@ -24,7 +24,7 @@ from service.http.decorators import (
 )
 from service.http.dialect import Handler
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
@@ -49,7 +49,7 @@ async def status(request: web.Request) -> web.StreamResponse:
     wanted = parsing.selection(request)
     flow = await _flow(request, tenant, wanted.flow_id)
     run = await _selected(request, flow, wanted, words)
-    request[POSITION] = run["position"]
+    request[CALL].position = run["position"]
     return show(_IN_SIX_WORDS if words is SIX_WORDS else rendering.execution, run)
 
 
@@ -108,7 +108,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     flow = await _flow(request, tenant, wanted.flow_id)
     found = await _selected(request, flow, wanted, WORDS)
     run = await reading(request).workflow(tenant, found["run_id"])
-    request[POSITION] = run["position"]
+    request[CALL].position = run["position"]
     name = f"flow-{wanted.flow_id}-{wanted.audit_id}.log"
     return web.Response(
         text=rendering.log(run),
@@ -138,7 +138,7 @@ def _starts(handler: Handler) -> Handler:
 @_starts
 async def run(request: web.Request) -> web.StreamResponse:
     """Start a flow with parameters; answered when the execution can be read."""
-    flow = await _flow(request, request[PRINCIPAL].tenant, parsing.flow_id(request))
+    flow = await _flow(request, request[CALL].principal.tenant, parsing.flow_id(request))
     return await _run(request, flow)
 
 
@@ -146,7 +146,7 @@ async def run(request: web.Request) -> web.StreamResponse:
 @_starts
 async def run_by_name(request: web.Request) -> web.StreamResponse:
     """Start the flow of a name, with parameters if there are any."""
-    flow = await _named(request, request[PRINCIPAL].tenant)
+    flow = await _named(request, request[CALL].principal.tenant)
     return await _run(request, flow)
 
 
@@ -158,7 +158,7 @@ async def run_by_name(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
 async def run_by_message(request: web.Request) -> web.StreamResponse:
     """Start the flow that listens at an address with a message; `messageUuid` is the message."""
-    tenant, pattern = request[PRINCIPAL].tenant, parsing.listener(request)
+    tenant, pattern = request[CALL].principal.tenant, parsing.listener(request)
     flow = await reading(request).flow(tenant, "etlworks", "listener", pattern)
     # Who has listened somewhere before keeps the address, and hears nothing there any more.
     if flow is None or flow.ids["etlworks"].get("listener") != pattern:

@@ -33,7 +33,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
@@ -46,7 +46,7 @@ from service.runs.commands import RetryRun, StartRun
 @response_schema(schemas.IncortaError, 422, description="The level is not 1, 2, 3 or 4")
 async def status(request: web.Request) -> web.StreamResponse:
     """Show the status of a load plan's execution, down to a level."""
-    tenant = request[PRINCIPAL].tenant
+    tenant = request[CALL].principal.tenant
     execution_id = parsing.execution_id(request)
     level = parsing.level(request)
     unknown = UnknownExecution(request.match_info["executionId"])
@@ -56,7 +56,7 @@ async def status(request: web.Request) -> web.StreamResponse:
         document = await reading(request).load_plan(tenant, execution_id)
     except UnknownRun as error:
         raise unknown from error
-    request[POSITION] = document["run"]["position"]
+    request[CALL].position = document["run"]["position"]
     return show(rendering.tree, document, level)
 
 
@@ -67,7 +67,7 @@ async def status(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.IncortaError, 422, description="The key was used otherwise")
 async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
-    tenant, service = request[PRINCIPAL].tenant, request.app[SERVICE]
+    tenant, service = request[CALL].principal.tenant, request.app[SERVICE]
     name = await parsing.load_plan_name(request, service.settings.max_body)
     flow = await _flow(request, tenant, name)
     command = StartRun(
@@ -89,7 +89,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
 )
 async def restart(request: web.Request) -> web.StreamResponse:
     """Execute a load plan again: from the start, from a group on, or what failed there."""
-    tenant, service = request[PRINCIPAL].tenant, request.app[SERVICE]
+    tenant, service = request[CALL].principal.tenant, request.app[SERVICE]
     asked = await parsing.restart(request, service.settings.max_body)
     flow = await _flow(request, tenant, asked.name)
     earlier = await _earlier(request, flow, asked.execution)

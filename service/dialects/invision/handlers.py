@@ -20,7 +20,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.runs.commands import Outcome, StartRun
@@ -69,12 +69,12 @@ async def status(request: web.Request) -> web.StreamResponse:
         raise parsing.unknown_run(request) from error
     if run["fullname"] != flow.fullname:
         raise parsing.unknown_run(request)
-    request[POSITION] = run["position"]
+    request[CALL].position = run["position"]
     return json_response(rendering.status(run))
 
 
 async def _flow(request: web.Request) -> Flow:
-    tenant, dataflow_id = request[PRINCIPAL].tenant, request.match_info["id"]
+    tenant, dataflow_id = request[CALL].principal.tenant, request.match_info["id"]
     canonical_id = canonical(dataflow_id)
     flow = await reading(request).flow(tenant, "invision", "dataflowId", canonical_id)
     if flow is None:

@@ -13,7 +13,7 @@ from service.dialects.naver.jobs import SOURCE, Job, job_of, jobs_of
 from service.errors import UnknownFlow
 from service.http.decorators import docs, match_info_schema, querystring_schema, response_schema
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL
+from service.http.keys import CALL
 from service.http.reading import reading
 from service.runs.reads import Choose, Newest, Shelf
 
@@ -139,8 +139,8 @@ def _none(_shelf: Shelf) -> Sequence[str]:
 
 
 async def _newest(request: web.Request, choose: Choose) -> Newest:
-    found = await reading(request).newest(request[PRINCIPAL].tenant, choose)
-    request[POSITION] = found.position
+    found = await reading(request).newest(request[CALL].principal.tenant, choose)
+    request[CALL].position = found.position
     return found
 
 

@@ -24,7 +24,7 @@ from service.http.decorators import (
     response_schema,
 )
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL, SERVICE
+from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
@@ -84,7 +84,7 @@ async def _whole(request: web.Request, flow: Flow, asked: parsing.Paging) -> web
     page = await reading(request).page(
         flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
     )
-    request[POSITION] = page.position
+    request[CALL].position = page.position
     condition = rendering.job_condition(flow.timeout_s)
     now_us = reading(request).now_us
     rows = [rendering.execution(run, condition, now_us) for run in page.rows]
@@ -94,7 +94,7 @@ async def _whole(request: web.Request, flow: Flow, asked: parsing.Paging) -> web
 async def _none(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
     """List nothing; the answer has its position all the same."""
     page = await reading(request).page(flow.tenant, flow.fullname, 0, 0)
-    request[POSITION] = page.position
+    request[CALL].position = page.position
     return _listed([], 0, asked)
 
 
@@ -108,7 +108,7 @@ async def _row_page(
         offset=min(asked.offset, MOST_ROWS),
         limit=asked.limit,
     )
-    request[POSITION] = page.position
+    request[CALL].position = page.position
     return page
 
 
@@ -133,7 +133,7 @@ def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging
 
 
 async def _job(request: web.Request) -> Job:
-    tenant, job_id = request[PRINCIPAL].tenant, request.match_info["jobId"]
+    tenant, job_id = request[CALL].principal.tenant, request.match_info["jobId"]
     read = reading(request)
     job = job_of(await read.shelf(tenant), job_id)
     if job is None:
@@ -147,7 +147,7 @@ async def _job(request: web.Request) -> Job:
 
 async def _flow(request: web.Request, kind: str) -> Flow:
     value = request.match_info[kind]
-    flow = await reading(request).flow(request[PRINCIPAL].tenant, SOURCE, kind, value)
+    flow = await reading(request).flow(request[CALL].principal.tenant, SOURCE, kind, value)
     if flow is None:
         raise UnknownFlow(value)
     return flow
@@ -216,7 +216,7 @@ def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> S
 async def job_execution(request: web.Request) -> web.StreamResponse:
     """Show a job's execution."""
     run, shown = await _execution(request)
-    request[POSITION] = run["position"]
+    request[CALL].position = run["position"]
     return json_response(shown)
 
 
@@ -263,5 +263,5 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     command = CancelRun(run["tenant"], origin(request, SOURCE), run["run_id"])
     outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
-    request[POSITION] = outcome.position
+    request[CALL].position = outcome.position
     return json_response(value=True)

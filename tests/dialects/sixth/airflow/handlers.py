@@ -11,7 +11,7 @@ from projections.flow import Flow
 from service.errors import UnknownFlow, UnknownRun
 from service.http.decorators import querystring_schema, response_schema
 from service.http.json import json_response
-from service.http.keys import POSITION, PRINCIPAL
+from service.http.keys import CALL
 from service.http.reading import reading
 from tests.dialects.sixth.airflow import parsing, rendering, schemas
 
@@ -29,7 +29,7 @@ async def dag_runs(request: web.Request) -> web.StreamResponse:
     page = await reading(request).page(
         flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
     )
-    request[POSITION] = page.position
+    request[CALL].position = page.position
     shown = [rendering.dag_run(row) for row in page.rows]
     return json_response({"dag_runs": shown, "total_entries": page.total})
 
@@ -56,13 +56,13 @@ async def _run(request: web.Request) -> Mapping[str, Any]:
     run = await reading(request).workflow(flow.tenant, parsing.run_id(run_id))
     if run["fullname"] != flow.fullname:
         raise UnknownRun(run_id)
-    request[POSITION] = run["position"]
+    request[CALL].position = run["position"]
     return run
 
 
 async def _flow(request: web.Request) -> Flow:
     dag_id = request.match_info["dag_id"]
-    tenant = request[PRINCIPAL].tenant
+    tenant = request[CALL].principal.tenant
     flow = await reading(request).flow(tenant, SOURCE, "dagId", dag_id)
     if flow is None:
         raise UnknownFlow(dag_id)
