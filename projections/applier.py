@@ -20,6 +20,7 @@ from events.database import DRIVER_ERRORS, connect, hang_up, load
 from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
+from projections.answers import Document
 from projections.errors import Unappliable, UnknownProjection
 from projections.flows import Flows
 from projections.memory import Memory
@@ -91,6 +92,10 @@ class Applier:
     def paused(self) -> bool:
         """Whether the read model stands before an event that it cannot apply."""
         return self.state == "paused"
+
+    def shown(self, event: Event) -> Document | None:
+        """Show a run as it was after an event, where this process has just folded it."""
+        return self._memory.shown(event)
 
     async def run(self) -> None:
         """Apply for ever; trouble with the database is waited out, and said in the log.

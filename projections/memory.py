@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from events.database import load
 from events.envelope import Event
+from projections.answers import Document
 from projections.columns import columns_of
-from projections.projection import Key, Projection, States
+from projections.projection import Key, Projection, States, run_key
 
 KEPT: Final = 4_000
 """States remembered between batches; a run that comes back later is read again."""
@@ -69,6 +70,17 @@ class Memory:
         under_way = (key for key in states if key not in newborn)
         for key in _first(under_way, len(states) - len(newborn) - self._most):
             del states[key]
+
+    def shown(self, event: Event) -> Document | None:
+        """Show a run as it was after an event, if that is how it is remembered.
+
+        What it holds goes on changing: look at it before anything is awaited.
+        """
+        state = self.states.get(run_key(event))
+        if state is None:
+            return None
+        document = self._projection.document(state)
+        return Document(document) if document["position"] == event.position else None
 
     def forget(self) -> None:
         """Remember nothing: the rows may be different now."""

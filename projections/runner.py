@@ -9,9 +9,10 @@ from contextlib import suppress
 from typing import Final
 
 from events.database import connect, hang_up
-from events.envelope import Position
+from events.envelope import Event, Position
 from events.errors import LogError
 from events.follow import Feed
+from projections.answers import Document
 from projections.applier import Applier
 from projections.errors import UnknownProjection
 from projections.flows import Flows
@@ -64,6 +65,16 @@ class Runner:
     def look(self) -> None:
         """Look at once whether there are other versions than before."""
         self._news.set()
+
+    def shown(self, projection: Projection, event: Event) -> Document | None:
+        """Show a run as it was after an event, like `fold_run`, where it was folded here just now.
+
+        What the document holds goes on changing: look at it before anything is awaited.
+        """
+        for applier in self._appliers.values():
+            if applier.projection is projection:
+                return applier.shown(event)
+        return None
 
     async def run(self) -> None:
         """Apply for ever; to be supervised. The database may be away: it is waited for.

@@ -186,6 +186,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
     )
     queries = Queries(
         reading=reading,
+        runner=runner,
         checkpoints=checkpoints,
         log=log,
         flows=flows,

@@ -29,6 +29,7 @@ from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
 from projections.reading import Positioned, Reading
+from projections.runner import Runner
 from projections.skips import skips
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.commands import Outcome
@@ -71,6 +72,7 @@ class Queries:
         self,
         *,
         reading: Reading,
+        runner: Runner,
         checkpoints: Checkpoints,
         log: Log,
         flows: Flows,
@@ -78,6 +80,7 @@ class Queries:
         catalogue: Catalogue,
     ) -> None:
         self._answers = reading
+        self._runner = runner
         self._checkpoints = checkpoints
         self._log = log
         self._flows = flows
@@ -155,12 +158,19 @@ class Queries:
         )
 
     async def workflow_of(self, tenant: str, outcome: Outcome) -> Document:
-        """Show the run of a command: one that it made as it began, another as it stands."""
+        """Show the run of a command: one that it made as it began, another as it stands.
+
+        It is to be shown before anything else is awaited: what it holds may go on changing.
+        """
         return await self._begun(WORKFLOWS, outcome) or await self.workflow(tenant, outcome.run_id)
 
     async def _begun(self, projection: Projection, outcome: Outcome) -> Document | None:
-        # Its event is at hand: to read from it takes less than to look the run up.
-        return await fold_run(projection, (outcome.born,), self._flows) if outcome.born else None
+        # Its event is at hand: to fold it takes less than to look the run up, and mostly it was
+        # folded here already.
+        if outcome.born is None:
+            return None
+        shown = self._runner.shown(projection, outcome.born)
+        return shown or await fold_run(projection, (outcome.born,), self._flows)
 
     def execution_by_number(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
         """Read a run's facts by its number. Raises `UnknownRun`."""

@@ -63,3 +63,23 @@ async def test_of_those_under_way_the_one_not_changed_for_longest_goes_first(not
     assert [*memory.states] == [run_key(event) for event in events[-2:]]
     await recall(memory, nothing, events[4])
     assert nothing.asked == [run_key(events[4])[2]]
+
+
+async def test_a_run_is_shown_as_it_was_after_an_event_and_no_later(nothing):
+    memory = Memory(executions.PROJECTION)
+    history = History()
+    history.register()
+    history.queue(1)
+    history.tell(types.RUN_STARTED, 1)
+    history.queue(2)
+    _, first, then, other = history.events
+    await recall(memory, nothing, first)
+    shown = memory.shown(first)
+    assert shown == {"position": first.position}
+    assert shown is not memory.states[run_key(first)]  # what is shown is no state to go on with
+    assert memory.shown(other) is None
+    await recall(memory, nothing, then)
+    assert memory.shown(first) is None
+    assert memory.shown(then) == {"position": then.position}
+    memory.forget()
+    assert memory.shown(then) is None

@@ -12,6 +12,8 @@ from events.database import connect
 from events.errors import MissingPositions
 from projections import applier as appliers
 from projections.applier import Applier
+from projections.projection import fold_run
+from projections.read_models import executions, workflows
 from projections.registry import discover
 from tests import postgres
 from tests.projections.conftest import NAMES, SCHEMAS, filled, first, opened, working
@@ -372,3 +374,21 @@ def _skip(history, name, version, position) -> None:
         version=version,
         position=position,
     )
+
+
+async def test_runs_are_shown_from_memory_as_they_are_folded_alone(ledger):
+    async with ledger.applying() as runner:
+        head = await ledger.write(busy(30))
+        await ledger.reach(head)
+        events = await ledger.log.read(0, head)
+        for projection in (executions.PROJECTION, workflows.PROJECTION):
+            runs = set()
+            for index, event in enumerate(events):
+                shown = runner.shown(projection, event)
+                if shown is not None:
+                    runs.add(event.stream)
+                    before = [each for each in events[: index + 1] if each.stream == event.stream]
+                    assert shown == await fold_run(projection, before, ledger.flows)
+            assert len(runs) == 30
+        idle = ledger.runner()
+        assert all(idle.shown(executions.PROJECTION, event) is None for event in events)
