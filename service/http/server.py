@@ -76,10 +76,11 @@ def _add(
 
 
 class _Elsewhere(web.PlainResource):
-    """Takes what no other resource takes: other paths, other methods, and what is no path at all.
+    """Takes what no other resource takes: other paths, other methods, ``OPTIONS *``.
 
     It is asked last, since it was added last and stands at the root. aiohttp's own answer to such a
-    request would pass no door.
+    request would pass no door; it gives that, a 404, only where a request has no path at all:
+    ``CONNECT``, and an absolute address that ends with its host.
     """
 
     def __init__(self, door: Door, others: Sequence[web.AbstractResource]) -> None:

@@ -95,11 +95,17 @@ async def test_all_methods_of_an_address_are_told_whichever_resource_takes_them(
     assert response.headers["Allow"] == "DELETE, GET, HEAD"
 
 
-async def test_what_is_no_path_is_nowhere(client):
+async def test_what_is_no_address_is_nowhere(client):
     answer = await raw(client, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 404 ")
     assert json.loads(body)["vendor"] == "own"
+
+
+@pytest.mark.parametrize("target", [b"CONNECT x:80", b"GET http://x"])
+async def test_what_has_no_path_is_answered_with_404_too(client, target):
+    answer = await raw(client, target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 404 ")
 
 
 async def test_a_dialect_may_answer_options(client):
