@@ -20,11 +20,11 @@ from events.numbers import next_blocks
 from events.store import Log
 from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
 from projections import registry
-from projections.checkpoint import Checkpoints
-from projections.flows import Flows
-from projections.progress import Progress
-from projections.reading import Reading
-from projections.runner import Runner
+from projections.flow_versions import Flows
+from projections.live.checkpoints import Checkpoints
+from projections.live.runner import Runner
+from projections.serving.lag import Progress
+from projections.serving.version_router import Reading
 from service.auth.credentials import Credentials
 from service.errors import Unavailable
 from service.executors.dispatcher import Dispatcher, new_worker

@@ -12,9 +12,9 @@ from events.database import Pool
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, Position, StreamAppend
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
-from projections import pauses
+from projections.live import paused
+from projections.live.skips import skips
 from projections.registry import status
-from projections.skips import skips
 from service.errors import BadRequest, NotPaused, UnknownReadModel
 from service.runs.commands import Origin
 from service.runs.draft import metadata_of
@@ -34,7 +34,7 @@ class Resumed:
     ``skipped_at`` is the position of the `EventSkipped`, where it was told to skip.
     """
 
-    outcome: pauses.Outcome
+    outcome: paused.Outcome
     row: Row
     skipped_at: Position | None = None
 
@@ -108,8 +108,8 @@ class Pauses:
         self, row: Row, before: Position, skipped_at: Position | None = None
     ) -> Resumed:
         name, version = row["name"], row["version"]
-        await pauses.resume(self.pool, name, version, before)
-        found = await pauses.outcome(self.pool, name, version, before, within_s=SETTLED_S)
+        await paused.resume(self.pool, name, version, before)
+        found = await paused.outcome(self.pool, name, version, before, within_s=SETTLED_S)
         return Resumed(found, await self.find(name, version), skipped_at)
 
     async def _record(self, row: Row, position: Position, reason: str, origin: Origin) -> Position:

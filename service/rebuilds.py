@@ -11,11 +11,11 @@ import structlog
 
 from events.database import Pool
 from events.errors import LogError
-from projections import rebuilds
 from projections.errors import NoRebuild, RebuildRefused
 from projections.projection import Projection
-from projections.rebuilds import Rebuild, Wish
-from projections.rollback import roll_back
+from projections.rebuild import jobs
+from projections.rebuild.jobs import Rebuild, Wish
+from projections.rebuild.rollback import roll_back
 from service.errors import NotFound, NotNow, UnknownReadModel
 from service.runs.commands import Origin
 
@@ -46,7 +46,7 @@ class Rebuilds:
         wish = Wish(origin.actor, origin.source, workers=workers, rate=rate)
         projection = self._find(name)
         try:
-            return await rebuilds.enter(self._pool, projection, wish)
+            return await jobs.enter(self._pool, projection, wish)
         except RebuildRefused as error:
             raise NotNow(str(error)) from error
 
@@ -59,7 +59,7 @@ class Rebuilds:
             LogUnavailable: the database does not answer.
         """
         self._find(name)
-        found = await rebuilds.find(self._pool, name)
+        found = await jobs.find(self._pool, name)
         if found is None:
             raise NotFound(f"{name} was never rebuilt")
         return found
@@ -74,7 +74,7 @@ class Rebuilds:
         """
         self._find(name)
         try:
-            await rebuilds.request_cancel(self._pool, name)
+            await jobs.request_cancel(self._pool, name)
         except NoRebuild as error:
             raise NotNow(str(error)) from error
         return await self.progress(name)
@@ -113,7 +113,7 @@ class Rebuilds:
 
     async def _waiting(self) -> list[str]:
         try:
-            found = await rebuilds.waiting(self._pool)
+            found = await jobs.waiting(self._pool)
         except LogError as error:
             _log.warning("rebuilds cannot be looked for", error=str(error))
             return []
@@ -126,7 +126,11 @@ class Rebuilds:
 
     async def _carry_on(self, name: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "projections.resuming", name, stdin=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            "projections.rebuild",
+            name,
+            stdin=asyncio.subprocess.PIPE,
         )
         assert process.stdin is not None  # noqa: S101 - it was asked for
         try:

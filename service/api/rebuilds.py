@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from projections.facts import micros
-from projections.rebuilds import Rebuild
+from projections.documents.run import micros
+from projections.rebuild.jobs import Rebuild
 from service.api import parsing, schemas
 from service.api.projections import without_error
 from service.api.rendering import moment

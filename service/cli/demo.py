@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from projections.answers import Document
+from projections.results import Document
 from service.api import rendering
 from service.app import Service
 from service.auth.credentials import Created, Credentials

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from projections.facts import micros
-from projections.flow import Flow
+from projections.documents.flow import Flow
+from projections.documents.run import micros
 from service.api import rendering
 from service.auth.lifecycle import check_tenant
 from service.cli.ledger import Ledger, open_ledger, print_json, run

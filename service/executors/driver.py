@@ -11,8 +11,8 @@ from typing import Any
 from events import types
 from events.envelope import Event, Position
 from events.store import Log
-from projections.flow import Flow, PlanTask
-from projections.flows import Flows
+from projections.documents.flow import Flow, PlanTask
+from projections.flow_versions import Flows
 from service.errors import Unavailable
 from service.executors.attempt import Attempt
 from service.executors.executor import Executor, Work

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from events import types
 from events.codec import encode
-from projections.flow import PlanTask
+from projections.documents.flow import PlanTask
 from service.executors import kept
 from service.executors.executor import Failure, Result
 from service.runs.commands import Fact

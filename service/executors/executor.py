@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from projections.flow import PlanTask
+from projections.documents.flow import PlanTask
 
 
 @dataclass(frozen=True, slots=True)

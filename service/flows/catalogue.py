@@ -12,8 +12,8 @@ from events.envelope import Event, Position, Version
 from events.errors import VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
-from projections.facts import micros
-from projections.flow import Flow, Registered, flow_of
+from projections.documents.flow import Flow, Registered, flow_of
+from projections.documents.run import micros
 from service.flows.schedule import schedule_in
 from service.runs.gathering import Found, Gathering
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from projections.flow import Executor, Hook, Plan
+from projections.documents.flow import Executor, Hook, Plan
 from service.flows.document import Document, read_document
 from service.flows.errors import At, Findings, LoadRefused, Refusal
 from service.flows.periodic import check_periodic

@@ -12,7 +12,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from referencing.jsonschema import EMPTY_REGISTRY, SchemaRegistry
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.errors import InvalidPayload
 
 REGISTRY: Final[SchemaRegistry] = EMPTY_REGISTRY

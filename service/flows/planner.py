@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from projections.flow import Hook, Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
+from projections.documents.flow import Hook, Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
 from service.flows.errors import At, Findings
 from service.flows.steps import Step, TaskStep
 

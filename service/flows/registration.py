@@ -12,7 +12,7 @@ from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.errors import LogError, VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, EVERY_TENANT, FLOW_REGISTERED, FLOW_RETIRED
-from projections.flow import Flow, flow_json
+from projections.documents.flow import Flow, flow_json
 from service.errors import BadRequest
 from service.flows.catalogue import Catalogue, Shelf
 from service.flows.definitions import FlowDefinition

@@ -7,7 +7,7 @@ from typing import Final
 
 from events.codec import encode
 from events.errors import InvalidEvent
-from projections.flow import Flow, flow_json
+from projections.documents.flow import Flow, flow_json
 from service.flows.catalogue import IdKey, Shelf, id_keys
 from service.flows.definitions import FlowDefinition
 from service.flows.errors import LoadRefused, Refusal

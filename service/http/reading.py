@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from events.envelope import Position
-from projections.facts import micros
+from projections.documents.run import micros
 from service.errors import BadRequest, PositionAhead
 from service.http.keys import CALL, SERVICE
 from service.http.parameters import integer, moment

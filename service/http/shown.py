@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 import orjson
 from aiohttp import web
 
-from projections.answers import Document
+from projections.results import Document
 
 
 def show(

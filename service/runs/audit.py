@@ -12,11 +12,11 @@ from typing import Any, Final
 from events.envelope import Event, Position, Version
 from events.store import Filter, Log
 from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
-from projections.facts import ENDED
-from projections.flows import Flows
+from projections.documents.run import ENDED
+from projections.flow_versions import Flows
+from projections.live.skips import skips
 from projections.projection import KnownFlows, States, fold_one, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
-from projections.skips import skips
 from service.errors import UnknownRun
 
 CHUNK: Final = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, assert_never
 
 from events import types
-from projections.flow import Plan
+from projections.documents.flow import Plan
 from service.runs.commands import (
     CancelRun,
     ClaimRun,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from events import types
 from events.codec import encode
 from events.envelope import NewEvent
-from projections.flow import Plan
+from projections.documents.flow import Plan
 from service.runs.commands import Origin
 from service.runs.state import RunState, apply
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from projections.facts import Carried
-from projections.flow import Plan
+from projections.documents.flow import Plan
+from projections.documents.run import Carried
 from projections.read_models.load_plans.apply import planned
 from service.errors import NotRetryable, RunOpen, UnknownGroup
 from service.runs.commands import Part

@@ -15,10 +15,9 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import CATALOGUE_STREAM, run_stream
-from projections.answers import Document, Page, Rows
-from projections.facts import micros
-from projections.flow import Flow
-from projections.flows import Flows
+from projections.documents.flow import Flow
+from projections.documents.run import micros
+from projections.flow_versions import Flows
 from projections.projection import Projection, States, fold_one, fold_run
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
@@ -27,6 +26,7 @@ from projections.read_models.listings import read as listings
 from projections.read_models.listings.read import Stretch
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
+from projections.results import Document, Page, Rows
 from service.errors import BadRequest, Unavailable, UnknownRun
 from service.runs.errors import BrokenStream
 from service.runs.reads import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh

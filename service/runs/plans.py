@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from projections.flow import Plan, PlanTask, task_id
+from projections.documents.flow import Plan, PlanTask, task_id
 from service.runs.state import RunState, TaskState
 from service.runs.transitions import TASK_ENDED, TaskStatus
 

@@ -13,11 +13,12 @@ from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import run_stream
 from projections import registry
-from projections.answers import Document, Found, Page, Rows
-from projections.checkpoint import Checkpoints
-from projections.facts import ENDED
-from projections.flow import Flow
-from projections.flows import Flows
+from projections.documents.flow import Flow
+from projections.documents.run import ENDED
+from projections.flow_versions import Flows
+from projections.live.checkpoints import Checkpoints
+from projections.live.runner import Runner
+from projections.live.skips import skips
 from projections.projection import Projection, fold_run
 from projections.read_models.dispatch import read as dispatch
 from projections.read_models.executions import PROJECTION as EXECUTIONS
@@ -28,9 +29,8 @@ from projections.read_models.listings.read import Beyond
 from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
-from projections.reading import Positioned, Reading
-from projections.runner import Runner
-from projections.skips import skips
+from projections.results import Document, Found, Page, Rows
+from projections.serving.version_router import Positioned, Reading
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.commands import Outcome
 from service.runs.endings import Endings
@@ -66,7 +66,7 @@ class Read(Protocol[K]):
 
 
 class Queries:
-    """Reads documents as `projections.facts` describes them; look-ups that wait go out together."""
+    """Reads documents (`projections.documents.run`); look-ups that wait go out together."""
 
     def __init__(
         self,

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from events.envelope import Event, Position, Version
-from projections.answers import Document, Page, Rows
-from projections.flow import Flow, Registered
+from projections.documents.flow import Flow, Registered
+from projections.results import Document, Page, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class RowPage(NamedTuple):
 
 
 class Reads(Protocol):
-    """Documents as `projections.facts` describes them; each look-up carries its tenant."""
+    """Documents as `projections.documents.run` describes them; each look-up carries its tenant."""
 
     @property
     def now_us(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from events import types
 from events.codec import encode
 from events.envelope import NewEvent
-from projections.flow import Plan
+from projections.documents.flow import Plan
 from service.runs.commands import Origin
 from service.runs.draft import NewId, metadata_of
 from service.runs.parts import as_carried

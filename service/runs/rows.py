@@ -1,8 +1,8 @@
 """Lists in which a run takes several rows: which runs a page of rows is made of. Pure.
 
 The runs of a flow's version stand together in the flow's list, from where the version was
-registered up to where the next was (`projections.flow.Registered`): what is known of the versions
-and of how many runs were queued before each is all that it takes.
+registered up to where the next was (`projections.documents.flow.Registered`): what is known of the
+versions and of how many runs were queued before each is all that it takes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from projections.flow import Flow, Registered
+from projections.documents.flow import Flow, Registered
 from projections.read_models.listings.read import Stretch
 from service.runs.reads import Weigh
 

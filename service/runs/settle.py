@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from events import types
-from projections.flow import Hook
+from projections.documents.flow import Hook
 from service.runs.draft import Cause, Draft
 from service.runs.plans import any_in, any_open, blocked, main_tasks
 from service.runs.transitions import TASK_ENDED

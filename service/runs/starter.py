@@ -9,7 +9,7 @@ from events.envelope import AppendRequest, NewEvent, Position, StreamAppend, Ver
 from events.errors import IdempotencyMismatch, VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, run_id_of, run_stream, slot_stream
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.errors import (
     FlowBusy,
     FlowChanged,

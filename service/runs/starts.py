@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from events import types
 from events.codec import encode
 from events.envelope import NewEvent
-from projections.facts import Carried
-from projections.flow import Flow
+from projections.documents.flow import Flow
+from projections.documents.run import Carried
 from service.runs.commands import Firing, Origin, Part, RetryRun, StartRun, Trigger
 from service.runs.draft import metadata_of
 from service.runs.state import RunState

@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn
 from events import types
 from events.envelope import Event
 from events.errors import UnknownEventTypes
-from projections.facts import carried
-from projections.flow import Executor, Plan
+from projections.documents.flow import Executor, Plan
+from projections.documents.run import carried
 from service.runs.errors import BrokenStream
 from service.runs.transitions import (
     LOST_WILL_RETRY,

@@ -14,9 +14,9 @@ from events.codec import decode
 from events.envelope import Event, Position
 from events.errors import LogError
 from events.types import RUN_QUEUED, run_stream
+from projections.documents.flow import Plan
 from projections.errors import ProjectionError
-from projections.flow import Plan
-from projections.flows import Flows
+from projections.flow_versions import Flows
 from service.errors import ServiceError, UnknownRun
 from service.runs.gathering import Gathering
 from service.runs.state import RunState, born, fold

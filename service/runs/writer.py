@@ -10,7 +10,7 @@ from events.errors import (
 )
 from events.numbers import NumbersExhausted
 from events.store import Log
-from projections.flows import Flows
+from projections.flow_versions import Flows
 from service.errors import BadRequest, Overloaded, Unavailable
 from service.runs.chains import Batcher, Chains
 from service.runs.commands import (

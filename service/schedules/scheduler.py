@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Literal, Protocol
 
 from events.errors import LogError
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in

@@ -10,7 +10,7 @@ from events.batcher import Batcher
 from events.database import connect_pool
 from events.envelope import Appended, AppendRequest
 from events.store import Log
-from projections.checkpoint import Checkpoints
+from projections.live.checkpoints import Checkpoints
 from service.auth.credentials import Credentials
 from service.serving import spare_the_collector
 from tests.benchmarks.figures import Figure, figure

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from events.database import connect
-from projections.flow import PlanGroup, PlanSchema, PlanTable, PlanTask
+from projections.documents.flow import PlanGroup, PlanSchema, PlanTable, PlanTask
 from service.executors.executor import Work
 from service.executors.in_process import InProcess
 from service.flows.definitions import FlowDefinition, load_definitions

@@ -13,7 +13,7 @@ from typing import Any
 from events import types
 from events.database import connect_pool
 from events.envelope import Event
-from projections.flow import Plan
+from projections.documents.flow import Plan
 from service import app
 from service.app import Service, compose, start, stop
 from service.executors.dispatcher import Dispatcher, new_worker

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projections.flow import PlanTask
+from projections.documents.flow import PlanTask
 from service.executors.executor import Executor, Failure, Result, Stop, Work
 from service.executors.in_process import InProcess
 from tests.executors.processes import until_exists, until_gone

@@ -10,8 +10,8 @@ import pytest
 from events.envelope import Position
 from events.errors import VersionConflict
 from events.types import CATALOGUE_STREAM
-from projections.facts import micros
-from projections.flow import flow_json, flow_of
+from projections.documents.flow import flow_json, flow_of
+from projections.documents.run import micros
 from service.dialects.etlworks import DIALECT as ETLWORKS
 from service.dialects.incorta import DIALECT as INCORTA
 from service.errors import BadRequest

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.flow import PlanTask, flow_json, flow_of
+from projections.documents.flow import PlanTask, flow_json, flow_of
 from service.errors import InvalidPayload
 from service.flows.catalogue import Shelf
 from service.flows.definitions import load_definitions

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from projections.flow import Flow, Plan
+from projections.documents.flow import Flow, Plan
 from service.errors import InvalidPayload
 from service.flows.payloads import MAX_ERROR_TEXT, check
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.flow import (
+from projections.documents.flow import (
     Plan,
     PlanGroup,
     PlanSchema,

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from projections import answers
-from projections.answers import Document, found
+from projections import results
+from projections.results import Document, found
 from service.http.shown import show
 
 
@@ -69,20 +69,20 @@ def test_a_document_that_was_folded_is_shown_for_itself(make):
 
 
 def test_a_large_document_is_not_kept(make):
-    text = "x" * (answers.LARGEST + 1)
-    before = answers._known.cache_info()
+    text = "x" * (results.LARGEST + 1)
+    before = results._known.cache_info()
     for _ in range(2):
         assert said(show(make, look_up(text=text))) == [{"text": text}]
     assert len(make.made) == 2
-    assert answers._known.cache_info() == before
+    assert results._known.cache_info() == before
 
 
 def test_of_many_documents_those_looked_up_last_are_kept(make):
-    for number in range(answers.KEPT):
+    for number in range(results.KEPT):
         look_up(number=number)
     show(make, look_up(number=0))
-    look_up(number=answers.KEPT)
+    look_up(number=results.KEPT)
     make.made.clear()
     show(make, look_up(number=0))
     assert make.made == []
-    assert answers._known.cache_info().currsize == answers.KEPT
+    assert results._known.cache_info().currsize == results.KEPT

@@ -13,7 +13,7 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from projections.applier import Applier
+from projections.live.projector import Applier
 from projections.projection import Projection
 from tests.kit import naive
 from tests.projections.conftest import Ledger

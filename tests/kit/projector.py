@@ -7,9 +7,9 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from projections.flows import Flows
+from projections.flow_versions import Flows
+from projections.live.runner import Runner
 from projections.registry import discover
-from projections.runner import Runner
 from tests.events.making import running
 from tests.kit.reader import again
 

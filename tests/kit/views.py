@@ -13,7 +13,7 @@ from events import types
 from events.database import connect, hang_up
 from events.envelope import Event
 from events.store import Log
-from projections.flows import Flows
+from projections.flow_versions import Flows
 from projections.projection import Key, States, Version, run_key
 from projections.registry import answering, discover
 from tests.kit.held import Held

@@ -10,11 +10,11 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from projections.checkpoint import Checkpoints
-from projections.flows import Flows
+from projections.flow_versions import Flows
+from projections.live.checkpoints import Checkpoints
+from projections.live.runner import Runner
 from projections.projection import Projection, Version
 from projections.registry import discover, open_read_pool
-from projections.runner import Runner
 from tests.projections.histories import History, requests
 from tests.waiting import until
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from events import types
 from events.codec import encode
 from events.envelope import AppendRequest, Event, Expected, NewEvent, StreamAppend
-from projections.flow import (
+from projections.documents.flow import (
     Flow,
     Plan,
     PlanGroup,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from events import types
 from events.database import connect
-from projections.applier import Applier
+from projections.live.projector import Applier
 from projections.registry import discover
 from tests import postgres
 from tests.projections.conftest import first, opened

@@ -12,7 +12,7 @@ import pytest
 
 from events import types
 from events.batcher import Batcher
-from projections.checkpoint import Checkpoints
+from projections.live.checkpoints import Checkpoints
 from service.serving import spare_the_collector
 from tests.projections.conftest import NAMES, working
 from tests.projections.histories import ONE, History, requests

@@ -7,10 +7,10 @@ import pytest
 from events import types
 from events.database import connect, hang_up
 from events.migrate import migrate
-from projections import parts
-from projections.check import checking
+from projections.bulk import segments
 from projections.errors import BeingChecked, UnknownProjection
 from projections.projection import schema_of
+from projections.verify.full_verify import checking
 from tests.projections.conftest import NAMES
 from tests.projections.histories import run_id
 from tests.projections.test_runner import _skip, busy
@@ -22,7 +22,7 @@ HOLDER = {"flows": "workflows", "lists": "listings", "blocks": "listings"}
 @pytest.fixture
 async def filled(ledger, monkeypatch):
     """Read models of a busy history, cut into several parts when it is folded again."""
-    monkeypatch.setattr(parts, "MOST_EVENTS", 60)
+    monkeypatch.setattr(segments, "MOST_EVENTS", 60)
     await migrate(ledger.url)  # the right to make schemas is the database's own: no copy has it
     head = await ledger.write(busy())
     async with ledger.applying():

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from events.errors import LogUnavailable
-from projections.checkpoint import Checkpoints
 from projections.errors import UnknownProjection
+from projections.live.checkpoints import Checkpoints
 from projections.registry import discover
 from tests.projections.conftest import NAMES, first
 from tests.projections.histories import History

@@ -8,12 +8,12 @@ import pytest
 
 from events.database import connect, hang_up
 from events.migrate import migrate
-from projections import comparison
-from projections.comparison import Comparison, compare
-from projections.differences import LONGEST, Difference, differences
 from projections.errors import Incomparable, UnknownProjection
 from projections.projection import Version, schema_of
 from projections.registry import create_indexes, create_tables, discover
+from projections.verify import comparison
+from projections.verify.comparison import Comparison, compare
+from projections.verify.diff import LONGEST, Difference, differences
 from tests.projections.histories import TENANT, run_id
 from tests.projections.test_runner import busy
 from tests.waiting import until

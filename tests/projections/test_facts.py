@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from events import types
-from projections.facts import MANY
+from projections.documents.run import MANY
 from projections.read_models.executions import PROJECTION
 from tests.projections.histories import History, at, at_us, run_id, shown
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from events import types
 from events.database import connect, load
 from events.errors import MissingPositions
-from projections import parts as cutting
+from projections.bulk import segments as cutting
+from projections.bulk.bulk_loader import Folding, finish
+from projections.bulk.segments import parts_of
 from projections.errors import Unappliable
-from projections.flows import Flows
-from projections.folding import Folding, finish
-from projections.parts import parts_of
+from projections.flow_versions import Flows
 from projections.registry import discover
 from tests import postgres
 from tests.projections.conftest import NAMES, opened

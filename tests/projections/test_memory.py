@@ -3,7 +3,7 @@
 import pytest
 
 from events import types
-from projections.memory import Memory
+from projections.live.state_cache import Memory
 from projections.projection import run_key
 from projections.read_models import executions
 from tests.projections.histories import History

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from events import types
-from projections import applier as appliers
-from projections.pauses import outcome, resume
+from projections.live import projector as appliers
+from projections.live.paused import outcome, resume
 from projections.registry import discover
 from service.errors import NotPaused
 from service.pauses import Pauses

@@ -7,7 +7,7 @@ import pytest
 
 from events import types
 from events.database import connect, load
-from projections.applier import Applier
+from projections.live.projector import Applier
 from projections.registry import discover, open_read_pool
 from tests import postgres
 from tests.projections.conftest import first, opened

@@ -2,8 +2,8 @@
 
 import pytest
 
-from projections import progress
-from projections.progress import Progress, advice
+from projections.serving import lag
+from projections.serving.lag import Progress, advice
 from tests.projections.histories import History
 
 ROW = {"name": "lists", "version": 1, "state": "running", "rate_per_s": 0.0, "lag_s": 0.0}
@@ -25,8 +25,8 @@ def clock(monkeypatch):
             self.slept += seconds
 
     clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
-    monkeypatch.setattr(progress, "asyncio", clock)
+    monkeypatch.setattr(lag, "time", clock)
+    monkeypatch.setattr(lag, "asyncio", clock)
     return clock
 
 

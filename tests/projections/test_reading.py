@@ -7,11 +7,11 @@ from itertools import count
 import pytest
 
 from events.database import connect_pool
-from projections import reading as readings
-from projections.checkpoint import Checkpoints
+from projections.live.checkpoints import Checkpoints
 from projections.read_models.executions import read
-from projections.reading import Reading
 from projections.registry import shapes
+from projections.serving import version_router as readings
+from projections.serving.version_router import Reading
 from tests.projections.test_registry import _create_second
 from tests.waiting import until
 

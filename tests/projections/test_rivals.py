@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from events.database import connect
-from projections.applier import Applier
-from projections.checkpoint import Checkpoints
+from projections.live.checkpoints import Checkpoints
+from projections.live.projector import Applier
 from projections.registry import discover
 from tests.kit.gates import gate
 from tests.kit.lengths import times

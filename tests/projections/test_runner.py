@@ -10,8 +10,8 @@ import pytest
 from events import types
 from events.database import connect
 from events.errors import MissingPositions
-from projections import applier as appliers
-from projections.applier import Applier
+from projections.live import projector as appliers
+from projections.live.projector import Applier
 from projections.projection import fold_run
 from projections.read_models import executions, workflows
 from projections.registry import discover

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from events.errors import LogUnavailable
-from projections.shared import SharedFeed
+from projections.live.feed import SharedFeed
 from tests.projections.histories import History
 from tests.waiting import until
 

@@ -3,7 +3,7 @@
 import pytest
 
 from events import types
-from projections.flow import task_id
+from projections.documents.flow import task_id
 from projections.projection import fold_run
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.workflows import PROJECTION, read

@@ -13,8 +13,8 @@ from events.database import connect_pool
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.numbers import next_blocks
 from events.store import Log
-from projections.flow import Plan, PlanTask, plan_json
-from projections.flows import Flows
+from projections.documents.flow import Plan, PlanTask, plan_json
+from projections.flow_versions import Flows
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
 from service.runs.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, StartRun

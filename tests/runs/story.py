@@ -6,7 +6,7 @@ from uuid import UUID
 
 from events.codec import decode
 from events.envelope import Event
-from projections.flow import Plan, PlanTask
+from projections.documents.flow import Plan, PlanTask
 from service.runs.commands import (
     CancelRun,
     ClaimRun,

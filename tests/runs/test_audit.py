@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.types import RUN_QUEUED
-from projections.flow import flow_of
+from projections.documents.flow import flow_of
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.api import rendering
 from service.http.dialect import FlowIdentity

@@ -7,7 +7,7 @@ import pytest
 
 from events.envelope import Version
 from events.types import run_stream
-from projections.flows import Flows
+from projections.flow_versions import Flows
 from service.errors import BadRequest, KeyReused, TooLarge, UnknownRun
 from service.runs.commands import RecordCorrection
 from service.runs.corrector import Corrector

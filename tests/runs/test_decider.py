@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from projections.flow import Plan, PlanTask, task_id
+from projections.documents.flow import Plan, PlanTask, task_id
 from service.runs.decider import evolve, ready
 from service.runs.errors import BrokenStream
 from service.runs.state import PENDING, TaskState

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.flow import Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
+from projections.documents.flow import Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import NotRetryable, RunOpen, UnknownGroup

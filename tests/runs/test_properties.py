@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.flow import Plan, PlanTask
+from projections.documents.flow import Plan, PlanTask
 from service.runs.decider import ready
 from service.runs.transitions import RUN_ENDED, TASK_ENDED
 from tests.runs.story import Story

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from events.database import connect_pool
-from projections.facts import ENDED
+from projections.documents.run import ENDED
 from service import app
 from service.app import Part
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun

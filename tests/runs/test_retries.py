@@ -12,7 +12,7 @@ import pytest
 from events import types
 from events.numbers import NumbersExhausted
 from events.types import slot_stream
-from projections.flow import Plan, PlanTask, plan_json, plan_of
+from projections.documents.flow import Plan, PlanTask, plan_json, plan_of
 from service.runs.commands import Fact, Part, ReportFacts, RetryRun, TimeOutRun
 from service.runs.retries import is_retried
 from tests.runs.processes import ORIGIN, cancel, claim, facts, flow, register, starts, together

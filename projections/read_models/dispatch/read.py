@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 
 from events.database import load
-from projections.answers import Rows, rows_of
+from projections.results import Rows, rows_of
 
 _SQL: Final = Path(__file__).parent
 

@@ -10,7 +10,7 @@ import orjson
 from events.envelope import Event
 from events.types import RUN_QUEUED
 from projections.columns import Record, columns_of
-from projections.facts import RunFacts, advance, queued
+from projections.documents.run import RunFacts, advance, queued
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 
 

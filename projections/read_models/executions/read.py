@@ -9,8 +9,8 @@ from typing import Final
 import asyncpg
 
 from events.database import load
-from projections.answers import Found, found
 from projections.columns import columns_of
+from projections.results import Found, found
 
 _SQL: Final = Path(__file__).parent
 

@@ -11,7 +11,8 @@ import orjson
 from events.envelope import Event
 from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
 from projections.columns import Record, columns_of
-from projections.facts import RunFacts, advance, micros, queued
+from projections.documents.run import RunFacts, advance, micros, queued
+from projections.documents.task import TaskFacts, advance_task, pending_tasks
 from projections.projection import (
     Columns,
     Key,
@@ -21,7 +22,6 @@ from projections.projection import (
     run_keys,
     state_of,
 )
-from projections.task_facts import TaskFacts, advance_task, pending_tasks
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from typing import Final
 import asyncpg
 
 from events.database import load
-from projections.answers import Found, Rows, found, rows_of
 from projections.columns import columns_of
+from projections.results import Found, Rows, found, rows_of
 
 _SQL: Final = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from projections.progress import Progress
+from projections.serving.lag import Progress
 from service.cli.ledger import open_ledger, print_json, run
 
 COLUMNS = ("name", "version", "state", "position", "head", "lag", "behind", "rate")

@@ -9,12 +9,12 @@ import click
 from tqdm import tqdm
 
 from events.database import Pool
-from projections import rebuilds
 from projections.errors import NoSuchReadModel, RebuildFailed
-from projections.rebuild import default_workers, rebuild
-from projections.rebuilds import Rebuild, Wish
+from projections.rebuild import jobs
+from projections.rebuild.jobs import Rebuild, Wish
+from projections.rebuild.phases import default_workers, rebuild
+from projections.rebuild.rollback import drop_kept, roll_back
 from projections.registry import standings
-from projections.rollback import drop_kept, roll_back
 from service.cli.ledger import Ledger, open_ledger, run
 from service.cli.progress import QUIET
 
@@ -51,7 +51,7 @@ async def _tell(name: str, workers: int | None) -> None:
         rows = await standings(ledger.pool)
         if name not in rows:
             raise NoSuchReadModel(name, sorted(rows))
-        found = await rebuilds.find(ledger.pool, name)
+        found = await jobs.find(ledger.pool, name)
         head = await ledger.log.head()
     row = rows[name]
     if found is not None and found.open:
@@ -70,7 +70,7 @@ async def _tell(name: str, workers: int | None) -> None:
 
 async def _cancel(name: str) -> None:
     async with open_ledger() as ledger:
-        await rebuilds.request_cancel(ledger.pool, name)
+        await jobs.request_cancel(ledger.pool, name)
     click.echo(f"the rebuild of {name} will be dropped by whoever is at it, or takes it up next")
 
 
@@ -99,7 +99,7 @@ async def _rebuild(name: str, wish: Wish, *, quiet: bool) -> None:
 
 async def _finished(ledger: Ledger, name: str) -> Rebuild:
     while True:
-        found = await rebuilds.find(ledger.pool, name)
+        found = await jobs.find(ledger.pool, name)
         if found is None or not found.open:
             break
         if found.phase == "failed":
@@ -114,7 +114,7 @@ async def _watch(pool: Pool, name: str, *, quiet: bool) -> None:
     """Show how far it is; the rate is that of what is folded, not of what others see."""
     with tqdm(unit=" events", unit_scale=True, disable=True if quiet else None, leave=False) as bar:
         while True:
-            found = await rebuilds.find(pool, name)
+            found = await jobs.find(pool, name)
             if found is not None and found.open and found.target:
                 bar.total = found.target
                 bar.set_description(found.phase)

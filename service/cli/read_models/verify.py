@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import click
 
-from projections.check import checking
-from projections.comparison import Comparison, RowDifference, TableComparison
 from projections.projection import Version
 from projections.registry import discover
+from projections.verify.comparison import Comparison, RowDifference, TableComparison
+from projections.verify.full_verify import checking
 from service.cli.ledger import open_ledger, print_json, run
 from service.cli.progress import QUIET, progress
 from service.errors import UnknownReadModel

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from projections.answers import Document
-from projections.flow import Flow
+from projections.documents.flow import Flow
+from projections.results import Document
 from service.dialects.etlworks import auth, parsing, rendering, schemas
 from service.dialects.etlworks.parsing import Selection
 from service.dialects.etlworks.statuses import SIX_WORDS, WORDS, Words, states_of, words_for

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.dialects.incorta import parsing, rendering, schemas
 from service.dialects.incorta.errors import (
     InvalidGroup,

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.dialects.invision import parsing, rendering, schemas
 from service.dialects.invision.ids import canonical
 from service.dialects.invision.waiting import answer_at_end

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.dialects.naver import parsing, rendering, schemas
 from service.dialects.naver.jobs import SOURCE, Job, job_of, jobs_of
 from service.errors import UnknownFlow

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.dialects.naver.ids import task_jobs
 from service.runs.reads import Shelf
 

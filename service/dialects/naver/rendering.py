@@ -13,7 +13,7 @@ from itertools import islice
 from math import ceil
 from typing import Any, Final
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.dialects.naver import triggers
 from service.dialects.naver.ids import execution_id
 from service.dialects.naver.jobs import SOURCE, Job, jobs_by_task, jobs_of, task_in

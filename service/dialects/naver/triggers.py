@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 
 KOREA_H: Final = 9
 """Hours that Korea is ahead of the schedules, which are in UTC."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.flow import Flow, Plan
+from projections.documents.flow import Flow, Plan
 from tests.dialects.naver.desk import Desk
 
 FLOWS = Path(__file__).parent / "flows.yaml"

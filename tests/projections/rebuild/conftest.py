@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from events.migrate import migrate
-from projections.rebuild import rebuild
-from projections.rebuilds import Wish
+from projections.rebuild.jobs import Wish
+from projections.rebuild.phases import rebuild
 from projections.registry import discover
 from tests.projections.conftest import opened
 from tests.projections.test_runner import busy

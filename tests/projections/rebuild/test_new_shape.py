@@ -13,14 +13,14 @@ import pytest
 from events import types
 from events.database import connect_pool
 from events.upcasters import UPCASTERS
-from projections.checkpoint import Checkpoints
-from projections.flows import Flows
+from projections.flow_versions import Flows
+from projections.live.checkpoints import Checkpoints
+from projections.live.runner import Runner
 from projections.read_models.executions import PROJECTION as SHAPE_1
 from projections.read_models.executions import read
-from projections.reading import Reading
-from projections.rebuild import resume
+from projections.rebuild.phases import resume
 from projections.registry import _modules, create_schemas, discover, serving
-from projections.runner import Runner
+from projections.serving.version_router import Reading
 from tests.projections.conftest import opened, working
 from tests.projections.histories import TENANT, run_id
 from tests.projections.rebuild.conftest import told

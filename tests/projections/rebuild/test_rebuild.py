@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from projections import parts
+from projections.bulk import segments
 from projections.errors import RebuildRefused
+from projections.rebuild.rollback import drop_kept, roll_back
 from projections.registry import serving, status
-from projections.rollback import drop_kept, roll_back
 from tests.projections.conftest import NAMES
 from tests.projections.histories import History
 from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
@@ -18,8 +18,8 @@ DOCUMENTS = 4_001
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_rebuilt_version_is_the_live_one_row_by_row(able, name, monkeypatch):
-    monkeypatch.setattr(parts, "MOST_EVENTS", 100)
-    monkeypatch.setattr(parts, "BUCKET", 10)
+    monkeypatch.setattr(segments, "MOST_EVENTS", 100)
+    monkeypatch.setattr(segments, "BUCKET", 10)
     async with busy_ledger(able) as (history, runner):
         done = await rebuilt(able, name, workers=2)
 

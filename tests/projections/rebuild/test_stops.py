@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 
 from events import types
-from projections import parts
-from projections import rebuild as rebuilding
+from projections.bulk import segments
 from projections.errors import NoSuchReadModel, RebuildFailed, RebuildRefused
 from projections.read_models.executions import apply as executions
-from projections.rebuild import Cancelled, rebuild
-from projections.rebuilds import enter, find, request_cancel
+from projections.rebuild import phases as rebuilding
+from projections.rebuild.jobs import enter, find, request_cancel
+from projections.rebuild.phases import Cancelled, rebuild
 from projections.registry import serving, status
 from tests.kit.lengths import times
 from tests.projections.histories import History
@@ -27,8 +27,8 @@ from tests.waiting import until
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(parts, "MOST_EVENTS", 40)
-    monkeypatch.setattr(parts, "BUCKET", 10)
+    monkeypatch.setattr(segments, "MOST_EVENTS", 40)
+    monkeypatch.setattr(segments, "BUCKET", 10)
 
 
 async def test_an_unknown_read_model_is_refused(able):
@@ -232,7 +232,7 @@ async def _in_phase(ledger, name, phase) -> bool:
 CHILD = """
 import asyncio, sys
 from projections import parts
-from projections.rebuild import rebuild
+from projections.rebuild.phases import rebuild
 from projections.rebuilds import Wish
 parts.MOST_EVENTS, parts.BUCKET = 40, 10
 if __name__ == "__main__":

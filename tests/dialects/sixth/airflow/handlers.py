@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from projections.flow import Flow
+from projections.documents.flow import Flow
 from service.errors import UnknownFlow, UnknownRun
 from service.http.decorators import querystring_schema, response_schema
 from service.http.json import json_response

@@ -1,4 +1,4 @@
-"""What the ledger knows of a task of a run, folded as `projections.facts` folds the run."""
+"""What the ledger knows of a task of a run, folded as `projections.documents.run` folds the run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from events import types
 from events.envelope import Data, Event
-from projections.facts import SUCCESSES, carried, happened, micros
-from projections.flow import Flow
-from projections.told import Failure, failure, integer, mapping, text, texts
+from projections.documents.flow import Flow
+from projections.documents.report_values import Failure, failure, integer, mapping, text, texts
+from projections.documents.run import SUCCESSES, carried, happened, micros
 
 TaskStatus = Literal["pending", "running", "succeeded", "warned", "failed", "cancelled", "skipped"]
 
@@ -109,7 +109,8 @@ def pending_steps(event: Event, flow: Flow) -> dict[str, TaskStanding]:
 
 
 def _id(namespace: bytes, path: str) -> str:
-    # `projections.flow.task_id`, which is uuid5, at a quarter of its time: every run has its tasks.
+    # `projections.documents.flow.task_id`, which is uuid5, at a quarter of its time: every run has
+    # its tasks.
     digest = sha1(namespace + path.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

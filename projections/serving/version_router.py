@@ -12,8 +12,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from events.database import Pool
 from events.envelope import Position
 from events.errors import LogError
-from projections.checkpoint import Checkpoints
 from projections.errors import ProjectionError
+from projections.live.checkpoints import Checkpoints
 from projections.projection import Projection, Version
 from projections.registry import answering, open_read_pool
 

@@ -13,9 +13,9 @@ from events import scan
 from events.batch import event_of
 from events.database import load, translate
 from events.envelope import Event, Position, Version
+from projections.bulk.segments import Part
 from projections.errors import UnknownFlowVersion
-from projections.flows import Flows
-from projections.parts import Part
+from projections.flow_versions import Flows
 from projections.projection import Columns, Key, Projection, States, fold_one
 
 STATEMENT_TIMEOUT_S: Final = 600.0
@@ -30,7 +30,7 @@ class Folding:
 
     A part's streams are those that begin in it, and they are folded to the target, so no row is
     written twice and no part waits for another. In memory are one part's states and one page of
-    events: about `projections.parts.MOST_BYTES` of bodies, and what the part's streams get later.
+    events: about `segments.MOST_BYTES` of bodies, and what the part's streams get later.
     """
 
     def __init__(

@@ -20,12 +20,12 @@ from events.database import DRIVER_ERRORS, connect, hang_up, load
 from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
-from projections.answers import Document
 from projections.errors import Unappliable, UnknownProjection
-from projections.flows import Flows
-from projections.memory import Memory
+from projections.flow_versions import Flows
+from projections.live.skips import skips
+from projections.live.state_cache import Memory
 from projections.projection import Columns, Key, Version
-from projections.skips import skips
+from projections.results import Document
 
 BATCH: Final = 2000
 """Events folded into one statement."""
@@ -48,7 +48,7 @@ STATEMENT_TIMEOUT_S: Final = 60.0
 FIRST_RETRY_S: Final = 0.1
 LAST_RETRY_S: Final = 5.0
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 _EVENT_AT_FAULT: Final = re.compile("21|22|23|54")  # cardinality, data, constraint, limit
 
 _log = logging.getLogger("flowledger.projections")

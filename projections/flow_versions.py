@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from events.envelope import Event
 from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED, RUN_QUEUED
+from projections.documents.flow import Flow, flow_of
 from projections.errors import UnknownFlowVersion
-from projections.flow import Flow, flow_of
 
 
 class Flows:

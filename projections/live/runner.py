@@ -12,13 +12,13 @@ from events.database import connect, hang_up
 from events.envelope import Event, Position
 from events.errors import LogError
 from events.follow import Feed
-from projections.answers import Document
-from projections.applier import Applier
 from projections.errors import UnknownProjection
-from projections.flows import Flows
+from projections.flow_versions import Flows
+from projections.live.feed import SharedFeed
+from projections.live.projector import Applier
 from projections.projection import Projection, Version
 from projections.registry import applied
-from projections.shared import SharedFeed
+from projections.results import Document
 
 LOOK_S: Final = 1.0
 """How often a runner looks for new versions, and for dropped ones."""

@@ -26,16 +26,16 @@ from events.database import DRIVER_ERRORS, connect, connect_pool, load
 from events.envelope import Position
 from events.errors import LogError
 from events.store import Log
+from projections.bulk.bulk_loader import Folding
+from projections.bulk.segments import Part
 from projections.errors import ProjectionError, RebuildFailed, Unappliable
-from projections.flows import Flows
-from projections.folding import Folding
-from projections.parts import Part
+from projections.flow_versions import Flows
 from projections.projection import Version
 
 NICER: Final = 10
 """How far workers step back for whoever serves on the same machine."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 class TwiceDone(Exception):

@@ -1,4 +1,4 @@
-"""A process that goes on with a rebuild that nobody is at: ``-m projections.resuming NAME``.
+"""A process that goes on with a rebuild that nobody is at: ``-m projections.rebuild NAME``.
 
 It reads the database's address from its standard input, where nobody else sees it, and ends when
 that is closed: with the process that began it.
@@ -13,7 +13,7 @@ import threading
 
 from events.errors import LogError
 from projections.errors import ProjectionError
-from projections.rebuild import resume
+from projections.rebuild.phases import resume
 
 
 def main() -> int:

@@ -8,12 +8,12 @@ import orjson
 
 from events.database import translate
 from events.envelope import Position
-from projections import rebuilds
 from projections.errors import NoSuchReadModel, RebuildRefused
-from projections.levels import Pair
 from projections.projection import Projection, Version
-from projections.rebuild import Desk, carry_on, desk, drop_previous, flip
-from projections.rebuilds import Rebuild, Wish
+from projections.rebuild import jobs
+from projections.rebuild.jobs import Rebuild, Wish
+from projections.rebuild.phases import Desk, carry_on, desk, drop_previous, flip
+from projections.rebuild.version_sync import Pair
 from projections.registry import answering, standings
 
 
@@ -33,7 +33,7 @@ async def roll_back(
             raise RebuildRefused(f"{name} is being rebuilt: cancel that first")
         with translate():
             pair = await _pair(taken, name)
-            found = await rebuilds.find(taken.connection, name)
+            found = await jobs.find(taken.connection, name)
             if found is not None and found.open:
                 raise RebuildRefused(
                     f"a rebuild of {name} is {found.phase}: let it finish, or cancel it first"

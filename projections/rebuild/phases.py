@@ -22,7 +22,8 @@ from events.envelope import Position
 from events.errors import LogError
 from events.follow import Feed
 from events.store import Log
-from projections import rebuilds
+from projections.bulk.bulk_loader import finish
+from projections.bulk.segments import Part, parts_of
 from projections.errors import (
     NoSuchReadModel,
     ProjectionError,
@@ -30,17 +31,16 @@ from projections.errors import (
     RebuildRefused,
     Unappliable,
 )
-from projections.flows import Flows
-from projections.folding import finish
-from projections.levels import NEAR, NEAR_S, TRIES, Pair, Stand, TooFar
-from projections.parts import Part, parts_of
+from projections.flow_versions import Flows
+from projections.live.runner import Runner
+from projections.live.skips import skips
 from projections.projection import Projection, Version, schema_of
-from projections.rebuilds import Rebuild, Wish
+from projections.rebuild import jobs
+from projections.rebuild.jobs import Rebuild, Wish
+from projections.rebuild.pool import Fault, Work, died, workers
+from projections.rebuild.version_sync import NEAR, NEAR_S, TRIES, Pair, Stand, TooFar
 from projections.registry import answering, create_indexes, create_tables, shapes, standings
-from projections.runner import Runner
-from projections.skips import skips
-from projections.verification import verify
-from projections.workers import Fault, Work, died, workers
+from projections.verify.sample_verify import verify
 
 POLL_S: Final = 0.02
 """Seconds between two looks at what is waited for."""
@@ -51,7 +51,7 @@ SETTLED_S: Final = 6.0
 FAR: Final = 10_000
 """Events that the version that answers may lack to be waited for and compared with."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 class Cancelled(RebuildFailed):
@@ -90,7 +90,7 @@ class Desk:
 
     async def find(self, name: str) -> Rebuild:
         """Find the rebuild that is being worked on."""
-        found = await rebuilds.find(self.connection, name)
+        found = await jobs.find(self.connection, name)
         assert found is not None  # noqa: S101 - it was entered
         return found
 
@@ -118,7 +118,7 @@ async def desk(
         pool = await connect_pool(url, max_size=2)
         stack.push_async_callback(pool.close)
         with translate():
-            taken = await rebuilds.take(connection, name)
+            taken = await jobs.take(connection, name)
         yield Desk(url, connection, Log(pool), tuple(known or shapes())) if taken else None
 
 
@@ -140,14 +140,14 @@ async def rebuild(
             raise NoSuchReadModel(name, sorted(taken.newest))
         with translate():
             await _clear(taken, name)
-            before = await rebuilds.find(taken.connection, name)
+            before = await jobs.find(taken.connection, name)
             if before is not None and before.open and before.shape > taken.newest[name].shape:
                 raise RebuildRefused(
                     f"{name} is being rebuilt in shape {before.shape}, which this release does not"
                     " know: use the newer one"
                 )
             if before is None or not before.open or before.phase == "failed":
-                entered = await rebuilds.enter(taken.connection, taken.newest[name], wish)
+                entered = await jobs.enter(taken.connection, taken.newest[name], wish)
                 await _begin_anew_after_skips(taken, before, entered)
         return await carry_on(taken, name)
 
@@ -174,7 +174,7 @@ async def resume(url: str, name: str, known: Iterable[Projection] | None = None)
     async with desk(url, name, known) as taken:
         if taken is None:
             return
-        found = await rebuilds.find(taken.connection, name)
+        found = await jobs.find(taken.connection, name)
         if found is not None and found.open and found.phase != "failed":
             await carry_on(taken, name)
 
@@ -216,7 +216,7 @@ async def _failed(desk: Desk, name: str, error: Exception) -> Exception:
 
 async def _clear(desk: Desk, name: str) -> None:
     """Drop what is open and cannot or need not go on, and the debris of those before."""
-    found = await rebuilds.find(desk.connection, name)
+    found = await jobs.find(desk.connection, name)
     projection = desk.newest.get(name)
     if found is not None and found.open and projection is not None:
         older, wrong = found.shape < projection.shape, found.stopped_in == "verifying"
@@ -264,7 +264,7 @@ class _Work:
 
     async def _prepare(self, rebuild: Rebuild) -> None:
         desk, version = self._desk, self.version(rebuild)
-        await rebuilds.record_start(desk.log, rebuild)
+        await jobs.record_start(desk.log, rebuild)
         await drop_previous(desk.connection, rebuild.name)
         target = await desk.log.head()
         skipped = frozenset(await skips(desk.log, rebuild.name, rebuild.new_version))
@@ -395,7 +395,7 @@ class _Work:
 
     async def _record(self, rebuild: Rebuild) -> None:
         outcome = "rolled back" if rebuild.purpose == "roll back" else "replaced"
-        await rebuilds.record_end(self._desk.log, rebuild, outcome)
+        await jobs.record_end(self._desk.log, rebuild, outcome)
         await self._desk.fetchval("drop_parts", rebuild.rebuild_id)
         await self._move(rebuild, "finished")
 
@@ -403,7 +403,7 @@ class _Work:
         """Drop what a rebuild has built."""
         desk = self._desk
         if rebuild.phase != "waiting":
-            await rebuilds.record_end(desk.log, rebuild, "cancelled")
+            await jobs.record_end(desk.log, rebuild, "cancelled")
         async with desk.connection.transaction():
             await desk.fetchval("drop_version", rebuild.name, rebuild.new_version)
             await desk.fetchval("drop_parts", rebuild.rebuild_id)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from events.database import load
 from events.envelope import Event
-from projections.answers import Document
 from projections.columns import columns_of
 from projections.projection import Key, Projection, States, run_key
+from projections.results import Document
 
 KEPT: Final = 4_000
 """States remembered between batches; a run that comes back later is read again."""

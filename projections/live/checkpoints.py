@@ -14,8 +14,8 @@ from events.database import Pool, load, translate
 from events.envelope import Position
 from events.errors import LogError
 from projections.errors import UnknownProjection
+from projections.live.runner import Runner
 from projections.projection import Version, schema_of
-from projections.runner import Runner
 
 POLL_S: Final = 0.005
 """Seconds between two looks at the checkpoints while somebody waits."""
@@ -23,7 +23,7 @@ POLL_S: Final = 0.005
 AWAY_S: Final = 0.25
 """Seconds between two looks while the database does not answer."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 _log = logging.getLogger("flowledger.projections")
 
 

@@ -13,9 +13,9 @@ import asyncpg
 from events.database import load, translate
 from events.envelope import Position
 from projections.columns import Record
-from projections.differences import Difference, differences
 from projections.errors import Incomparable, UnknownProjection
 from projections.projection import schema_of
+from projections.verify.diff import Difference, differences
 
 MOST_ROWS: Final = 20
 """Rows of a table that are shown; all are counted."""
@@ -25,7 +25,7 @@ MOST_MEMBERS: Final = 20
 
 Kind = Literal["only left", "only right", "differs"]
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ LOCKS: Final = 1886547819
 
 OVER: Final = ("finished", "cancelled")
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)

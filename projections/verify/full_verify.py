@@ -18,19 +18,19 @@ import asyncpg
 from events.database import Pool, connect, hang_up, load, translate
 from events.envelope import Position
 from events.store import Log
-from projections.comparison import Comparison, compare
+from projections.bulk.bulk_loader import Folding, finish
+from projections.bulk.segments import parts_of
 from projections.errors import BeingChecked, UnknownProjection
-from projections.flows import Flows
-from projections.folding import Folding, finish
-from projections.parts import parts_of
+from projections.flow_versions import Flows
+from projections.live.skips import skips
 from projections.projection import Version
 from projections.registry import answering, create_indexes, create_tables, shapes
-from projections.skips import skips
+from projections.verify.comparison import Comparison, compare
 
 BESIDE: Final = 2**31 - 1
 """The number of the second version while it is there; no rebuild gets so far."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from events.store import Log
 from events.types import run_stream
 from projections.columns import Record
 from projections.errors import RebuildFailed
-from projections.flows import Flows
+from projections.flow_versions import Flows
+from projections.live.skips import skips
 from projections.projection import Version, fold_run
-from projections.skips import skips
 
 SAMPLED: Final = 100
 """Runs that are folded from the log one by one and compared with their rows."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)

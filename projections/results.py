@@ -24,7 +24,7 @@ K = TypeVar("K")
 
 
 class Document(dict[str, Any]):
-    """What a read model shows of one thing: see `projections.facts` and each read model.
+    """What a read model shows of one thing: see `projections.documents.run` and each read model.
 
     It is shared by all who ask for it, and found again by those who ask later while its row is the
     same to the byte: read-only. ``shown`` is for those who show it: the answers that were made of

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from events import types
 from events.envelope import Data, Event
-from projections.flow import Flow
-from projections.told import Failure, Reason, failure, mapping, reason_of, texts
+from projections.documents.flow import Flow
+from projections.documents.report_values import Failure, Reason, failure, mapping, reason_of, texts
 
 RunStatus = Literal["queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled"]
 

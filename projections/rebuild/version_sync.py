@@ -15,9 +15,9 @@ import asyncpg
 from events.database import connect, hang_up, load
 from events.envelope import Event, Position
 from events.store import Log
-from projections.applier import Applier
 from projections.errors import RebuildRefused
-from projections.flows import Flows
+from projections.flow_versions import Flows
+from projections.live.projector import Applier
 from projections.projection import Version
 
 TRIES: Final = 200
@@ -29,7 +29,7 @@ NEAR_S: Final = 0.05
 NEAR: Final = 500
 """Events that the version behind may lack for the moment in which the other is held."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ Outcome = Literal["went on", "paused again", "waits"]
 POLL_S: Final = 0.05
 """Seconds between two looks at a read model that was told to go on."""
 
-_SQL: Final = Path(__file__).parent / "sql"
+_SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 async def resume(pool: Pool, name: str, version: int, before: Position) -> bool:
     """Have a read model try again the event that it is paused before; False: it is not, any more.
 
-    Whoever applies it looks every `projections.applier.LOOK_S` whether it may go on.
+    Whoever applies it looks every `projections.live.projector.LOOK_S` whether it may go on.
 
     Raises:
         LogUnavailable: the database does not answer.

@@ -1,0 +1,1 @@
+"""Folds long stretches of history into new tables."""

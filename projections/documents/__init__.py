@@ -1,0 +1,1 @@
+"""What the read models show of runs, tasks and flows, folded from events."""

@@ -1,0 +1,1 @@
+"""Rebuilds a read model beside the version that answers, then switches over."""

@@ -1,0 +1,1 @@
+"""Compares read models with the log and with each other."""
