@@ -44,11 +44,11 @@ from service.metrics.schedules import firing_counter, unlisted_counter
 from service.metrics.state import ProcessState
 from service.pauses import Pauses
 from service.rebuilds import Rebuilds
-from service.runs.audit import Audit
-from service.runs.endings import Endings
-from service.runs.numbers import Numbers
-from service.runs.queries import Queries
-from service.runs.writer import Writer
+from service.runs.read.completion import Endings
+from service.runs.read.history import Audit
+from service.runs.read.queries import Queries
+from service.runs.write.numbers import Numbers
+from service.runs.write.writer import Writer
 from service.schedules.marks import Marks
 from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.runs.commands import Outcome
+    from service.runs.domain.commands import Outcome
 
 
 class ServiceError(Exception):

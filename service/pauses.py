@@ -16,8 +16,8 @@ from projections.live import paused
 from projections.live.skips import skips
 from projections.registry import status
 from service.errors import BadRequest, NotPaused, UnknownReadModel
-from service.runs.commands import Origin
-from service.runs.draft import metadata_of
+from service.runs.domain.commands import Origin
+from service.runs.domain.draft import metadata_of
 
 MAX_REASON: Final = 500
 SETTLED_S: Final = 5.0

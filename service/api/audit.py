@@ -22,7 +22,7 @@ from service.http.json import json_response
 from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import up_to
-from service.runs.commands import RecordCorrection
+from service.runs.domain.commands import RecordCorrection
 
 CORRECTION: Final = frozenset({"position", "reason", "data"})
 NEXT_CURSOR: Final = "Flowledger-Next-Cursor"

@@ -15,9 +15,9 @@ from service.http.json import read_body, read_json
 from service.http.keys import CALL, SERVICE
 from service.http.parameters import integer, moment, uuid_text
 from service.http.reading import AS_OF
-from service.runs.audit import Window
-from service.runs.commands import Fact, Part
-from service.runs.reads import RunFilter
+from service.runs.domain.commands import Fact, Part
+from service.runs.read.history import Window
+from service.runs.read.query_api import RunFilter
 
 MAX_FACTS: Final = 500
 MAX_NAME: Final = 200

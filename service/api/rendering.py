@@ -17,7 +17,7 @@ from service.flows.schedule import schedule_in
 if TYPE_CHECKING:
     # The command line shows events too, without loading what serves them.
     from service.http.dialect import Dialect
-    from service.runs.audit import Change, Told
+    from service.runs.read.history import Change, Told
 
 MOST_SHOWN_BYTES: Final = 2000
 """Bytes of JSON up to which a history shows a value whole."""

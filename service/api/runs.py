@@ -20,7 +20,7 @@ from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
-from service.runs.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
+from service.runs.domain.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
 
 START: Final = frozenset({"flow", "payload", "comment"})
 

@@ -24,8 +24,8 @@ from service.auth.material import TOKEN_PREFIX, Material, digest, generate, seal
 from service.auth.principal import ALIASES, Principal
 from service.auth.tokens import Tokens
 from service.errors import InvalidSetting, NotFound, Unauthenticated
-from service.runs.commands import Origin
-from service.runs.draft import metadata_of
+from service.runs.domain.commands import Origin
+from service.runs.domain.draft import metadata_of
 
 LOOKUP_TIMEOUT_S: Final = 5.0
 _SQL: Final = Path(__file__).parent / "sql"

@@ -20,7 +20,7 @@ from service.errors import InvalidSetting
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.migrations import migrate_all
-from service.runs.commands import Origin, StartRun
+from service.runs.domain.commands import Origin, StartRun
 from service.serving import end_process, serving, until_told_to_stop
 from service.settings import Settings, make_secret_key, read_settings
 

@@ -15,7 +15,7 @@ from service.flows.catalogue import Catalogue
 from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
 from service.http.discovery import discover
-from service.runs.commands import Origin
+from service.runs.domain.commands import Origin
 from service.schedules.marks import Mark, Marks
 
 TENANT = click.option("--tenant", default="default", show_default=True, help="Whose catalogue.")

@@ -9,7 +9,7 @@ from typing import Final
 from events import types
 from service.executors.ending import ending, fact
 from service.executors.executor import Executor, Result, Stop, Work
-from service.runs.commands import Fact
+from service.runs.domain.commands import Fact
 
 MAX_BACKOFF_S = 60.0
 

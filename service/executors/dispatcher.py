@@ -19,9 +19,9 @@ from service.errors import ServiceError, Unavailable
 from service.executors import kept
 from service.executors.driver import Claim, Driver, Tools
 from service.executors.workers import Workers
-from service.runs.commands import ClaimRun, Command, Fact, Origin, TimeOutRun
-from service.runs.errors import ClaimLost
-from service.runs.queries import Queries
+from service.runs.domain.commands import ClaimRun, Command, Fact, Origin, TimeOutRun
+from service.runs.domain.errors import ClaimLost
+from service.runs.read.queries import Queries
 
 MAX_CRASHES: Final = 3
 """A run that this worker failed to drive so often has failed."""

@@ -16,10 +16,10 @@ from projections.flow_versions import Flows
 from service.errors import Unavailable
 from service.executors.attempt import Attempt
 from service.executors.executor import Executor, Work
-from service.runs.commands import Fact, Origin, ReportFacts
-from service.runs.decider import ready
-from service.runs.state import RunState, evolve
-from service.runs.writer import Writer
+from service.runs.domain.commands import Fact, Origin, ReportFacts
+from service.runs.domain.decider import ready
+from service.runs.domain.state import RunState, evolve
+from service.runs.write.writer import Writer
 
 AGAIN_S = 0.5
 """How long a report waits before it is tried again while the log is away."""

@@ -12,8 +12,8 @@ from events.codec import encode
 from projections.documents.flow import PlanTask
 from service.executors import kept
 from service.executors.executor import Failure, Result
-from service.runs.commands import Fact
-from service.runs.facts import MAX_BODY_BYTES
+from service.runs.domain.commands import Fact
+from service.runs.domain.report_body import MAX_BODY_BYTES
 
 MAX_OUTPUT_BYTES: Final = MAX_BODY_BYTES - 4096
 """A task's path, result, metrics and warnings; the log gets what they leave, always something."""

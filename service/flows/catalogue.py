@@ -15,7 +15,7 @@ from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
 from projections.documents.flow import Flow, Registered, flow_of
 from projections.documents.run import micros
 from service.flows.schedule import schedule_in
-from service.runs.gathering import Found, Gathering
+from service.runs.read.dataloader import Found, Gathering
 
 EMPTY: Final = Version(0)
 BEFORE: Final = Position(0)

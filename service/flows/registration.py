@@ -18,8 +18,8 @@ from service.flows.catalogue import Catalogue, Shelf
 from service.flows.definitions import FlowDefinition
 from service.flows.ids import IdSource
 from service.flows.settling import settle
-from service.runs.commands import Origin
-from service.runs.draft import metadata_of
+from service.runs.domain.commands import Origin
+from service.runs.domain.draft import metadata_of
 
 ATTEMPTS: Final = 5
 """How often a registration is planned anew when another one came between."""

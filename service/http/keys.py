@@ -10,7 +10,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from service.app import Service
     from service.auth.principal import Principal
-    from service.runs.past import Past
+    from service.runs.read.time_travel import Past
 
 SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")
 """The composed service: log, writer, queries, catalogue, credentials, settings."""

@@ -16,8 +16,8 @@ from service.http.parameters import integer, moment
 
 if TYPE_CHECKING:
     from service.app import Service
-    from service.runs.past import Past
-    from service.runs.reads import Reads
+    from service.runs.read.query_api import Reads
+    from service.runs.read.time_travel import Past
 
 AS_OF: Final = "as_of"
 """The query parameter: a position of the log, or a time of RFC 3339."""

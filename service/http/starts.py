@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service.errors import BadRequest
 from service.http.keys import CALL, SERVICE
-from service.runs.commands import Outcome, RetryRun, StartRun
+from service.runs.domain.commands import Outcome, RetryRun, StartRun
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"

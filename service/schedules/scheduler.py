@@ -16,7 +16,7 @@ from projections.documents.flow import Flow
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
-from service.runs.commands import Firing, Origin, Outcome, StartRun
+from service.runs.domain.commands import Firing, Origin, Outcome, StartRun
 from service.schedules.marks import Key, Mark, Marks
 
 AT_ONCE: Final = 50

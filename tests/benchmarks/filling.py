@@ -20,7 +20,7 @@ from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.numbers import move_beyond
 from events.store import Log
 from projections.registry import discover
-from service.runs.ids import new_id
+from service.ids import new_id
 from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks import stage
 from tests.postgres import at, migrate_whole

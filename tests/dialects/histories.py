@@ -14,7 +14,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from service.errors import FlowBusy, RunEnded
-from service.runs.commands import (
+from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
     Fact,
@@ -23,7 +23,7 @@ from service.runs.commands import (
     RetryRun,
     TimeOutRun,
 )
-from service.runs.errors import ClaimLost
+from service.runs.domain.errors import ClaimLost
 from tests.dialects.suite import ENDS, Call, vendor
 
 WAITING, RUNNING, OVER = range(3)

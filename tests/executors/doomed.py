@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from service.executors.executor import Result, Stop, Work
-from service.runs.commands import ClaimRun, Command, ReportFacts
+from service.runs.domain.commands import ClaimRun, Command, ReportFacts
 from tests.executors.ledger import Ledger, Scripted, open_ledger, succeed, working
 
 

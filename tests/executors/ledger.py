@@ -23,8 +23,16 @@ from service.executors.workers import Pace, Workers
 from service.flows.errors import Findings
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
-from service.runs.commands import CancelRun, Command, Origin, Outcome, Part, RetryRun, StartRun
-from service.runs.decider import RunState, fold
+from service.runs.domain.commands import (
+    CancelRun,
+    Command,
+    Origin,
+    Outcome,
+    Part,
+    RetryRun,
+    StartRun,
+)
+from service.runs.domain.decider import RunState, fold
 from service.settings import Settings
 from tests.runs.processes import flow, register
 

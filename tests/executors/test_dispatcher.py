@@ -15,9 +15,9 @@ from events.codec import encode
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend
 from service.executors.executor import Result, Stop, Work
 from service.executors.workers import Pace
+from service.ids import new_id
 from service.migrations import migrate_all
-from service.runs.decider import MAX_LOSSES
-from service.runs.ids import new_id
+from service.runs.domain.decider import MAX_LOSSES
 from tests.executors.ledger import (
     TENANT,
     Gate,

@@ -12,8 +12,8 @@ from service.errors import RunEnded
 from service.executors import kept
 from service.executors.driver import Claim, Driver
 from service.executors.executor import Failure, Result, Stop, Work
-from service.runs.commands import ClaimRun
-from service.runs.facts import MAX_BODY_BYTES
+from service.runs.domain.commands import ClaimRun
+from service.runs.domain.report_body import MAX_BODY_BYTES
 from tests.executors.ledger import (
     ORIGIN,
     TENANT,

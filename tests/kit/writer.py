@@ -20,7 +20,7 @@ from events.envelope import Appended, AppendRequest, NewEvent, StreamAppend
 from events.errors import AppendTimeout, LogUnavailable
 from events.numbers import next_blocks
 from events.store import Log
-from service.runs.numbers import Numbers
+from service.runs.write.numbers import Numbers
 from tests.events.making import running
 from tests.kit.reader import again
 from tests.projections.histories import ONE, TENANT, History, requests

@@ -17,11 +17,11 @@ from projections.documents.flow import Plan, PlanTask, plan_json
 from projections.flow_versions import Flows
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
-from service.runs.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, StartRun
-from service.runs.decider import fold
-from service.runs.ids import new_id
-from service.runs.numbers import Numbers
-from service.runs.writer import Writer
+from service.ids import new_id
+from service.runs.domain.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, StartRun
+from service.runs.domain.decider import fold
+from service.runs.write.numbers import Numbers
+from service.runs.write.writer import Writer
 from service.supervisor import Supervisor
 from tests.runs.story import CHAIN, HOOKS, TENANT
 

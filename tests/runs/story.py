@@ -7,7 +7,7 @@ from uuid import UUID
 from events.codec import decode
 from events.envelope import Event
 from projections.documents.flow import Plan, PlanTask
-from service.runs.commands import (
+from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
     Fact,
@@ -17,7 +17,7 @@ from service.runs.commands import (
     TimeOutRun,
     UnlistRun,
 )
-from service.runs.decider import correct, decide, fold
+from service.runs.domain.decider import correct, decide, fold
 
 TENANT = "acme"
 RUN = "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"

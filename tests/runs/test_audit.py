@@ -12,7 +12,7 @@ from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.api import rendering
 from service.http.dialect import FlowIdentity
 from service.http.discovery import discover
-from service.runs.audit import Unfolding
+from service.runs.read.history import Unfolding
 from tests.runs.processes import flow
 from tests.runs.story import CHAIN, HOOKS, RUN, TENANT, Story, running
 from tests.runs.test_properties import carry_out, commands, plans

@@ -9,10 +9,10 @@ from events.envelope import Version
 from events.types import run_stream
 from projections.flow_versions import Flows
 from service.errors import BadRequest, KeyReused, TooLarge, UnknownRun
-from service.runs.commands import RecordCorrection
-from service.runs.corrector import Corrector
-from service.runs.states import States
-from service.runs.transitions import RUN_ENDED, RunStatus
+from service.runs.domain.commands import RecordCorrection
+from service.runs.domain.transitions import RUN_ENDED, RunStatus
+from service.runs.write.corrections import Corrector
+from service.runs.write.run_cache import States
 from tests.runs.processes import ORIGIN, cancel, facts, together
 from tests.runs.story import CHAIN, TENANT, Story, running
 

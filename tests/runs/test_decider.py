@@ -6,9 +6,9 @@ from uuid import UUID, uuid5
 import pytest
 
 from projections.documents.flow import Plan, PlanTask, task_id
-from service.runs.decider import evolve, ready
-from service.runs.errors import BrokenStream
-from service.runs.state import PENDING, TaskState
+from service.runs.domain.decider import evolve, ready
+from service.runs.domain.errors import BrokenStream
+from service.runs.domain.state import PENDING, TaskState
 from tests.runs.story import CHAIN, HOOKS, RUN, Story, running
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from events import types
 from events.envelope import Event
-from service.runs.endings import Endings
+from service.runs.read.completion import Endings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.runs.gathering import Gathering
+from service.runs.read.dataloader import Gathering
 
 
 class Fetch:

@@ -7,7 +7,7 @@ import pytest
 from service.errors import (
     Overloaded,
 )
-from service.runs.lanes import Lanes
+from service.runs.write.admission import Lanes
 
 
 async def test_outside_is_bounded_and_no_tenant_takes_more_than_half():

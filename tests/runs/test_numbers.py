@@ -10,7 +10,7 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.numbers import NumbersExhausted, next_blocks
 from service.errors import Unavailable
-from service.runs.numbers import BLOCK, Numbers
+from service.runs.write.numbers import BLOCK, Numbers
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from projections.documents.flow import Plan, PlanGroup, PlanSchema, PlanTable, P
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import NotRetryable, RunOpen, UnknownGroup
-from service.runs.commands import Part
-from service.runs.decider import ready
-from service.runs.parts import carried_over, grouped
-from service.runs.state import TaskState
+from service.runs.domain.commands import Part
+from service.runs.domain.decider import ready
+from service.runs.domain.retry_scope import carried_over, grouped
+from service.runs.domain.state import TaskState
 from tests.projections.histories import History, shown
 from tests.runs.story import HOOKS, RUN, Story, running
 from tests.runs.test_properties import carry_out, commands, plans

@@ -12,7 +12,7 @@ from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.app import Part
 from service.errors import UnknownRun
-from service.runs.reads import RunFilter
+from service.runs.read.query_api import RunFilter
 from tests import postgres
 from tests.projections.conftest import filled
 from tests.projections.histories import TENANT, TREE, History, fold_all, run_id

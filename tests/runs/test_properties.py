@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.documents.flow import Plan, PlanTask
-from service.runs.decider import ready
-from service.runs.transitions import RUN_ENDED, TASK_ENDED
+from service.runs.domain.decider import ready
+from service.runs.domain.transitions import RUN_ENDED, TASK_ENDED
 from tests.runs.story import Story
 
 ENDS = ("TaskSucceeded", "TaskWarned", "TaskFailed", "TaskCancelled")

@@ -16,9 +16,9 @@ from service.app import Part
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs import queries
-from service.runs.commands import CancelRun, Origin, StartRun
-from service.runs.reads import RunFilter
+from service.runs.domain.commands import CancelRun, Origin, StartRun
+from service.runs.read import queries
+from service.runs.read.query_api import RunFilter
 from service.serving import serving
 from service.settings import Settings
 from tests import postgres

@@ -10,13 +10,8 @@ from service.errors import (
     Unavailable,
 )
 from service.migrations import migrate_all
-from service.runs.commands import (
-    Fact,
-    Outcome,
-    ReportFacts,
-    StartRun,
-)
-from service.runs.errors import ClaimLost
+from service.runs.domain.commands import Fact, Outcome, ReportFacts, StartRun
+from service.runs.domain.errors import ClaimLost
 from tests.runs.processes import (
     FLOWS,
     ORIGIN,

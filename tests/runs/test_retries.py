@@ -13,8 +13,8 @@ from events import types
 from events.numbers import NumbersExhausted
 from events.types import slot_stream
 from projections.documents.flow import Plan, PlanTask, plan_json, plan_of
-from service.runs.commands import Fact, Part, ReportFacts, RetryRun, TimeOutRun
-from service.runs.retries import is_retried
+from service.runs.domain.commands import Fact, Part, ReportFacts, RetryRun, TimeOutRun
+from service.runs.domain.retries import is_retried
 from tests.runs.processes import ORIGIN, cancel, claim, facts, flow, register, starts, together
 from tests.runs.story import TENANT, Story
 

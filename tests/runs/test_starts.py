@@ -15,13 +15,8 @@ from service.errors import (
     UnknownFlow,
     UnknownRun,
 )
-from service.runs.commands import (
-    Outcome,
-    Part,
-    RetryRun,
-    StartRun,
-)
-from service.runs.numbers import Numbers
+from service.runs.domain.commands import Outcome, Part, RetryRun, StartRun
+from service.runs.write.numbers import Numbers
 from tests.runs.processes import (
     ORIGIN,
     SCHEMA,

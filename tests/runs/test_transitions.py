@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from events import types
-from service.runs import transitions
-from service.runs.transitions import (
+from service.runs.domain import transitions
+from service.runs.domain.transitions import (
     RUN_ENDED,
     RUN_EVENTS,
     RUN_TRANSITIONS,

@@ -12,8 +12,8 @@ from service.errors import (
     RunEnded,
     UnknownRun,
 )
-from service.runs import states
-from service.runs.commands import (
+from service.ids import new_id
+from service.runs.domain.commands import (
     CancelRun,
     Fact,
     FactResult,
@@ -22,8 +22,8 @@ from service.runs.commands import (
     ReportFacts,
     TimeOutRun,
 )
-from service.runs.errors import BrokenStream
-from service.runs.ids import new_id
+from service.runs.domain.errors import BrokenStream
+from service.runs.write import run_cache
 from tests.runs.processes import (
     ORIGIN,
     cancel,
@@ -172,7 +172,7 @@ async def test_a_broken_run_is_trouble_for_its_own_callers_alone(processes):
 
 
 async def test_a_burst_of_starts_pushes_out_no_run_that_is_under_way(process, monkeypatch):
-    monkeypatch.setattr(states, "MOST_NEWBORN", 2)
+    monkeypatch.setattr(run_cache, "MOST_NEWBORN", 2)
     known = process.writer._chains._states
     run = (await process.start("example.EXTERNAL")).run_id
     await process.writer.submit(facts(run, ("TaskStarted", "A")))
@@ -195,7 +195,7 @@ async def test_a_run_that_a_quick_worker_has_moved_on_stays_where_it_is(process)
 
 
 async def test_runs_that_are_no_longer_in_memory_are_read_again(process, monkeypatch):
-    monkeypatch.setattr(states, "MOST_RUNS", 1)
+    monkeypatch.setattr(run_cache, "MOST_RUNS", 1)
     runs = [(await process.start("example.EXTERNAL")).run_id for _ in range(3)]
     for run in runs:
         await process.writer.submit(facts(run, ("TaskStarted", "A")))

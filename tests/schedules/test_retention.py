@@ -12,8 +12,8 @@ import pytest
 from events import types
 from service.app import Part
 from service.errors import Unavailable
-from service.runs.commands import Fact, Origin, ReportFacts, StartRun
-from service.runs.reads import RunFilter
+from service.runs.domain.commands import Fact, Origin, ReportFacts, StartRun
+from service.runs.read.query_api import RunFilter
 from service.schedules.retention import BATCH
 from service.serving import serving
 from service.settings import Settings

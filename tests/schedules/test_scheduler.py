@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from service.flows.schedule import schedule_of
-from service.runs.starts import written
+from service.runs.domain.run_creation import written
 from service.schedules.marks import Mark
 from service.schedules.scheduler import LOOK_S, follow
 from tests import postgres
@@ -230,9 +230,9 @@ async def test_what_waits_for_the_log_gives_way_to_the_next_due_time(clockwork, 
 @pytest.mark.parametrize(
     "point",
     [
-        "before service.runs.writer.Writer.submit 1",
+        "before service.runs.write.writer.Writer.submit 1",
         "after events.store.Log.append 1",
-        "after service.runs.writer.Writer.submit 1",
+        "after service.runs.write.writer.Writer.submit 1",
         "after service.schedules.marks.Marks.make 1",
     ],
 )

@@ -19,7 +19,7 @@ from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
 from service.http.starts import idempotency_key, replayed, start
-from service.runs.commands import CancelRun, Outcome, RetryRun, StartRun
+from service.runs.domain.commands import CancelRun, Outcome, RetryRun, StartRun
 
 SOURCE: Final = "director"
 MOST_ROWS: Final = 2**31 - 1

@@ -29,8 +29,8 @@ from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
 from service.http.starts import idempotency_key, replayed, start
-from service.runs.commands import StartRun, Trigger
-from service.runs.reads import RunFilter
+from service.runs.domain.commands import StartRun, Trigger
+from service.runs.read.query_api import RunFilter
 
 # An answer is kept by what makes it, so each vocabulary has a maker of its own.
 _IN_SIX_WORDS: Final = partial(rendering.execution, words=SIX_WORDS)

@@ -37,7 +37,7 @@ from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.shown import show
-from service.runs.commands import RetryRun, StartRun
+from service.runs.domain.commands import RetryRun, StartRun
 
 
 @match_info_schema(schemas.IncortaExecutionPath)

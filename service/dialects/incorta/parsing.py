@@ -12,7 +12,7 @@ from aiohttp import web
 from service.dialects.incorta.errors import InvalidLevel
 from service.errors import BadRequest, UnsupportedMediaType
 from service.http.json import read_json
-from service.runs.commands import Part
+from service.runs.domain.commands import Part
 
 LEVELS: Final = range(1, 5)
 _INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)

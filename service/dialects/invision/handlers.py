@@ -23,7 +23,7 @@ from service.http.json import json_response
 from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
-from service.runs.commands import Outcome, StartRun
+from service.runs.domain.commands import Outcome, StartRun
 
 
 @querystring_schema(schemas.InvisionStartQuery)

@@ -15,7 +15,7 @@ from service.http.decorators import docs, match_info_schema, querystring_schema,
 from service.http.json import json_response
 from service.http.keys import CALL
 from service.http.reading import reading
-from service.runs.reads import Choose, Newest, Shelf
+from service.runs.read.query_api import Choose, Newest, Shelf
 
 T = TypeVar("T")
 

@@ -28,8 +28,8 @@ from service.http.keys import CALL, SERVICE
 from service.http.origins import origin
 from service.http.reading import reading
 from service.http.starts import idempotency_key, replayed, start
-from service.runs.commands import CancelRun, StartRun
-from service.runs.reads import RowPage, Weigh
+from service.runs.domain.commands import CancelRun, StartRun
+from service.runs.read.query_api import RowPage, Weigh
 
 MOST_RUNS: Final = 2**31 - 1
 """No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""

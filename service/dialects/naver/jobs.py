@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from projections.documents.flow import Flow
 from service.dialects.naver.ids import task_jobs
-from service.runs.reads import Shelf
+from service.runs.read.query_api import Shelf
 
 SOURCE: Final = "naver"
 

@@ -18,7 +18,7 @@ from service.dialects.naver import triggers
 from service.dialects.naver.ids import execution_id
 from service.dialects.naver.jobs import SOURCE, Job, jobs_by_task, jobs_of, task_in
 from service.dialects.naver.statuses import RUNS, TASKS, JobWord, Word, job_word
-from service.runs.reads import Shelf
+from service.runs.read.query_api import Shelf
 
 WORKERS: Final = 2
 TIMEOUT_MIN: Final = 360

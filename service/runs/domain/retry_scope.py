@@ -9,9 +9,9 @@ from projections.documents.flow import Plan
 from projections.documents.run import Carried
 from projections.read_models.load_plans.apply import planned
 from service.errors import NotRetryable, RunOpen, UnknownGroup
-from service.runs.commands import Part
-from service.runs.plans import following, main_tasks
-from service.runs.state import RunState
+from service.runs.domain.commands import Part
+from service.runs.domain.plans import following, main_tasks
+from service.runs.domain.state import RunState
 
 _DONE: Final[dict[str, Literal["succeeded", "warned"]]] = {
     "succeeded": "succeeded",

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from events import types
 from events.codec import encode
-from service.runs.commands import Fact
-from service.runs.state import RunState
+from service.runs.domain.commands import Fact
+from service.runs.domain.state import RunState
 
 MAX_BODY_BYTES: Final = 65_536
 """The encoded body of a reported event; longer logs and tracebacks lose their head."""

@@ -9,10 +9,10 @@ from events import types
 from events.codec import encode
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
-from service.runs.commands import Origin
-from service.runs.draft import NewId, metadata_of
-from service.runs.parts import as_carried
-from service.runs.state import RunState
+from service.runs.domain.commands import Origin
+from service.runs.domain.draft import NewId, metadata_of
+from service.runs.domain.retry_scope import as_carried
+from service.runs.domain.state import RunState
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from projections.documents.flow import Plan, PlanTask, task_id
-from service.runs.state import RunState, TaskState
-from service.runs.transitions import TASK_ENDED, TaskStatus
+from service.runs.domain.state import RunState, TaskState
+from service.runs.domain.transitions import TASK_ENDED, TaskStatus
 
 UUID_LENGTH: Final = 36
 

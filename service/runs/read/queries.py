@@ -32,12 +32,12 @@ from projections.read_models.workflows import read as workflows
 from projections.results import Document, Found, Page, Rows
 from projections.serving.version_router import Positioned, Reading
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
-from service.runs.commands import Outcome
-from service.runs.endings import Endings
-from service.runs.gathering import Gathering
-from service.runs.past import Past, micros_or_none, without
-from service.runs.reads import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
-from service.runs.rows import stretches, versions_of
+from service.runs.domain.commands import Outcome
+from service.runs.read.completion import Endings
+from service.runs.read.dataloader import Gathering
+from service.runs.read.query_api import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
+from service.runs.read.row_pagination import stretches, versions_of
+from service.runs.read.time_travel import Past, micros_or_none, without
 
 SERVED: Final = frozenset({"executions", "workflows", "listings", "load_plans"})
 """The read models that front doors are answered from."""

@@ -21,13 +21,10 @@ from service.errors import (
     UnknownFlow,
     UnknownGroup,
 )
-from service.runs.chains import TRIES, Batcher
-from service.runs.commands import Outcome, RetryRun, StartRun
-from service.runs.ids import new_id
-from service.runs.numbers import Numbers
-from service.runs.parts import carried_over
-from service.runs.slots import Slots
-from service.runs.starts import (
+from service.ids import new_id
+from service.runs.domain.commands import Outcome, RetryRun, StartRun
+from service.runs.domain.retry_scope import carried_over
+from service.runs.domain.run_creation import (
     Start,
     first_event,
     is_exclusive,
@@ -36,7 +33,10 @@ from service.runs.starts import (
     slot_taken,
     start_of,
 )
-from service.runs.states import Newborn, States
+from service.runs.write.numbers import Numbers
+from service.runs.write.run_cache import Newborn, States
+from service.runs.write.run_mailbox import TRIES, Batcher
+from service.runs.write.slots import Slots
 
 CheckPayload = Callable[[Flow, Mapping[str, Any]], None]
 """Raises `InvalidPayload` where a payload does not fit the flow's schema."""

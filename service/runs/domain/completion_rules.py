@@ -6,9 +6,9 @@ from typing import Any
 
 from events import types
 from projections.documents.flow import Hook
-from service.runs.draft import Cause, Draft
-from service.runs.plans import any_in, any_open, blocked, main_tasks
-from service.runs.transitions import TASK_ENDED
+from service.runs.domain.draft import Cause, Draft
+from service.runs.domain.plans import any_in, any_open, blocked, main_tasks
+from service.runs.domain.transitions import TASK_ENDED
 
 
 def settle(draft: Draft, cause: Cause) -> None:

@@ -14,13 +14,13 @@ from events.errors import InvalidEvent, LogError, VersionConflict
 from events.numbers import NumbersExhausted
 from events.types import RUN_FAILED, run_stream, slot_stream
 from service.errors import RunEnded, ServiceError, Unavailable
-from service.runs.commands import ClaimRun, FactResult, Outcome
-from service.runs.decider import Decision, RunCommand, decide
-from service.runs.errors import ClaimLost
-from service.runs.ids import new_id
-from service.runs.numbers import Numbers
-from service.runs.retries import Retry, is_retried, retried
-from service.runs.states import Entry, Key, States
+from service.ids import new_id
+from service.runs.domain.commands import ClaimRun, FactResult, Outcome
+from service.runs.domain.decider import Decision, RunCommand, decide
+from service.runs.domain.errors import ClaimLost
+from service.runs.domain.retries import Retry, is_retried, retried
+from service.runs.write.numbers import Numbers
+from service.runs.write.run_cache import Entry, Key, States
 
 TRIES: Final = 5
 """How often a run's commands are decided before its writer gives up on a run that keeps moving."""

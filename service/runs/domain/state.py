@@ -11,8 +11,8 @@ from events.envelope import Event
 from events.errors import UnknownEventTypes
 from projections.documents.flow import Executor, Plan
 from projections.documents.run import carried
-from service.runs.errors import BrokenStream
-from service.runs.transitions import (
+from service.runs.domain.errors import BrokenStream
+from service.runs.domain.transitions import (
     LOST_WILL_RETRY,
     RUN_ENDED,
     RUN_EVENTS,

@@ -11,8 +11,8 @@ from events import types
 from events.codec import encode
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
-from service.runs.commands import Origin
-from service.runs.state import RunState, apply
+from service.runs.domain.commands import Origin
+from service.runs.domain.state import RunState, apply
 
 NewId = Callable[[], str]
 """Makes a lower-case UUID that was never used."""

@@ -6,7 +6,7 @@ from typing import Any, Final, assert_never
 
 from events import types
 from projections.documents.flow import Plan
-from service.runs.commands import (
+from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
     Origin,
@@ -15,11 +15,11 @@ from service.runs.commands import (
     TimeOutRun,
     UnlistRun,
 )
-from service.runs.draft import Cause, Decision, Draft, NewId, metadata_of
-from service.runs.plans import ready
-from service.runs.reports import report
-from service.runs.settle import close, settle
-from service.runs.state import RunState, TaskState, evolve, fold
+from service.runs.domain.completion_rules import close, settle
+from service.runs.domain.draft import Cause, Decision, Draft, NewId, metadata_of
+from service.runs.domain.plans import ready
+from service.runs.domain.reports import report
+from service.runs.domain.state import RunState, TaskState, evolve, fold
 
 __all__ = [
     "Decision",
@@ -37,7 +37,7 @@ MAX_LOSSES: Final = 3
 """A task whose worker dies under it this many times has failed."""
 
 RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun | UnlistRun
-"""The commands that depend on a run's state; `service.runs.starts` has those that make a run."""
+"""The commands that depend on a run's state; `service.runs.domain.run_creation` has those that make a run."""
 
 
 def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> Decision:

@@ -12,8 +12,7 @@ from events.numbers import NumbersExhausted
 from events.store import Log
 from projections.flow_versions import Flows
 from service.errors import BadRequest, Overloaded, Unavailable
-from service.runs.chains import Batcher, Chains
-from service.runs.commands import (
+from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
     Command,
@@ -24,11 +23,12 @@ from service.runs.commands import (
     TimeOutRun,
     UnlistRun,
 )
-from service.runs.corrector import Corrector
-from service.runs.lanes import Lanes
-from service.runs.numbers import Numbers
-from service.runs.starter import Catalogue, CheckPayload, Starter
-from service.runs.states import States
+from service.runs.write.admission import Lanes
+from service.runs.write.corrections import Corrector
+from service.runs.write.numbers import Numbers
+from service.runs.write.run_cache import States
+from service.runs.write.run_mailbox import Batcher, Chains
+from service.runs.write.start_handler import Catalogue, CheckPayload, Starter
 
 _INSIDE = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
 

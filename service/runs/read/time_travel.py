@@ -28,9 +28,9 @@ from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.results import Document, Page, Rows
 from service.errors import BadRequest, Unavailable, UnknownRun
-from service.runs.errors import BrokenStream
-from service.runs.reads import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
-from service.runs.rows import parts, stretches, versions_of
+from service.runs.domain.errors import BrokenStream
+from service.runs.read.query_api import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
+from service.runs.read.row_pagination import parts, stretches, versions_of
 
 FOLDED_AT_ONCE: Final = 100
 """Runs of a page whose events are in memory together."""

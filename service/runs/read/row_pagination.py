@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from projections.documents.flow import Flow, Registered
 from projections.read_models.listings.read import Stretch
-from service.runs.reads import Weigh
+from service.runs.read.query_api import Weigh
 
 
 def stretches(versions: Sequence[Registered], weigh: Weigh) -> list[Stretch]:

@@ -10,13 +10,13 @@ from uuid import UUID, uuid5
 from events import types
 from events.codec import encode
 from events.errors import InvalidEvent
-from service.runs.commands import Fact, ReportFacts
-from service.runs.draft import NO_CAUSE, Answer, Cause, Draft
-from service.runs.facts import MAX_BODY_BYTES, body_of, misshapen
-from service.runs.plans import resolve
-from service.runs.settle import close, settle
-from service.runs.state import RunState, Seen, other_use
-from service.runs.transitions import next_run_status, next_task_status
+from service.runs.domain.commands import Fact, ReportFacts
+from service.runs.domain.completion_rules import close, settle
+from service.runs.domain.draft import NO_CAUSE, Answer, Cause, Draft
+from service.runs.domain.plans import resolve
+from service.runs.domain.report_body import MAX_BODY_BYTES, body_of, misshapen
+from service.runs.domain.state import RunState, Seen, other_use
+from service.runs.domain.transitions import next_run_status, next_task_status
 
 REPORTABLE: Final = types.TASK_TYPES | types.RUN_ENDS | {types.RUN_STARTED}
 """What may be reported; only a worker reports `TaskCancelled`, which the own API does not take."""

@@ -13,9 +13,9 @@ from events.codec import encode
 from events.envelope import NewEvent
 from projections.documents.flow import Flow
 from projections.documents.run import Carried
-from service.runs.commands import Firing, Origin, Part, RetryRun, StartRun, Trigger
-from service.runs.draft import metadata_of
-from service.runs.state import RunState
+from service.runs.domain.commands import Firing, Origin, Part, RetryRun, StartRun, Trigger
+from service.runs.domain.draft import metadata_of
+from service.runs.domain.state import RunState
 
 
 class Start(NamedTuple):

@@ -9,12 +9,12 @@ from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch
 from events.types import run_stream
 from service.errors import BadRequest, KeyReused, TooLarge
-from service.runs.chains import Batcher
-from service.runs.commands import Outcome, RecordCorrection
-from service.runs.decider import correct
-from service.runs.facts import MAX_BODY_BYTES
-from service.runs.ids import new_id
-from service.runs.states import Entry, States
+from service.ids import new_id
+from service.runs.domain.commands import Outcome, RecordCorrection
+from service.runs.domain.decider import correct
+from service.runs.domain.report_body import MAX_BODY_BYTES
+from service.runs.write.run_cache import Entry, States
+from service.runs.write.run_mailbox import Batcher
 
 
 class Corrector:

@@ -1,0 +1,1 @@
+"""What may happen to a run: commands, state and decisions. Pure code, no I/O."""

@@ -1,0 +1,1 @@
+"""The one writer: takes commands, decides and appends."""
