@@ -29,8 +29,8 @@ from service.auth.credentials import Credentials
 from service.errors import Unavailable
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
+from service.executors.heartbeats import Workers
 from service.executors.in_process import InProcess
-from service.executors.workers import Workers
 from service.flows import payloads
 from service.flows.catalogue import Catalogue
 from service.http.dialect import Dialect
@@ -40,7 +40,6 @@ from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
 from service.metrics.requests import Requests
-from service.metrics.schedules import firing_counter, unlisted_counter
 from service.metrics.state import ProcessState
 from service.pauses import Pauses
 from service.rebuilds import Rebuilds
@@ -49,10 +48,11 @@ from service.runs.read.history import Audit
 from service.runs.read.queries import Queries
 from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
-from service.schedules.marks import Marks
+from service.schedules.advisory_lock import turn
+from service.schedules.last_fired import Marks
+from service.schedules.metrics import firing_counter, unlisted_counter
 from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
-from service.schedules.turns import turn
 from service.settings import Settings
 from service.supervisor import Supervisor
 

@@ -16,7 +16,7 @@ from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
 from service.http.discovery import discover
 from service.runs.domain.commands import Origin
-from service.schedules.marks import Mark, Marks
+from service.schedules.last_fired import Mark, Marks
 
 TENANT = click.option("--tenant", default="default", show_default=True, help="Whose catalogue.")
 ORIGIN = Origin(actor="cli", source="cli")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from events import types
-from service.executors.ending import ending, fact
+from service.executors.attempt_result import ending, fact
 from service.executors.executor import Executor, Result, Stop, Work
 from service.runs.domain.commands import Fact
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from service.executors import wire
-from service.executors.calling import call, failed
+from service.executors import framing
+from service.executors.invoke import call, failed
 from service.tasks import TaskFunction, load_tasks
 
 
@@ -48,7 +48,7 @@ def _listen(sock: socket.socket, waiting: queue.Queue[dict[str, Any]]) -> None:
     # The worker is gone, perhaps by SIGKILL: nobody would hear the end of the task, and another
     # worker is about to run it again. The whole group goes, with any command in it.
     try:
-        while (message := wire.receive_blocking(sock)) is not None:
+        while (message := framing.receive_blocking(sock)) is not None:
             waiting.put(message)
     finally:
         os.killpg(0, signal.SIGKILL)
@@ -56,11 +56,11 @@ def _listen(sock: socket.socket, waiting: queue.Queue[dict[str, Any]]) -> None:
 
 def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
     try:
-        return wire.frame(_run(tasks, message))
+        return framing.frame(_run(tasks, message))
     except Stopped:
-        return wire.frame({"cancelled": True})
+        return framing.frame({"cancelled": True})
     except Exception as error:  # noqa: BLE001 - a command that cannot start is its task's failure
-        return wire.frame(failed(error))
+        return framing.frame(failed(error))
 
 
 def _flush() -> bool:
@@ -75,7 +75,7 @@ def _flush() -> bool:
 
 
 def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, Any]:
-    if message == wire.HELLO:
+    if message == framing.HELLO:
         return message
     if message["type"] == "command":
         return _command(message["options"])
@@ -99,7 +99,7 @@ def _command(options: dict[str, Any]) -> dict[str, Any]:
         process.wait()
         raise
     if status:
-        return {"failure": {"exception": f"the command ended {wire.ending(status)}"}}
+        return {"failure": {"exception": f"the command ended {framing.ending(status)}"}}
     return {"value": status}
 
 

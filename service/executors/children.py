@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from service.executors import wire
+from service.executors import framing
 
 LOG_TAIL_BYTES: Final = 32 * 1024
 """How much of what a task prints is kept: the end of it."""
@@ -80,7 +80,7 @@ class Child:
         Raises:
             ChildDied: the process has ended.
         """
-        await self.ask(wire.HELLO)
+        await self.ask(framing.HELLO)
         self._print()
         self._tail.clear()
 
@@ -91,11 +91,11 @@ class Child:
             ChildDied: the process ended instead of answering.
         """
         try:
-            self._writer.write(wire.frame(message))
+            self._writer.write(framing.frame(message))
             await self._writer.drain()
-            return await wire.receive(self._reader)
+            return await framing.receive(self._reader)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            ended = f"the task's process ended {wire.ending(await self._gone)}"
+            ended = f"the task's process ended {framing.ending(await self._gone)}"
             raise ChildDied(ended, self.log()) from error
 
     def log(self) -> str | None:

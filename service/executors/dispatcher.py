@@ -16,9 +16,9 @@ from events.errors import LogError, LogUnavailable
 from events.follow import Feed
 from projections.errors import ProjectionError
 from service.errors import ServiceError, Unavailable
-from service.executors import kept
+from service.executors import sanitize
 from service.executors.driver import Claim, Driver, Tools
-from service.executors.workers import Workers
+from service.executors.heartbeats import Workers
 from service.runs.domain.commands import ClaimRun, Command, Fact, Origin, TimeOutRun
 from service.runs.domain.errors import ClaimLost
 from service.runs.read.queries import Queries
@@ -224,7 +224,7 @@ class Dispatcher:
         if self._crashes[claim.run_id] < MAX_CRASHES:
             return  # it is taken over at the next sweep
         said = f"the worker failed to drive the run: {type(error).__name__}: {error}"
-        data = {"reason": "error", "exception": kept.text(said)[: kept.MAX_EXCEPTION]}
+        data = {"reason": "error", "exception": sanitize.text(said)[: sanitize.MAX_EXCEPTION]}
         try:
             await self._submit(claim.report([Fact(str(uuid4()), types.RUN_FAILED, None, data)]))
         except _REFUSED as refusal:

@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from service.executors.calling import call_async, is_async
 from service.executors.children import Child, ChildDied, Children
 from service.executors.executor import Failure, Result, Stop, Work
+from service.executors.invoke import call_async, is_async
 from service.tasks import TaskFunction, load_tasks
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from projections.documents.flow import Executor, Hook, Plan
-from service.flows.document import Document, read_document
 from service.flows.errors import At, Findings, LoadRefused, Refusal
 from service.flows.periodic import check_periodic
 from service.flows.planner import plan_flow, plan_load
@@ -23,6 +22,7 @@ from service.flows.steps import (
     read_timeout,
     tasks_of,
 )
+from service.flows.yaml import Document, read_document
 from service.tasks import BrokenTasks, load_tasks
 
 FILE_NAMES: Final = ("flows.yaml", "workflows.yml")

@@ -17,7 +17,7 @@ from service.errors import BadRequest
 from service.flows.catalogue import Catalogue, Shelf
 from service.flows.definitions import FlowDefinition
 from service.flows.ids import IdSource
-from service.flows.settling import settle
+from service.flows.versioning import settle
 from service.runs.domain.commands import Origin
 from service.runs.domain.draft import metadata_of
 

@@ -17,7 +17,7 @@ from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
 from service.runs.domain.commands import Firing, Origin, Outcome, StartRun
-from service.schedules.marks import Key, Mark, Marks
+from service.schedules.last_fired import Key, Mark, Marks
 
 AT_ONCE: Final = 50
 """Starts under way at a time."""

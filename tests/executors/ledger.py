@@ -19,7 +19,7 @@ from service.app import Service, compose, start, stop
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.executor import Executor, Failure, Result, Stop, Work
-from service.executors.workers import Pace, Workers
+from service.executors.heartbeats import Pace, Workers
 from service.flows.errors import Findings
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps

@@ -14,7 +14,7 @@ from events import types
 from events.codec import encode
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend
 from service.executors.executor import Result, Stop, Work
-from service.executors.workers import Pace
+from service.executors.heartbeats import Pace
 from service.ids import new_id
 from service.migrations import migrate_all
 from service.runs.domain.decider import MAX_LOSSES

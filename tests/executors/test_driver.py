@@ -9,7 +9,7 @@ import pytest
 
 from events import types
 from service.errors import RunEnded
-from service.executors import kept
+from service.executors import sanitize
 from service.executors.driver import Claim, Driver
 from service.executors.executor import Failure, Result, Stop, Work
 from service.runs.domain.commands import ClaimRun
@@ -411,7 +411,7 @@ async def test_whatever_a_task_says_its_run_ends(ledger: Ledger, result: Result)
 async def test_an_end_that_the_ledger_refuses_leaves_no_run_open(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MAX_EXCEPTION", 10 * MAX_BODY_BYTES)
+    monkeypatch.setattr(sanitize, "MAX_EXCEPTION", 10 * MAX_BODY_BYTES)
     await ledger.register("A")
     executor = Scripted(A=lambda *_: Result(failure=Failure("x" * MAX_BODY_BYTES)))
     async with working(ledger, executor):
@@ -429,9 +429,9 @@ async def test_warnings_that_do_not_fit_are_counted(ledger: Ledger) -> None:
         run_id = await ledger.start()
         assert (await ledger.ended(run_id)).status == "warned"
     (output,) = told(await ledger.events(run_id), types.TASK_OUTPUT_RECORDED)
-    *kept, last = output.data["warnings"]
-    assert tuple(kept) == warnings[: len(kept)]
-    assert last == f"and {100 - len(kept)} more warnings"
+    *sanitize, last = output.data["warnings"]
+    assert tuple(sanitize) == warnings[: len(sanitize)]
+    assert last == f"and {100 - len(sanitize)} more warnings"
 
 
 async def test_a_run_that_outlives_its_flows_timeout_is_ended_and_its_task_stopped(

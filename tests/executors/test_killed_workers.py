@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from events import types
-from service.executors.workers import Pace
+from service.executors.heartbeats import Pace
 from tests.executors.ledger import Ledger, Scripted, story, told, working
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from events.database import connect_pool
 from service.executors.dispatcher import new_worker
-from service.executors.workers import Pace, Workers
+from service.executors.heartbeats import Pace, Workers
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from service.errors import InvalidPayload
 from service.flows.catalogue import Shelf
 from service.flows.definitions import load_definitions
 from service.flows.payloads import check
-from service.flows.settling import settle
+from service.flows.versioning import settle
 from service.tasks import load_tasks
 
 PROJECT = Path(__file__).parent / "director"

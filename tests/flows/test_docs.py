@@ -7,7 +7,7 @@ import pytest
 
 from service.flows.catalogue import Shelf
 from service.flows.definitions import load_definitions
-from service.flows.settling import settle
+from service.flows.versioning import settle
 from service.http.discovery import discover
 
 DOCS = (Path(__file__).parents[2] / "docs" / "flows.md").read_text(encoding="utf-8")

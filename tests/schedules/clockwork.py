@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from events.envelope import Event
-from service.schedules.marks import Marks
+from service.schedules.last_fired import Marks
 from service.schedules.scheduler import Scheduler
 from tests.runs.processes import Process, flow, open_process, register, retired, starts
 from tests.runs.story import CHAIN, TENANT

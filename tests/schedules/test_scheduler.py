@@ -11,7 +11,7 @@ import pytest
 
 from service.flows.schedule import schedule_of
 from service.runs.domain.run_creation import written
-from service.schedules.marks import Mark
+from service.schedules.last_fired import Mark
 from service.schedules.scheduler import LOOK_S, follow
 from tests import postgres
 from tests.runs.processes import SCHEMA, claim, facts, together
@@ -233,7 +233,7 @@ async def test_what_waits_for_the_log_gives_way_to_the_next_due_time(clockwork, 
         "before service.runs.write.writer.Writer.submit 1",
         "after events.store.Log.append 1",
         "after service.runs.write.writer.Writer.submit 1",
-        "after service.schedules.marks.Marks.make 1",
+        "after service.schedules.last_fired.Marks.make 1",
     ],
 )
 async def test_killed_between_due_and_recorded_another_starts_it_once(

@@ -10,7 +10,7 @@ from uuid import uuid4
 from events import types
 from events.codec import encode
 from projections.documents.flow import PlanTask
-from service.executors import kept
+from service.executors import sanitize
 from service.executors.executor import Failure, Result
 from service.runs.domain.commands import Fact
 from service.runs.domain.report_body import MAX_BODY_BYTES
@@ -36,7 +36,7 @@ def ending(step: PlanTask, attempt: int, result: Result) -> list[Fact]:
         "result": result.value,
         "metrics": result.metrics,
         "warnings": result.warnings,
-        "log": None if result.log is None else kept.text(result.log),
+        "log": None if result.log is None else sanitize.text(result.log),
     }
     return [fact(types.TASK_OUTPUT_RECORDED, step, output), _end(step, result)]
 
@@ -54,22 +54,22 @@ def _failed(failure: Failure) -> dict[str, Any]:
     return {
         "reason": failure.reason,
         "will_retry": True,  # if the plan has a retry left: the decider decides
-        "exception": kept.text(failure.exception)[: kept.MAX_EXCEPTION],
+        "exception": sanitize.text(failure.exception)[: sanitize.MAX_EXCEPTION],
         "traceback": _text(failure.traceback),
-        "statement": (_text(failure.statement) or "")[: kept.MAX_STATEMENT] or None,
+        "statement": (_text(failure.statement) or "")[: sanitize.MAX_STATEMENT] or None,
         "line": failure.line,
     }
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else kept.text(value)
+    return None if value is None else sanitize.text(value)
 
 
 def _bounded(step: PlanTask, result: Result) -> Result:
     try:
         said = {"task": step.path, "result": result.value, "metrics": result.metrics}
-        room = MAX_OUTPUT_BYTES - len(encode(kept.json(said, MAX_OUTPUT_BYTES)))
-    except kept.NotKept as error:
+        room = MAX_OUTPUT_BYTES - len(encode(sanitize.json(said, MAX_OUTPUT_BYTES)))
+    except sanitize.NotKept as error:
         failure = Failure(f"the ledger cannot keep the task's result: {error}")
         nothing = replace(result, value=None, metrics={}, failure=result.failure or failure)
         return _bounded(step, nothing)
@@ -77,7 +77,7 @@ def _bounded(step: PlanTask, result: Result) -> Result:
 
 
 def _fitting(warnings: tuple[str, ...], room: int) -> Iterable[str]:
-    for number, warning in enumerate(map(kept.text, warnings)):
+    for number, warning in enumerate(map(sanitize.text, warnings)):
         room -= len(encode({"": warning}))
         if room < 0:
             yield f"and {len(warnings) - number} more warnings"

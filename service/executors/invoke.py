@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.executors import kept
+from service.executors import sanitize
 from service.tasks import Report, StatementError, TaskFunction, reporting
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -48,8 +48,10 @@ async def call_async(function: TaskFunction, message: Mapping[str, Any]) -> dict
 def failed(error: BaseException) -> dict[str, Any]:
     """Describe what a task raised."""
     described: dict[str, Any] = {
-        "exception": kept.text(_said(error))[: kept.MAX_EXCEPTION] or type(error).__name__,
-        "traceback": kept.text("".join(traceback.format_exception(error))[-kept.MAX_TRACEBACK :]),
+        "exception": sanitize.text(_said(error))[: sanitize.MAX_EXCEPTION] or type(error).__name__,
+        "traceback": sanitize.text(
+            "".join(traceback.format_exception(error))[-sanitize.MAX_TRACEBACK :]
+        ),
     }
     if isinstance(error, StatementError):
         described |= _statement(error)
@@ -66,7 +68,9 @@ def _said(error: BaseException) -> str:
 def _statement(error: StatementError) -> dict[str, Any]:
     statement, line = error.statement, error.line
     return {
-        "statement": None if statement is None else kept.text(statement)[: kept.MAX_STATEMENT],
+        "statement": None
+        if statement is None
+        else sanitize.text(statement)[: sanitize.MAX_STATEMENT],
         "line": line if type(line) is int and abs(line) < 2**63 else None,
     }
 
@@ -78,20 +82,20 @@ def _keywords(message: Mapping[str, Any]) -> dict[str, Any]:
 def _succeeded(value: object, report: Report) -> dict[str, Any]:
     # What the ledger cannot keep is the task's failure, as a value Celery cannot serialise is.
     try:
-        return kept.json({"value": value, **_reported(report)}, MAX_ANSWER_BYTES)
-    except kept.NotKept as error:
+        return sanitize.json({"value": value, **_reported(report)}, MAX_ANSWER_BYTES)
+    except sanitize.NotKept as error:
         return {"failure": {"exception": f"the ledger cannot keep the task's result: {error}"}}
 
 
 def _failed_with(error: BaseException, report: Report) -> dict[str, Any]:
     try:
-        return failed(error) | kept.json(_reported(report), MAX_ANSWER_BYTES)
-    except kept.NotKept:
+        return failed(error) | sanitize.json(_reported(report), MAX_ANSWER_BYTES)
+    except sanitize.NotKept:
         return failed(error)
 
 
 def _reported(report: Report) -> dict[str, Any]:
     return {
-        "warnings": [kept.text(warning) for warning in report.warnings],
+        "warnings": [sanitize.text(warning) for warning in report.warnings],
         "metrics": dict(report.metrics),
     }
