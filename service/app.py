@@ -25,7 +25,9 @@ from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
 from projections.serving.lag import Progress
 from projections.serving.version_router import Reading
+from service.apis import discover
 from service.auth.credentials import Credentials
+from service.dialect import Dialect
 from service.errors import Unavailable
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
@@ -33,16 +35,15 @@ from service.executors.heartbeats import Workers
 from service.executors.in_process import InProcess
 from service.flows import payloads
 from service.flows.catalogue import Catalogue
-from service.http.dialect import Dialect
-from service.http.discovery import discover
-from service.http.keys import SERVICE
+from service.http.context import SERVICE
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
 from service.metrics.requests import Requests
 from service.metrics.state import ProcessState
-from service.pauses import Pauses
-from service.rebuilds import Rebuilds
+from service.ops.paused import Pauses
+from service.ops.rebuilds import Rebuilds
+from service.ops.supervisor import Supervisor
 from service.runs.read.completion import Endings
 from service.runs.read.history import Audit
 from service.runs.read.queries import Queries
@@ -54,7 +55,6 @@ from service.schedules.metrics import firing_counter, unlisted_counter
 from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
 from service.settings import Settings
-from service.supervisor import Supervisor
 
 CATCH_UP_S: Final = 10.0
 """How long a start may take to read up to the head of the log."""

@@ -10,18 +10,18 @@ from yarl import URL
 
 from service.api import parsing, rendering, schemas
 from service.api.log import NDJSON, lines, numbered, wants_lines
-from service.http import starts
-from service.http.decorators import (
+from service.http import start_run
+from service.http.as_of import up_to
+from service.http.context import CALL, SERVICE
+from service.http.json import json_response
+from service.http.openapi.decorators import (
     docs,
     headers_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import up_to
+from service.http.origin import origin
 from service.runs.domain.commands import RecordCorrection
 
 CORRECTION: Final = frozenset({"position", "reason", "data"})
@@ -88,7 +88,7 @@ async def correct(request: web.Request) -> web.StreamResponse:
         position=parsing.whole_number(body, "position"),
         reason=parsing.text(body, "reason", longest=parsing.MAX_REASON),
         data=parsing.mapping(body, "data"),
-        idempotency_key=starts.idempotency_key(request),
+        idempotency_key=start_run.idempotency_key(request),
     )
     service = request.app[SERVICE]
     outcome = await service.writer.submit(command)
@@ -102,5 +102,5 @@ async def correct(request: web.Request) -> web.StreamResponse:
         "correction": rendering.event(correction),
         "corrects": rendering.event(corrected),
     }
-    headers = {"Location": str(location)} | starts.replayed(outcome)
+    headers = {"Location": str(location)} | start_run.replayed(outcome)
     return json_response(shown, status=201, headers=headers)

@@ -11,10 +11,10 @@ from service.api.errors import PROBLEM_JSON, problem
 from service.api.routes import ROUTES
 from service.api.schemas import LedgerProblem
 from service.auth.credentials import Credentials
-from service.auth.presenting import bearer
+from service.auth.extract import bearer
 from service.auth.principal import Principal
+from service.dialect import Description, FlowIdentity, Route
 from service.errors import ServiceError
-from service.http.dialect import Description, FlowIdentity, Route
 
 
 class OwnApi:

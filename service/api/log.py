@@ -10,10 +10,10 @@ from aiohttp import web
 
 from events.envelope import Event, Position
 from service.api import parsing, rendering, schemas
-from service.http.decorators import docs, querystring_schema, response_schema
+from service.http.as_of import reading
+from service.http.context import CALL
 from service.http.json import json_response
-from service.http.keys import CALL
-from service.http.reading import reading
+from service.http.openapi.decorators import docs, querystring_schema, response_schema
 
 NDJSON: Final = "application/x-ndjson"
 NEXT_AFTER: Final = "Flowledger-Next-After"

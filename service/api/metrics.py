@@ -9,8 +9,8 @@ from aiohttp import web
 from aiohttp.hdrs import ACCEPT, CONTENT_TYPE
 
 from events.errors import LogError
-from service.http.decorators import docs
-from service.http.keys import SERVICE
+from service.http.context import SERVICE
+from service.http.openapi.decorators import docs
 from service.metrics.exposition import exposition
 from service.metrics.state import Rows
 

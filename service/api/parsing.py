@@ -11,10 +11,10 @@ from aiohttp import web
 from events import types
 from events.store import Filter
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
+from service.http.as_of import AS_OF
+from service.http.context import CALL, SERVICE
 from service.http.json import read_body, read_json
-from service.http.keys import CALL, SERVICE
 from service.http.parameters import integer, moment, uuid_text
-from service.http.reading import AS_OF
 from service.runs.domain.commands import Fact, Part
 from service.runs.read.history import Window
 from service.runs.read.query_api import RunFilter

@@ -10,11 +10,11 @@ from aiohttp import web
 from events.envelope import Position
 from events.types import EVERY_TENANT
 from service.api import parsing, schemas
-from service.http.decorators import request_schema, response_schema
+from service.http.context import CALL, SERVICE
 from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.pauses import MAX_REASON, Resumed
+from service.http.openapi.decorators import request_schema, response_schema
+from service.http.origin import origin
+from service.ops.paused import MAX_REASON, Resumed
 
 _RETRY: Final = frozenset({"version"})
 _SKIP: Final = frozenset({"version", "position", "reason"})

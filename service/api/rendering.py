@@ -16,7 +16,7 @@ from service.flows.schedule import schedule_in
 
 if TYPE_CHECKING:
     # The command line shows events too, without loading what serves them.
-    from service.http.dialect import Dialect
+    from service.dialect import Dialect
     from service.runs.read.history import Change, Told
 
 MOST_SHOWN_BYTES: Final = 2000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.api import audit, log, projections, rebuilds, runs
 from service.api import metrics as scraping
 from service.auth.principal import Right
-from service.http.dialect import Route
+from service.dialect import Route
 
 RUN = "/v1/runs/{run_id:[^/]+}"
 PROJECTION = "/v1/projections/{name:[^/]+}"

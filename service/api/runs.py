@@ -8,18 +8,18 @@ from typing import Any, Final
 from aiohttp import web
 
 from service.api import parsing, rendering, schemas
-from service.http import starts
-from service.http.decorators import (
+from service.http import start_run
+from service.http.as_of import reading
+from service.http.context import CALL, SERVICE
+from service.http.json import json_response
+from service.http.openapi.decorators import (
     headers_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import reading
-from service.http.shown import show
+from service.http.origin import origin
+from service.http.response_cache import show
 from service.runs.domain.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
 
 START: Final = frozenset({"flow", "payload", "comment"})
@@ -45,7 +45,7 @@ async def start(request: web.Request) -> web.StreamResponse:
             fullname=parsing.text(body, "flow"),
             payload=parsing.mapping(body, "payload"),
             comment=parsing.optional_text(body, "comment", longest=255),
-            idempotency_key=starts.idempotency_key(request),
+            idempotency_key=start_run.idempotency_key(request),
         ),
     )
 
@@ -72,18 +72,18 @@ async def retry(request: web.Request) -> web.StreamResponse:
             origin=origin(request, "api"),
             run_id=parsing.run_id(request),
             part=parsing.part(body),
-            idempotency_key=starts.idempotency_key(request),
+            idempotency_key=start_run.idempotency_key(request),
         ),
     )
 
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
-    outcome = await starts.start(request, command)
+    outcome = await start_run.start(request, command)
     doc = await request.app[SERVICE].queries.workflow_of(command.tenant, outcome)
     location = f"/v1/runs/{outcome.run_id}"
     if query := request.rel_url.raw_query_string:
         location += f"?{query}"
-    headers = {"Location": location} | starts.replayed(outcome)
+    headers = {"Location": location} | start_run.replayed(outcome)
     return json_response(_shown(request, doc), status=201, headers=headers)
 
 

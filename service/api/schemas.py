@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from service.api.parsing import MAX_FACTS, MAX_NAME, MAX_REASON, RUN_FACTS, STATUSES, TASK_FACTS
-from service.pauses import MAX_REASON as MAX_SKIP_REASON
+from service.ops.paused import MAX_REASON as MAX_SKIP_REASON
 
 _TENANT = fields.String(
     metadata={"description": "Only for a ledger-wide credential, and then required."}

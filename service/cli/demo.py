@@ -14,12 +14,12 @@ from projections.results import Document
 from service.api import rendering
 from service.app import Service
 from service.auth.credentials import Created, Credentials
+from service.cli.curl_examples import lines
 from service.cli.ledger import database, run
-from service.cli.pasting import lines
 from service.errors import InvalidSetting
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.migrations import migrate_all
+from service.ops.migrations import migrate_all
 from service.runs.domain.commands import Origin, StartRun
 from service.serving import end_process, serving, until_told_to_stop
 from service.settings import Settings, make_secret_key, read_settings

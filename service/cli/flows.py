@@ -9,12 +9,12 @@ import click
 from projections.documents.flow import Flow
 from projections.documents.run import micros
 from service.api import rendering
-from service.auth.lifecycle import check_tenant
+from service.apis import discover
+from service.auth.keys import check_tenant
 from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
-from service.http.discovery import discover
 from service.runs.domain.commands import Origin
 from service.schedules.last_fired import Mark, Marks
 

@@ -20,7 +20,7 @@ from projections.errors import ProjectionError
 from service.auth.credentials import Credentials
 from service.embedded import EmbeddedPostgresError, embedded_postgres
 from service.errors import ServiceError
-from service.logs import configure_logs
+from service.ops.logs import configure_logs
 from service.settings import Settings, read_settings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from service.cli.ledger import database, run
-from service.migrations import migrate_all
+from service.ops.migrations import migrate_all
 from service.settings import read_settings
 
 

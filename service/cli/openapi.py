@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from service.http.discovery import discover
-from service.http.pages import Pages
+from service.apis import discover
+from service.http.openapi.pages import Pages
 
 
 @click.command()

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from service.app import Part
 from service.cli.ledger import database
-from service.migrations import migrate_all
+from service.ops.migrations import migrate_all
 from service.serving import end_process, serving, until_told_to_stop
 from service.settings import read_settings
 

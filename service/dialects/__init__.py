@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from service.http.dialect import Dialect
+from service.dialect import Dialect
 
 
 def discover(package: str = __name__) -> tuple[Dialect, ...]:

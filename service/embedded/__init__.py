@@ -1,8 +1,8 @@
 """The embedded Postgres: a cluster below FLOWLEDGER_HOME, shared by every process there."""
 
 from service.embedded.cluster import Cluster, EmbeddedPostgresError
-from service.embedded.places import open_cluster
-from service.embedded.sharing import EmbeddedPostgres, embedded_postgres
+from service.embedded.location import open_cluster
+from service.embedded.refcount import EmbeddedPostgres, embedded_postgres
 
 __all__ = [
     "Cluster",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from service.http.dialect import FlowIdentity
+from service.dialect import FlowIdentity
 
 Ids = Mapping[str, Mapping[str, Any]]
 """Vendor to the names of its ids and the ids."""

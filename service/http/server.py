@@ -8,10 +8,10 @@ from typing import Final, NoReturn
 from aiohttp import HttpVersion11, web
 
 from service.auth.credentials import Credentials
+from service.dialect import Dialect, Handler, Route
 from service.errors import MethodNotAllowed, NotFound
-from service.http.dialect import Dialect, Handler, Route
-from service.http.middleware import Served, front_door
-from service.http.pages import Pages
+from service.http.openapi.pages import Pages
+from service.http.pipeline import Served, front_door
 from service.metrics.requests import UNMATCHED, Labels, Requests
 from service.settings import Settings
 

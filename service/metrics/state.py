@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from events.database import Pool
 from events.follow import Feed
 from service.executors.dispatcher import Dispatcher
-from service.supervisor import Supervisor
+from service.ops.supervisor import Supervisor
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from service.auth.presenting import api_key, basic, bearer
+from service.auth.extract import api_key, basic, bearer
 from service.errors import Unauthenticated
 
 

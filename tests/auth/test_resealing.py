@@ -8,7 +8,7 @@ import pytest
 
 from events.store import Log
 from service.auth.credentials import Credentials
-from service.auth.resealing import Resealed, reseal
+from service.auth.key_rotation import Resealed, reseal
 from service.errors import InvalidSetting, Unauthenticated
 
 OLD, NEW, OTHER = bytes(32), bytes([1] * 32), bytes([2] * 32)
@@ -85,7 +85,7 @@ async def main(url: str) -> None:
 async def test_killed_before_it_ends_it_has_changed_nothing(pool, database_url, call):
     made = await make(pool, OLD)
     when, count = call.split()
-    point = f"{when} service.auth.resealing._reseal {count}"
+    point = f"{when} service.auth.key_rotation._reseal {count}"
     killed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.kit.points", point, "tests.auth.test_resealing"),
         database_url,

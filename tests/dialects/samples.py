@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from service.http.dialect import Dialect, Route
-from service.http.openapi import document
+from service.dialect import Dialect, Route
+from service.http.openapi.builder import document
 from tests.dialects.suite import DIALECTS, STATES, Answer, Call, folder
 
 NEEDED = {"source", "checked", "role", "request", "response", "fixed"}

@@ -17,7 +17,7 @@ from aiohttp import web
 from service import app
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.http.keys import SERVICE
+from service.http.context import SERVICE
 from service.runs.domain.commands import Origin
 from service.settings import Settings
 from tests.dialects.suite import DIALECTS, Answer, Call

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service.api.dialect import DIALECT as OWN
-from service.http.dialect import Dialect, Route
+from service.dialect import Dialect, Route
 from tests.dialects.suite import DIALECTS, Call, Vendor, vendor
 
 READ_MODEL = "executions"

@@ -16,7 +16,7 @@ from events.envelope import AppendRequest, NewEvent, Position, StreamAppend
 from service.executors.executor import Result, Stop, Work
 from service.executors.heartbeats import Pace
 from service.ids import new_id
-from service.migrations import migrate_all
+from service.ops.migrations import migrate_all
 from service.runs.domain.decider import MAX_LOSSES
 from tests.executors.ledger import (
     TENANT,

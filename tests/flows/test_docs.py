@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from service.apis import discover
 from service.flows.catalogue import Shelf
 from service.flows.definitions import load_definitions
 from service.flows.versioning import settle
-from service.http.discovery import discover
 
 DOCS = (Path(__file__).parents[2] / "docs" / "flows.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)

@@ -15,7 +15,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.schemas import APIOperation, BaseSchema
 
-from service.http.reading import AS_OF, AS_OF_HEADER
+from service.http.as_of import AS_OF, AS_OF_HEADER
 from tests.fuzz.asking import Asking, known_value
 from tests.fuzz.findings import Findings
 

@@ -16,8 +16,8 @@ from events.database import connect_pool
 from events.store import Log
 from service.auth.credentials import Credentials
 from service.http.server import web_application
-from service.logs import configure_logs
 from service.metrics.requests import Requests
+from service.ops.logs import configure_logs
 from service.settings import Settings
 
 _spec = importlib.util.spec_from_file_location(

@@ -5,10 +5,13 @@ import asyncio
 from aiohttp import web
 from marshmallow import Schema, fields
 
-from service.auth.presenting import bearer
+from service.auth.extract import bearer
 from service.auth.principal import Right
+from service.dialect import Description, Route
 from service.errors import MethodNotAllowed
-from service.http.decorators import (
+from service.http.context import CALL
+from service.http.json import json_response, read_json
+from service.http.openapi.decorators import (
     docs,
     headers_schema,
     match_info_schema,
@@ -16,10 +19,7 @@ from service.http.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.dialect import Description, Route
-from service.http.json import json_response, read_json
-from service.http.keys import CALL
-from service.http.origins import origin
+from service.http.origin import origin
 
 
 class AcmeError(Schema):

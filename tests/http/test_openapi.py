@@ -7,8 +7,8 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.http.discovery import discover
-from service.http.pages import Pages
+from service.apis import discover
+from service.http.openapi.pages import Pages
 
 _spec = importlib.util.spec_from_file_location(
     "small_dialects", Path(__file__).parent / "dialects.py"

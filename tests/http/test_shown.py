@@ -5,7 +5,7 @@ import pytest
 
 from projections import results
 from projections.results import Document, found
-from service.http.shown import show
+from service.http.response_cache import show
 
 
 class Maker:

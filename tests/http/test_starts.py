@@ -5,7 +5,7 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
 from service.errors import BadRequest
-from service.http.starts import idempotency_key
+from service.http.start_run import idempotency_key
 
 
 def test_a_second_idempotency_key_is_refused_whatever_it_says():

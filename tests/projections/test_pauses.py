@@ -9,7 +9,7 @@ from projections.live import projector as appliers
 from projections.live.paused import outcome, resume
 from projections.registry import discover
 from service.errors import NotPaused
-from service.pauses import Pauses
+from service.ops.paused import Pauses
 from service.runs.domain.commands import Origin
 from tests.projections.histories import History
 from tests.projections.test_runner import _applier, _skip, busy

@@ -18,11 +18,11 @@ from projections.flow_versions import Flows
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
 from service.ids import new_id
+from service.ops.supervisor import Supervisor
 from service.runs.domain.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, StartRun
 from service.runs.domain.decider import fold
 from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
-from service.supervisor import Supervisor
 from tests.runs.story import CHAIN, HOOKS, TENANT
 
 ORIGIN = Origin("ops", "api", "k-1")

@@ -10,8 +10,8 @@ from events.types import RUN_QUEUED
 from projections.documents.flow import flow_of
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.api import rendering
-from service.http.dialect import FlowIdentity
-from service.http.discovery import discover
+from service.apis import discover
+from service.dialect import FlowIdentity
 from service.runs.read.history import Unfolding
 from tests.runs.processes import flow
 from tests.runs.story import CHAIN, HOOKS, RUN, TENANT, Story, running

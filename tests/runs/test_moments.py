@@ -6,7 +6,7 @@ import pytest
 
 from events.database import connect
 from service.errors import BadRequest
-from service.http.reading import look_back
+from service.http.as_of import look_back
 from tests.runs.test_queries import load_flows, opened
 
 TICK = timedelta(microseconds=1)

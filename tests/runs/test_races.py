@@ -9,7 +9,7 @@ from service.errors import (
     RunEnded,
     Unavailable,
 )
-from service.migrations import migrate_all
+from service.ops.migrations import migrate_all
 from service.runs.domain.commands import Fact, Outcome, ReportFacts, StartRun
 from service.runs.domain.errors import ClaimLost
 from tests.runs.processes import (

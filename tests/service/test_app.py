@@ -18,7 +18,7 @@ from service.app import Part, compose
 from service.errors import InvalidSetting, ServiceError, Unauthenticated
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.migrations import migrate_all
+from service.ops.migrations import migrate_all
 from service.runs.domain.commands import Origin
 from service.serving import serving, until_told_to_stop
 from service.settings import Settings

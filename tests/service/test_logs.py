@@ -7,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from service.logs import configure_logs, redact_text
+from service.ops.logs import configure_logs, redact_text
 
 TOKEN = "fl_Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6MDEyMw"
 

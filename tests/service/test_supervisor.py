@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from events.errors import LogUnavailable
-from service.supervisor import Supervisor
+from service.ops.supervisor import Supervisor
 
 
 @pytest.fixture

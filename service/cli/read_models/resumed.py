@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 import click
 
-from service.pauses import SETTLED_S, Resumed
+from service.ops.paused import SETTLED_S, Resumed
 
 VERSION: Final = click.option(
     "--version", type=click.IntRange(1), help="Not the version that answers, but this one."

@@ -6,7 +6,7 @@ import click
 
 from service.cli.ledger import open_ledger, run
 from service.cli.read_models.resumed import VERSION, tell
-from service.pauses import Pauses
+from service.ops.paused import Pauses
 
 
 @click.command()

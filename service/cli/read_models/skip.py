@@ -9,7 +9,7 @@ from service.api import rendering
 from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.cli.read_models.resumed import VERSION, tell
 from service.errors import NotFound, NotPaused
-from service.pauses import Pauses, Row, check_reason
+from service.ops.paused import Pauses, Row, check_reason
 from service.runs.domain.commands import Origin
 
 ORIGIN = Origin(actor="cli", source="cli")

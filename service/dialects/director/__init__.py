@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from service.auth.principal import Principal
+from service.dialect import Description, FlowIdentity, Route
 from service.dialects.director import auth, errors, ids, routes, schemas
 from service.errors import MethodNotAllowed
-from service.http.dialect import Description, FlowIdentity, Route
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from service.auth.presenting import basic
+from service.auth.extract import basic
 from service.auth.principal import Principal
 from service.errors import Unauthenticated
-from service.http.keys import SERVICE
+from service.http.context import SERVICE
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials

@@ -7,18 +7,18 @@ from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
+from service.dialect import Handler
 from service.dialects.director import ids, parsing, rendering, schemas
 from service.dialects.director.rendering import answer
 from service.errors import BadRequest, NotFound, RunEnded, UnknownFlow
 from service.flows import payloads
-from service.http.decorators import docs, headers_schema, querystring_schema, request_schema
-from service.http.decorators import response_schema as shows
-from service.http.dialect import Handler
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import reading
-from service.http.shown import show
-from service.http.starts import idempotency_key, replayed, start
+from service.http.as_of import reading
+from service.http.context import CALL, SERVICE
+from service.http.openapi.decorators import docs, headers_schema, querystring_schema, request_schema
+from service.http.openapi.decorators import response_schema as shows
+from service.http.origin import origin
+from service.http.response_cache import show
+from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, Outcome, RetryRun, StartRun
 
 SOURCE: Final = "director"

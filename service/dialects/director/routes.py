@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from service.auth.principal import Right
+from service.dialect import Route
 from service.dialects.director import handlers, interface
-from service.http.dialect import Route
 
 WORKFLOWS: Final = "/api/workflows"
 # Not aiohttp's own pattern, which refuses the braces that Director takes around an id.

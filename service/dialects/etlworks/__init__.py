@@ -9,11 +9,11 @@ from aiohttp import web
 
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal
+from service.dialect import Description, Dialect, FlowIdentity, Route
 from service.dialects.etlworks import auth, errors, ids
 from service.dialects.etlworks.routes import ROUTES
 from service.dialects.etlworks.schemas import EtlworksError
 from service.errors import ServiceError
-from service.http.dialect import Description, Dialect, FlowIdentity, Route
 
 
 class Etlworks:

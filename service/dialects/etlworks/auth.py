@@ -7,11 +7,11 @@ from typing import Final
 from aiohttp import web
 
 from service.auth.credentials import Credentials
-from service.auth.material import TOKEN_PREFIX
-from service.auth.presenting import basic, bearer, bearer_of
+from service.auth.extract import basic, bearer, bearer_of
 from service.auth.principal import Principal
+from service.auth.secrets import TOKEN_PREFIX
 from service.errors import Forbidden
-from service.http.keys import CALL, SERVICE
+from service.http.context import CALL, SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
 """Executer is what older pages call the operator; keys know it as an alias."""

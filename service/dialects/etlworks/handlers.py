@@ -10,11 +10,15 @@ from aiohttp import web
 
 from projections.documents.flow import Flow
 from projections.results import Document
+from service.dialect import Handler
 from service.dialects.etlworks import auth, parsing, rendering, schemas
 from service.dialects.etlworks.parsing import Selection
 from service.dialects.etlworks.statuses import SIX_WORDS, WORDS, Words, states_of, words_for
 from service.errors import BadRequest, NotFound, Unavailable, UnknownRun
-from service.http.decorators import (
+from service.http.as_of import reading
+from service.http.context import CALL, SERVICE
+from service.http.json import json_response
+from service.http.openapi.decorators import (
     docs,
     headers_schema,
     match_info_schema,
@@ -22,13 +26,9 @@ from service.http.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.dialect import Handler
-from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import reading
-from service.http.shown import show
-from service.http.starts import idempotency_key, replayed, start
+from service.http.origin import origin
+from service.http.response_cache import show
+from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import StartRun, Trigger
 from service.runs.read.query_api import RunFilter
 

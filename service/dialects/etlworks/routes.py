@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from service.auth.principal import Right
+from service.dialect import Route
 from service.dialects.etlworks import handlers, tokens
-from service.http.dialect import Route
 
 ROUTES: Final = (
     Route("GET", "/rest/v1/executions/{flowId}", handlers.status),

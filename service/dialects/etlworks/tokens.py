@@ -6,9 +6,9 @@ from aiohttp import web
 
 from service.auth.principal import Principal
 from service.dialects.etlworks import auth, parsing, schemas
-from service.http.decorators import match_info_schema, request_schema, response_schema
+from service.http.context import SERVICE
 from service.http.json import json_response
-from service.http.keys import SERVICE
+from service.http.openapi.decorators import match_info_schema, request_schema, response_schema
 
 
 @request_schema(schemas.EtlworksLogin)

@@ -9,11 +9,11 @@ from aiohttp import web
 
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal
+from service.dialect import Description, Dialect, FlowIdentity, Route
 from service.dialects.incorta import auth, errors, ids
 from service.dialects.incorta.routes import ROUTES
 from service.dialects.incorta.schemas import IncortaError
 from service.errors import ServiceError
-from service.http.dialect import Description, Dialect, FlowIdentity, Route
 
 
 class Incorta:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from events.types import EVERY_TENANT
 from service.auth.credentials import Credentials
-from service.auth.presenting import bearer
+from service.auth.extract import bearer
 from service.auth.principal import Principal
 from service.errors import NotFound, Unauthenticated
 

@@ -24,19 +24,19 @@ from service.errors import (
     UnknownGroup,
     UnknownRun,
 )
-from service.http import starts
-from service.http.decorators import (
+from service.http import start_run
+from service.http.as_of import reading
+from service.http.context import CALL, SERVICE
+from service.http.json import json_response
+from service.http.openapi.decorators import (
     headers_schema,
     match_info_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import reading
-from service.http.shown import show
+from service.http.origin import origin
+from service.http.response_cache import show
 from service.runs.domain.commands import RetryRun, StartRun
 
 
@@ -75,7 +75,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
         origin=origin(request, "incorta"),
         fullname=flow.fullname,
         exclusive=True,
-        idempotency_key=starts.idempotency_key(request),
+        idempotency_key=start_run.idempotency_key(request),
     )
     return await _begin(request, command)
 
@@ -101,7 +101,7 @@ async def restart(request: web.Request) -> web.StreamResponse:
         exclusive=True,
         # After a first restart the latest execution is another; its repeat is still a repeat.
         asked_for="" if asked.execution is not None else f"latest of {flow.fullname}",
-        idempotency_key=starts.idempotency_key(request),
+        idempotency_key=start_run.idempotency_key(request),
     )
     return await _begin(request, command)
 
@@ -136,7 +136,7 @@ async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> M
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     try:
-        outcome = await starts.start(request, command)
+        outcome = await start_run.start(request, command)
     except (FlowBusy, RunOpen) as error:
         raise PlanBusy from error
     except UnknownGroup as error:
@@ -144,4 +144,4 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
     except NotRetryable as error:
         raise NothingToRestart(error.detail) from error
     answer = {"loadPlanExecutionId": outcome.run_number}
-    return json_response(answer, headers=starts.replayed(outcome))
+    return json_response(answer, headers=start_run.replayed(outcome))

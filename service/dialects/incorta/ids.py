@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.http.dialect import FlowIdentity
+from service.dialect import FlowIdentity
 
 MAX_LENGTH: Final = 255
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from service.auth.principal import Right
+from service.dialect import Route
 from service.dialects.incorta import handlers
-from service.http.dialect import Route
 
 _LOAD_PLAN: Final = "/incorta/api/v2/{tenant}/load-plan"
 

@@ -9,11 +9,11 @@ from aiohttp import web
 
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal
+from service.dialect import Description, Dialect, FlowIdentity, Route
 from service.dialects.invision import auth, errors, ids
 from service.dialects.invision.routes import ROUTES, claims
 from service.dialects.invision.schemas import InvisionError
 from service.errors import ServiceError
-from service.http.dialect import Description, Dialect, FlowIdentity, Route
 
 
 class Invision:

@@ -12,17 +12,17 @@ from service.dialects.invision import parsing, rendering, schemas
 from service.dialects.invision.ids import canonical
 from service.dialects.invision.waiting import answer_at_end
 from service.errors import NotFound, UnknownRun
-from service.http import starts
-from service.http.decorators import (
+from service.http import start_run
+from service.http.as_of import reading
+from service.http.context import CALL, SERVICE
+from service.http.json import json_response
+from service.http.openapi.decorators import (
     headers_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import reading
+from service.http.origin import origin
 from service.runs.domain.commands import Outcome, StartRun
 
 
@@ -42,20 +42,20 @@ async def start(request: web.Request) -> web.StreamResponse:
         origin=origin(request, "invision"),
         fullname=flow.fullname,
         payload=await parsing.arguments(request, service.settings.max_body),
-        idempotency_key=starts.idempotency_key(request),
+        idempotency_key=start_run.idempotency_key(request),
     )
-    outcome = await starts.start(request, command)
+    outcome = await start_run.start(request, command)
     if parsing.awaits(request):
         return await _ended(request, flow.tenant, outcome)
     run = await service.queries.execution_of(flow.tenant, outcome)
-    return json_response(rendering.status(run), headers=starts.replayed(outcome))
+    return json_response(rendering.status(run), headers=start_run.replayed(outcome))
 
 
 async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.StreamResponse:
     async def status() -> Mapping[str, Any]:
         return rendering.status(await request.app[SERVICE].queries.ended(tenant, outcome.run_id))
 
-    return await answer_at_end(request, status(), headers=starts.replayed(outcome))
+    return await answer_at_end(request, status(), headers=start_run.replayed(outcome))
 
 
 @response_schema(schemas.InvisionRun, 200, description="The run and its status")

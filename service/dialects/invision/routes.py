@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from service.auth.principal import Right
+from service.dialect import Route
 from service.dialects.invision import handlers
-from service.http.dialect import Route
 
 # Each installation has a prefix of its own, and ASP.NET matches words without regard to case.
 _ANYWHERE: Final = r"/{prefix:(?:[^/]+/)*}{api:(?i:api/pub/v1/dataflows)}/{id}/"

@@ -11,10 +11,15 @@ from projections.documents.flow import Flow
 from service.dialects.naver import parsing, rendering, schemas
 from service.dialects.naver.jobs import SOURCE, Job, job_of, jobs_of
 from service.errors import UnknownFlow
-from service.http.decorators import docs, match_info_schema, querystring_schema, response_schema
+from service.http.as_of import reading
+from service.http.context import CALL
 from service.http.json import json_response
-from service.http.keys import CALL
-from service.http.reading import reading
+from service.http.openapi.decorators import (
+    docs,
+    match_info_schema,
+    querystring_schema,
+    response_schema,
+)
 from service.runs.read.query_api import Choose, Newest, Shelf
 
 T = TypeVar("T")

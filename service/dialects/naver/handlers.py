@@ -15,7 +15,10 @@ from service.dialects.naver.errors import BadState
 from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, weigh
 from service.dialects.naver.statuses import ENDED
 from service.errors import BadRequest, UnknownFlow, UnknownRun
-from service.http.decorators import (
+from service.http.as_of import reading
+from service.http.context import CALL, SERVICE
+from service.http.json import json_response
+from service.http.openapi.decorators import (
     docs,
     headers_schema,
     match_info_schema,
@@ -23,11 +26,8 @@ from service.http.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.json import json_response
-from service.http.keys import CALL, SERVICE
-from service.http.origins import origin
-from service.http.reading import reading
-from service.http.starts import idempotency_key, replayed, start
+from service.http.origin import origin
+from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, StartRun
 from service.runs.read.query_api import RowPage, Weigh
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from service.auth.principal import Right
+from service.dialect import Route
 from service.dialects.naver import definitions, handlers
-from service.http.dialect import Route
 
 WORKFLOWS: Final = "/api/v1/workflows"
 JOBS: Final = "/api/v1/jobs"

@@ -37,7 +37,7 @@ MAX_LOSSES: Final = 3
 """A task whose worker dies under it this many times has failed."""
 
 RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun | UnlistRun
-"""The commands that depend on a run's state; `service.runs.domain.run_creation` has those that make a run."""
+"""The commands that depend on a run's state; `run_creation` has those that make a run."""
 
 
 def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> Decision:

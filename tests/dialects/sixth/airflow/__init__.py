@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from service.auth.principal import Principal
-from service.http.dialect import Description, FlowIdentity, Route
+from service.dialect import Description, FlowIdentity, Route
 from tests.dialects.sixth.airflow import auth, errors, ids, routes, schemas
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.auth.presenting import basic
+from service.auth.extract import basic
 from service.auth.principal import Principal
 
 if TYPE_CHECKING:

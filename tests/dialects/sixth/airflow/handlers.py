@@ -9,10 +9,10 @@ from aiohttp import web
 
 from projections.documents.flow import Flow
 from service.errors import UnknownFlow, UnknownRun
-from service.http.decorators import querystring_schema, response_schema
+from service.http.as_of import reading
+from service.http.context import CALL
 from service.http.json import json_response
-from service.http.keys import CALL
-from service.http.reading import reading
+from service.http.openapi.decorators import querystring_schema, response_schema
 from tests.dialects.sixth.airflow import parsing, rendering, schemas
 
 SOURCE: Final = "airflow"

@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from service.errors import BadRequest, UnknownRun
+from service.http.as_of import AS_OF
 from service.http.parameters import integer
-from service.http.reading import AS_OF
 
 LIMIT: Final = 100
 """The default, and the most that a page shows (``maximum_page_limit``)."""

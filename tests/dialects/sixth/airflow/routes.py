@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from service.http.dialect import Route
+from service.dialect import Route
 from tests.dialects.sixth.airflow import handlers
 
 ROOT: Final = "/airflow/api/v1"

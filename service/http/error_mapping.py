@@ -11,6 +11,7 @@ from aiohttp import web
 
 from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable, MalformedJson
 from projections.errors import Unappliable
+from service.dialect import Dialect
 from service.errors import (
     BadRequest,
     Crashed,
@@ -21,8 +22,7 @@ from service.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from service.http.dialect import Dialect
-from service.http.origins import request_id
+from service.http.origin import request_id
 
 _log = structlog.get_logger(__name__)
 _BROKEN_ENCODING: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")

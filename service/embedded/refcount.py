@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from service.embedded.cluster import Cluster
-from service.embedded.places import open_cluster
+from service.embedded.location import open_cluster
 
 
 class EmbeddedPostgres:

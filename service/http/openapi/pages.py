@@ -11,10 +11,10 @@ from typing import Any, Final
 from aiohttp import web
 from marshmallow import Schema
 
-from service.http import health
-from service.http.decorators import docs
-from service.http.dialect import Description, Dialect, Route
-from service.http.openapi import Documented, document, render
+from service.dialect import Description, Dialect, Route
+from service.http.openapi import health
+from service.http.openapi.builder import Documented, document, render
+from service.http.openapi.decorators import docs
 
 _PAGE: Final = Path(__file__).with_suffix(".html")
 _PLACE: Final = "<!-- operations -->"

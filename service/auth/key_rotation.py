@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from events.database import connect, hang_up, load, translate
-from service.auth.material import seal, unseal
+from service.auth.secrets import seal, unseal
 from service.errors import InvalidSetting
 
 _SQL: Final = Path(__file__).parent / "sql"

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from service.errors import BadRequest
-from service.http.keys import CALL, SERVICE
+from service.http.context import CALL, SERVICE
 from service.runs.domain.commands import Outcome, RetryRun, StartRun
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"

@@ -8,7 +8,7 @@ from typing import Final
 from events.migrate import migrate
 from projections import registry
 
-_SERVICE: Final = Path(__file__).parent
+_SERVICE: Final = Path(__file__).parents[1]
 _PROJECTIONS: Final = Path(registry.__file__).parent
 ROOMS: Final = (
     _PROJECTIONS,

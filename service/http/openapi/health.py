@@ -8,11 +8,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from events.errors import LogError
-from service.http.decorators import docs
-from service.http.dialect import Route
+from service.dialect import Route
+from service.http.context import SERVICE
 from service.http.json import json_response
-from service.http.keys import SERVICE
-from service.supervisor import Supervised
+from service.http.openapi.decorators import docs
+from service.ops.supervisor import Supervised
 
 PROBE_TIMEOUT_S: Final = 2.0
 _STATE: Final = {"content": {"application/json": {"schema": {"type": "object"}}}}

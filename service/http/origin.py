@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from service.http.keys import CALL
+from service.http.context import CALL
 from service.runs.domain.commands import Origin
 
 _PROPER_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service import dialects
 from service.api.dialect import DIALECT as OWN
-from service.http.dialect import Dialect
+from service.dialect import Dialect
 
 
 def discover() -> tuple[Dialect, ...]:

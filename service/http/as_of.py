@@ -11,7 +11,7 @@ from aiohttp import web
 from events.envelope import Position
 from projections.documents.run import micros
 from service.errors import BadRequest, PositionAhead
-from service.http.keys import CALL, SERVICE
+from service.http.context import CALL, SERVICE
 from service.http.parameters import integer, moment
 
 if TYPE_CHECKING:

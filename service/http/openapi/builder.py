@@ -1,6 +1,6 @@
 """openapi.yaml: an OpenAPI 3.1 document built from what the decorators put onto the handlers.
 
-On a handler, from `service.http.decorators` (aiohttp-apispec's own, with types)::
+On a handler, from `service.http.openapi.decorators` (aiohttp-apispec's own, with types)::
 
     @docs(summary="Latest status of a flow", description="Longer text, markdown.")
     @querystring_schema(EtlworksStatusQuery)  # each field a query parameter
@@ -26,7 +26,7 @@ On a handler, from `service.http.decorators` (aiohttp-apispec's own, with types)
   two operations.
 
 What is said of a dialect as a whole (title, security schemes, error body) is its
-`service.http.dialect.Description`, the attribute ``description`` of ``DIALECT``.
+`service.dialect.Description`, the attribute ``description`` of ``DIALECT``.
 
 Source: OpenAPI 3.1.0; aiohttp-apispec 3.0.0b2, whose own document is Swagger 2.0.
 """
@@ -45,8 +45,8 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from service.http.dialect import Description, Route
-from service.http.reading import AS_OF, AS_OF_HEADER
+from service.dialect import Description, Route
+from service.http.as_of import AS_OF, AS_OF_HEADER
 
 ERRORS: Final = {
     400: "The request is malformed.",

@@ -27,7 +27,7 @@ class Call:
     """The reader of the moment that the request looks back to; None: it asks for the present."""
 
     request_id: str | None = None
-    """The request's id, once `service.http.origins.request_id` was asked for it: `X-Request-Id`."""
+    """The request's id, once `service.http.origin.request_id` was asked for it: `X-Request-Id`."""
 
     principal: Principal = field(init=False)
     """Who asks; not there on open routes."""

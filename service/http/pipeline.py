@@ -15,12 +15,12 @@ from aiohttp import web
 from events.types import EVERY_TENANT
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal, Right
+from service.dialect import Dialect, Handler
 from service.errors import BadRequest, Crashed, Forbidden
-from service.http.dialect import Dialect, Handler
-from service.http.keys import CALL, SERVICE, Call
+from service.http.as_of import AS_OF, asked, look_back, names_moment
+from service.http.context import CALL, SERVICE, Call
+from service.http.error_mapping import check_target, refuse
 from service.http.parameters import integer
-from service.http.reading import AS_OF, asked, look_back, names_moment
-from service.http.refusals import check_target, refuse
 from service.metrics.requests import GONE, Timed
 
 MIN_POSITION: Final = "Flowledger-Min-Position"

@@ -1,0 +1,1 @@
+"""The OpenAPI document, the pages made from it, and health."""

@@ -1,0 +1,1 @@
+"""What operators use: supervision, logs, migrations, paused read models, rebuilds."""
