@@ -1,9 +1,13 @@
-"""What the service refuses: one class a reason; each dialect words it in its own error body."""
+"""What the service refuses: one class a reason; each dialect words it in its own error body.
+
+Clients of ``/v1`` see the code of a class, in the type of a problem. So each class states its own,
+and renaming a class renames no problem.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from service.runs.domain.commands import Outcome
@@ -12,8 +16,17 @@ if TYPE_CHECKING:
 class ServiceError(Exception):
     """The service could not do what was asked."""
 
-    status = 500
+    code: ClassVar[str] = "service-error"
+    """Permanent and unique, in kebab-case: the type of the problem that a client of ours sees."""
+
+    status: ClassVar[int] = 500
     """The HTTP status where a dialect has no other word for it (RFC 9110)."""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a class that states no code: an inherited one would stand for two problems."""
+        super().__init_subclass__()
+        if "code" not in vars(cls):
+            raise TypeError(f"{cls.__name__} states no code")
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail or (type(self).__doc__ or "").strip()
@@ -23,6 +36,7 @@ class ServiceError(Exception):
 class BadRequest(ServiceError):
     """The request is malformed."""
 
+    code = "bad-request"
     status = 400
 
     def __init__(self, detail: str = "", *, field: str = "") -> None:
@@ -33,6 +47,8 @@ class BadRequest(ServiceError):
 class InvalidPayload(BadRequest):
     """The payload does not fit the flow's schema."""
 
+    code = "invalid-payload"
+
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("Payload is not valid: " + "; ".join(errors), field="payload")
         self.errors = tuple(errors)
@@ -40,6 +56,8 @@ class InvalidPayload(BadRequest):
 
 class UnknownGroup(BadRequest):
     """The plan has no such group."""
+
+    code = "unknown-group"
 
     def __init__(self, group: int, groups: int) -> None:
         super().__init__(f"there is no group {group}: the plan has {groups}", field="group")
@@ -50,6 +68,8 @@ class UnknownGroup(BadRequest):
 class InvalidSetting(ServiceError):
     """A setting is missing or wrong, so the service does not start."""
 
+    code = "invalid-setting"
+
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
         self.name = name
@@ -58,23 +78,28 @@ class InvalidSetting(ServiceError):
 class Unauthenticated(ServiceError):
     """The credential is missing, malformed, unknown, expired or revoked."""
 
+    code = "unauthenticated"
     status = 401
 
 
 class Forbidden(ServiceError):
     """The role of this credential does not allow that."""
 
+    code = "forbidden"
     status = 403
 
 
 class NotFound(ServiceError):
     """There is no such thing, or it belongs to another tenant."""
 
+    code = "not-found"
     status = 404
 
 
 class UnknownFlow(NotFound):
     """The tenant has no such flow."""
+
+    code = "unknown-flow"
 
     def __init__(self, flow: object) -> None:
         super().__init__(f"there is no flow {flow}")
@@ -84,6 +109,8 @@ class UnknownFlow(NotFound):
 class UnknownRun(NotFound):
     """The tenant has no such run."""
 
+    code = "unknown-run"
+
     def __init__(self, run: object) -> None:
         super().__init__(f"there is no run {run}")
         self.run = run
@@ -91,6 +118,8 @@ class UnknownRun(NotFound):
 
 class UnknownReadModel(NotFound):
     """There is no such version of a read model."""
+
+    code = "unknown-read-model"
 
     def __init__(self, name: str, version: int | None, known: Sequence[str]) -> None:
         what = name if version is None else f"{name} version {version}"
@@ -100,6 +129,7 @@ class UnknownReadModel(NotFound):
 class MethodNotAllowed(ServiceError):
     """This address does not take that method."""
 
+    code = "method-not-allowed"
     status = 405
 
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
@@ -110,6 +140,7 @@ class MethodNotAllowed(ServiceError):
 class RunEnded(ServiceError):
     """The run has ended; nothing was changed."""
 
+    code = "run-ended"
     status = 409
 
     def __init__(self, detail: str = "", *, outcome: Outcome | None = None) -> None:
@@ -120,54 +151,63 @@ class RunEnded(ServiceError):
 class NotPaused(ServiceError):
     """The read model does not stand before an event that it cannot apply."""
 
+    code = "not-paused"
     status = 409
 
 
 class NotNow(ServiceError):
     """A read model cannot be rebuilt or changed over as things stand."""
 
+    code = "not-now"
     status = 409
 
 
 class RunOpen(ServiceError):
     """The run has not ended, so no part of it can run again."""
 
+    code = "run-open"
     status = 409
 
 
 class NotRetryable(ServiceError):
     """No such part of the run can run again."""
 
+    code = "not-retryable"
     status = 409
 
 
 class FlowBusy(ServiceError):
     """The flow is exclusive and another run of it has not ended yet."""
 
+    code = "flow-busy"
     status = 409
 
 
 class TooLarge(ServiceError):
     """The request is larger than the ledger keeps."""
 
+    code = "too-large"
     status = 413
 
 
 class UnsupportedMediaType(ServiceError):
     """The body is not of a type that this call takes."""
 
+    code = "unsupported-media-type"
     status = 415
 
 
 class KeyReused(ServiceError):
     """The idempotency key was used before, for a different request."""
 
+    code = "key-reused"
     status = 422
 
 
 class Unavailable(ServiceError):
     """The service cannot answer now; try again."""
 
+    code = "unavailable"
     status = 503
 
     def __init__(self, detail: str = "", *, retry_after_s: int = 1) -> None:
@@ -178,21 +218,31 @@ class Unavailable(ServiceError):
 class FlowChanged(Unavailable):
     """The flow has been registered anew since its schedule was read."""
 
+    code = "flow-changed"
+
 
 class Overloaded(Unavailable):
     """Too many commands wait already; try again later."""
+
+    code = "overloaded"
 
 
 class PositionAhead(BadRequest):
     """The asked position lies beyond the head of the log."""
 
+    code = "position-ahead"
+
 
 class PositionNotReached(Unavailable):
     """The read model has not reached the asked position in time."""
 
+    code = "position-not-reached"
+
 
 class Crashed(ServiceError):
     """A bug of ours; the log has the traceback under the request's id."""
+
+    code = "crashed"
 
     def __init__(self, request_id: str) -> None:
         super().__init__(f"internal error; the log has it under request {request_id}")

@@ -54,6 +54,8 @@ _reporting: ContextVar[Report | None] = ContextVar("reporting", default=None)
 class BrokenTasks(ServiceError):
     """A module of the tasks folder cannot be loaded."""
 
+    code = "broken-tasks"
+
     def __init__(self, file: Path, line: int | None, reason: str) -> None:
         super().__init__(f"{file}:{line or 1}: {reason}")
         self.file = file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -15,14 +14,13 @@ PROBLEM_JSON = "application/problem+json"
 
 
 def problem_type(error: ServiceError) -> str:
-    """Name the type of a problem: stable, made from the name of the error.
+    """Name the type of a problem by the code of the error.
 
     >>> from service.errors import UnknownFlow
     >>> problem_type(UnknownFlow("a.B"))
     'urn:flowledger:problem:unknown-flow'
     """
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
-    return f"urn:flowledger:problem:{name}"
+    return f"urn:flowledger:problem:{error.code}"
 
 
 def problem(request: web.Request, error: ServiceError) -> web.Response:

@@ -47,6 +47,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
 class EmbeddedPostgresError(ServiceError):
     """The embedded Postgres does not work."""
 
+    code = "embedded-postgres-error"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -30,6 +30,8 @@ class Refusal:
 class LoadRefused(BadRequest):
     """The flows were refused; nothing of them is registered."""
 
+    code = "load-refused"
+
     def __init__(self, refusals: Iterable[Refusal]) -> None:
         self.refusals = tuple(sorted(refusals))
         super().__init__("\n".join(map(str, self.refusals)))

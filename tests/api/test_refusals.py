@@ -4,51 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from service.api.errors import problem_type
-from service.errors import ServiceError
 from tests.dialects.suite import Call
 
 START, ORDERS = "/v1/runs", {"flow": "suite.ORDERS"}
-TYPES = {
-    "bad-request": 400,
-    "invalid-payload": 400,
-    "position-ahead": 400,
-    "unauthenticated": 401,
-    "forbidden": 403,
-    "not-found": 404,
-    "unknown-flow": 404,
-    "unknown-run": 404,
-    "unknown-read-model": 404,
-    "not-paused": 409,
-    "not-now": 409,
-    "method-not-allowed": 405,
-    "run-ended": 409,
-    "flow-busy": 409,
-    "flow-changed": 503,
-    "unknown-group": 400,
-    "run-open": 409,
-    "not-retryable": 409,
-    "too-large": 413,
-    "unsupported-media-type": 415,
-    "key-reused": 422,
-    "unavailable": 503,
-    "overloaded": 503,
-    "position-not-reached": 503,
-    "crashed": 500,
-}
-
-
-def test_the_types_of_problems_are_stable():
-    known, found = [ServiceError], {}
-    while known:
-        error = known.pop()
-        known += error.__subclasses__()
-        if error.__module__ == "service.errors":
-            name = problem_type(error.__new__(error)).removeprefix("urn:flowledger:problem:")
-            found[name] = error.status
-    assert TYPES.items() <= found.items()
-    assert found.keys() - TYPES.keys() == {"service-error", "invalid-setting"}
-
 
 # Who may what
 

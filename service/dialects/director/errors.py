@@ -47,9 +47,13 @@ UNAUTHORIZED: Final = {
 class Unreadable(BadRequest):
     """The browser (or proxy) sent a request that this server could not understand."""
 
+    code = "unreadable"
+
 
 class InvalidBody(BadRequest):
     """The body does not have the shape of a start."""
+
+    code = "invalid-body"
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("; ".join(errors))

@@ -11,6 +11,7 @@ from service.http.json import json_response
 class InvalidLevel(BadRequest):
     """The level is an integer, but none of the four."""
 
+    code = "invalid-level"
     status = 422
 
     def __init__(self, level: str) -> None:
@@ -23,6 +24,8 @@ class InvalidLevel(BadRequest):
 class UnknownExecution(NotFound):
     """The tenant has no such execution."""
 
+    code = "unknown-execution"
+
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"INC_05291904: The LOAD_PLAN of ID [{execution_id}] cannot be found.")
 
@@ -30,6 +33,7 @@ class UnknownExecution(NotFound):
 class InvalidGroup(BadRequest):
     """The sequence is an integer, but that of none of the plan's groups."""
 
+    code = "invalid-group"
     status = 422
 
     def __init__(self, sequence: int, groups: int) -> None:
@@ -42,9 +46,13 @@ class InvalidGroup(BadRequest):
 class NothingToRestart(BadRequest):
     """That part of the load plan cannot run again."""
 
+    code = "nothing-to-restart"
+
 
 class PlanBusy(BadRequest):
     """Another execution of the load plan has not ended yet."""
+
+    code = "plan-busy"
 
     def __init__(self) -> None:
         super().__init__(

@@ -43,6 +43,7 @@ GATEWAY: Final[Mapping[int, tuple[str, str]]] = {
 class BadState(ServiceError):
     """What is asked for does not go with how things stand."""
 
+    code = "bad-state"
     status = 400
 
 

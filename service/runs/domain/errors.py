@@ -8,8 +8,11 @@ from service.errors import ServiceError
 class ClaimLost(ServiceError):
     """The run is not to be had at that epoch: another worker has it, or it has ended."""
 
+    code = "claim-lost"
     status = 409
 
 
 class BrokenStream(ServiceError):
     """The stream of a run holds an event that its state does not allow."""
+
+    code = "broken-stream"
