@@ -82,7 +82,7 @@ format: venv
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# Ours beside the limits of the machine; results go to docs/performance.md. Quiet machines only.
+# Ours beside the limits of the machine; results go to docs/reference/performance.md. Quiet machines only.
 # `BENCH_ARGS="--seconds 1"` is a quicker look.
 bench: venv
 	$(BIN)/python -m tests.benchmarks all $(BENCH_ARGS)

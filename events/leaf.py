@@ -15,7 +15,7 @@ _LENGTH: Final = struct.Struct(">I")
 def leaf_1(
     numbers: Sequence[int | None], texts: Sequence[str], metadata: bytes, body: bytes
 ) -> bytes:
-    """Hash an event as docs/leaf.md lays it out, version 1.
+    """Hash an event as docs/reference/leaf.md lays it out, version 1.
 
     ``numbers``: position, version, recorded and occurred (None: absent) in microseconds since 1970,
     schema version. ``texts``: tenant, stream, event id, type, actor, correlation, causation, key.

@@ -1,4 +1,4 @@
-"""The lines of an export (docs/export.md): a header, a line an event, a trailer."""
+"""The lines of an export (docs/reference/export.md): a header, a line an event, a trailer."""
 
 from __future__ import annotations
 

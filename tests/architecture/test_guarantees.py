@@ -1,4 +1,4 @@
-"""Every test that docs/guarantees.md names is there."""
+"""Every test that docs/reference/guarantees.md names is there."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "guarantees.md"
+PAGE = ROOT / "docs" / "reference" / "guarantees.md"
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", PAGE.read_text())))
 
 

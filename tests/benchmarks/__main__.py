@@ -1,9 +1,9 @@
 """The programme of `make bench`: one verb for each thing that is measured, one that renders.
 
-A verb measures its pieces, prints them, and keeps them in docs/performance.json in the place of
-what they were before, so that a piece can be measured anew by itself; `render` makes
-docs/performance.md of what is kept. Only what runs at the same time on the same machine makes a
-ratio: a piece is one run of all its subjects in turn.
+A verb measures its pieces, prints them, and saves them in docs/reference/performance.json. A saved
+piece replaces its former result, so each piece can be measured again by itself. `render` writes
+docs/reference/performance.md from what is saved. Only subjects of one run make a ratio: a piece is
+one run of all its subjects in turn.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def smoke() -> None:
 @main.command()
 @click.option("--remark", help="What the page is to say about the conditions of this measurement.")
 def render(remark: str | None) -> None:
-    """Make docs/performance.md and its plots of what is kept."""
+    """Make docs/reference/performance.md and its plots of what is kept."""
     if remark is not None:
         figures.remark(remark)
     page.write(figures.read())

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.benchmarks.load import Measured
 
-STORE = Path(__file__).parents[2] / "docs" / "performance.json"
+STORE = Path(__file__).parents[2] / "docs" / "reference" / "performance.json"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Makes docs/performance.md of what is kept: tables here, plots where matplotlib is installed."""
+"""Render docs/reference/performance.md: tables, and plots where matplotlib is installed."""
 
 from __future__ import annotations
 

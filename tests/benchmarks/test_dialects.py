@@ -1,7 +1,7 @@
 """The vendors' GETs beside our own in the same run, and what checking a credential costs.
 
 The goals: each GET of one thing within 1.5 times `GET /v1/runs/{id}`, each list of 50 within 1.5
-times ours; a credential 10 us, a signature 20 us. What was reached: docs/performance.md.
+times ours; a credential 10 us, a signature 20 us. What was reached: docs/reference/performance.md.
 """
 
 from __future__ import annotations

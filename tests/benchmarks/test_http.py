@@ -1,6 +1,6 @@
 """HTTP against the limit: ratios to a bare aiohttp server in the same run. `make bench`.
 
-The goals, and what was reached: docs/performance.md.
+The goals, and what was reached: docs/reference/performance.md.
 """
 
 from __future__ import annotations

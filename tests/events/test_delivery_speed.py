@@ -3,7 +3,7 @@
 .venv/bin/pytest tests/events/test_delivery_speed.py -m benchmark -s -n 0
 
 Times are of one clock, which all processes of a machine share. What was reached:
-docs/performance.md.
+docs/reference/performance.md.
 """
 
 import asyncio

@@ -10,7 +10,9 @@ import pytest
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from tests.events.making import event, request
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "leaf.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "leaf.md").read_text(
+    encoding="utf-8"
+)
 FIELDS = [
     "position",
     "version",

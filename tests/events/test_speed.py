@@ -5,7 +5,7 @@ transaction as an append has, without what makes it a log: no check, no hash, no
 Making requests, and reading the rows that are copied, is in neither time. Ids are those that the
 service makes. Rounds of each kind follow each other, since the machine may be shared: the ratio is
 the median of the rounds', and the processor time tells what a neighbour does not disturb.
-What was reached, and what was tried where a goal was missed: docs/performance.md.
+What was reached, and what was tried where a goal was missed: docs/reference/performance.md.
 """
 
 import asyncio

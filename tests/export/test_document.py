@@ -9,7 +9,7 @@ import pytest
 
 from tests.export.moving import export, fill
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def program(name: str) -> str:

@@ -21,7 +21,7 @@ from service.runs.domain.transitions import (
     next_task_status,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "states.md"
 NOTES = {"ReportRefused", "CorrectionRecorded"}
 MOVES = {
     "queued": {
@@ -117,7 +117,7 @@ def test_the_page_of_states_shows_these_tables():
         markdown(RUN_TRANSITIONS, run_rows),
         markdown(TASK_TRANSITIONS, get_args(Happening)),
     ):
-        assert table in page, f"docs/states.md does not hold this table:\n\n{table}"
+        assert table in page, f"docs/reference/states.md does not hold this table:\n\n{table}"
 
 
 def markdown(table, rows):

@@ -1,6 +1,6 @@
 """The transition tables: what may happen to a run and to a task, and what becomes of it.
 
-``docs/states.md`` shows these tables; a test holds the two together.
+``docs/reference/states.md`` shows these tables; a test holds the two together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A change of shape as docs/rebuild.md tells it: the old version answers until the new is ready."""
+"""The schema change of docs/explanation/rebuild.md, run as written."""
 
 import asyncio
 import re
@@ -27,7 +27,9 @@ from tests.projections.rebuild.conftest import told
 from tests.projections.test_runner import busy
 from tests.waiting import until
 
-DOCS = (Path(__file__).parents[3] / "docs" / "rebuild.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[3] / "docs" / "explanation" / "rebuild.md").read_text(
+    encoding="utf-8"
+)
 FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)```", DOCS, re.DOTALL | re.MULTILINE))
 
 
