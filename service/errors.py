@@ -155,14 +155,14 @@ class NotPaused(ServiceError):
     status = 409
 
 
-class NotNow(ServiceError):
+class OperationConflict(ServiceError):
     """A read model cannot be rebuilt or changed over as things stand."""
 
     code = "not-now"
     status = 409
 
 
-class RunOpen(ServiceError):
+class RunNotFinished(ServiceError):
     """The run has not ended, so no part of it can run again."""
 
     code = "run-open"
@@ -239,7 +239,7 @@ class PositionNotReached(Unavailable):
     code = "position-not-reached"
 
 
-class Crashed(ServiceError):
+class InternalError(ServiceError):
     """A bug of ours; the log has the traceback under the request's id."""
 
     code = "crashed"

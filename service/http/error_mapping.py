@@ -14,7 +14,7 @@ from projections.errors import Unappliable
 from service.dialect import Dialect
 from service.errors import (
     BadRequest,
-    Crashed,
+    InternalError,
     MethodNotAllowed,
     Overloaded,
     ServiceError,
@@ -41,7 +41,7 @@ def refuse(request: web.Request, dialect: Dialect, error: Exception) -> web.Stre
 
 
 def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa: PLR0911 - a table
-    """Translate what was raised; what nobody foresaw is `Crashed`."""
+    """Translate what was raised; what nobody foresaw is `InternalError`."""
     match error:
         case ServiceError():
             return error
@@ -61,7 +61,7 @@ def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa:
         case web.HTTPUnsupportedMediaType():
             return UnsupportedMediaType(error.text or "")
         case _:
-            return Crashed(request_id(request))
+            return InternalError(request_id(request))
 
 
 def check_target(target: str) -> None:

@@ -16,7 +16,7 @@ from events.types import EVERY_TENANT
 from service.auth.credentials import Credentials
 from service.auth.principal import Principal, Right
 from service.dialect import Dialect, Handler
-from service.errors import BadRequest, Crashed, Forbidden
+from service.errors import BadRequest, Forbidden, InternalError
 from service.http.as_of import AS_OF, asked, look_back, names_moment
 from service.http.context import CALL, SERVICE, Call
 from service.http.error_mapping import check_target, refuse
@@ -78,7 +78,7 @@ def front_door(
                 response = await handler(request)
             except Exception as error:
                 if request.writer.output_size > 0:  # the answer has begun
-                    status = Crashed.status
+                    status = InternalError.status
                     raise
                 dialect = served.dialect if served is not None else owner(request.path)
                 response = refuse(request, dialect, error)

@@ -16,7 +16,7 @@ from projections.projection import Projection
 from projections.rebuild import jobs
 from projections.rebuild.jobs import Rebuild, Wish
 from projections.rebuild.rollback import roll_back
-from service.errors import NotFound, NotNow, UnknownReadModel
+from service.errors import NotFound, OperationConflict, UnknownReadModel
 from service.runs.domain.commands import Origin
 
 LOOK_S: Final = 1.0
@@ -40,7 +40,7 @@ class Rebuilds:
 
         Raises:
             UnknownReadModel: there is none of this name.
-            NotNow: one is under way, or a newer shape answers than this release has.
+            OperationConflict: one is under way, or a newer shape answers than this release has.
             LogUnavailable: the database does not answer.
         """
         wish = Wish(origin.actor, origin.source, workers=workers, rate=rate)
@@ -48,7 +48,7 @@ class Rebuilds:
         try:
             return await jobs.enter(self._pool, projection, wish)
         except RebuildRefused as error:
-            raise NotNow(str(error)) from error
+            raise OperationConflict(str(error)) from error
 
     async def progress(self, name: str) -> Rebuild:
         """Tell how far the newest rebuild of a read model is.
@@ -69,14 +69,14 @@ class Rebuilds:
 
         Raises:
             UnknownReadModel: there is none of this name.
-            NotNow: none is under way.
+            OperationConflict: none is under way.
             LogUnavailable: the database does not answer.
         """
         self._find(name)
         try:
             await jobs.request_cancel(self._pool, name)
         except NoRebuild as error:
-            raise NotNow(str(error)) from error
+            raise OperationConflict(str(error)) from error
         return await self.progress(name)
 
     async def roll_back(self, name: str, origin: Origin) -> Rebuild:
@@ -84,14 +84,14 @@ class Rebuilds:
 
         Raises:
             UnknownReadModel: there is none of this name.
-            NotNow: there is no way back, or a rebuild is under way.
+            OperationConflict: there is no way back, or a rebuild is under way.
             LogError: the database does not answer.
         """
         self._find(name)
         try:
             return await roll_back(self._url, name, Wish(origin.actor, origin.source))
         except RebuildRefused as error:
-            raise NotNow(str(error)) from error
+            raise OperationConflict(str(error)) from error
 
     def _find(self, name: str) -> Projection:
         if name not in self._newest:

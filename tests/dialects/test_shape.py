@@ -47,7 +47,7 @@ REFUSALS = (
     errors.PositionAhead(),
     errors.PositionNotReached(),
     errors.MethodNotAllowed("PATCH", ["GET"]),
-    errors.Crashed("request-1"),
+    errors.InternalError("request-1"),
 )
 
 every = pytest.mark.parametrize("name", NAMES)
@@ -155,6 +155,6 @@ def test_every_refusal_is_in_the_vendors_own_body(name, error):
 
 @every
 def test_crash_says_nothing_of_what_crashed(name):
-    response = DIALECTS[name].error(asked(vendor(name).unknown), errors.Crashed("request-1"))
+    response = DIALECTS[name].error(asked(vendor(name).unknown), errors.InternalError("request-1"))
     assert response.status == 500
     assert b"Traceback" not in response.body

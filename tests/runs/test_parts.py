@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from projections.documents.flow import Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
-from service.errors import NotRetryable, RunOpen, UnknownGroup
+from service.errors import NotRetryable, RunNotFinished, UnknownGroup
 from service.runs.domain.commands import Part
 from service.runs.domain.decider import ready
 from service.runs.domain.retry_scope import carried_over, grouped
@@ -93,7 +93,7 @@ def test_a_group_that_the_plan_has_not_is_refused(group):
 
 @pytest.mark.parametrize("status", ["queued", "running", "cancelling"])
 def test_no_part_of_an_open_run_runs_again(status):
-    with pytest.raises(RunOpen, match=f"it is {status}"):
+    with pytest.raises(RunNotFinished, match=f"it is {status}"):
         carried_over(LOADS, replace(FAILED, status=status), Part())
 
 

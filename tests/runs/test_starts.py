@@ -11,7 +11,7 @@ from service.errors import (
     FlowBusy,
     InvalidPayload,
     KeyReused,
-    RunOpen,
+    RunNotFinished,
     UnknownFlow,
     UnknownRun,
 )
@@ -250,7 +250,7 @@ async def test_a_part_is_refused_by_whoever_has_not_seen_the_run_end_and_writes_
     first = await one.start("example.EXTERNAL")
     command = RetryRun(TENANT, ORIGIN, first.run_id, part=Part(2))
     head = await one.log.head()
-    with pytest.raises(RunOpen):
+    with pytest.raises(RunNotFinished):
         await one.writer.submit(command)
     assert await one.log.head() == head
     await two.writer.submit(facts(first.run_id, ("TaskSucceeded", "A"), ("RunFailed", None)))

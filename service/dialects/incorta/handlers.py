@@ -20,7 +20,7 @@ from service.errors import (
     FlowBusy,
     NotFound,
     NotRetryable,
-    RunOpen,
+    RunNotFinished,
     UnknownGroup,
     UnknownRun,
 )
@@ -137,7 +137,7 @@ async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> M
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     try:
         outcome = await start_run.start(request, command)
-    except (FlowBusy, RunOpen) as error:
+    except (FlowBusy, RunNotFinished) as error:
         raise PlanBusy from error
     except UnknownGroup as error:
         raise InvalidGroup(error.group, error.groups) from error

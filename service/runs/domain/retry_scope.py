@@ -8,7 +8,7 @@ from typing import Final, Literal
 from projections.documents.flow import Plan
 from projections.documents.run import Carried
 from projections.read_models.load_plans.apply import planned
-from service.errors import NotRetryable, RunOpen, UnknownGroup
+from service.errors import NotRetryable, RunNotFinished, UnknownGroup
 from service.runs.domain.commands import Part
 from service.runs.domain.plans import following, main_tasks
 from service.runs.domain.state import RunState
@@ -28,7 +28,7 @@ def carried_over(plan: Plan, earlier: RunState | None, part: Part | None) -> Seq
 
     Raises:
         UnknownGroup: the plan has no such group.
-        RunOpen: the earlier run has not ended.
+        RunNotFinished: the earlier run has not ended.
         NotRetryable: nothing would run, or something before the group has never been done.
     """
     if earlier is None or part is None:
@@ -37,7 +37,7 @@ def carried_over(plan: Plan, earlier: RunState | None, part: Part | None) -> Seq
     if not 1 <= part.group <= len(groups):
         raise UnknownGroup(part.group, len(groups))
     if not earlier.has_ended:
-        raise RunOpen(f"run {earlier.run_id} has not ended: it is {earlier.status}")
+        raise RunNotFinished(f"run {earlier.run_id} has not ended: it is {earlier.status}")
     again = _again(plan, earlier, part, groups)
     kept = [task.path for task in main_tasks(plan) if task.path not in again]
     if not again:

@@ -16,7 +16,7 @@ from service.errors import (
     InvalidPayload,
     KeyReused,
     NotRetryable,
-    RunOpen,
+    RunNotFinished,
     Unavailable,
     UnknownFlow,
     UnknownGroup,
@@ -89,7 +89,7 @@ class Starter:
         Raises:
             UnknownFlow: the tenant has no such flow, or it is retired.
             UnknownRun: there is no run to retry.
-            UnknownGroup, RunOpen, NotRetryable: no such part of it can run again.
+            UnknownGroup, RunNotFinished, NotRetryable: no such part of it can run again.
             InvalidPayload: the payload does not fit the flow's schema as it is now.
             FlowBusy: the flow is exclusive and a run of it has not ended.
             FlowChanged: the flow is not in the version that a firing is of.
@@ -102,7 +102,7 @@ class Starter:
             return await self._make(start)
         except IdempotencyMismatch as error:
             raise KeyReused from error
-        except (UnknownFlow, InvalidPayload, FlowBusy, UnknownGroup, RunOpen, NotRetryable):
+        except (UnknownFlow, InvalidPayload, FlowBusy, UnknownGroup, RunNotFinished, NotRetryable):
             # What stands in the way now may have come after the first of two equal requests.
             if outcome := await self._replay(start):
                 return outcome

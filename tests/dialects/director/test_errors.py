@@ -58,7 +58,7 @@ ID = "E0EE42D8E00F45578F75781106DBBEA4"
         (errors.KeyReused("used"), {"error": "used"}),
         (errors.Overloaded("later"), {"error": "later"}),
         (
-            errors.Crashed("request-1"),
+            errors.InternalError("request-1"),
             {
                 "error": "The server encountered an internal error and was unable to complete your"
                 " request. Either the server is overloaded or there is an error in the"
