@@ -197,7 +197,7 @@ class UnsupportedMediaType(ServiceError):
     status = 415
 
 
-class KeyReused(ServiceError):
+class IdempotencyKeyReused(ServiceError):
     """The idempotency key was used before, for a different request."""
 
     code = "key-reused"

@@ -51,7 +51,7 @@ _collected: ContextVar[dict[str, TaskFunction] | None] = ContextVar("collected",
 _reporting: ContextVar[Report | None] = ContextVar("reporting", default=None)
 
 
-class BrokenTasks(ServiceError):
+class TaskLoadError(ServiceError):
     """A module of the tasks folder cannot be loaded."""
 
     code = "broken-tasks"
@@ -177,7 +177,7 @@ def _collect(collected: dict[str, TaskFunction], name: str, function: TaskFuncti
     if (other := collected.get(name)) is not None:
         file, line = _place(function)
         where = ":".join(map(str, _place(other)))
-        raise BrokenTasks(file, line, f"task {name!r} is defined twice, also at {where}")
+        raise TaskLoadError(file, line, f"task {name!r} is defined twice, also at {where}")
     collected[name] = function
 
 
@@ -193,7 +193,7 @@ def load_tasks(folder: Path) -> dict[str, TaskFunction]:
     other relatively. A folder is imported once a process; one that is not there holds no tasks.
 
     Raises:
-        BrokenTasks: a module does not import, or two tasks have one name.
+        TaskLoadError: a module does not import, or two tasks have one name.
 
     """
     return dict(_load(folder.resolve()))
@@ -230,13 +230,13 @@ def _import_folder(folder: Path, package: str) -> None:
 def _import_module(module: str, file: Path, folder: Path) -> None:
     try:
         importlib.import_module(module)
-    except BrokenTasks:
+    except TaskLoadError:
         raise
     except SyntaxError as error:
-        raise BrokenTasks(Path(error.filename or file), error.lineno, error.msg) from error
+        raise TaskLoadError(Path(error.filename or file), error.lineno, error.msg) from error
     except (Exception, SystemExit) as error:  # an author's module may raise anything
         where, line = _raised_at(error, file, folder)
-        raise BrokenTasks(where, line, _reason(error)) from error
+        raise TaskLoadError(where, line, _reason(error)) from error
 
 
 def _raised_at(error: BaseException, file: Path, folder: Path) -> tuple[Path, int | None]:

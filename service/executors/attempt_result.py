@@ -69,7 +69,7 @@ def _bounded(step: PlanTask, result: Result) -> Result:
     try:
         said = {"task": step.path, "result": result.value, "metrics": result.metrics}
         room = MAX_OUTPUT_BYTES - len(encode(sanitize.json(said, MAX_OUTPUT_BYTES)))
-    except sanitize.NotKept as error:
+    except sanitize.NotStorable as error:
         failure = Failure(f"the ledger cannot keep the task's result: {error}")
         nothing = replace(result, value=None, metrics={}, failure=result.failure or failure)
         return _bounded(step, nothing)

@@ -27,8 +27,8 @@ AGAIN_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-class Unsettled(Exception):
-    """The ledger did not take that a task has started, or ended, and nothing else says why."""
+class ReportRejected(Exception):
+    """The ledger refused the report of a task's start or end, for no reason known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Driver:
         """Drive the run until it has ended, is another worker's, is drained or stopped.
 
         Raises:
-            Unsettled: the ledger refuses what is reported of a task.
+            ReportRejected: the ledger refuses what is reported of a task.
             LogError: the run cannot be read.
         """
         await self._load()
@@ -185,12 +185,12 @@ class Driver:
     def _check(self) -> None:
         for path, task in self._state.tasks.items():
             if task.status == "running" and path not in self._attempts:
-                raise Unsettled(f"the ledger did not take the end of task {path}")
+                raise ReportRejected(f"the ledger did not take the end of task {path}")
 
     def _start(self, step: PlanTask) -> None:
         tools, number = self._tools, self._state.tasks[step.path].attempt + 1
         if (step.path, number) in self._begun:
-            raise Unsettled(f"the ledger did not take the start of task {step.path}")
+            raise ReportRejected(f"the ledger did not take the start of task {step.path}")
         self._begun.add((step.path, number))
         work = Work(
             run_id=self.claim.run_id,

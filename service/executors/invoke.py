@@ -83,14 +83,14 @@ def _succeeded(value: object, report: Report) -> dict[str, Any]:
     # What the ledger cannot keep is the task's failure, as a value Celery cannot serialise is.
     try:
         return sanitize.json({"value": value, **_reported(report)}, MAX_ANSWER_BYTES)
-    except sanitize.NotKept as error:
+    except sanitize.NotStorable as error:
         return {"failure": {"exception": f"the ledger cannot keep the task's result: {error}"}}
 
 
 def _failed_with(error: BaseException, report: Report) -> dict[str, Any]:
     try:
         return failed(error) | sanitize.json(_reported(report), MAX_ANSWER_BYTES)
-    except sanitize.NotKept:
+    except sanitize.NotStorable:
         return failed(error)
 
 

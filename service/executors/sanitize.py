@@ -17,8 +17,8 @@ MAX_TRACEBACK: Final = 32_768
 """Characters kept of a traceback's end."""
 
 
-class NotKept(Exception):
-    """The ledger cannot keep that; the message says why."""
+class NotStorable(Exception):
+    """The ledger cannot store a value; the message says why."""
 
 
 def text(value: object) -> str:
@@ -34,10 +34,10 @@ def json(value: Mapping[str, Any], most_bytes: int) -> Data:
     """Copy a JSON object as the log would give it back.
 
     Raises:
-        NotKept: it is no JSON, nested too deeply, or larger than ``most_bytes``.
+        NotStorable: it is no JSON, nested too deeply, or larger than ``most_bytes``.
     """
     try:
         copy: Data = codec.parse(codec.encode(value), most_bytes)
     except (InvalidEvent, MalformedJson) as error:
-        raise NotKept(text(error)) from error
+        raise NotStorable(text(error)) from error
     return copy

@@ -23,7 +23,7 @@ from service.flows.steps import (
     tasks_of,
 )
 from service.flows.yaml import Document, read_document
-from service.tasks import BrokenTasks, load_tasks
+from service.tasks import TaskLoadError, load_tasks
 
 FILE_NAMES: Final = ("flows.yaml", "workflows.yml")
 """What is looked for in a folder: our name, and Celery Director's."""
@@ -120,7 +120,7 @@ def load_file(file: Path) -> list[FlowDefinition]:
 def _task_names(folder: Path) -> frozenset[str]:
     try:
         return frozenset(load_tasks(folder / "tasks"))
-    except BrokenTasks as error:
+    except TaskLoadError as error:
         raise LoadRefused([Refusal(str(error.file), error.line or 1, error.reason)]) from error
 
 

@@ -29,7 +29,7 @@ class IdSource(Protocol):
         ...
 
 
-class WrongIds(ValueError):
+class InvalidVendorIds(ValueError):
     """A customer's fixed ids of a vendor cannot be had."""
 
     def __init__(self, vendor: str, reason: str) -> None:
@@ -41,13 +41,13 @@ def settle_ids(dialects: Iterable[IdSource], identity: FlowIdentity, fixed: Ids)
     """Ask every dialect for its ids of a flow, given a customer's fixed ones.
 
     Raises:
-        WrongIds: a fixed id is not of its vendor's shape, or of no vendor.
+        InvalidVendorIds: a fixed id is not of its vendor's shape, or of no vendor.
 
     """
     sources = {dialect.name: dialect for dialect in dialects}
     for vendor in fixed.keys() - sources.keys():
         known = ", ".join(sorted(sources))
-        raise WrongIds(vendor, f"there is no vendor {vendor!r}; known are {known}")
+        raise InvalidVendorIds(vendor, f"there is no vendor {vendor!r}; known are {known}")
     return {name: _settle(source, identity, fixed) for name, source in sources.items()}
 
 
@@ -55,4 +55,4 @@ def _settle(source: IdSource, identity: FlowIdentity, fixed: Ids) -> Mapping[str
     try:
         return dict(source.flow_ids(identity, fixed.get(source.name, {})))
     except ValueError as error:
-        raise WrongIds(source.name, str(error)) from error
+        raise InvalidVendorIds(source.name, str(error)) from error

@@ -12,7 +12,7 @@ from service.dialect import FlowIdentity
 from service.flows.catalogue import IdKey, Shelf, id_keys
 from service.flows.definitions import FlowDefinition
 from service.flows.errors import LoadRefused, Refusal
-from service.flows.ids import IdSource, WrongIds, settle_ids
+from service.flows.ids import IdSource, InvalidVendorIds, settle_ids
 
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of a flow version as it is registered: one event, which every process keeps in memory."""
@@ -54,7 +54,7 @@ class _Settling:
         try:
             flow = self._again(before, definition) if before else self._anew(definition)
             size_bytes = len(encode(flow_json(flow)))
-        except WrongIds as error:
+        except InvalidVendorIds as error:
             line = definition.id_lines.get(error.vendor, line)
             self._refuse(definition, line, f"ids of {definition.fullname}: {error}")
             return None
@@ -100,9 +100,11 @@ class _Settling:
                 return key
         return None
 
-    def _taken(self, key: IdKey) -> WrongIds:
+    def _taken(self, key: IdKey) -> InvalidVendorIds:
         vendor, name, value = key
-        return WrongIds(vendor, f"{vendor} {name} {value!r} belongs to flow {self._owners[key]}")
+        return InvalidVendorIds(
+            vendor, f"{vendor} {name} {value!r} belongs to flow {self._owners[key]}"
+        )
 
     def _make(self, definition: FlowDefinition, *, number: int, version: int) -> Flow:
         project, _, name = definition.fullname.partition(".")

@@ -41,7 +41,7 @@ REFUSALS = (
     errors.FlowBusy(),
     errors.TooLarge(),
     errors.UnsupportedMediaType(),
-    errors.KeyReused(),
+    errors.IdempotencyKeyReused(),
     errors.Unavailable(),
     errors.Overloaded(),
     errors.PositionAhead(),

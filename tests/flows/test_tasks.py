@@ -11,9 +11,9 @@ from service.tasks import (
     MAX_METRICS,
     MAX_TEXT,
     MAX_WARNINGS,
-    BrokenTasks,
     Report,
     StatementError,
+    TaskLoadError,
     load_tasks,
     report,
     reporting,
@@ -80,7 +80,7 @@ def test_tasks_made_in_a_loop_are_found(tmp_path):
 )
 def test_a_module_that_does_not_import_is_refused_with_file_and_line(tmp_path, text, line, reason):
     write(tmp_path, one=text)
-    with pytest.raises(BrokenTasks) as broken:
+    with pytest.raises(TaskLoadError) as broken:
         load_tasks(tmp_path)
     assert (broken.value.file, broken.value.line) == (tmp_path / "one.py", line)
     assert reason in broken.value.reason
@@ -89,7 +89,7 @@ def test_a_module_that_does_not_import_is_refused_with_file_and_line(tmp_path, t
 def test_a_broken_folder_leaves_nothing_behind_and_can_be_mended(tmp_path):
     write(tmp_path, one=named("A"), two="1 / 0\n")
     before = set(sys.modules)
-    with pytest.raises(BrokenTasks):
+    with pytest.raises(TaskLoadError):
         load_tasks(tmp_path)
     assert set(sys.modules) == before
     (tmp_path / "two.py").unlink()
@@ -98,7 +98,7 @@ def test_a_broken_folder_leaves_nothing_behind_and_can_be_mended(tmp_path):
 
 def test_two_tasks_of_one_name_are_refused_with_both_places(tmp_path):
     write(tmp_path, one=named("A"), two=named("A"))
-    with pytest.raises(BrokenTasks) as broken:
+    with pytest.raises(TaskLoadError) as broken:
         load_tasks(tmp_path)
     assert str(broken.value) == (
         f"{tmp_path}/two.py:2: task 'A' is defined twice, also at {tmp_path}/one.py:2"

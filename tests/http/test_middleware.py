@@ -132,7 +132,7 @@ async def test_head_is_served_where_get_is(client, bearer):
         (errors.FlowBusy(), 409),
         (errors.TooLarge(), 413),
         (errors.UnsupportedMediaType(), 415),
-        (errors.KeyReused(), 422),
+        (errors.IdempotencyKeyReused(), 422),
         (errors.Overloaded(), 503),
         (errors.PositionNotReached(), 503),
         (log_errors.LogUnavailable(), 503),

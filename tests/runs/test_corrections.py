@@ -8,7 +8,7 @@ import pytest
 from events.envelope import Version
 from events.types import run_stream
 from projections.flow_versions import Flows
-from service.errors import BadRequest, KeyReused, TooLarge, UnknownRun
+from service.errors import BadRequest, IdempotencyKeyReused, TooLarge, UnknownRun
 from service.runs.domain.commands import RecordCorrection
 from service.runs.domain.transitions import RUN_ENDED, RunStatus
 from service.runs.write.corrections import Corrector
@@ -137,7 +137,7 @@ async def test_a_key_that_was_used_otherwise_is_refused(process):
         correction(run.run_id, run.position, key="k", day=2),
         correction(other.run_id, other.position, key="k"),
     ):
-        with pytest.raises(KeyReused):
+        with pytest.raises(IdempotencyKeyReused):
             await process.writer.submit(changed)
 
 

@@ -9,8 +9,8 @@ from events import types
 from events.numbers import next_blocks
 from service.errors import (
     FlowBusy,
+    IdempotencyKeyReused,
     InvalidPayload,
-    KeyReused,
     RunNotFinished,
     UnknownFlow,
     UnknownRun,
@@ -160,7 +160,7 @@ async def test_a_repeat_is_answered_with_the_run_as_it_stands_now(process):
 )
 async def test_a_key_used_for_a_different_request_is_refused(process, more):
     await process.start(idempotency_key="k")
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         await process.start(idempotency_key="k", **more)
 
 
@@ -176,7 +176,7 @@ async def test_a_repeat_is_answered_even_when_the_flow_has_gone_since(process):
     await register(process.log, retired("CHAIN"))
     await process.catalogue.refresh(TENANT)
     assert (await process.start(idempotency_key="k")).run_id == first.run_id
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         await process.start(idempotency_key="k", comment="other")
     with pytest.raises(UnknownFlow):
         await process.start(idempotency_key="new")
@@ -228,7 +228,7 @@ async def test_a_repeated_retry_is_the_same_run(process):
     command = RetryRun(TENANT, ORIGIN, first.run_id, idempotency_key="again")
     once, twice = [await process.writer.submit(command) for _ in range(2)]
     assert (twice.run_id, twice.replayed) == (once.run_id, True)
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         await process.start(idempotency_key="again")
 
 
@@ -266,7 +266,7 @@ async def test_a_repeated_retry_of_a_part_is_the_same_run_and_another_part_anoth
     once, twice = [await process.writer.submit(command) for _ in range(2)]
     assert (twice.run_id, twice.replayed) == (once.run_id, True)
     for other in (None, Part(), Part(2)):
-        with pytest.raises(KeyReused):
+        with pytest.raises(IdempotencyKeyReused):
             await process.writer.submit(replace(command, part=other))
 
 

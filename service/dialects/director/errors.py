@@ -44,7 +44,7 @@ UNAUTHORIZED: Final = {
 }
 
 
-class Unreadable(BadRequest):
+class MalformedJsonBody(BadRequest):
     """The browser (or proxy) sent a request that this server could not understand."""
 
     code = "unreadable"

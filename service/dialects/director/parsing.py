@@ -15,7 +15,7 @@ from aiohttp import web
 
 from events import codec
 from events.errors import MalformedJson
-from service.dialects.director.errors import InvalidBody, Unreadable
+from service.dialects.director.errors import InvalidBody, MalformedJsonBody
 from service.errors import BadRequest, NotFound, TooLarge, UnsupportedMediaType
 from service.http.context import SERVICE
 from service.http.json import read_body
@@ -105,7 +105,7 @@ async def start(request: web.Request) -> Start:
 
     Raises:
         UnsupportedMediaType: it is not declared as JSON.
-        Unreadable: it is not JSON.
+        MalformedJsonBody: it is not JSON.
         InvalidBody: it does not have the shape of a start.
         TooLarge: it is larger than the ledger keeps.
 
@@ -154,7 +154,7 @@ def _leniently(raw: bytes) -> tuple[Any, str | None]:
         text = raw.decode(json.detect_encoding(raw), "surrogatepass")
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unreadable from error
+        raise MalformedJsonBody from error
     try:
         return codec.parse(text.encode()), None
     except (MalformedJson, UnicodeEncodeError) as error:

@@ -18,7 +18,7 @@ from service.dialects.naver.auth import REFUSED
 from service.errors import (
     BadRequest,
     FlowBusy,
-    KeyReused,
+    IdempotencyKeyReused,
     RunEnded,
     ServiceError,
     Unauthenticated,
@@ -73,7 +73,7 @@ def body(error: ServiceError, path: Mapping[str, str]) -> dict[str, Any]:
             return _service("300", "not-found", _missing(error, path))
         case FlowBusy() | RunEnded() | BadState():
             return _service("100", "bad-state", error.detail)
-        case BadRequest() | KeyReused():
+        case BadRequest() | IdempotencyKeyReused():
             return _service("100", "bad-parameter", error.detail)
         case Unauthenticated():
             return _gateway(401, REFUSED)

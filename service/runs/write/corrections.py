@@ -8,7 +8,7 @@ from events.codec import encode
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch
 from events.types import run_stream
-from service.errors import BadRequest, KeyReused, TooLarge
+from service.errors import BadRequest, IdempotencyKeyReused, TooLarge
 from service.ids import new_id
 from service.runs.domain.commands import Outcome, RecordCorrection
 from service.runs.domain.decider import correct
@@ -31,7 +31,7 @@ class Corrector:
             UnknownRun: the tenant has no such run.
             BadRequest: no event of the run stands at the position.
             TooLarge: the correction says more than an event holds.
-            KeyReused: the key was used for a different request.
+            IdempotencyKeyReused: the key was used for a different request.
             LogError: the log could not take it.
         """
         entry, version = await self._find(command)
@@ -39,7 +39,7 @@ class Corrector:
         try:
             appended = await self._batcher.append(_request(command, decision.events))
         except IdempotencyMismatch as error:
-            raise KeyReused from error
+            raise IdempotencyKeyReused from error
         self._states.forget((command.tenant, command.run_id))
         return Outcome(
             command.run_id,

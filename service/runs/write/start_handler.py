@@ -13,8 +13,8 @@ from projections.documents.flow import Flow
 from service.errors import (
     FlowBusy,
     FlowChanged,
+    IdempotencyKeyReused,
     InvalidPayload,
-    KeyReused,
     NotRetryable,
     RunNotFinished,
     Unavailable,
@@ -93,7 +93,7 @@ class Starter:
             InvalidPayload: the payload does not fit the flow's schema as it is now.
             FlowBusy: the flow is exclusive and a run of it has not ended.
             FlowChanged: the flow is not in the version that a firing is of.
-            KeyReused: the key was used for a different request.
+            IdempotencyKeyReused: the key was used for a different request.
             Unavailable: the catalogue or the slot kept changing under five tries.
             LogError: the log could not take it.
         """
@@ -101,7 +101,7 @@ class Starter:
         try:
             return await self._make(start)
         except IdempotencyMismatch as error:
-            raise KeyReused from error
+            raise IdempotencyKeyReused from error
         except (UnknownFlow, InvalidPayload, FlowBusy, UnknownGroup, RunNotFinished, NotRetryable):
             # What stands in the way now may have come after the first of two equal requests.
             if outcome := await self._replay(start):
@@ -170,7 +170,7 @@ class Starter:
         if known is None:
             return None
         if known.fingerprint != start.fingerprint:
-            raise KeyReused
+            raise IdempotencyKeyReused
         return await self._as_it_stands(start, known.first_position)
 
     async def _as_it_stands(self, start: Start, position: Position) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service import errors
-from service.dialects.director.errors import NOT_FOUND, InvalidBody, Unreadable, body
+from service.dialects.director.errors import NOT_FOUND, InvalidBody, MalformedJsonBody, body
 
 ID = "E0EE42D8E00F45578F75781106DBBEA4"
 
@@ -32,7 +32,7 @@ ID = "E0EE42D8E00F45578F75781106DBBEA4"
             },
         ),
         (
-            Unreadable(),
+            MalformedJsonBody(),
             {
                 "error": "The browser (or proxy) sent a request that this server could not"
                 " understand."
@@ -55,7 +55,7 @@ ID = "E0EE42D8E00F45578F75781106DBBEA4"
         ),
         (errors.Forbidden("role viewer may not start"), {"error": "role viewer may not start"}),
         (errors.BadRequest("page is out of range"), {"error": "page is out of range"}),
-        (errors.KeyReused("used"), {"error": "used"}),
+        (errors.IdempotencyKeyReused("used"), {"error": "used"}),
         (errors.Overloaded("later"), {"error": "later"}),
         (
             errors.InternalError("request-1"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from service.dialects.director.errors import InvalidBody, Unreadable
+from service.dialects.director.errors import InvalidBody, MalformedJsonBody
 from service.dialects.director.parsing import _START as VALIDATOR
 from service.dialects.director.parsing import START, Paging, Start, paging, read_start
 from service.dialects.director.parsing import _is_json as is_json
@@ -157,7 +157,7 @@ def test_json_is_read_in_every_encoding_that_python_knows_it_in(encoding):
     "body", [b"", b"{", b'{"a": "\xff"}', b"\xff\xfe", b"[" * 9999, b"9" * 9999]
 )
 def test_what_is_no_json_to_python_either_cannot_be_read(body):
-    with pytest.raises(Unreadable):
+    with pytest.raises(MalformedJsonBody):
         read_start(body)
 
 

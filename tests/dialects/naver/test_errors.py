@@ -36,7 +36,7 @@ def _gateway(code, message, details):
             400,
             _service("100", "bad-parameter", "Payload is not valid: x"),
         ),
-        (errors.KeyReused("used"), 422, _service("100", "bad-parameter", "used")),
+        (errors.IdempotencyKeyReused("used"), 422, _service("100", "bad-parameter", "used")),
         (errors.FlowBusy("busy"), 400, _service("100", "bad-state", "busy")),
         (errors.RunEnded("ended"), 400, _service("100", "bad-state", "ended")),
         (
