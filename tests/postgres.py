@@ -19,8 +19,6 @@ import uuid
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -30,7 +28,9 @@ import docker
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.config import testcontainers_config
 
+from projections.registry import create_schemas
 from service.embedded import Cluster, open_cluster
+from service.ops.migrations import migrate_all
 
 MODE = "FLOWLEDGER_TEST_POSTGRES"
 URLS = ("FLOWLEDGER_TEST_DATABASE_URL", "FLOWLEDGER_DATABASE_URL")
@@ -176,16 +176,8 @@ async def _build(admin: str, name: str) -> None:
 
 async def migrate_whole(url: str) -> None:
     """All that the service keeps in a database: the migrations and the read models' schemas."""
-    steps = (
-        _step("service.migrations", "migrate_all") or _step("events.migrate", "migrate"),
-        _step("projections.registry", "create_schemas"),
-    )
-    for step in filter(None, steps):
-        await step(url)
-
-
-def _step(module: str, name: str) -> Callable[[str], Coroutine[Any, Any, object]] | None:
-    return getattr(import_module(module), name) if find_spec(module) else None
+    await migrate_all(url)
+    await create_schemas(url)
 
 
 @contextlib.contextmanager
