@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.envelope import Position
+from events.errors import LogError
 
 
 class ProjectionError(Exception):
@@ -55,7 +56,7 @@ class RebuildRefused(ProjectionError):
     """A read model cannot be rebuilt, or changed over, as things stand."""
 
 
-class NoRebuild(ProjectionError):
+class NoRebuildInProgress(ProjectionError):
     """There is no rebuild of this read model."""
 
 
@@ -72,11 +73,13 @@ class UnknownFlowVersion(ProjectionError):
     version: int
 
     def __post_init__(self) -> None:
-        super().__init__(f"no version {self.version} of flow {self.fullname!r} in {self.tenant!r}")
+        super().__init__(
+            f"tenant {self.tenant!r} has no version {self.version} of flow {self.fullname!r}"
+        )
 
 
 @dataclass
-class Unappliable(ProjectionError):
+class ApplyEventError(ProjectionError):
     """A projection cannot apply an event; the cause says why."""
 
     projection: str
@@ -86,21 +89,28 @@ class Unappliable(ProjectionError):
     def __post_init__(self) -> None:
         super().__init__(f"{self.projection} cannot apply positions {self.first} to {self.last}")
 
+    @property
+    def reason(self) -> str:
+        """Why the event cannot be applied: the cause, by class where that is no error of ours."""
+        cause = self.__cause__ or self
+        ours = isinstance(cause, (ProjectionError, LogError))
+        return str(cause) if ours else f"{type(cause).__name__}: {cause}"
+
 
 @dataclass
-class NothingBefore(ProjectionError):
-    """An event goes on with a run or a flow that never began."""
+class MissingFirstEvent(ProjectionError):
+    """An event continues a run or a flow that has no first event."""
 
     kind: str
     tenant: str
     name: str
 
     def __post_init__(self) -> None:
-        super().__init__(f"no event began the {self.kind} {self.name!r} of {self.tenant!r}")
+        super().__init__(f"{self.kind} {self.name!r} of tenant {self.tenant!r} has no first event")
 
 
 @dataclass
-class Incomparable(ProjectionError):
+class VersionsNotComparable(ProjectionError):
     """Two versions of a read model cannot be compared row by row."""
 
     name: str
@@ -111,10 +121,10 @@ class Incomparable(ProjectionError):
 
 
 @dataclass
-class BeingChecked(ProjectionError):
-    """Somebody else is checking this read model."""
+class VerificationInProgress(ProjectionError):
+    """Another process verifies this read model now."""
 
     name: str
 
     def __post_init__(self) -> None:
-        super().__init__(f"{self.name} is being verified already: one at a time")
+        super().__init__(f"{self.name} is being verified already; try again when that has ended")

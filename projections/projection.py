@@ -12,7 +12,7 @@ from events.envelope import Event
 from events.types import RUN_TYPES, TASK_TYPES
 from projections.columns import Record
 from projections.documents.flow import Flow
-from projections.errors import NothingBefore, Unappliable
+from projections.errors import ApplyEventError, MissingFirstEvent
 from projections.flow_versions import Flows
 from projections.results import Document
 
@@ -146,11 +146,11 @@ def state_of(states: States, key: Key) -> Any:  # noqa: ANN401 - each read model
     """Give the state of what an event after the first is about.
 
     Raises:
-        NothingBefore: there is none.
+        MissingFirstEvent: there is none.
     """
     state = states.get(key)
     if state is None:
-        raise NothingBefore(*key)
+        raise MissingFirstEvent(*key)
     return state
 
 
@@ -160,12 +160,12 @@ def fold_one(
     """Fold one event into the states; gives the keys whose rows changed.
 
     Raises:
-        Unappliable: the projection cannot; names the position, and has the cause.
+        ApplyEventError: the projection cannot; names the position, and has the cause.
     """
     try:
         return projection.fold(states, event, flows)
     except Exception as error:
-        raise Unappliable(projection.name, event.position, event.position) from error
+        raise ApplyEventError(projection.name, event.position, event.position) from error
 
 
 async def fold_run(
@@ -176,7 +176,7 @@ async def fold_run(
     None when the read model has nothing to show of it. Events of other types pass by.
 
     Raises:
-        Unappliable: it cannot apply one of them; names its position.
+        ApplyEventError: it cannot apply one of them; names its position.
         UnknownFlowVersion: the run names a flow version that its catalogue does not hold.
         LogError: the log cannot be read.
     """

@@ -54,7 +54,7 @@ class Folding:
         """Write the rows of a part and mark it as done: both or neither.
 
         Raises:
-            Unappliable: the projection cannot apply an event; names its position.
+            ApplyEventError: the projection cannot apply an event; names its position.
             LogError: the log cannot be read, or the rows cannot be written.
         """
         with translate():

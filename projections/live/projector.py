@@ -20,7 +20,7 @@ from events.database import DRIVER_ERRORS, connect, hang_up, load
 from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
-from projections.errors import Unappliable, UnknownProjection
+from projections.errors import ApplyEventError, UnknownProjection
 from projections.flow_versions import Flows
 from projections.live.skips import skips
 from projections.live.state_cache import Memory
@@ -115,7 +115,7 @@ class Applier:
         """Apply up to exactly a position, within the caller's transaction, which holds the row.
 
         Raises:
-            Unappliable: an event cannot be applied, or is unknown to this release.
+            ApplyEventError: an event cannot be applied, or is unknown to this release.
             LogError: the log cannot be read.
         """
         self._connection = connection
@@ -126,7 +126,7 @@ class Applier:
             if known := _known(events):
                 await self._write(known)
             if self.position == before:
-                raise Unappliable(self.projection.name, Position(before + 1), position)
+                raise ApplyEventError(self.projection.name, Position(before + 1), position)
 
     def _trouble(self, error: Exception) -> None:
         self.state = "retrying"
@@ -226,7 +226,7 @@ class Applier:
         """Apply a batch; one that fails is taken in halves, down to the event that is at fault."""
         try:
             await self._write(events)
-        except Unappliable as error:
+        except ApplyEventError as error:
             self._memory.forget()
             if len(events) == 1:
                 await self._pause_unless_skipped(events[0], error)
@@ -268,7 +268,9 @@ class Applier:
         except (*DRIVER_ERRORS, LogError):
             raise
         except Exception as error:
-            raise Unappliable(projection.name, events[0].position, events[-1].position) from error
+            raise ApplyEventError(
+                projection.name, events[0].position, events[-1].position
+            ) from error
         self._check_size(columns, events)
         return tuple(changed), columns
 
@@ -276,7 +278,7 @@ class Applier:
         documents = (each for each in columns if each and isinstance(each[0], bytes))
         size = sum(sum(map(len, each)) for each in documents)
         if size > MOST_BYTES and len(events) > 1:
-            raise Unappliable(self.projection.name, events[0].position, events[-1].position)
+            raise ApplyEventError(self.projection.name, events[0].position, events[-1].position)
 
     async def _store(self, after: Position, columns: Columns, events: Sequence[Event]) -> bool:
         try:
@@ -292,18 +294,17 @@ class Applier:
         except asyncpg.PostgresError as error:
             if not _EVENT_AT_FAULT.match(error.sqlstate or ""):
                 raise
-            raise Unappliable(self.projection.name, events[0].position, after) from error
+            raise ApplyEventError(self.projection.name, events[0].position, after) from error
         return taken
 
-    async def _pause_unless_skipped(self, event: Event, error: Unappliable) -> None:
+    async def _pause_unless_skipped(self, event: Event, error: ApplyEventError) -> None:
         # Another process may have paused here and gone on between two looks of this one.
         await self._read_skips()
         if event.position not in self._skipped:
             await self._pause(event, error)
 
-    async def _pause(self, event: Event, error: Unappliable) -> None:
-        cause = error.__cause__ or error
-        reason = f"{event.type} in {event.stream}: {type(cause).__name__}: {cause}"
+    async def _pause(self, event: Event, error: ApplyEventError) -> None:
+        reason = f"{event.type} in {event.stream}: {error.reason}"
         paused = await self._connection.fetchval(
             load(_SQL, "pause"),
             self.projection.name,

@@ -16,7 +16,7 @@ from events.database import Pool, load, translate
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, Position, StreamAppend
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, REBUILD_FINISHED, REBUILD_STARTED
-from projections.errors import NoRebuild, NoSuchReadModel, RebuildRefused
+from projections.errors import NoRebuildInProgress, NoSuchReadModel, RebuildRefused
 from projections.projection import Projection
 from projections.registry import standings
 
@@ -152,13 +152,13 @@ async def request_cancel(connection: asyncpg.Connection | Pool, name: str) -> No
     """Ask for the rebuild of a read model to be dropped.
 
     Raises:
-        NoRebuild: none is under way.
+        NoRebuildInProgress: none is under way.
         LogUnavailable: the database does not answer.
     """
     with translate():
         found = await connection.fetchval(load(_SQL, "cancel_rebuild"), name)
     if found is None:
-        raise NoRebuild(f"no rebuild of {name} is under way that could be cancelled")
+        raise NoRebuildInProgress(f"no rebuild of {name} is under way that could be cancelled")
 
 
 async def waiting(pool: Pool) -> dict[str, int]:

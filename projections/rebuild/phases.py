@@ -25,11 +25,11 @@ from events.store import Log
 from projections.bulk.bulk_loader import finish
 from projections.bulk.segments import Part, parts_of
 from projections.errors import (
+    ApplyEventError,
     NoSuchReadModel,
     ProjectionError,
     RebuildFailed,
     RebuildRefused,
-    Unappliable,
 )
 from projections.flow_versions import Flows
 from projections.live.runner import Runner
@@ -37,8 +37,8 @@ from projections.live.skips import skips
 from projections.projection import Projection, Version, schema_of
 from projections.rebuild import jobs
 from projections.rebuild.jobs import Rebuild, Wish
-from projections.rebuild.pool import Fault, Work, died, workers
-from projections.rebuild.version_sync import NEAR, NEAR_S, TRIES, Pair, Stand, TooFar
+from projections.rebuild.pool import FoldFailure, Work, died, workers
+from projections.rebuild.version_sync import NEAR, NEAR_S, TRIES, Pair, Stand, TooFarBehind
 from projections.registry import answering, create_indexes, create_tables, shapes, standings
 from projections.verify.sample_verify import verify
 
@@ -58,16 +58,16 @@ class Cancelled(RebuildFailed):
     """The rebuild was cancelled; what it had built is dropped."""
 
 
-Folds = set[asyncio.Future[Fault | None]]
+Folds = set[asyncio.Future[FoldFailure | None]]
 """The parts that are being folded."""
 
 
-class Faulty(RebuildFailed):
+class SegmentFailed(RebuildFailed):
     """A part of history could not be folded."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.reason)
-        self.position = fault.position
+    def __init__(self, failure: FoldFailure) -> None:
+        super().__init__(failure.reason)
+        self.position = failure.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ async def carry_on(desk: Desk, name: str) -> Rebuild:
 
 async def _failed(desk: Desk, name: str, error: Exception) -> Exception:
     """Note why a rebuild stopped, so far as the database can be told."""
-    position = error.position if isinstance(error, Faulty) else None
+    position = error.position if isinstance(error, SegmentFailed) else None
     reason = str(error) or type(error).__name__
     with suppress(LogError, *DRIVER_ERRORS):
         found = await desk.find(name)
@@ -299,7 +299,7 @@ class _Work:
         self,
         rebuild: Rebuild,
         parts: Sequence[Part],
-        fold: Callable[[Part], Future[Fault | None]],
+        fold: Callable[[Part], Future[FoldFailure | None]],
         count: int,
     ) -> None:
         """Have parts folded, so many at a time, no faster than asked, until told to stop."""
@@ -324,12 +324,12 @@ class _Work:
         return (await self._desk.find(rebuild.name)).cancel_requested
 
     async def _some_done(
-        self, running: set[asyncio.Future[Fault | None]]
-    ) -> set[asyncio.Future[Fault | None]]:
+        self, running: set[asyncio.Future[FoldFailure | None]]
+    ) -> set[asyncio.Future[FoldFailure | None]]:
         done, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for each in done:
-            if fault := each.result():
-                raise Faulty(fault)
+            if failure := each.result():
+                raise SegmentFailed(failure)
         return pending
 
     async def _index(self, rebuild: Rebuild) -> None:
@@ -367,7 +367,7 @@ class _Work:
         own = await skips(desk.log, pair.serving.name, pair.serving.number)
         near = following.position - serving.position <= FAR
         if serving.state == "running" and near and not own:
-            with suppress(Unappliable):
+            with suppress(ApplyEventError):
                 async with pair.snapshot() as (connection, position):
                     return await verify(
                         connection, desk.log, pair.serving, pair.following, position
@@ -474,7 +474,7 @@ async def flip(
                     raise RebuildRefused(f"another version of {pair.serving.name} answers by now")
                 await note(following.position)
                 return following.position
-        except TooFar:
+        except TooFarBehind:
             await asyncio.sleep(NEAR_S)
     raise RebuildRefused(f"{pair.following.schema} does not come near enough to answer")
 

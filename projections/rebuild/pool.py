@@ -28,7 +28,7 @@ from events.errors import LogError
 from events.store import Log
 from projections.bulk.bulk_loader import Folding
 from projections.bulk.segments import Part
-from projections.errors import ProjectionError, RebuildFailed, Unappliable
+from projections.errors import ApplyEventError, ProjectionError, RebuildFailed
 from projections.flow_versions import Flows
 from projections.projection import Version
 
@@ -38,12 +38,12 @@ NICER: Final = 10
 _SQL: Final = Path(__file__).parents[1] / "sql"
 
 
-class TwiceDone(Exception):
+class AlreadyDone(Exception):
     """A part that another process has done already: its rows are there, these are not needed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FoldFailure:
     """Why a part could not be folded, and the position at fault, as it goes between processes."""
 
     reason: str
@@ -62,7 +62,9 @@ class Work:
 
 
 @asynccontextmanager
-async def workers(work: Work, count: int) -> AsyncIterator[Callable[[Part], Future[Fault | None]]]:
+async def workers(
+    work: Work, count: int
+) -> AsyncIterator[Callable[[Part], Future[FoldFailure | None]]]:
     """Have so many processes at hand, each with one connection; gives what folds a part in one.
 
     They end with the process that began them, however that ends.
@@ -116,27 +118,26 @@ async def _open(work: Work) -> Folding:
     )
 
 
-def _fold(part: Part) -> Fault | None:
+def _fold(part: Part) -> FoldFailure | None:
     rebuild_id = _at_work["rebuild_id"]
 
     async def mark(connection: asyncpg.Connection) -> None:
         if not await connection.fetchval(load(_SQL, "part_done"), rebuild_id, part.number):
-            raise TwiceDone
+            raise AlreadyDone
 
-    async def fold() -> Fault | None:
+    async def fold() -> FoldFailure | None:
         try:
             await _at_work["folding"].fold(part, mark)
-        except TwiceDone:
+        except AlreadyDone:
             return None
-        except Unappliable as error:
-            cause = error.__cause__ or error
-            return Fault(f"{error}: {type(cause).__name__}: {cause}", error.first)
+        except ApplyEventError as error:
+            return FoldFailure(f"{error}: {error.reason}", error.first)
         except (ProjectionError, LogError, *DRIVER_ERRORS) as error:
-            return Fault(str(error))
+            return FoldFailure(str(error))
         return None
 
-    fault: Fault | None = _at_work["runner"].run(fold())
-    return fault
+    failure: FoldFailure | None = _at_work["runner"].run(fold())
+    return failure
 
 
 def died(error: BrokenProcessPool) -> RebuildFailed:

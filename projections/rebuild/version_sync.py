@@ -109,7 +109,7 @@ class Pair:
                 f" {stand.error}"
             )
         if position - stand.position > NEAR:
-            raise TooFar(version, Position(position - stand.position))
+            raise TooFarBehind(version, Position(position - stand.position))
         await connection.execute(load(_SQL, "set_search_path"), version.schema)
         applier = Applier(
             version,
@@ -126,7 +126,7 @@ class Pair:
 
         Raises:
             RebuildRefused: one is paused, or they do not meet.
-            Unappliable: one cannot apply an event that the other has.
+            ApplyEventError: one cannot apply an event that the other has.
         """
         seeing, holding = await connect(self._url), await connect(self._url)
         try:
@@ -151,13 +151,13 @@ class Pair:
             async with self.held(holding) as (serving, following):
                 if serving.position < following.position:
                     await self._bring(holding, self.serving, serving, following.position)
-        except TooFar:
+        except TooFarBehind:
             await asyncio.sleep(NEAR_S)
             return False
         return True
 
 
-class TooFar(RebuildRefused):
+class TooFarBehind(RebuildRefused):
     """A version lacks too many events to be brought up while the other is held."""
 
     def __init__(self, version: Version, lag: Position) -> None:

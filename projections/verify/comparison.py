@@ -13,7 +13,7 @@ import asyncpg
 from events.database import load, translate
 from events.envelope import Position
 from projections.columns import Record
-from projections.errors import Incomparable, UnknownProjection
+from projections.errors import UnknownProjection, VersionsNotComparable
 from projections.projection import schema_of
 from projections.verify.diff import Difference, differences
 
@@ -84,7 +84,7 @@ async def compare(connection: asyncpg.Connection, name: str, left: int, right: i
 
     Raises:
         UnknownProjection: a version is not set up.
-        Incomparable: the two stand at different positions, or have other tables or columns.
+        VersionsNotComparable: their positions, tables or columns differ.
         LogUnavailable: the database does not answer.
     """
     with translate():
@@ -104,7 +104,7 @@ async def _position(connection: asyncpg.Connection, name: str, left: int, right:
             raise UnknownProjection([schema_of(name, version)])
         stand.append(row["position"])
     if stand[0] != stand[1]:
-        raise Incomparable(name, f"they stand at positions {stand[0]} and {stand[1]}")
+        raise VersionsNotComparable(name, f"they stand at positions {stand[0]} and {stand[1]}")
     return Position(stand[0])
 
 
@@ -112,7 +112,7 @@ async def _check_shape(connection: asyncpg.Connection, name: str, schemas: tuple
     left, right = [set(await connection.fetch(load(_SQL, "shape"), schema)) for schema in schemas]
     if left != right:
         odd = sorted(".".join(row) for row in left ^ right)
-        raise Incomparable(name, f"one has other columns: {', '.join(odd)}")
+        raise VersionsNotComparable(name, f"one has other columns: {', '.join(odd)}")
 
 
 async def _table(connection: asyncpg.Connection, table: Record) -> TableComparison:

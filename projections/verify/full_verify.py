@@ -20,7 +20,7 @@ from events.envelope import Position
 from events.store import Log
 from projections.bulk.bulk_loader import Folding, finish
 from projections.bulk.segments import parts_of
-from projections.errors import BeingChecked, UnknownProjection
+from projections.errors import UnknownProjection, VerificationInProgress
 from projections.flow_versions import Flows
 from projections.live.skips import skips
 from projections.projection import Version
@@ -48,7 +48,7 @@ class Check:
         ``folded`` is called with the number of positions that each part covers.
 
         Raises:
-            Unappliable: the projection cannot apply an event; names its position.
+            ApplyEventError: the projection cannot apply an event; names its position.
             LogError: the log cannot be read.
         """
         beside = Version(self.version.projection, BESIDE)
@@ -86,7 +86,7 @@ async def checking(url: str, pool: Pool, name: str) -> AsyncIterator[Check]:
     Raises:
         UnknownProjection: there is no such read model.
         UnknownShape: this release does not know its shape.
-        BeingChecked: somebody else is checking it.
+        VerificationInProgress: somebody else is checking it.
         LogUnavailable: the database does not answer.
     """
     connection = await connect(url)
@@ -95,7 +95,7 @@ async def checking(url: str, pool: Pool, name: str) -> AsyncIterator[Check]:
         with translate():
             await transaction.start()
             if not await connection.fetchval(load(_SQL, "hold_check"), name):
-                raise BeingChecked(name)
+                raise VerificationInProgress(name)
         version, position = await _stand(connection, name)
         yield Check(version, position, connection, pool)
     finally:

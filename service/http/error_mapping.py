@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable, MalformedJson
-from projections.errors import Unappliable
+from projections.errors import ApplyEventError
 from service.dialect import Dialect
 from service.errors import (
     BadRequest,
@@ -49,7 +49,7 @@ def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa:
             return Overloaded(str(error))
         case LogUnavailable() | AppendTimeout():
             return Unavailable("the ledger's database does not answer; try again")
-        case Unappliable():
+        case ApplyEventError():
             return Unavailable(
                 f"this release cannot apply the event at position {error.first}, which the answer"
                 " needs; an administrator finds it in the projections"

@@ -11,7 +11,7 @@ import structlog
 
 from events.database import Pool
 from events.errors import LogError
-from projections.errors import NoRebuild, RebuildRefused
+from projections.errors import NoRebuildInProgress, RebuildRefused
 from projections.projection import Projection
 from projections.rebuild import jobs
 from projections.rebuild.jobs import Rebuild, Wish
@@ -75,7 +75,7 @@ class Rebuilds:
         self._find(name)
         try:
             await jobs.request_cancel(self._pool, name)
-        except NoRebuild as error:
+        except NoRebuildInProgress as error:
             raise OperationConflict(str(error)) from error
         return await self.progress(name)
 

@@ -8,7 +8,7 @@ from events import types
 from events.database import connect, hang_up
 from events.migrate import migrate
 from projections.bulk import segments
-from projections.errors import BeingChecked, UnknownProjection
+from projections.errors import UnknownProjection, VerificationInProgress
 from projections.projection import schema_of
 from projections.verify.full_verify import checking
 from tests.projections.conftest import NAMES
@@ -145,13 +145,13 @@ async def _free(ledger) -> bool:
     try:
         async with checking(ledger.url, ledger.pool, "executions"):
             return True
-    except BeingChecked:
+    except VerificationInProgress:
         return False
 
 
 async def test_a_second_check_at_once_is_refused_and_another_read_models_is_not(filled):
     async with checking(filled.url, filled.pool, "executions"):
-        with pytest.raises(BeingChecked, match="executions is being verified"):
+        with pytest.raises(VerificationInProgress, match="executions is being verified"):
             await check(filled, "executions")
         assert (await check(filled, "dispatch")).different == 0
 

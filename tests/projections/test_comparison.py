@@ -8,7 +8,7 @@ import pytest
 
 from events.database import connect, hang_up
 from events.migrate import migrate
-from projections.errors import Incomparable, UnknownProjection
+from projections.errors import UnknownProjection, VersionsNotComparable
 from projections.projection import Version, schema_of
 from projections.registry import create_indexes, create_tables, discover
 from projections.verify import comparison
@@ -191,7 +191,7 @@ async def test_versions_at_different_positions_are_not_compared(both):
         "update projections.checkpoints set position = position - 1 where version = $1", SECOND
     )
 
-    with pytest.raises(Incomparable, match="they stand at positions"):
+    with pytest.raises(VersionsNotComparable, match="they stand at positions"):
         await compared(both, "executions")
 
 
@@ -199,7 +199,7 @@ async def test_versions_of_another_shape_are_not_compared(both):
     async with connected(both) as connection:
         await connection.execute("alter table executions add column note text")
 
-    with pytest.raises(Incomparable, match=r"executions\.note\.text"):
+    with pytest.raises(VersionsNotComparable, match=r"executions\.note\.text"):
         await compared(both, "executions")
 
 

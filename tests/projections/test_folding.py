@@ -11,7 +11,7 @@ from events.errors import MissingPositions
 from projections.bulk import segments as cutting
 from projections.bulk.bulk_loader import Folding, finish
 from projections.bulk.segments import parts_of
-from projections.errors import Unappliable
+from projections.errors import ApplyEventError
 from projections.flow_versions import Flows
 from projections.registry import discover
 from tests import postgres
@@ -136,7 +136,7 @@ async def test_an_event_that_cannot_be_applied_is_named_by_its_position(ledger, 
     told(history, first=10)
     await ledger.write(history)
     (workflows,) = (each for each in discover() if each.name == "workflows")
-    with pytest.raises(Unappliable) as failed:
+    with pytest.raises(ApplyEventError) as failed:
         await build(ledger, workflows)
     assert (failed.value.first, failed.value.last) == (poison.position, poison.position)
     assert (await build(ledger, workflows, skipped={poison.position}))["workflows"]
@@ -146,7 +146,7 @@ async def test_a_run_of_an_unknown_flow_version_is_named_by_its_position(ledger)
     history = told()
     history.queue(30, "example.ETL", version=9)
     head = await ledger.write(history)
-    with pytest.raises(Unappliable) as failed:
+    with pytest.raises(ApplyEventError) as failed:
         await build(ledger, discover()[0])
     assert failed.value.first == head
 

@@ -206,7 +206,7 @@ async def test_an_event_of_a_run_that_never_was_queued_is_not_skipped(ledger):
         await until(lambda: set(runner.states.values()) == {"paused", "running"})
         await until(lambda: list(runner.states.values()).count("paused") == 4)
 
-    assert "no event began the run" in (await ledger.state("listings"))["error"]
+    assert "has no first event" in (await ledger.state("listings"))["error"]
 
 
 async def test_a_run_of_a_flow_version_that_nobody_registered_is_not_skipped(ledger):
@@ -216,7 +216,7 @@ async def test_a_run_of_a_flow_version_that_nobody_registered_is_not_skipped(led
         await ledger.write(history)
         await until(lambda: set(runner.states.values()) == {"paused"})
 
-    assert "no version 1 of flow 'example.GONE'" in (await ledger.state("dispatch"))["error"]
+    assert "has no version 1 of flow 'example.GONE'" in (await ledger.state("dispatch"))["error"]
 
 
 async def test_a_recorded_skip_is_passed_by_from_the_start(ledger):

@@ -79,7 +79,7 @@ class Unfolding:
         """Go on without telling; what the read model was made to skip is passed by here too.
 
         Raises:
-            Unappliable: this release cannot apply the event.
+            ApplyEventError: this release cannot apply the event.
         """
         if event.type in WORKFLOWS.types and event.position not in self._passed_by:
             fold_one(WORKFLOWS, self._states, event, self._flows)
