@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
-"""The log's own migrations; a room's folder is ``ROOM/sql/migrations``."""
+"""The log's own migrations. Those of another room are in ``ROOM/sql/migrations``."""
 
 OLDEST_POSTGRES: Final = 15
 
 _SQL: Final = Path(__file__).parent / "sql"
-_LOCK: Final = 0x666C6F77  # "flow": two migrations of one database at once follow each other
+_LOCK: Final = 0x666C6F77  # "flow"; an advisory lock: one process at a time migrates a database
 _ROLE_RACES: Final = (
     asyncpg.DuplicateObjectError,
     asyncpg.UniqueViolationError,
@@ -38,19 +38,26 @@ class _Migration:
     text: str
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.room, self.name
+
+    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
-    """Apply what is missing, as the login role of ``url``, and tell the names of what was applied.
+    """Apply missing migrations as the login role of ``url``; return their names.
 
-    Each migration is one transaction; two migrations at once follow each other. ``extra`` are the
-    folders of further rooms, applied after the log's own.
+    Each migration is one transaction. Concurrent calls for one database run one after the other.
+    ``extra`` names the migration folders of further rooms, applied after the log's own.
+
+    Migrations that only the database knows are fine by themselves: a newer release has applied
+    them, and they keep older releases working.
 
     Raises:
-        MigrationRefused: the server is too old or not in UTF-8, the login role may not make the
-            role or a schema, or an applied migration was changed afterwards.
+        MigrationRefused: the server is too old or not in UTF-8; the login role may not create the
+            service's role or a schema; or the database was set up by an incompatible build.
         LogUnavailable: the server cannot be reached.
     """
     connection = await connect(url, role=None)
@@ -139,17 +146,31 @@ async def _ensure_schema(connection: asyncpg.Connection) -> None:
 async def _apply(connection: asyncpg.Connection, migrations: Sequence[_Migration]) -> list[str]:
     rows = await connection.fetch("select room, name, sha256 from log.migrations")
     applied = {(row["room"], row["name"]): row["sha256"] for row in rows}
-    done = []
-    for migration in migrations:
-        known = applied.get((migration.room, migration.name))
-        if known is None:
-            await _apply_one(connection, migration)
-            done.append(migration.name)
-        elif known != migration.sha256:
-            raise MigrationRefused(
-                f"{migration.room}/{migration.name} was changed after it had been applied"
-            )
-    return done
+    missing = [migration for migration in migrations if migration.key not in applied]
+    _check_applied(applied, migrations)
+    for migration in missing:
+        await _apply_one(connection, migration)
+    return [migration.name for migration in missing]
+
+
+def _check_applied(
+    applied: Mapping[tuple[str, str], str], migrations: Sequence[_Migration]
+) -> None:
+    """Refuse a database whose migrations are neither older nor newer than ours, but others."""
+    ours = {migration.key: migration.sha256 for migration in migrations}
+    changed = [key for key in ours if key in applied and applied[key] != ours[key]]
+    rooms = {room for room, _ in ours}
+    unknown = [key for key in applied if key not in ours and key[0] in rooms]
+    if not changed and (not unknown or applied.keys() >= ours.keys()):
+        return
+    differences = [f"{room}/{name} is not the same" for room, name in sorted(changed)]
+    differences += [f"{room}/{name} is unknown here" for room, name in sorted(unknown)]
+    raise MigrationRefused(
+        "another build of Flowledger has set up this database, and this one cannot continue it"
+        f" ({', '.join(differences)}). Nothing was changed. Use the build that set it up. To move"
+        " to this build, run `flowledger events export FILE` with the other one, then"
+        " `flowledger migrate` and `flowledger events import FILE` with this one on a new database"
+    )
 
 
 async def _apply_one(connection: asyncpg.Connection, migration: _Migration) -> None:

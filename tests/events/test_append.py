@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import asyncpg
 import pytest
 
+from events.database import load
 from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
 from events.store import KnownKey
 from tests.events.making import event, request
+from tests.events.test_plans import SQL
 
 EVERY_LOOP = True
 
@@ -282,18 +284,20 @@ async def test_one_unexpected_version_leaves_the_rest_of_its_batch_as_it_is(log,
 
 
 def batch(part_request, event_part, part_stream=(1, 2, 3)):
-    """What `log.append` took before 0003: parts of one stream each, events of the parts given."""
-    parts, events = len(part_request), len(event_part)
-    streams = ["s1", "s2", "s3"][:parts]
+    """The arrays of `log.append`: parts of one stream each, events of the parts given."""
+    parts = len(part_request)
+    streams = [("t", "s1"), ("t", "s2"), ("t", "s3")][:parts]
+    event = ("One", 1, b"{}", b"{}", "me", "", "", "", None)
     return (
-        [], [], [], ["t"] * parts, streams, part_request, part_stream[:parts], [0] * parts,
-        event_part, [str(uuid.uuid4()) for _ in event_part], ["One"] * events, [1] * events,
-        [b"{}"] * events, [b"{}"] * events, ["me"] * events, [""] * events, [""] * events,
-        [""] * events, [None] * events,
-    )  # fmt: skip
-
-
-ARRAYS = f"select * from log.append({', '.join(f'${number}' for number in range(1, 20))})"
+        [],
+        streams,
+        part_request,
+        part_stream[:parts],
+        [0] * parts,
+        event_part,
+        [str(uuid.uuid4()) for _ in event_part],
+        [event] * len(event_part),
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,34 +319,14 @@ ARRAYS = f"select * from log.append({', '.join(f'${number}' for number in range(
 async def test_a_batch_out_of_order_is_refused_whole(app, log, part_request, event_part, why):
     """`Log` sends none: the function is open to others of the service's role."""
     with pytest.raises(asyncpg.DataError, match=why):
-        await app.fetchrow(ARRAYS, *batch(part_request, event_part))
+        await app.fetchrow(load(SQL, "append"), *batch(part_request, event_part))
     assert await log.head() == 0
-    await app.fetchrow(ARRAYS, *batch([1, 2], [1, 2, 2]))
+    await app.fetchrow(load(SQL, "append"), *batch([1, 2], [1, 2, 2]))
     assert [f"{e.stream} {e.version}" for e in await log.read(0, 9)] == ["s1 1", "s2 1", "s2 2"]
 
 
 async def test_streams_may_be_named_in_any_order(app, log):
-    await app.fetchrow(ARRAYS, *batch([1, 2], [1, 2, 2], (2, 1)))
+    await app.fetchrow(load(SQL, "append"), *batch([1, 2], [1, 2, 2], (2, 1)))
     assert [f"{e.stream} {e.version}" for e in await log.read(0, 9)] == ["s2 1", "s1 1", "s1 2"]
     answers = await log.append([request("s1", 2), request("s2", 1)])
     assert [found.events[0].version for found in answers] == [3, 2]
-
-
-async def test_a_process_of_an_earlier_build_appends_as_before(log, app):
-    """Its arrays: two requests, the second with a key and two events, then the same again."""
-    ids = [str(uuid.uuid4()) for _ in range(3)]
-    texts, none = ["", "", ""], [None, None, None]
-    arrays = (
-        ["t", "t"], ["", "k"], [b"", b"f"], ["t", "t"], ["a", "b"], [1, 2], [1, 2], [0, -1],
-        [1, 2, 2], ids, ["One", "Two", "Two"], [1, 1, 1], [b"{}"] * 3, [b"{}"] * 3, ["me"] * 3,
-        texts, texts, texts, none,
-    )  # fmt: skip
-    first, again = [await app.fetchrow(ARRAYS, *arrays) for _ in "12"]
-    assert (first["outcome"], again["outcome"]) == (["appended"] * 2, ["duplicate"] * 2)
-    assert first["last_position"] == again["last_position"] == [1, 3]
-    events = await log.read(0, 10)
-    assert [(e.stream, e.version, e.event_id, e.actor) for e in events] == [
-        ("a", 1, ids[0], "me"), ("b", 1, ids[1], "me"), ("b", 2, ids[2], "me")
-    ]  # fmt: skip
-    assert [e.leaf_hash for e in events] == first["leaf_hashes"]
-    assert (await log.find_key("t", "k")).fingerprint == b"f"

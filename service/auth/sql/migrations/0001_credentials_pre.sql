@@ -1,18 +1,19 @@
--- What a credential is recognised by: digests and one encrypted secret. Whether it is valid, whose it is
--- and what it may do, the log says (KeyCreated, KeyRevoked).
-CREATE SCHEMA auth;
+-- The digests and the encrypted secret that a credential is recognised by. The log says who it belongs
+-- to, what it may do, and whether it is revoked (KeyCreated, KeyRevoked).
 
-CREATE TABLE auth.credentials (
-    key_id uuid PRIMARY KEY,
-    token_sha256 bytea NOT NULL UNIQUE CHECK (length(token_sha256) = 32),
-    username text COLLATE "C" NOT NULL UNIQUE,
-    password_sha256 bytea NOT NULL CHECK (length(password_sha256) = 32),
-    access_key text COLLATE "C" NOT NULL UNIQUE,
-    secret_encrypted bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+create schema auth;
+
+create table auth.credentials (
+    key_id uuid primary key,
+    token_sha256 bytea not null unique check (length(token_sha256) = 32),
+    username text collate "C" not null unique,
+    password_sha256 bytea not null check (length(password_sha256) = 32),
+    access_key text collate "C" not null unique,
+    secret_encrypted bytea not null,
+    created_at timestamptz not null default clock_timestamp()
 );
 
-CREATE INDEX credentials_created_at ON auth.credentials (created_at);
+create index credentials_created_at on auth.credentials (created_at);
 
-GRANT USAGE ON SCHEMA auth TO flowledger_app;
-GRANT SELECT, INSERT ON auth.credentials TO flowledger_app;
+grant usage on schema auth to flowledger_app;
+grant select, insert on auth.credentials to flowledger_app;

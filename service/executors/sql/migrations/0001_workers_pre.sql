@@ -1,11 +1,13 @@
--- The workers that are alive: one row each, beaten every two seconds by the database's clock.
-CREATE SCHEMA executors AUTHORIZATION flowledger_app;
+-- The workers that are alive: one row each. A worker updates its row every two seconds, by the
+-- database's clock.
 
-CREATE TABLE executors.workers (
-    worker uuid PRIMARY KEY,
-    slots integer NOT NULL,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    beat_at timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (fillfactor = 50);
+create schema executors authorization flowledger_app;
 
-ALTER TABLE executors.workers OWNER TO flowledger_app;
+create table executors.workers (
+    worker uuid primary key,
+    slots integer not null,
+    started_at timestamptz not null default clock_timestamp(),
+    beat_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
+alter table executors.workers owner to flowledger_app;

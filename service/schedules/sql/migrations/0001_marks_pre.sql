@@ -1,14 +1,15 @@
--- How far each schedule has been carried out: the last due time that was answered, and how.
-CREATE SCHEMA schedules AUTHORIZATION flowledger_app;
+-- The last due time of each schedule that was handled, and how it ended.
 
-CREATE TABLE schedules.marks (
-    tenant text COLLATE "C" NOT NULL,
-    fullname text COLLATE "C" NOT NULL,
-    due_at timestamptz NOT NULL,
-    outcome text NOT NULL,
-    reason text NOT NULL,
-    marked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (tenant, fullname)
-) WITH (fillfactor = 70);
+create schema schedules authorization flowledger_app;
 
-ALTER TABLE schedules.marks OWNER TO flowledger_app;
+create table schedules.marks (
+    tenant text collate "C" not null,
+    fullname text collate "C" not null,
+    due_at timestamptz not null,
+    outcome text not null,
+    reason text not null,
+    marked_at timestamptz not null default clock_timestamp(),
+    primary key (tenant, fullname)
+) with (fillfactor = 70);
+
+alter table schedules.marks owner to flowledger_app;
