@@ -39,7 +39,7 @@ from service.http.context import SERVICE
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
-from service.metrics.requests import Requests
+from service.metrics.requests import RequestMetrics
 from service.metrics.state import ProcessState
 from service.ops.paused import Pauses
 from service.ops.rebuilds import Rebuilds
@@ -103,7 +103,7 @@ class Service:
     dialects: tuple[Dialect, ...]
     progress: Progress
     metrics: CollectorRegistry
-    requests: Requests
+    request_metrics: RequestMetrics
     scheduler: Scheduler
     retention: Retention
     executor: InProcess | None = None
@@ -120,7 +120,7 @@ def build_app(service: Service) -> web.Application:
         vendors=vendors,
         own=own,
         settings=service.settings,
-        requests=service.requests,
+        metrics=service.request_metrics,
     )
     application[SERVICE] = service
     return application
@@ -221,7 +221,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         dialects=discover(),
         progress=Progress(pools.looks),
         metrics=metrics,
-        requests=Requests(metrics),
+        request_metrics=RequestMetrics(metrics),
         scheduler=Scheduler(
             catalogue=catalogue,
             writer=writer,

@@ -21,7 +21,7 @@ from service.http.as_of import AS_OF, asked, look_back, names_moment
 from service.http.context import CALL, SERVICE, Call
 from service.http.error_mapping import check_target, refuse
 from service.http.parameters import integer
-from service.metrics.requests import GONE, Timed
+from service.metrics.requests import GONE, RouteTimer
 
 MIN_POSITION: Final = "Flowledger-Min-Position"
 """The header by which a reader asks for what stands at a position to be shown."""
@@ -54,7 +54,7 @@ def front_door(
     *,
     credentials: Credentials,
     owner: Callable[[str], Dialect],
-    timed: Timed,
+    timer: RouteTimer,
 ) -> Handler:
     """Put the front door before a handler; ``served`` None: before what no route takes.
 
@@ -63,7 +63,7 @@ def front_door(
     """
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        began, status = timed.begin(), GONE
+        started, status = timer.start(), GONE
         call = request[CALL] = Call()
         try:
             try:
@@ -87,7 +87,7 @@ def front_door(
                 status = response.status
             return response
         finally:
-            timed.end(began, status)
+            timer.finish(started, status)
 
     return answer
 

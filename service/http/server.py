@@ -12,7 +12,7 @@ from service.dialect import Dialect, Handler, Route
 from service.errors import MethodNotAllowed, NotFound
 from service.http.openapi.pages import Pages
 from service.http.pipeline import Served, front_door
-from service.metrics.requests import UNMATCHED, Labels, Requests
+from service.metrics.requests import UNMATCHED, Labels, RequestMetrics, RouteTimer
 from service.settings import Settings
 
 Door = Callable[[Handler, Served | None, Labels], Handler]
@@ -27,7 +27,7 @@ def web_application(
     vendors: Sequence[Dialect],
     own: Dialect,
     settings: Settings,
-    requests: Requests,
+    metrics: RequestMetrics,
 ) -> web.Application:
     """Put all dialects behind one door; ``own`` also answers for the service's own pages."""
 
@@ -35,8 +35,8 @@ def web_application(
         return next((dialect for dialect in vendors if dialect.claims(path)), own)
 
     def door(handler: Handler, served: Served | None, labels: Labels) -> Handler:
-        timed = requests.of(labels)
-        return front_door(handler, served, credentials=credentials, owner=owner, timed=timed)
+        timer = RouteTimer(metrics, labels)
+        return front_door(handler, served, credentials=credentials, owner=owner, timer=timer)
 
     application = web.Application(client_max_size=settings.max_body)
     router = application.router

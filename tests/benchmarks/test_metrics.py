@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.metrics.requests import Requests
+from service.metrics.requests import RequestMetrics, RouteTimer
 from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks.load import measure, request
 from tests.benchmarks.test_http import best
@@ -27,8 +27,8 @@ def seconds_a_call(call: Callable[[], object]) -> float:
 
 
 async def test_what_a_measured_request_costs(database_url: str, tmp_path: Path) -> None:
-    timed = Requests(CollectorRegistry()).of(("api", "GET", "/v1/runs/{run_id}"))
-    measured = min(seconds_a_call(lambda: timed.end(timed.begin(), 200)) for _ in range(ROUNDS))
+    timer = RouteTimer(RequestMetrics(CollectorRegistry()), ("api", "GET", "/v1/runs/{run_id}"))
+    measured = min(seconds_a_call(lambda: timer.finish(timer.start(), 200)) for _ in range(ROUNDS))
     ledger = Ledger(database_url, tmp_path)
     ledger.set_up()
     try:

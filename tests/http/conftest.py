@@ -16,7 +16,7 @@ from events.database import connect_pool
 from events.store import Log
 from service.auth.credentials import Credentials
 from service.http.server import web_application
-from service.metrics.requests import Requests
+from service.metrics.requests import RequestMetrics
 from service.ops.logs import configure_logs
 from service.settings import Settings
 
@@ -72,7 +72,7 @@ async def client(credentials, vendor, failures, registry):
         vendors=[vendor],
         own=own,
         settings=Settings(max_body=MAX_BODY),
-        requests=Requests(registry),
+        metrics=RequestMetrics(registry),
     )
     async with TestClient(TestServer(application)) as client:
         yield client
