@@ -270,27 +270,23 @@ def event_of(row: Sequence[Any]) -> Event:
         leaf_hash,
     ) = row
     lifted, data = lift(type_, schema_version, decode(body))
-    # As `Event(...)` makes it, in a third of the time: each event that is read comes by here.
-    return tuple.__new__(
-        Event,
-        (
-            position,
-            tenant,
-            stream,
-            version,
-            event_id,
-            type_,
-            lifted,
-            data,
-            _metadata(metadata),
-            actor,
-            correlation_id,
-            causation_id,
-            key,
-            occurred_at,
-            recorded_at,
-            leaf_hash,
-        ),
+    return Event(
+        position,
+        tenant,
+        stream,
+        version,
+        event_id,
+        type_,
+        lifted,
+        data,
+        _metadata(metadata),
+        actor,
+        correlation_id,
+        causation_id,
+        key,
+        occurred_at,
+        recorded_at,
+        leaf_hash,
     )
 
 
