@@ -11,7 +11,14 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable, NotMigrated
+from events.errors import (
+    AppendTimeout,
+    InvalidEvent,
+    LogError,
+    LogUnavailable,
+    NotMigrated,
+    SequenceExhausted,
+)
 
 APP_ROLE: Final = "flowledger_app"
 """The role the service works as: it reads the log, and writes through `log.append` alone."""
@@ -45,7 +52,8 @@ _UUID_BYTES: Final = 16
 Init = Callable[[asyncpg.Connection], Awaitable[None]]
 
 Pool = asyncpg.Pool
-"""A pool of connections, for signatures outside the rooms that know the driver."""
+Connection = asyncpg.Connection
+"""A pool of connections, and one, for signatures outside the rooms that know the driver."""
 
 
 async def connect_pool(
@@ -156,6 +164,7 @@ def translate() -> Iterator[None]:
         LogUnavailable: no connection, a lost one, a server that is starting, stopping, full, not
             migrated (`NotMigrated`) or a standby.
         AppendTimeout: a lock was not had within its `lock_timeout`.
+        SequenceExhausted: a sequence has no number left.
         InvalidEvent: the values break a bound of a table.
         LogError: anything else the server refuses.
     """
@@ -171,6 +180,8 @@ def _translated(error: asyncpg.PostgresError) -> LogError:
     state = error.sqlstate or ""
     if isinstance(error, asyncpg.LockNotAvailableError):
         return AppendTimeout()
+    if isinstance(error, asyncpg.SequenceGeneratorLimitExceededError):
+        return SequenceExhausted(f"no number is left: {error}")
     if _NOT_MIGRATED.match(state) or str(error) == _NO_ROLE:
         return NotMigrated(f"the database is not migrated, run `flowledger migrate`: {error}")
     if _UNAVAILABLE.match(state) or str(error).startswith("no partition of relation"):

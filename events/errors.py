@@ -31,6 +31,10 @@ class AppendTimeout(LogError):
     """The append did not get its turn at the log in time; nothing was written."""
 
 
+class SequenceExhausted(LogError):
+    """A sequence of the database has no number left."""
+
+
 class MigrationRefused(LogError):
     """The database cannot be brought to this release's schema; the message says what to do."""
 

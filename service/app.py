@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from events.batcher import Batcher
 from events.database import Pool, connect_pool
 from events.follow import Feed, Notifier
-from events.numbers import next_blocks
 from events.store import Log
 from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
 from projections import registry
@@ -47,6 +46,7 @@ from service.ops.supervisor import Supervisor
 from service.runs.read.completion import Endings
 from service.runs.read.history import Audit
 from service.runs.read.queries import Queries
+from service.runs.write.number_sequence import next_blocks
 from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
 from service.schedules.advisory_lock import turn

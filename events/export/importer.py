@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +11,19 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.codec import decode
-from events.database import connect, hang_up, load, translate
+from events.database import Connection, connect, hang_up, load, translate
 from events.errors import AppendTimeout, ImportRefused
 from events.export.format import Record
 from events.export.reader import Batch, Reader
 from events.export.writer import Advanced
-from events.numbers import move_beyond
-from events.types import RUN_QUEUED
-from events.upcasters import lift
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
+OnRecords = Callable[[Sequence[Record]], None]
+"""Sees the events of each batch, in the order of the log."""
+
+BeforeCommit = Callable[[Connection], Awaitable[None]]
+"""Does what must be committed together with the imported log."""
+
 _STEPS: Final = ("import_events", "import_event_ids", "import_streams", "import_keys")
 
 
@@ -33,11 +35,19 @@ class Imported:
     head: int
 
 
-async def import_log(url: str, names: Sequence[str], advanced: Advanced) -> Imported:
+async def import_log(
+    url: str,
+    names: Sequence[str],
+    advanced: Advanced,
+    *,
+    on_records: OnRecords,
+    before_commit: BeforeCommit,
+) -> Imported:
     """Read the pieces of an export, in order, into the log of ``url``, in one transaction.
 
     It works as the login role, as migrations do: the role of the service may not. ``advanced`` is
-    told how many bytes of the files are done.
+    told how many bytes of the files are done. By ``on_records`` and ``before_commit`` a room that
+    keeps something beside the log, which knows nothing of it, brings that up to the imported log.
 
     Raises:
         BadExport: a line of a file is wrong; nothing was imported.
@@ -48,7 +58,10 @@ async def import_log(url: str, names: Sequence[str], advanced: Advanced) -> Impo
     try:
         with translate():
             async with connection.transaction():
-                return await _Import(connection, Reader(names)).run(advanced)
+                running = _Import(connection, Reader(names), on_records)
+                imported = await running.run(advanced)
+                await before_commit(connection)
+                return imported
     finally:
         await hang_up(connection)
 
@@ -57,8 +70,8 @@ async def import_log(url: str, names: Sequence[str], advanced: Advanced) -> Impo
 class _Import:
     connection: asyncpg.Connection
     reader: Reader
+    on_records: OnRecords
     head: int = 0
-    run_number: int = 0
 
     async def run(self, advanced: Advanced) -> Imported:
         await self._begin()
@@ -102,7 +115,7 @@ class _Import:
         for step in _STEPS:
             await self._execute(step)
         self.head = last.position
-        self.run_number = max(self.run_number, *map(_run_number, records))
+        self.on_records(records)
 
     async def _end(self) -> None:
         if unfinished := await self._row("import_end"):
@@ -110,8 +123,6 @@ class _Import:
             raise self.reader.bad(
                 first, f"its request goes on up to position {last}: a piece is missing at the end"
             )
-        if self.run_number:
-            await move_beyond(self.connection, self.run_number)
 
     async def _execute(self, name: str, *parameters: object) -> None:
         await self.connection.execute(load(_SQL, name), *parameters)
@@ -136,11 +147,3 @@ async def _ahead(batches: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
         await asyncio.wait([reading])
         if not reading.cancelled():
             reading.exception()
-
-
-def _run_number(record: Record) -> int:
-    if record.type != RUN_QUEUED:
-        return 0
-    _, data = lift(record.type, record.schema_version, decode(record.body))
-    number = data.get("run_number")
-    return number if isinstance(number, int) and 0 < number < 2**31 else 0

@@ -13,6 +13,7 @@ from events.export.target import open_target
 from events.export.writer import begin
 from service.cli.ledger import database, open_ledger, run
 from service.cli.progress import QUIET, progress
+from service.runs.write.number_sequence import ImportedNumbers
 from service.settings import read_settings
 
 LAST = 2**63 - 1
@@ -93,9 +94,16 @@ def import_events(files: tuple[str, ...], quiet: bool) -> None:
 
 
 async def _import(files: tuple[str, ...], *, quiet: bool) -> None:
+    numbers = ImportedNumbers()
     async with database(read_settings()) as settings:
         with progress(_size_bytes(files), "B", quiet=quiet) as advanced:
-            imported = await import_log(settings.require_database_url, files, advanced)
+            imported = await import_log(
+                settings.require_database_url,
+                files,
+                advanced,
+                on_records=numbers.see,
+                before_commit=numbers.advance,
+            )
     click.echo(f"imported {imported.head} events of ledger {imported.ledger}")
     click.echo("secrets are in no log: make new keys with `flowledger keys create`")
 

@@ -17,10 +17,10 @@ from events import types
 from events.codec import encode
 from events.database import connect_pool
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
-from events.numbers import move_beyond
 from events.store import Log
 from projections.registry import discover
 from service.ids import new_id
+from service.runs.write.number_sequence import advance_past
 from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks import stage
 from tests.postgres import at, migrate_whole
@@ -119,7 +119,7 @@ async def _append(url: str, runs: int, ended_every: int) -> None:
     await asyncio.gather(*(lane(Log(pool)) for _ in range(LANES)))
     await pool.close()
     connection = await asyncpg.connect(url)
-    await move_beyond(connection, runs)
+    await advance_past(connection, runs)
     await connection.close()
 
 

@@ -17,6 +17,7 @@ from events.export.importer import Imported, import_log
 from events.export.target import open_target
 from events.export.writer import begin
 from events.store import Log
+from service.runs.write.number_sequence import ImportedNumbers
 
 TABLES = ("head", "events", "streams", "event_ids", "idempotency")
 
@@ -36,7 +37,14 @@ async def export(
 
 
 async def bring(url: str, *files: Path) -> Imported:
-    return await import_log(url, [str(file) for file in files], lambda _: None)
+    numbers = ImportedNumbers()
+    return await import_log(
+        url,
+        [str(file) for file in files],
+        lambda _: None,
+        on_records=numbers.see,
+        before_commit=numbers.advance,
+    )
 
 
 async def tables(connection) -> dict[str, list[tuple]]:

@@ -508,7 +508,7 @@ async def test_the_database_compares_the_leaf_of_what_it_was_given(owner, whole)
     list(reader.batches())
     transaction = owner.transaction()
     await transaction.start()
-    importing = _Import(owner, reader)
+    importing = _Import(owner, reader, lambda _: None)
     await importing._begin()
     with pytest.raises(BadExport, match="good:8: the leaf hash is another"):
         await importing._store(records)

@@ -11,8 +11,8 @@ from events import store, types
 from events.database import load
 from events.errors import LogUnavailable
 from events.export import importer
-from events.numbers import NumbersExhausted, move_beyond, next_blocks
 from projections.registry import discover
+from service.runs.write.number_sequence import NumbersExhausted, advance_past, next_blocks
 from tests.events.making import request
 from tests.export.moving import bring, export
 from tests.projections.conftest import filled, opened
@@ -54,7 +54,7 @@ async def test_run_numbers_go_on_beyond_the_imported_ones_and_never_back(
 ):
     for _ in range(taken):
         await next_blocks(other_pool, 1)
-    await move_beyond(owner, greatest)
+    await advance_past(owner, greatest)
     assert await next_blocks(other_pool, 2) == [
         range(first, first + 100),
         range(first + 100, first + 200),
@@ -63,7 +63,7 @@ async def test_run_numbers_go_on_beyond_the_imported_ones_and_never_back(
 
 @pytest.mark.parametrize("greatest", [2147483501, 2**31 - 1])
 async def test_where_no_run_number_is_left_the_next_start_says_so(owner, other_pool, greatest):
-    await move_beyond(owner, greatest)
+    await advance_past(owner, greatest)
     with pytest.raises(NumbersExhausted):
         await next_blocks(other_pool, 1)
 
@@ -96,6 +96,28 @@ async def test_a_database_that_goes_away_leaves_an_empty_ledger(
     monkeypatch.setattr(importer._Import, "_store", store_and_be_cut_off)
     with pytest.raises(LogUnavailable):
         await bring(other_url, tmp_path / "one")
+    assert await owner.fetchval("select count(*) from log.events") == 0
+    assert await owner.fetchval("select position from log.head") == 0
+
+
+async def test_import_whose_last_step_fails_leaves_an_empty_ledger(
+    log, pool, other_url, owner, tmp_path
+):
+    async def fail(_connection):
+        raise ZeroDivisionError
+
+    seen = []
+    await log.append([request("a", events=20)])
+    await export(pool, tmp_path / "one")
+    with pytest.raises(ZeroDivisionError):
+        await importer.import_log(
+            other_url,
+            [str(tmp_path / "one")],
+            lambda _: None,
+            on_records=seen.extend,
+            before_commit=fail,
+        )
+    assert [record.position for record in seen] == list(range(1, 21))
     assert await owner.fetchval("select count(*) from log.events") == 0
     assert await owner.fetchval("select position from log.head") == 0
 

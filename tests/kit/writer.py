@@ -18,8 +18,8 @@ from events.codec import encode
 from events.database import connect_pool
 from events.envelope import Appended, AppendRequest, NewEvent, StreamAppend
 from events.errors import AppendTimeout, LogUnavailable
-from events.numbers import next_blocks
 from events.store import Log
+from service.runs.write.number_sequence import next_blocks
 from service.runs.write.numbers import Numbers
 from tests.events.making import running
 from tests.kit.reader import again

@@ -11,7 +11,6 @@ from events.batcher import Batcher
 from events.codec import encode
 from events.database import connect_pool
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
-from events.numbers import next_blocks
 from events.store import Log
 from projections.documents.flow import Plan, PlanTask, plan_json
 from projections.flow_versions import Flows
@@ -21,6 +20,7 @@ from service.ids import new_id
 from service.ops.supervisor import Supervisor
 from service.runs.domain.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, StartRun
 from service.runs.domain.decider import fold
+from service.runs.write.number_sequence import next_blocks
 from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
 from tests.runs.story import CHAIN, HOOKS, TENANT

@@ -8,9 +8,9 @@ import pytest
 
 from events.database import connect_pool
 from events.errors import LogUnavailable
-from events.numbers import NumbersExhausted, next_blocks
 from service.errors import Unavailable
-from service.runs.write.numbers import BLOCK, Numbers
+from service.runs.write.number_sequence import BLOCK, NumbersExhausted, next_blocks
+from service.runs.write.numbers import Numbers
 
 
 @pytest.fixture

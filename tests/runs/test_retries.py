@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 from events import types
-from events.numbers import NumbersExhausted
 from events.types import slot_stream
 from projections.documents.flow import Plan, PlanTask, plan_json, plan_of
 from service.runs.domain.commands import Fact, Part, ReportFacts, RetryRun, TimeOutRun
 from service.runs.domain.retries import is_retried
+from service.runs.write.number_sequence import NumbersExhausted
 from tests.runs.processes import ORIGIN, cancel, claim, facts, flow, register, starts, together
 from tests.runs.story import TENANT, Story
 

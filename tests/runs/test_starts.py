@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from events import types
-from events.numbers import next_blocks
 from service.errors import (
     FlowBusy,
     IdempotencyKeyReused,
@@ -16,6 +15,7 @@ from service.errors import (
     UnknownRun,
 )
 from service.runs.domain.commands import Outcome, Part, RetryRun, StartRun
+from service.runs.write.number_sequence import next_blocks
 from service.runs.write.numbers import Numbers
 from tests.runs.processes import (
     ORIGIN,

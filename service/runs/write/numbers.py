@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-BLOCK: Final = 100
-"""Numbers in a block; fewer at hand than that, and the next blocks are fetched."""
+from service.runs.write.number_sequence import BLOCK
 
 MOST_BLOCKS: Final = 50
 
 Fetch = Callable[[int], Awaitable[Sequence[range]]]
-"""Takes that many blocks from the ledger's sequence: `events.numbers.next_blocks` with its pool."""
+"""Takes that many blocks from the ledger's sequence: `number_sequence.next_blocks` and its pool."""
 
 
 class Numbers:

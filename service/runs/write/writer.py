@@ -8,7 +8,6 @@ from events.errors import (
     LogBusy,
     LogUnavailable,
 )
-from events.numbers import NumbersExhausted
 from events.store import Log
 from projections.flow_versions import Flows
 from service.errors import BadRequest, Overloaded, Unavailable
@@ -25,6 +24,7 @@ from service.runs.domain.commands import (
 )
 from service.runs.write.admission import Lanes
 from service.runs.write.corrections import Corrector
+from service.runs.write.number_sequence import NumbersExhausted
 from service.runs.write.numbers import Numbers
 from service.runs.write.run_cache import States
 from service.runs.write.run_mailbox import Batcher, Chains

@@ -1,6 +1,6 @@
--- Move the run numbers on, so that the next block begins beyond a number; never back.
--- $1 integer: the number.
--- No index: a sequence. A number in the last block leaves none: the next call says so.
+-- Advance the sequence, never back, so that the next block of run numbers begins after a number.
+-- $1 the number.
+-- Index: none, a sequence. After a number of the last block none is left: the next call says so.
 select
     case
         when n.next > 2147483501 then setval('runs.run_number', 2147483501, true)

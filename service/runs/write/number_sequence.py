@@ -1,0 +1,74 @@
+"""The ledger's sequence of run numbers: blocks from it, and its advance after an import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from events.codec import decode
+from events.database import Connection, Pool, load, translate
+from events.errors import LogError, SequenceExhausted
+from events.export.format import Record
+from events.types import RUN_QUEUED
+from events.upcasters import lift
+
+BLOCK: Final = 100
+"""Numbers in a block; the sequence steps by as many."""
+
+_SQL: Final = Path(__file__).parents[1] / "sql"
+
+
+class NumbersExhausted(LogError):
+    """All run numbers below 2**31 are used: start a new ledger, this one stays readable."""
+
+
+async def next_blocks(pool: Pool, blocks: int) -> list[range]:
+    """Take blocks of `BLOCK` run numbers that nobody else has or will ever have.
+
+    Raises:
+        NumbersExhausted: the last block below 2**31 is taken.
+        LogUnavailable: the database does not answer.
+    """
+    try:
+        with translate():
+            rows = await pool.fetch(load(_SQL, "next_numbers"), blocks)
+    except SequenceExhausted as error:
+        raise NumbersExhausted from error
+    return [range(row[0], row[0] + BLOCK) for row in rows]
+
+
+async def advance_past(connection: Connection, number: int) -> None:
+    """Make every later block begin after this run number.
+
+    A rollback does not undo it, which costs numbers and nothing else.
+    """
+    await connection.execute(load(_SQL, "advance_numbers"), number)
+
+
+class ImportedNumbers:
+    """The run numbers of a log that is being imported: new ones must not repeat them.
+
+    Its methods are the hooks of `events.export.importer.import_log`.
+    """
+
+    def __init__(self) -> None:
+        self._greatest = 0
+
+    def see(self, records: Iterable[Record]) -> None:
+        """Note the greatest run number of some events."""
+        self._greatest = max(self._greatest, *map(_run_number, records))
+
+    async def advance(self, connection: Connection) -> None:
+        """Advance the sequence past all run numbers seen, as the owner of the sequence."""
+        if self._greatest:
+            await advance_past(connection, self._greatest)
+
+
+def _run_number(record: Record) -> int:
+    if record.type != RUN_QUEUED:
+        return 0
+    _, data = lift(record.type, record.schema_version, decode(record.body))
+    number = data.get("run_number")
+    # A log is imported as it is, also where another writer put something else there.
+    return number if isinstance(number, int) and 0 < number < 2**31 else 0
