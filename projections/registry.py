@@ -184,7 +184,7 @@ async def _answering(url: str) -> dict[str, Version]:
 
 
 async def _set_up_reader(connection: asyncpg.Connection) -> None:
-    await connection.execute(load(_SQL, "read_session"))
+    await connection.execute(load(_SQL, "prefer_indexes"))
 
 
 async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:

@@ -368,5 +368,5 @@ async def _follow_catalogue(service: Service) -> None:
 async def _follow_rebuilds(service: Service) -> None:
     async for events in service.feed.subscribe(service.feed.head):
         if any(event.type == REBUILD_FINISHED for event in events):
-            service.runner.look()
+            service.runner.notify()
             service.reading.look()

@@ -1,1 +1,1 @@
-"""Keeps the read models up to date while the service runs."""
+"""Follows the log and keeps the read models up to date."""

@@ -1,4 +1,4 @@
-"""Waiting for read models to pass a position: read your writes."""
+"""Waits for read models to reach a position: read your writes."""
 
 from __future__ import annotations
 
@@ -18,164 +18,169 @@ from projections.live.runner import Runner
 from projections.projection import Version, schema_of
 
 POLL_S: Final = 0.005
-"""Seconds between two looks at the checkpoints while somebody waits."""
+"""Seconds between two reads of the checkpoints while somebody waits."""
 
-AWAY_S: Final = 0.25
-"""Seconds between two looks while the database does not answer."""
+RETRY_S: Final = 0.25
+"""Seconds between two reads while the database does not answer."""
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 _log = logging.getLogger("flowledger.projections")
 
 
-class _Heard(NamedTuple):
+class KnownCheckpoint(NamedTuple):
+    """The newest checkpoint that this process knows of a version.
+
+    ``observed`` orders observations: a row read by a refresh counts from when the refresh began.
+    """
+
     position: Position
     paused: bool = False
-    number: int = 0
-    """Grows with what is heard: of an advance its own, of a look that of its beginning."""
+    observed: int = 0
 
 
-_NOTHING: Final = _Heard(Position(0))
+_UNKNOWN: Final = KnownCheckpoint(Position(0))
+_UNBOUNDED: Final = Position(2**63 - 1)
 _Heap = list[tuple[Position, int, asyncio.Future[Position]]]
 
 
 class Checkpoints:
-    """Where the read models that answer stand; one for each process.
+    """Knows the serving versions' positions, and wakes who waits for one; one for each process.
 
-    Of the versions of a read model that one counts from which this process answers: what it was
-    told by `serve`, or else what the registry says. What this process applies itself wakes its
-    waiters at once. What others apply is seen by a look every 5 ms, one for the whole process, and
-    only while somebody waits. A look may come back after something newer: that one stands.
+    The serving version of a read model is the one given to `pin_versions`; before that, the one in
+    the registry. Events that this process applies wake waiters at once. Events that others apply
+    are noticed by polling every 5 ms: one query for all waiters, and none while nobody waits. A
+    refresh whose rows arrive late never overwrites a newer observation.
     """
 
     def __init__(self, pool: Pool, runner: Runner | None = None) -> None:
         self._pool = pool
-        self._heard: dict[str, _Heard] = {}
-        """What was last heard of versions, by schema."""
+        self._known: dict[str, KnownCheckpoint] = {}
+        """By the version's schema."""
         self._serving: dict[str, str] = {}
-        self._told = False
-        self._looked = 0
-        self._passed: dict[frozenset[str], Position] = {}
-        """What read models have passed together, since the last news."""
+        """The schema of each read model's serving version."""
+        self._versions_pinned = False
+        self._serving_observed = 0
+        self._common: dict[frozenset[str], Position] = {}
+        """The position that all of some read models have reached; emptied when any moves."""
         self._waiting: dict[frozenset[str], _Heap] = {}
-        self._numbers = itertools.count(1)
+        self._sequence = itertools.count(1)
         self._poll: asyncio.Task[None] | None = None
-        self._news = False
+        self._advanced = False
+        """Whether this process applied anything since the last poll: then no poll is needed."""
         if runner is not None:
             for schema, position in runner.positions.items():
-                self._heard[schema] = _Heard(position)
+                self._known[schema] = KnownCheckpoint(position)
             runner.on_advance(self._advance)
 
     async def position(self, name: str) -> Position:
-        """Read where a read model stands now.
+        """Read a read model's current position from the database.
 
         Raises:
             UnknownProjection: there is none of this name.
             LogUnavailable: the database does not answer.
         """
-        await self.look()
+        await self.refresh()
         schema = self._serving.get(name, "")
-        if schema not in self._heard:
+        if schema not in self._known:
             raise UnknownProjection([name])
-        return self._heard[schema].position
+        return self._known[schema].position
 
-    def serve(self, versions: Mapping[str, Version]) -> None:
-        """Count these versions from now on: the process answers from them."""
-        self._told = True
+    def pin_versions(self, versions: Mapping[str, Version]) -> None:
+        """Use these versions from now on, whatever the registry says."""
+        self._versions_pinned = True
         self._serving = {name: version.schema for name, version in versions.items()}
         self._wake()
 
-    def known(self, version: Version) -> Position:
-        """Tell where a version is known to stand; 0 of one that nothing is known of."""
-        return self._heard.get(version.schema, _NOTHING).position
+    def known_position(self, version: Version) -> Position:
+        """Give a version's position as far as known here; 0 if unknown."""
+        return self._known.get(version.schema, _UNKNOWN).position
 
     async def wait(self, position: Position, names: Collection[str], timeout_s: float) -> bool:
-        """Wait until these read models have passed a position; False if that takes longer.
+        """Wait until these read models have reached a position; False after the timeout.
 
-        A paused one does not count: nobody knows when it goes on.
+        A paused one is not waited for: only an operator knows when it continues.
         """
         wanted = frozenset(names)
-        if self._reached(wanted) >= position:
+        if self._common_position(wanted) >= position:
             return True
         loop = asyncio.get_running_loop()
-        passed: asyncio.Future[Position] = loop.create_future()
+        reached: asyncio.Future[Position] = loop.create_future()
         heap = self._waiting.setdefault(wanted, [])
-        heapq.heappush(heap, (position, next(self._numbers), passed))
+        heapq.heappush(heap, (position, next(self._sequence), reached))
         self._start_polling()
-        # Every start waits here: a timer alone takes a third of the time that a timeout would.
-        late = loop.call_later(timeout_s, _settle, passed, Position(0))
+        # Every start waits here: a bare timer costs a third of asyncio.timeout.
+        timer = loop.call_later(timeout_s, _resolve, reached, Position(0))
         try:
-            return await passed >= position
+            return await reached >= position
         finally:
-            late.cancel()
+            timer.cancel()
 
-    def behind(self, position: Position, names: Collection[str]) -> list[str]:
-        """Name those that are not known to have passed a position; a paused one counts."""
-        return sorted(name for name in names if self._of(name).position < position)
+    def lagging(self, position: Position, names: Collection[str]) -> list[str]:
+        """Name those not known to have reached a position, paused ones included."""
+        return sorted(name for name in names if self._checkpoint(name).position < position)
 
-    def _of(self, name: str) -> _Heard:
-        return self._heard.get(self._serving.get(name, ""), _NOTHING)
+    def _checkpoint(self, name: str) -> KnownCheckpoint:
+        return self._known.get(self._serving.get(name, ""), _UNKNOWN)
 
-    def _reached(self, names: frozenset[str]) -> Position:
-        passed = self._passed.get(names)
-        if passed is None:
-            heard = map(self._of, names)
-            passed = min((each.position for each in heard if not each.paused), default=_NEVER)
-            self._passed[names] = passed
-        return passed
+    def _common_position(self, names: frozenset[str]) -> Position:
+        position = self._common.get(names)
+        if position is None:
+            checkpoints = map(self._checkpoint, names)
+            running = (each.position for each in checkpoints if not each.paused)
+            position = self._common[names] = min(running, default=_UNBOUNDED)
+        return position
 
     def _advance(self, schema: str, position: Position) -> None:
-        self._news = True
-        self._heard[schema] = _Heard(position, number=next(self._numbers))
+        self._advanced = True
+        self._known[schema] = KnownCheckpoint(position, observed=next(self._sequence))
         self._wake()
 
     def _wake(self) -> None:
-        self._passed.clear()
+        self._common.clear()
         for names, heap in list(self._waiting.items()):
-            reached = self._reached(names)
+            reached = self._common_position(names)
             while heap and (heap[0][0] <= reached or heap[0][2].done()):
-                _settle(heapq.heappop(heap)[2], reached)
+                _resolve(heapq.heappop(heap)[2], reached)
             if not heap:
                 del self._waiting[names]
 
     def _start_polling(self) -> None:
         if self._poll is None or self._poll.done():
-            self._poll = asyncio.create_task(self._keep_looking(), name="poll checkpoints")
+            self._poll = asyncio.create_task(self._poll_while_waiting(), name="poll checkpoints")
 
-    async def _keep_looking(self) -> None:
+    async def _poll_while_waiting(self) -> None:
         while self._waiting:
-            self._news = False
+            self._advanced = False
             await asyncio.sleep(POLL_S)
-            if self._news or not self._waiting:
+            if self._advanced or not self._waiting:
                 continue
             try:
-                await self.look()
+                await self.refresh()
             except LogError as error:
                 _log.warning("checkpoints cannot be read: %s", error)
-                await asyncio.sleep(AWAY_S)
+                await asyncio.sleep(RETRY_S)
 
-    async def look(self) -> None:
-        """Read where all versions stand.
+    async def refresh(self) -> None:
+        """Read the checkpoints of all versions.
 
         Raises:
             LogUnavailable: the database does not answer.
         """
-        number = next(self._numbers)
+        observed = next(self._sequence)
         with translate():
             rows = await self._pool.fetch(load(_SQL, "positions"))
         for row in rows:
             schema = schema_of(row["name"], row["version"])
-            if number > self._heard.get(schema, _NOTHING).number:
-                self._heard[schema] = _Heard(row["position"], row["state"] == "paused", number)
-        if not self._told and number > self._looked:
-            self._looked = number
+            if observed > self._known.get(schema, _UNKNOWN).observed:
+                paused = row["state"] == "paused"
+                self._known[schema] = KnownCheckpoint(row["position"], paused, observed)
+        if not self._versions_pinned and observed > self._serving_observed:
+            self._serving_observed = observed
             serving = [row for row in rows if row["serving"]]
             self._serving = {row["name"]: schema_of(row["name"], row["version"]) for row in serving}
         self._wake()
 
 
-def _settle(waiter: asyncio.Future[Position], reached: Position) -> None:
+def _resolve(waiter: asyncio.Future[Position], reached: Position) -> None:
     if not waiter.done():
         waiter.set_result(reached)
-
-
-_NEVER: Final = Position(2**63 - 1)

@@ -1,4 +1,4 @@
-"""The feed as the read models of one process use it: history is read and decoded once for all."""
+"""Shares reads of the log's history between the projectors of one process."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 from events.envelope import Event, Position
 from events.follow import Feed
 
-RECENT: Final = 8
-"""Batches of history kept at hand for the slower read models."""
+RECENT_BATCHES: Final = 8
+"""Batches of history kept for the projectors that are further behind."""
 
 
-class SharedFeed:
-    """Gives what `Feed.after` gives, asking it once where several ask for the same."""
+class CoalescingFeed:
+    """Answers like `Feed.after`, with one read for all projectors at the same position."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._recent: deque[Sequence[Event]] = deque(maxlen=RECENT)
-        self._asked: dict[Position, asyncio.Task[Sequence[Event]]] = {}
+        self._recent: deque[Sequence[Event]] = deque(maxlen=RECENT_BATCHES)
+        self._in_flight: dict[Position, asyncio.Task[Sequence[Event]]] = {}
 
     async def after(self, position: Position, limit: int) -> Sequence[Event]:
-        """Wait until something lies beyond a position and give it: contiguous, at most ``limit``.
+        """Wait for events after a position: contiguous, at least one, at most ``limit``.
 
         Raises:
             LogError: as `Feed.after`.
@@ -31,22 +31,23 @@ class SharedFeed:
         for batch in self._recent:
             if batch[0].position <= position + 1 <= batch[-1].position:
                 return batch[position + 1 - batch[0].position :][:limit]
-        task = self._asked.get(position)
+        task = self._in_flight.get(position)
         if task is None:
-            task = asyncio.create_task(self._read(position, limit), name=f"read on from {position}")
-            self._asked[position] = task
-            task.add_done_callback(lambda _: self._asked.pop(position, None))
+            task = asyncio.create_task(self._read(position, limit), name=f"read after {position}")
+            self._in_flight[position] = task
+            task.add_done_callback(lambda _: self._in_flight.pop(position, None))
+        # A cancelled caller must not cancel the read for the others.
         return await asyncio.shield(task)
 
     async def _read(self, position: Position, limit: int) -> Sequence[Event]:
         events = await self._feed.after(position, limit)
         if len(events) == limit:
             self._recent.append(events)
-        else:  # the head is near: the feed itself has what comes now
+        else:  # near the head, where the feed itself holds the newest events
             self._recent.clear()
         return events
 
     def close(self) -> None:
-        """Stop reading for those who wait."""
-        for task in list(self._asked.values()):
+        """Cancel the reads in flight, and so all callers that wait for them."""
+        for task in list(self._in_flight.values()):
             task.cancel()

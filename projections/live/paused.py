@@ -1,27 +1,54 @@
-"""Paused read models: how one that stands before an event goes on."""
+"""Resumes paused read models, and reads which events an operator had skipped."""
 
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from events.database import Pool, load, translate
-from events.envelope import Position
-
-Outcome = Literal["went on", "paused again", "waits"]
-"""What became of a retry: ``waits`` where nobody has applied anything so far."""
+from events.envelope import Event, Position
+from events.store import Log
+from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
 
 POLL_S: Final = 0.05
-"""Seconds between two looks at a read model that was told to go on."""
+"""Seconds between two checks whether a resumed read model has moved."""
+
+NO_LIMIT: Final = 2**63 - 1
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 
 
-async def resume(pool: Pool, name: str, version: int, before: Position) -> bool:
-    """Have a read model try again the event that it is paused before; False: it is not, any more.
+class ResumeOutcome(StrEnum):
+    """What a resumed read model did."""
 
-    Whoever applies it looks every `projections.live.projector.LOOK_S` whether it may go on.
+    RESUMED = "went_on"
+    PAUSED_AGAIN = "paused_again"
+    WAITING = "waits"
+    """No process has applied anything yet."""
+
+
+async def skipped_events(log: Log, name: str, version: int) -> dict[Position, Event]:
+    """Read a version's `EventSkipped` events, by the position that each one skips.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    events = await log.read_stream_of_type(
+        EVERY_TENANT, ADMINISTRATION_STREAM, EVENT_SKIPPED, limit=NO_LIMIT
+    )
+    return {
+        Position(event.data["position"]): event
+        for event in events
+        if (event.data["projection"], event.data["version"]) == (name, version)
+    }
+
+
+async def resume(pool: Pool, name: str, version: int, before: Position) -> bool:
+    """Let a read model retry the event it is paused before; False if it is not paused there.
+
+    Projectors check every `projections.live.projector.RECHECK_S` whether they may continue.
 
     Raises:
         LogUnavailable: the database does not answer.
@@ -30,10 +57,10 @@ async def resume(pool: Pool, name: str, version: int, before: Position) -> bool:
         return bool(await pool.fetchval(load(_SQL, "resume"), name, version, before))
 
 
-async def outcome(
+async def resume_outcome(
     pool: Pool, name: str, version: int, before: Position, *, within_s: float
-) -> Outcome:
-    """Wait until a read model has passed that event, or is paused before it again.
+) -> ResumeOutcome:
+    """Wait until a resumed read model has passed the event, or is paused before it again.
 
     Raises:
         LogUnavailable: the database does not answer.
@@ -41,17 +68,18 @@ async def outcome(
     try:
         async with asyncio.timeout(within_s):
             while True:
-                found = await _look(pool, name, version, before)
-                if found != "waits":
-                    return found
+                outcome = await _outcome_now(pool, name, version, before)
+                if outcome is not ResumeOutcome.WAITING:
+                    return outcome
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
-        return "waits"
+        return ResumeOutcome.WAITING
 
 
-async def _look(pool: Pool, name: str, version: int, before: Position) -> Outcome:
+async def _outcome_now(pool: Pool, name: str, version: int, before: Position) -> ResumeOutcome:
     with translate():
-        row = await pool.fetchrow(load(_SQL, "look"), name, version)
+        row = await pool.fetchrow(load(_SQL, "read_checkpoint"), name, version)
     if row is None or row["position"] >= before:
-        return "went on"
-    return "paused again" if row["error_position"] == before else "waits"
+        return ResumeOutcome.RESUMED
+    paused_again = row["error_position"] == before
+    return ResumeOutcome.PAUSED_AGAIN if paused_again else ResumeOutcome.WAITING

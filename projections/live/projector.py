@@ -1,8 +1,8 @@
-"""One read model's loop: fold what is new, write it and move the checkpoint, all or nothing.
+"""Applies events to one version of a read model: rows and checkpoint in one statement.
 
-A batch is one statement: it takes the checkpoint's row if that stands where this process left it,
-writes, and moves it. Where another process was faster it changes nothing. So what this process
-remembers of the rows is right for as long as its statements succeed, and nothing is locked between.
+The statement takes the checkpoint row if its position is still the one that this process left. It
+then writes the rows and advances the checkpoint. If another process was faster, it changes nothing.
+So cached states stay valid while the statements succeed, and no lock is held between batches.
 """
 
 from __future__ import annotations
@@ -22,31 +22,30 @@ from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
 from projections.errors import ApplyEventError, UnknownProjection
 from projections.flow_versions import Flows
-from projections.live.skips import skips
-from projections.live.state_cache import Memory
+from projections.live.paused import skipped_events
+from projections.live.state_cache import StateCache
 from projections.projection import Columns, Key, Version
-from projections.results import Document
 
-BATCH: Final = 2000
-"""Events folded into one statement."""
+BATCH_SIZE: Final = 2000
+"""Events applied by one statement, at most."""
 
-BREATH: Final = 200
-"""Events folded before others on the event loop have their turn."""
+YIELD_EVERY: Final = 200
+"""Events folded before the event loop runs other tasks."""
 
-MOST_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of documents in one statement; a batch that makes more is taken in halves."""
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of documents in one statement; a larger batch is split in two."""
 
-RIVAL_S: Final = 0.02
-"""How long to stay back after another process was faster: it is at work, and needs no help."""
+LOST_RACE_BACKOFF_S: Final = 0.02
+"""Back-off after another process won the checkpoint."""
 
-LOOK_S: Final = 1.0
-"""How often a paused or standing-by read model looks whether it may go on."""
+RECHECK_S: Final = 1.0
+"""Seconds between two checks whether a paused or standing-by read model may continue."""
 
 STATEMENT_TIMEOUT_S: Final = 60.0
-"""Seconds after which a statement counts as lost with its connection."""
+"""Seconds after which a statement counts as lost, and its connection too."""
 
-FIRST_RETRY_S: Final = 0.1
-LAST_RETRY_S: Final = 5.0
+MIN_RETRY_S: Final = 0.1
+MAX_RETRY_S: Final = 5.0
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 _EVENT_AT_FAULT: Final = re.compile("21|22|23|54")  # cardinality, data, constraint, limit
@@ -54,51 +53,47 @@ _EVENT_AT_FAULT: Final = re.compile("21|22|23|54")  # cardinality, data, constra
 _log = logging.getLogger("flowledger.projections")
 
 
-class Events(Protocol):
-    """Where an applier has its events from."""
+class EventSource(Protocol):
+    """Where a projector reads its events."""
 
     async def after(self, position: Position, limit: int) -> Sequence[Event]:
-        """Wait until something lies beyond a position and give it, contiguous."""
+        """Wait for events after a position: contiguous, at least one, at most ``limit``."""
         ...
 
 
-class Applier:
-    """Keeps one version of one read model up to date, beside any number of others that do."""
+class Projector:
+    """Keeps one version of a read model up to date; any number of processes may run one."""
 
     def __init__(
         self,
         version: Version,
         *,
-        feed: Events,
+        feed: EventSource,
         url: str,
         flows: Flows,
-        advanced: Callable[[Version, Position], None],
+        on_advance: Callable[[Version, Position], None] | None = None,
     ) -> None:
         self.version = version
         self.projection = version.projection
         self.position = Position(0)
         self.state = "starting"
+        self.cache = StateCache(version.projection)
         self._feed = feed
         self._url = url
         self._flows = flows
-        self._advanced = advanced
-        self._memory = Memory(version.projection)
+        self._on_advance = on_advance
         self._skipped: frozenset[Position] = frozenset()
-        self._rival = False
-        self._retry_s = FIRST_RETRY_S
+        self._lost_race = False
+        self._retry_s = MIN_RETRY_S
         self._connection: Any = None
 
     @property
     def paused(self) -> bool:
-        """Whether the read model stands before an event that it cannot apply."""
+        """Whether the read model stopped before an event that it cannot apply."""
         return self.state == "paused"
 
-    def shown(self, event: Event) -> Document | None:
-        """Show a run as it was after an event, where this process has just folded it."""
-        return self._memory.shown(event)
-
     async def run(self) -> None:
-        """Apply for ever; trouble with the database is waited out, and said in the log.
+        """Apply events for ever; after a database error, log it and retry with back-off.
 
         Raises:
             UnknownProjection: the version was dropped.
@@ -107,34 +102,36 @@ class Applier:
             try:
                 await self._follow()
             except (*DRIVER_ERRORS, LogError) as error:
-                self._trouble(error)
+                self._log_retry(error)
             await asyncio.sleep(self._retry_s)
-            self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+            self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
 
-    async def reach(self, connection: asyncpg.Connection, position: Position) -> None:
-        """Apply up to exactly a position, within the caller's transaction, which holds the row.
+    async def catch_up(self, connection: asyncpg.Connection, position: Position) -> None:
+        """Apply up to exactly a position, in the caller's transaction.
+
+        The caller has locked the checkpoint row.
 
         Raises:
             ApplyEventError: an event cannot be applied, or is unknown to this release.
             LogError: the log cannot be read.
         """
         self._connection = connection
-        await self._start()
+        await self._restart()
         while self.position < position:
             before = self.position
-            events = await self._feed.after(before, min(BATCH, position - before))
-            if known := _known(events):
+            events = await self._feed.after(before, min(BATCH_SIZE, position - before))
+            if known := _known_prefix(events):
                 await self._write(known)
             if self.position == before:
                 raise ApplyEventError(self.projection.name, Position(before + 1), position)
 
-    def _trouble(self, error: Exception) -> None:
+    def _log_retry(self, error: Exception) -> None:
         self.state = "retrying"
-        # A hole in the log is an alarm: it is not passed over, and an operator must know.
+        # Missing positions are an alarm for the operator: the projector never skips them.
         level = logging.ERROR if isinstance(error, MissingPositions) else logging.WARNING
         _log.log(
             level,
-            "%s at position %s stopped, will go on in %.1f s: %s",
+            "%s at position %s stopped, retrying in %.1f s: %s",
             self.version.schema,
             self.position,
             self._retry_s,
@@ -144,27 +141,29 @@ class Applier:
     async def _follow(self) -> None:
         self._connection = await connect(self._url, search_path=self.version.schema)
         try:
-            await self._connection.execute(load(_SQL, "apply_session"))
-            await self._start()
+            await self._connection.execute(load(_SQL, "prefer_indexes"))
+            await self._restart()
             while True:
-                await self._step()
+                await self._poll_once()
         finally:
-            self._memory.forget()
+            self.cache.clear()
             await hang_up(self._connection)
 
-    async def _start(self) -> None:
+    async def _restart(self) -> None:
         await self._read_skips()
-        self._memory.forget()
-        await self._look()
+        self.cache.clear()
+        await self._read_checkpoint()
 
     async def _read_skips(self) -> None:
         version = self.version
-        self._skipped = frozenset(await skips(self._flows.log, version.name, version.number))
+        self._skipped = frozenset(
+            await skipped_events(self._flows.log, version.name, version.number)
+        )
 
-    async def _look(self) -> None:
-        """See where the row stands; what is remembered holds only if nobody has moved it."""
+    async def _read_checkpoint(self) -> None:
+        """Read position and state; the cache is valid only if nobody has moved the position."""
         row = await self._connection.fetchrow(
-            load(_SQL, "look"),
+            load(_SQL, "read_checkpoint"),
             self.projection.name,
             self.version.number,
             timeout=STATEMENT_TIMEOUT_S,
@@ -172,43 +171,46 @@ class Applier:
         if row is None:
             raise UnknownProjection([self.version.schema])
         if row["position"] != self.position:
-            self._memory.forget()
+            self.cache.clear()
         self.state = row["state"]
-        self._move(row["position"])
+        self._advance_to(row["position"])
 
-    def _move(self, position: int) -> None:
+    def _advance_to(self, position: int) -> None:
         if position != self.position:
             self.position = Position(position)
-            self._advanced(self.version, self.position)
+            if self._on_advance is not None:
+                self._on_advance(self.version, self.position)
 
-    async def _step(self) -> None:
+    async def _poll_once(self) -> None:
         if self.paused:
             await self._wait_for_operator()
             return
-        events = await self._feed.after(self.position, BATCH)
-        if self._rival and await self._rival_works():
+        events = await self._feed.after(self.position, BATCH_SIZE)
+        if self._lost_race and await self._winner_is_active():
             return
-        known = _known(events)
+        known = _known_prefix(events)
         if not known:
             await self._stand_by(events[0])
             return
         await self._apply(known)
-        self._retry_s = FIRST_RETRY_S
+        self._retry_s = MIN_RETRY_S
 
     async def _wait_for_operator(self) -> None:
-        await asyncio.sleep(LOOK_S)
-        await self._look()
+        await asyncio.sleep(RECHECK_S)
+        await self._read_checkpoint()
         if not self.paused:
-            await self._start()
+            await self._restart()
 
-    async def _rival_works(self) -> bool:
-        await asyncio.sleep(RIVAL_S)
+    async def _winner_is_active(self) -> bool:
+        """Back off while the process that won the last race goes on applying."""
+        await asyncio.sleep(LOST_RACE_BACKOFF_S)
         before = self.position
-        await self._look()
-        self._rival = self.position != before
-        return self._rival or self.paused
+        await self._read_checkpoint()
+        self._lost_race = self.position != before
+        return self._lost_race or self.paused
 
     async def _stand_by(self, event: Event) -> None:
+        """Leave the read model to a newer release, which knows this event's schema version."""
         if self.state != "standing by":
             _log.warning(
                 "%s stands by at position %s: %s of schema version %s is unknown to this release",
@@ -217,17 +219,17 @@ class Applier:
                 event.type,
                 event.schema_version,
             )
-        await asyncio.sleep(LOOK_S)
-        await self._look()
+        await asyncio.sleep(RECHECK_S)
+        await self._read_checkpoint()
         if self.position < event.position:
             self.state = "standing by"
 
     async def _apply(self, events: Sequence[Event]) -> None:
-        """Apply a batch; one that fails is taken in halves, down to the event that is at fault."""
+        """Apply a batch; split a failing one in two, down to the event at fault."""
         try:
             await self._write(events)
         except ApplyEventError as error:
-            self._memory.forget()
+            self.cache.clear()
             if len(events) == 1:
                 await self._pause_unless_skipped(events[0], error)
                 return
@@ -240,31 +242,32 @@ class Applier:
         before, after = self.position, events[-1].position
         changed, columns = await self._fold(events)
         if await self._store(after, columns, events):
-            self._memory.keep(changed)
+            self.cache.retain(changed)
             self.state = "running"
-            self._move(after)
+            self._advance_to(after)
             return
-        self._memory.forget()  # it is ahead of the rows: what was folded is not written
-        await self._look()
-        self._rival = True
+        self.cache.clear()  # the cached states include these events, the rows do not
+        await self._read_checkpoint()
+        self._lost_race = True
         if self.position == before and not self.paused:
-            await asyncio.sleep(RIVAL_S)  # the row is locked: somebody is writing right now
+            # Another process holds the row lock: it is writing right now.
+            await asyncio.sleep(LOST_RACE_BACKOFF_S)
 
     async def _fold(self, events: Sequence[Event]) -> tuple[Sequence[Key], Columns]:
-        projection = self.projection
-        taken = [
+        projection, states = self.projection, self.cache.states
+        relevant = [
             e for e in events if e.type in projection.types and e.position not in self._skipped
         ]
         try:
-            await self._flows.prepare(taken)
-            await self._memory.recall(self._connection, taken)
+            await self._flows.prepare(relevant)
+            await self.cache.load(self._connection, relevant)
             changed: dict[Key, None] = {}
-            for number, event in enumerate(taken, 1):
-                for key in projection.fold(self._memory.states, event, self._flows):
+            for number, event in enumerate(relevant, 1):
+                for key in projection.fold(states, event, self._flows):
                     changed[key] = None
-                if number % BREATH == 0:
+                if number % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
-            columns = projection.columns(self._memory.states, changed)
+            columns = projection.columns(states, changed)
         except (*DRIVER_ERRORS, LogError):
             raise
         except Exception as error:
@@ -276,13 +279,14 @@ class Applier:
 
     def _check_size(self, columns: Columns, events: Sequence[Event]) -> None:
         documents = (each for each in columns if each and isinstance(each[0], bytes))
-        size = sum(sum(map(len, each)) for each in documents)
-        if size > MOST_BYTES and len(events) > 1:
+        size_bytes = sum(sum(map(len, each)) for each in documents)
+        if size_bytes > MAX_BATCH_BYTES and len(events) > 1:
             raise ApplyEventError(self.projection.name, events[0].position, events[-1].position)
 
     async def _store(self, after: Position, columns: Columns, events: Sequence[Event]) -> bool:
+        """Write rows and checkpoint; False where another process won the checkpoint."""
         try:
-            taken: bool = await self._connection.fetchval(
+            stored: bool = await self._connection.fetchval(
                 load(self.projection.folder, "store"),
                 self.projection.name,
                 self.version.number,
@@ -295,10 +299,10 @@ class Applier:
             if not _EVENT_AT_FAULT.match(error.sqlstate or ""):
                 raise
             raise ApplyEventError(self.projection.name, events[0].position, after) from error
-        return taken
+        return stored
 
     async def _pause_unless_skipped(self, event: Event, error: ApplyEventError) -> None:
-        # Another process may have paused here and gone on between two looks of this one.
+        # An operator may have recorded a skip since this process last read the skips.
         await self._read_skips()
         if event.position not in self._skipped:
             await self._pause(event, error)
@@ -322,10 +326,10 @@ class Applier:
                 reason,
                 exc_info=error,
             )
-        await self._look()
+        await self._read_checkpoint()
 
 
-def _known(events: Sequence[Event]) -> Sequence[Event]:
+def _known_prefix(events: Sequence[Event]) -> Sequence[Event]:
     """Give the events before the first that this release does not know."""
     for index, event in enumerate(events):
         if SCHEMA_VERSIONS.get(event.type, 0) < event.schema_version:

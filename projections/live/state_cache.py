@@ -1,4 +1,4 @@
-"""What a read model's rows hold, remembered while nobody else can have changed them."""
+"""The states behind a read model's rows, cached while no other process changes them."""
 
 from __future__ import annotations
 
@@ -12,31 +12,38 @@ from projections.columns import columns_of
 from projections.projection import Key, Projection, States, run_key
 from projections.results import Document
 
-KEPT: Final = 4_000
-"""States remembered between batches; a run that comes back later is read again."""
+CAPACITY: Final = 4_000
+"""States cached between batches; a run that was evicted is read from its row again."""
 
-NEWBORN: Final = 256
-"""Beside them, runs that have only been queued.
+NEW_RUN_CAPACITY: Final = 256
+"""Cached besides: runs of which only the first event has been applied.
 
-So a burst of starts pushes out no run that is under way, and lets go of its own soon, while they
-are in the processor's cache: kept as long as the others they make a start a tenth dearer.
+They have a limit of their own, so that a burst of starts evicts no run in progress. It is small,
+so that they are evicted while still in the processor's cache: with the limit of the others, a start
+costs a tenth more.
 """
 
 READ_TIMEOUT_S: Final = 60.0
 
 
-class Memory:
-    """The states of a read model's rows, those changed last at hand; forgets all when in doubt."""
+class StateCache:
+    """Least recently changed states are evicted first; cleared whenever the rows may differ."""
 
-    def __init__(self, projection: Projection, *, kept: int = KEPT, newborn: int = NEWBORN) -> None:
+    def __init__(
+        self,
+        projection: Projection,
+        *,
+        capacity: int = CAPACITY,
+        new_run_capacity: int = NEW_RUN_CAPACITY,
+    ) -> None:
         self.states: States = {}
-        self._newborn: dict[Key, None] = {}
+        self._new_runs: dict[Key, None] = {}
         self._projection = projection
-        self._most = kept
-        self._most_newborn = newborn
+        self._capacity = capacity
+        self._new_run_capacity = new_run_capacity
 
-    async def recall(self, connection: Any, events: Iterable[Event]) -> None:  # noqa: ANN401
-        """Have at hand every state that these events go on with, reading what is missing."""
+    async def load(self, connection: Any, events: Iterable[Event]) -> None:  # noqa: ANN401
+        """Cache every state that folding these events needs; reads the missing ones."""
         missing = self._missing(events)
         if not missing:
             return
@@ -48,33 +55,33 @@ class Memory:
             self.states[row["kind"], row["tenant"], row["name"]] = self._projection.revive(row)
 
     def _missing(self, events: Iterable[Event]) -> dict[Key, None]:
-        states, newborn, missing = self.states, self._newborn, dict[Key, None]()
+        states, new_runs, missing = self.states, self._new_runs, dict[Key, None]()
         for event in events:
             for key in self._projection.keys(event):
                 if key in states:
-                    newborn.pop(key, None)  # it goes on
+                    new_runs.pop(key, None)  # a second event: the run is in progress
                 elif event.version == 1 and key[0] == "run":
-                    states[key] = newborn[key] = None  # its first event: there can be no row
+                    states[key] = new_runs[key] = None  # a first event: there can be no row
                 else:
                     missing[key] = None
         return missing
 
-    def keep(self, changed: Iterable[Key]) -> None:
-        """Keep these longest; what was not changed for longest is forgotten first."""
-        states, newborn = self.states, self._newborn
+    def retain(self, changed: Iterable[Key]) -> None:
+        """Mark these states as changed last, and evict down to the capacities."""
+        states, new_runs = self.states, self._new_runs
         for key in changed:
-            if key not in newborn:
+            if key not in new_runs:
                 states[key] = states.pop(key)
-        for key in _first(newborn, len(newborn) - self._most_newborn):
-            del states[key], newborn[key]
-        under_way = (key for key in states if key not in newborn)
-        for key in _first(under_way, len(states) - len(newborn) - self._most):
+        for key in _first(new_runs, len(new_runs) - self._new_run_capacity):
+            del states[key], new_runs[key]
+        in_progress = (key for key in states if key not in new_runs)
+        for key in _first(in_progress, len(states) - len(new_runs) - self._capacity):
             del states[key]
 
-    def shown(self, event: Event) -> Document | None:
-        """Show a run as it was after an event, if that is how it is remembered.
+    def document_after(self, event: Event) -> Document | None:
+        """Give a run's document if this event was the last one applied to it; else None.
 
-        What it holds goes on changing: look at it before anything is awaited.
+        The document shares its members with the state: serialise it before the next await.
         """
         state = self.states.get(run_key(event))
         if state is None:
@@ -82,10 +89,10 @@ class Memory:
         document = self._projection.document(state)
         return Document(document) if document["position"] == event.position else None
 
-    def forget(self) -> None:
-        """Remember nothing: the rows may be different now."""
+    def clear(self) -> None:
+        """Evict everything: the rows may have changed."""
         self.states.clear()
-        self._newborn.clear()
+        self._new_runs.clear()
 
 
 def _first(keys: Iterable[Key], count: int) -> list[Key]:

@@ -32,8 +32,8 @@ from projections.errors import (
     RebuildRefused,
 )
 from projections.flow_versions import Flows
+from projections.live.paused import skipped_events
 from projections.live.runner import Runner
-from projections.live.skips import skips
 from projections.projection import Projection, Version, schema_of
 from projections.rebuild import jobs
 from projections.rebuild.jobs import Rebuild, Wish
@@ -267,7 +267,7 @@ class _Work:
         await jobs.record_start(desk.log, rebuild)
         await drop_previous(desk.connection, rebuild.name)
         target = await desk.log.head()
-        skipped = frozenset(await skips(desk.log, rebuild.name, rebuild.new_version))
+        skipped = frozenset(await skipped_events(desk.log, rebuild.name, rebuild.new_version))
         parts = await parts_of(desk.connection, version.projection, target, skipped)
         async with desk.connection.transaction():
             await create_tables(desk.connection, version)
@@ -285,7 +285,7 @@ class _Work:
         desk, version = self._desk, self.version(rebuild)
         rows = await desk.connection.fetch(load(_SQL, "parts_to_do"), rebuild.rebuild_id)
         parts = [_part(row) for row in rows]
-        skipped = frozenset(await skips(desk.log, rebuild.name, rebuild.new_version))
+        skipped = frozenset(await skipped_events(desk.log, rebuild.name, rebuild.new_version))
         target = rebuild.target or Position(0)
         work = Work(desk.url, rebuild.rebuild_id, version, target, skipped)
         count = min(rebuild.workers or default_workers(), max(len(parts), 1))
@@ -364,7 +364,7 @@ class _Work:
         desk = self._desk
         serving, following = await pair.stand(desk.connection)
         _check_running(pair.following, following)
-        own = await skips(desk.log, pair.serving.name, pair.serving.number)
+        own = await skipped_events(desk.log, pair.serving.name, pair.serving.number)
         near = following.position - serving.position <= FAR
         if serving.state == "running" and near and not own:
             with suppress(ApplyEventError):

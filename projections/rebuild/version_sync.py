@@ -17,7 +17,7 @@ from events.envelope import Event, Position
 from events.store import Log
 from projections.errors import RebuildRefused
 from projections.flow_versions import Flows
-from projections.live.projector import Applier
+from projections.live.projector import Projector
 from projections.projection import Version
 
 TRIES: Final = 200
@@ -43,7 +43,7 @@ class Stand:
 
 
 class _Pages:
-    """The log as an applier reads it that knows how far it will read."""
+    """The log as a projector reads it that knows how far it will read."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -59,7 +59,7 @@ class Pair:
         self.serving = serving
         self.following = following
         self.longest_hold_s = 0.0
-        """How long appliers had to stay back at most, so far."""
+        """How long projectors had to stay back at most, so far."""
         self._url = url
         self._log = log
         self._flows = Flows(log)
@@ -111,18 +111,17 @@ class Pair:
         if position - stand.position > NEAR:
             raise TooFarBehind(version, Position(position - stand.position))
         await connection.execute(load(_SQL, "set_search_path"), version.schema)
-        applier = Applier(
+        projector = Projector(
             version,
             feed=_Pages(self._log),
             url=self._url,
             flows=self._flows,
-            advanced=lambda _version, _position: None,
         )
-        await applier.reach(connection, position)
+        await projector.catch_up(connection, position)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[tuple[asyncpg.Connection, Position]]:
-        """See both at exactly one position, for as long as it takes; appliers go on meanwhile.
+        """See both at exactly one position, for as long as it takes; projectors go on meanwhile.
 
         Raises:
             RebuildRefused: one is paused, or they do not meet.
@@ -146,7 +145,7 @@ class Pair:
             await hang_up(holding)
 
     async def _meet(self, holding: asyncpg.Connection) -> bool:
-        # Once let go, an applier may move one of them before the snapshot is taken: then again.
+        # Once let go, a projector may move one of them before the snapshot is taken: then again.
         try:
             async with self.held(holding) as (serving, following):
                 if serving.position < following.position:

@@ -206,7 +206,7 @@ class Reading:
             async with asyncio.timeout(SWAP_S):
                 while not self._may_take(following):
                     await asyncio.sleep(POLL_S)
-                    await self._checkpoints.look()
+                    await self._checkpoints.refresh()
         except (TimeoutError, LogError, asyncio.CancelledError):
             await following.close()
             raise
@@ -215,7 +215,7 @@ class Reading:
         await before.close()
 
     def _may_take(self, following: Served) -> bool:
-        known, before = self._checkpoints.known, self._served.versions
+        known, before = self._checkpoints.known_position, self._served.versions
         return all(
             known(version) >= max(known(before[name]), self._answered.get(name, Position(0)))
             for name, version in following.versions.items()
@@ -224,4 +224,4 @@ class Reading:
 
     def _take(self, served: Served) -> None:
         self._served = served
-        self._checkpoints.serve(served.versions)
+        self._checkpoints.pin_versions(served.versions)

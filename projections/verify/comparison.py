@@ -99,7 +99,7 @@ async def compare(connection: asyncpg.Connection, name: str, left: int, right: i
 async def _position(connection: asyncpg.Connection, name: str, left: int, right: int) -> Position:
     stand: list[int] = []
     for version in (left, right):
-        row = await connection.fetchrow(load(_SQL, "look"), name, version)
+        row = await connection.fetchrow(load(_SQL, "read_checkpoint"), name, version)
         if row is None:
             raise UnknownProjection([schema_of(name, version)])
         stand.append(row["position"])

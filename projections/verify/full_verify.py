@@ -22,7 +22,7 @@ from projections.bulk.bulk_loader import Folding, finish
 from projections.bulk.segments import parts_of
 from projections.errors import UnknownProjection, VerificationInProgress
 from projections.flow_versions import Flows
-from projections.live.skips import skips
+from projections.live.paused import skipped_events
 from projections.projection import Version
 from projections.registry import answering, create_indexes, create_tables, shapes
 from projections.verify.comparison import Comparison, compare
@@ -65,7 +65,7 @@ class Check:
 
     async def _fold(self, beside: Version, folded: Callable[[int], object]) -> None:
         log = Log(self._pool)
-        skipped = frozenset(await skips(log, beside.name, self.version.number))
+        skipped = frozenset(await skipped_events(log, beside.name, self.version.number))
         folding = Folding(
             beside.projection,
             schema=beside.schema,
@@ -109,7 +109,7 @@ async def _stand(connection: asyncpg.Connection, name: str) -> tuple[Version, Po
         raise UnknownProjection([name])
     version = versions[name]
     with translate():
-        row = await connection.fetchrow(load(_SQL, "look"), name, version.number)
+        row = await connection.fetchrow(load(_SQL, "read_checkpoint"), name, version.number)
     if row is None:
         raise UnknownProjection([version.schema])
     return version, row["position"]

@@ -17,7 +17,7 @@ from events.types import run_stream
 from projections.columns import Record
 from projections.errors import RebuildFailed
 from projections.flow_versions import Flows
-from projections.live.skips import skips
+from projections.live.paused import skipped_events
 from projections.projection import Version, fold_run
 
 SAMPLED: Final = 100
@@ -81,7 +81,7 @@ async def _sample(
 
 
 async def _check(log: Log, version: Version, rows: Sequence[Record], position: Position) -> None:
-    skipped = await skips(log, version.name, version.number)
+    skipped = await skipped_events(log, version.name, version.number)
     flows = Flows(log)
     streams = await log.read_streams(
         [(row["tenant"], run_stream(row["run_id"])) for row in rows], up_to=position

@@ -14,7 +14,7 @@ from service.http.context import CALL, SERVICE
 from service.http.json import json_response
 from service.http.openapi.decorators import request_schema, response_schema
 from service.http.origin import origin
-from service.ops.paused import MAX_REASON, Resumed
+from service.ops.paused import MAX_REASON, ResumeResult
 
 _RETRY: Final = frozenset({"version"})
 _SKIP: Final = frozenset({"version", "position", "reason"})
@@ -74,10 +74,10 @@ async def skip(request: web.Request) -> web.StreamResponse:
     return _shown(request, resumed)
 
 
-def _shown(request: web.Request, resumed: Resumed) -> web.Response:
+def _shown(request: web.Request, resumed: ResumeResult) -> web.Response:
     return json_response(
         {
-            "outcome": resumed.outcome.replace(" ", "_"),
+            "outcome": resumed.outcome,
             "skipped_at": resumed.skipped_at,
             "projection": without_error(request, resumed.row),
         }

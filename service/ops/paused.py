@@ -13,7 +13,7 @@ from events.envelope import Appended, AppendRequest, Expected, NewEvent, Positio
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
 from projections.live import paused
-from projections.live.skips import skips
+from projections.live.paused import skipped_events
 from projections.registry import status
 from service.errors import BadRequest, NotPaused, UnknownReadModel
 from service.runs.domain.commands import Origin
@@ -28,13 +28,13 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
-    """A read model that was told to go on, what became of it, and how far it is now.
+class ResumeResult:
+    """What a resumed read model did, and its status now.
 
-    ``skipped_at`` is the position of the `EventSkipped`, where it was told to skip.
+    ``skipped_at`` is the position of the `EventSkipped`, if an event was skipped.
     """
 
-    outcome: paused.Outcome
+    outcome: paused.ResumeOutcome
     row: Row
     skipped_at: Position | None = None
 
@@ -61,7 +61,7 @@ class Pauses:
                 return row
         raise UnknownReadModel(name, version, sorted({row["name"] for row in rows}))
 
-    async def retry(self, name: str, version: int | None = None) -> Resumed:
+    async def retry(self, name: str, version: int | None = None) -> ResumeResult:
         """Have a paused read model try again, and see what becomes of it.
 
         Raises:
@@ -82,7 +82,7 @@ class Pauses:
         *,
         reason: str,
         origin: Origin,
-    ) -> Resumed:
+    ) -> ResumeResult:
         """Record that a read model passes by the event it is paused before, and have it go on.
 
         A version that is being built, which pauses nowhere, may skip what it has not reached. What
@@ -96,21 +96,21 @@ class Pauses:
         """
         check_reason(reason)
         row = await self.find(name, version)
-        known = (await skips(self.log, name, row["version"])).get(position)
+        known = (await skipped_events(self.log, name, row["version"])).get(position)
         if known is None:
             _check_turn(row, position)
         skipped_at = known.position if known else await self._record(row, position, reason, origin)
         if row["state"] == "building":
-            return Resumed("waits", row, skipped_at)
+            return ResumeResult(paused.ResumeOutcome.WAITING, row, skipped_at)
         return await self._resume(row, position, skipped_at)
 
     async def _resume(
         self, row: Row, before: Position, skipped_at: Position | None = None
-    ) -> Resumed:
+    ) -> ResumeResult:
         name, version = row["name"], row["version"]
         await paused.resume(self.pool, name, version, before)
-        found = await paused.outcome(self.pool, name, version, before, within_s=SETTLED_S)
-        return Resumed(found, await self.find(name, version), skipped_at)
+        outcome = await paused.resume_outcome(self.pool, name, version, before, within_s=SETTLED_S)
+        return ResumeResult(outcome, await self.find(name, version), skipped_at)
 
     async def _record(self, row: Row, position: Position, reason: str, origin: Origin) -> Position:
         event = NewEvent(

@@ -13,7 +13,7 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from projections.live.projector import Applier
+from projections.live.projector import Projector
 from projections.projection import Projection
 from tests.kit import naive
 from tests.projections.conftest import Ledger
@@ -24,7 +24,7 @@ from tests.projections.test_batches import (
     TASKS,
     _apply,
     _empty,
-    new_applier,
+    new_projector,
 )
 
 FLOWS = ("example.ETL", "example.PLAN", "example.OUT")
@@ -107,7 +107,7 @@ class OurProjects:
         self._ledger = ledger
         self._plain = plain
         self._projection = projection
-        self._runners: list[Applier] = []
+        self._runners: list[Projector] = []
 
     async def begin(self) -> None:
         self._history = History()
@@ -124,8 +124,8 @@ class OurProjects:
         self._history.queue(len(self._runs), fullname)
         self._runs.append(fullname)
 
-    async def _new(self) -> Applier:
-        return await new_applier(self._ledger, self._projection, self._history)
+    async def _new(self) -> Projector:
+        return await new_projector(self._ledger, self._projection, self._history)
 
     async def grow(self, run: int, what: tuple[str, Any]) -> None:
         step, drawn = what
@@ -156,9 +156,9 @@ class OurProjects:
         await self.restart(runner)
 
     async def forget(self, runner: int, kept: int) -> None:
-        memory = self._runners[runner]._memory
-        memory._kept = kept
-        memory.keep(())
+        cache = self._runners[runner].cache
+        cache._capacity = kept
+        cache.retain(())
 
     async def restart(self, runner: int) -> None:
         await self._runners[runner]._connection.close()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from events import types
 from events.database import connect
-from projections.live.projector import Applier
+from projections.live.projector import Projector
 from projections.registry import discover
 from tests import postgres
 from tests.projections.conftest import first, opened
@@ -106,33 +106,32 @@ async def _compare(urls, history, cuts) -> None:
 
 async def _apply(ledger, projection, history, cuts) -> None:
     await _empty(ledger, projection)
-    applier = await new_applier(ledger, projection, history)
-    while applier.position < len(history.events):
+    projector = await new_projector(ledger, projection, history)
+    while projector.position < len(history.events):
         for size, kept in cuts:
-            batch = history.events[applier.position : applier.position + size]
+            batch = history.events[projector.position : projector.position + size]
             if batch:
-                await applier._apply(batch)
-                applier._memory._most = kept
-                applier._memory._most_newborn = kept // 2
-                applier._memory.keep(())
-    await applier._connection.close()
+                await projector._apply(batch)
+                projector.cache._capacity = kept
+                projector.cache._new_run_capacity = kept // 2
+                projector.cache.retain(())
+    await projector._connection.close()
 
 
-async def new_applier(ledger, projection, history) -> Applier:
-    """An applier that stands where the read model stands, and knows the flows of a history."""
-    applier = Applier(
+async def new_projector(ledger, projection, history) -> Projector:
+    """A projector that stands where the read model stands, and knows the flows of a history."""
+    projector = Projector(
         first(projection),
         feed=ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
-        advanced=lambda version, position: None,
     )
     for event in history.events:
         if event.type == types.FLOW_REGISTERED:
             ledger.flows.offer(event)
-    applier._connection = await connect(ledger.url, search_path=first(projection).schema)
-    await applier._look()
-    return applier
+    projector._connection = await connect(ledger.url, search_path=first(projection).schema)
+    await projector._read_checkpoint()
+    return projector
 
 
 async def _empty(ledger, projection) -> None:

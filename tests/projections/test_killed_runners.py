@@ -16,9 +16,9 @@ from tests.waiting import until
 # In dispatch there is no row once all runs have ended.
 NAMES = [projection.name for projection in discover() if projection.name != "dispatch"]
 POINTS = (
-    "before projections.live.projector.Applier._fold",
-    "before projections.live.projector.Applier._store",
-    "after projections.live.projector.Applier._store",
+    "before projections.live.projector.Projector._fold",
+    "before projections.live.projector.Projector._store",
+    "after projections.live.projector.Projector._store",
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from events import types
 from events.database import connect, load
-from projections.live.projector import Applier
+from projections.live.projector import Projector
 from projections.registry import discover, open_read_pool
 from tests import postgres
 from tests.projections.conftest import first, opened
@@ -77,19 +77,18 @@ async def _fill(url: str) -> None:
 
 
 async def _apply(ledger, projection, events) -> None:
-    applier = Applier(
+    projector = Projector(
         first(projection),
         feed=ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
-        advanced=lambda version, position: None,
     )
-    applier._connection = await connect(ledger.url, search_path=first(projection).schema)
-    await applier._look()
+    projector._connection = await connect(ledger.url, search_path=first(projection).schema)
+    await projector._read_checkpoint()
     for start in range(0, len(events), 2000):
-        await applier._apply(events[start : start + 2000])
-    assert applier.position == len(events)
-    await applier._connection.close()
+        await projector._apply(events[start : start + 2000])
+    assert projector.position == len(events)
+    await projector._connection.close()
 
 
 @pytest.fixture

@@ -111,10 +111,10 @@ async def test_a_runner_applies_a_version_once_it_is_no_longer_building(ledger):
         await ledger.reach(head)
         await _create_second(ledger)
         await ledger.pool.execute("update projections.checkpoints set state = 'running'")
-        runner.look()
+        runner.notify()
         await until(lambda: runner.positions.get("executions_v2") == head)
         await ledger.pool.execute("select projections.drop_version('executions', 2)")
-        runner.look()
+        runner.notify()
         await until(lambda: "executions_v2" not in runner.states)
         assert "executions_v1" in runner.states
 

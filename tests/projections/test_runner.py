@@ -10,8 +10,7 @@ import pytest
 from events import types
 from events.database import connect
 from events.errors import MissingPositions
-from projections.live import projector as appliers
-from projections.live.projector import Applier
+from projections.live.projector import Projector
 from projections.projection import fold_run
 from projections.read_models import executions, workflows
 from projections.registry import discover
@@ -23,7 +22,7 @@ from tests.waiting import until
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(appliers, "LOOK_S", 0.02)
+    monkeypatch.setattr("projections.live.projector.RECHECK_S", 0.02)
 
 
 def busy(runs: int = 60) -> History:
@@ -126,7 +125,7 @@ async def test_of_those_that_apply_the_same_events_at_once_one_does(ledger):
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
     for projection in discover():
-        rivals = [await _applier(ledger, projection) for _ in range(3)]
+        rivals = [await _projector(ledger, projection) for _ in range(3)]
         while min(rival.position for rival in rivals) < head:
             # Batches of different sizes: who loses has not seen all that the winner has written.
             await asyncio.gather(
@@ -147,7 +146,7 @@ async def test_what_was_written_and_not_committed_when_a_process_died_is_not_los
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
     for projection in discover():
-        victim = await _applier(ledger, projection)
+        victim = await _projector(ledger, projection)
         await victim._connection.execute("begin")
         await victim._write(events[:100])
         assert victim.position == 100
@@ -283,13 +282,13 @@ async def test_a_hole_in_the_log_is_an_alarm_and_is_not_passed_over(ledger, capl
         async def after(self, position, limit):
             raise MissingPositions(position + 1, position + 2)
 
-    applier = _new(ledger, discover()[0], Torn())
-    async with working(applier.run()):
-        await until(lambda: applier.state == "retrying")
+    projector = _new(ledger, discover()[0], Torn())
+    async with working(projector.run()):
+        await until(lambda: projector.state == "retrying")
 
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "expected position 1, the log returned 2" in record.getMessage()
-    assert applier.position == 0
+    assert projector.position == 0
 
 
 @pytest.mark.parametrize(
@@ -306,13 +305,13 @@ async def test_a_connection_lost_while_events_are_folded_is_no_events_fault(
     ledger, monkeypatch, raised
 ):
     await ledger.write(busy(5))
-    applier = _new(ledger, discover()[0])
-    monkeypatch.setattr(applier._memory, "recall", failing(raised))
-    async with working(applier.run()):
-        await until(lambda: applier.state not in {"starting", "running"})
+    projector = _new(ledger, discover()[0])
+    monkeypatch.setattr(projector.cache, "load", failing(raised))
+    async with working(projector.run()):
+        await until(lambda: projector.state not in {"starting", "running"})
 
-    assert applier.state == "retrying"
-    assert (await ledger.state(applier.projection.name))["state"] == "running"
+    assert projector.state == "retrying"
+    assert (await ledger.state(projector.projection.name))["state"] == "running"
 
 
 def failing(error):
@@ -323,7 +322,7 @@ def failing(error):
 
 
 async def test_a_batch_of_too_many_bytes_is_applied_in_parts(ledger, monkeypatch):
-    monkeypatch.setattr(appliers, "MOST_BYTES", 5_000)
+    monkeypatch.setattr("projections.live.projector.MAX_BATCH_BYTES", 5_000)
     history = busy()
     head = await ledger.write(history)
     async with ledger.applying():
@@ -348,21 +347,20 @@ async def test_nothing_is_lost_when_postgres_is_killed_and_comes_back(own_cluste
     assert "executions_v1 at position" in caplog.text
 
 
-def _new(ledger, projection, feed=None) -> Applier:
-    return Applier(
+def _new(ledger, projection, feed=None) -> Projector:
+    return Projector(
         first(projection),
         feed=feed or ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
-        advanced=lambda version, position: None,
     )
 
 
-async def _applier(ledger, projection) -> Applier:
-    applier = _new(ledger, projection)
-    applier._connection = await connect(ledger.url, search_path=first(projection).schema)
-    await applier._start()
-    return applier
+async def _projector(ledger, projection) -> Projector:
+    projector = _new(ledger, projection)
+    projector._connection = await connect(ledger.url, search_path=first(projection).schema)
+    await projector._restart()
+    return projector
 
 
 def _skip(history, name, version, position) -> None:
@@ -384,11 +382,11 @@ async def test_runs_are_shown_from_memory_as_they_are_folded_alone(ledger):
         for projection in (executions.PROJECTION, workflows.PROJECTION):
             runs = set()
             for index, event in enumerate(events):
-                shown = runner.shown(projection, event)
+                shown = runner.document_after(projection, event)
                 if shown is not None:
                     runs.add(event.stream)
                     before = [each for each in events[: index + 1] if each.stream == event.stream]
                     assert shown == await fold_run(projection, before, ledger.flows)
             assert len(runs) == 30
         idle = ledger.runner()
-        assert all(idle.shown(executions.PROJECTION, event) is None for event in events)
+        assert all(idle.document_after(executions.PROJECTION, event) is None for event in events)

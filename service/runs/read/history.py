@@ -14,7 +14,7 @@ from events.store import Filter, Log
 from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
 from projections.documents.run import ENDED
 from projections.flow_versions import Flows
-from projections.live.skips import skips
+from projections.live.paused import skipped_events
 from projections.projection import KnownFlows, States, fold_one, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import UnknownRun
@@ -178,7 +178,9 @@ class Audit:
             self._flows,
             show_run=show_run,
             show_task=show_task,
-            passed_by=frozenset(await skips(self._log, WORKFLOWS.name, self._workflows_version())),
+            passed_by=frozenset(
+                await skipped_events(self._log, WORKFLOWS.name, self._workflows_version())
+            ),
         )
         await self._fold_before(run, tenant, stream, after)
         told = await self._tell(run, events)

@@ -17,8 +17,8 @@ from projections.documents.flow import Flow
 from projections.documents.run import ENDED
 from projections.flow_versions import Flows
 from projections.live.checkpoints import Checkpoints
+from projections.live.paused import skipped_events
 from projections.live.runner import Runner
-from projections.live.skips import skips
 from projections.projection import Projection, fold_run
 from projections.read_models.dispatch import read as dispatch
 from projections.read_models.executions import PROJECTION as EXECUTIONS
@@ -169,8 +169,8 @@ class Queries:
         # folded here already.
         if outcome.born is None:
             return None
-        shown = self._runner.shown(projection, outcome.born)
-        return shown or await fold_run(projection, (outcome.born,), self._flows)
+        document = self._runner.document_after(projection, outcome.born)
+        return document or await fold_run(projection, (outcome.born,), self._flows)
 
     def execution_by_number(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
         """Read a run's facts by its number. Raises `UnknownRun`."""
@@ -319,7 +319,7 @@ class Queries:
         """Wait until one read model has passed a position, at most 2 s; a paused one has not."""
         wanted = Position(position)
         await self._checkpoints.wait(wanted, (name,), WAIT_S)
-        return not self._checkpoints.behind(wanted, (name,))
+        return not self._checkpoints.lagging(wanted, (name,))
 
     async def reach(self, position: int) -> None:
         """Wait until every read shows at least this position.
@@ -329,13 +329,13 @@ class Queries:
             PositionNotReached: a read model did not get there in time, or is paused before it.
         """
         wanted = Position(position)
-        if not self._checkpoints.behind(wanted, SERVED):
+        if not self._checkpoints.lagging(wanted, SERVED):
             return
         head = await self._log.head()
         if wanted > head:
             raise PositionAhead(f"position {position} is beyond the head of the log, {head}")
         await self._checkpoints.wait(wanted, SERVED, WAIT_S)
-        if late := self._checkpoints.behind(wanted, SERVED):
+        if late := self._checkpoints.lagging(wanted, SERVED):
             raise PositionNotReached(f"not yet at position {position}: {', '.join(late)}")
 
     async def _run(
@@ -391,4 +391,4 @@ class Queries:
         return run
 
     async def _skipped(self, name: str) -> Collection[Position]:
-        return frozenset(await skips(self._log, name, self._answers.version(name).number))
+        return frozenset(await skipped_events(self._log, name, self._answers.version(name).number))

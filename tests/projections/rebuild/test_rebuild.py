@@ -62,7 +62,7 @@ async def test_what_is_kept_for_a_way_back_can_be_dropped(able):
     async with busy_ledger(able) as (_, runner):
         await rebuilt(able, "dispatch")
         assert await drop_kept(able.url, "dispatch") == "dispatch_v1"
-        runner.look()
+        runner.notify()
         await until(lambda: "dispatch_v1" not in runner.states)
         assert await drop_kept(able.url, "dispatch") is None
 

@@ -44,7 +44,7 @@ def runner():
 
 def _serving(ledger, runner) -> Checkpoints:
     checkpoints = Checkpoints(ledger.read, runner)
-    checkpoints.serve({each.name: first(each) for each in discover()})
+    checkpoints.pin_versions({each.name: first(each) for each in discover()})
     return checkpoints
 
 
@@ -107,9 +107,9 @@ async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
     """Rows that were read before this process moved on arrive when its waiter is woken already."""
     slow = Slow(ledger.read)
     checkpoints = Checkpoints(slow, runner)
-    checkpoints.serve({each.name: first(each) for each in discover()})
+    checkpoints.pin_versions({each.name: first(each) for each in discover()})
     await _moved(ledger, "executions", 5, "paused")
-    looking = asyncio.create_task(checkpoints.look())
+    looking = asyncio.create_task(checkpoints.refresh())
     await slow.read.wait()
     waiter = asyncio.create_task(checkpoints.wait(7, TWO, 30))
     await asyncio.sleep(0)
@@ -119,7 +119,7 @@ async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
     await looking
 
     assert await waiter
-    assert not checkpoints.behind(7, TWO)
+    assert not checkpoints.lagging(7, TWO)
     runner.advance("listings", 8)
     assert not await checkpoints.wait(8, TWO, 0.01)  # executions is not taken for a paused one
 
@@ -127,24 +127,24 @@ async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
 async def test_of_two_looks_that_of_later_rows_stands(ledger):
     checkpoints = await _looked_twice(ledger, _moved(ledger, "executions", 9))
 
-    assert not checkpoints.behind(9, ["executions"])
+    assert not checkpoints.lagging(9, ["executions"])
 
 
 async def test_of_two_looks_the_later_says_which_version_answers(ledger):
     checkpoints = await _looked_twice(ledger, ledger.pool.execute(SECOND_VERSION))
 
-    assert not checkpoints.behind(9, ["executions"])
+    assert not checkpoints.lagging(9, ["executions"])
 
 
 async def _looked_twice(ledger, change) -> Checkpoints:
     """Of two looks, one before and one after a change, the earlier comes back last."""
     slow = Slow(ledger.read)
     checkpoints = Checkpoints(slow)
-    earlier = asyncio.create_task(checkpoints.look())
+    earlier = asyncio.create_task(checkpoints.refresh())
     await slow.read.wait()
     await change
     checkpoints._pool = ledger.read
-    await checkpoints.look()
+    await checkpoints.refresh()
     slow.let.set()
     await earlier
     return checkpoints

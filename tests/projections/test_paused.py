@@ -5,14 +5,13 @@ import asyncio
 import pytest
 
 from events import types
-from projections.live import projector as appliers
-from projections.live.paused import outcome, resume
+from projections.live.paused import ResumeOutcome, resume, resume_outcome
 from projections.registry import discover
 from service.errors import NotPaused
 from service.ops.paused import Pauses
 from service.runs.domain.commands import Origin
 from tests.projections.histories import History
-from tests.projections.test_runner import _applier, _skip, busy
+from tests.projections.test_runner import _projector, _skip, busy
 from tests.waiting import until
 
 WORKFLOWS = next(p for p in discover() if p.name == "workflows")
@@ -20,7 +19,7 @@ WORKFLOWS = next(p for p in discover() if p.name == "workflows")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(appliers, "LOOK_S", 0.02)
+    monkeypatch.setattr("projections.live.projector.RECHECK_S", 0.02)
 
 
 def poisoned() -> tuple[History, int]:
@@ -39,7 +38,10 @@ async def test_it_goes_on_from_the_event_it_was_paused_before(ledger):
         await ledger.write(history, after=at)
 
         assert await resume(ledger.pool, "workflows", 1, at)
-        assert await outcome(ledger.pool, "workflows", 1, at, within_s=20) == "went on"
+        assert (
+            await resume_outcome(ledger.pool, "workflows", 1, at, within_s=20)
+            is ResumeOutcome.RESUMED
+        )
 
     state = await ledger.state("workflows")
     assert (state["state"], state["error"], state["error_position"]) == ("running", None, None)
@@ -52,7 +54,10 @@ async def test_what_still_cannot_be_applied_pauses_it_again_and_says_so(ledger):
         await until(lambda: runner.states.get("workflows_v1") == "paused")
 
         assert await resume(ledger.pool, "workflows", 1, at)
-        assert await outcome(ledger.pool, "workflows", 1, at, within_s=20) == "paused again"
+        assert (
+            await resume_outcome(ledger.pool, "workflows", 1, at, within_s=20)
+            is ResumeOutcome.PAUSED_AGAIN
+        )
 
 
 async def test_only_who_names_the_event_has_it_go_on(ledger):
@@ -77,14 +82,16 @@ async def test_where_nobody_applies_it_waits(ledger):
         await until(lambda: runner.states.get("workflows_v1") == "paused")
 
     assert await resume(ledger.pool, "workflows", 1, at)
-    assert await outcome(ledger.pool, "workflows", 1, at, within_s=0.1) == "waits"
+    assert (
+        await resume_outcome(ledger.pool, "workflows", 1, at, within_s=0.1) is ResumeOutcome.WAITING
+    )
 
 
 async def test_a_process_that_saw_no_pause_passes_a_skipped_event_by(ledger):
     history, at = poisoned()
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
-    late = await _applier(ledger, WORKFLOWS)
+    late = await _projector(ledger, WORKFLOWS)
     await late._apply(events[: at - 1])
     _skip(history, "workflows", 1, at)
     await ledger.write(history, after=at)
@@ -106,7 +113,7 @@ async def test_a_version_that_is_being_built_may_skip_what_it_has_not_reached(le
 
     skipped = await pauses.skip("workflows", 1, at, reason="why", origin=origin)
     again = await pauses.skip("workflows", 1, at, reason="other", origin=origin)
-    assert (skipped.outcome, skipped.skipped_at) == ("waits", at + 1)
+    assert (skipped.outcome, skipped.skipped_at) == (ResumeOutcome.WAITING, at + 1)
     assert again.skipped_at == skipped.skipped_at
     with pytest.raises(NotPaused):
         await pauses.skip("workflows", 1, at + 2, reason="beyond the head", origin=origin)

@@ -6,7 +6,7 @@ import pytest
 
 from events.database import connect
 from projections.live.checkpoints import Checkpoints
-from projections.live.projector import Applier
+from projections.live.projector import Projector
 from projections.registry import discover
 from tests.kit.gates import gate
 from tests.kit.lengths import times
@@ -35,7 +35,7 @@ async def test_who_waits_for_the_row_of_another_writes_nothing(ledger, name):
     await ledger.write(history)
     events = await ledger.log.read(0, 1000)
     (projection,) = (each for each in discover() if each.name == name)
-    winner, loser = [await applier(ledger, projection) for _ in range(2)]
+    winner, loser = [await projector(ledger, projection) for _ in range(2)]
     await winner._connection.execute("begin")
     await winner._write(events[:50])
     losing = asyncio.ensure_future(loser._write(events[:90]))
@@ -59,7 +59,7 @@ async def test_a_batch_that_met_a_held_row_is_folded_anew(ledger, name):
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
     (projection,) = (each for each in discover() if each.name == name)
-    mine = await applier(ledger, projection)
+    mine = await projector(ledger, projection)
     await mine._write(events[:50])
     owner = await connect(ledger.url, role=None)
     async with owner.transaction():
@@ -76,16 +76,15 @@ async def test_a_batch_that_met_a_held_row_is_folded_anew(ledger, name):
     await assert_rows_are(ledger, events, history)
 
 
-async def applier(ledger, projection) -> Applier:
-    made = Applier(
+async def projector(ledger, projection) -> Projector:
+    made = Projector(
         first(projection),
         feed=ledger.feed,
         url=ledger.url,
         flows=ledger.flows,
-        advanced=lambda version, position: None,
     )
     made._connection = await connect(ledger.url, search_path=first(projection).schema)
-    await made._start()
+    await made._restart()
     return made
 
 
