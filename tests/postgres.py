@@ -13,6 +13,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import uuid
@@ -43,13 +44,33 @@ HURRIED = {"fsync": "off", "full_page_writes": "off", "max_connections": "400"}
 
 
 def open_run() -> tuple[Path, IO[str]]:
-    """A folder for this run, and the lock that says that the run is alive."""
+    """Make a folder for this run, and the lock that says that the run is alive."""
     for folder in Path(tempfile.gettempdir()).glob(f"{RUNS}*"):
-        with contextlib.suppress(BlockingIOError, FileNotFoundError), _alive(folder):
+        _sweep(folder)
+    while True:
+        # A run that starts at the same moment may sweep the folder before it is locked.
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            folder = Path(tempfile.mkdtemp(prefix=RUNS))
+            folder.chmod(0o711)
+            alive = _alive(folder)
+            if _still_there(alive):
+                return folder, alive
+            alive.close()
+
+
+def _sweep(folder: Path) -> None:
+    """End and remove what a killed run has left, however broken; leave a run that is alive."""
+    try:
+        if folder.lstat().st_uid != os.getuid():  # in a shared folder anyone may use the name
+            return
+        with _alive(folder):
             close_run(folder)
-    folder = Path(tempfile.mkdtemp(prefix=RUNS))
-    folder.chmod(0o711)
-    return folder, _alive(folder)
+    except (BlockingIOError, PermissionError):
+        return
+    except IsADirectoryError:  # the lock is a folder: no run has ever held it
+        close_run(folder)
+    except OSError:  # no folder at all: a file, a broken link, or just swept by another run
+        folder.unlink(missing_ok=True)
 
 
 def _alive(folder: Path) -> IO[str]:
@@ -62,11 +83,18 @@ def _alive(folder: Path) -> IO[str]:
     return lock
 
 
+def _still_there(lock: IO[str]) -> bool:
+    return os.path.samestat(os.fstat(lock.fileno()), Path(lock.name).stat())
+
+
 def close_run(folder: Path) -> None:
-    """End the server that this run has started, or drop what it has made on a given one."""
-    kind = _read(folder / "kind")
-    if kind:
-        SERVERS[kind][1](folder)
+    """End the server that a run has started, or drop what it has made on a given one."""
+    try:
+        kind = _read(folder / "kind")
+        if kind in SERVERS:
+            SERVERS[kind][1](folder)
+    except Exception as error:  # noqa: BLE001 - no debris of any kind may break another run
+        sys.stderr.write(f"{folder}: its server may still run: {error}\n")
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -120,22 +148,25 @@ def _use_given(folder: Path) -> str:
 
 
 def _clear_given(folder: Path) -> None:
-    apart(_drop_all(_read(folder / "url"), _name(folder)))
+    url = _read(folder / "url")
+    if url:  # an empty one means the driver's default server, which is nobody's to clear
+        apart(_drop_all(url, _name(folder)))
 
 
 def _start_container(folder: Path) -> str:
     testcontainers_config.ryuk_disabled = True  # close_run is our reaper
     command = " ".join(("postgres", *(f"-c {name}={value}" for name, value in HURRIED.items())))
     container = PostgresContainer(IMAGE, driver=None).with_command(command)
-    container.start()
-    (folder / "container").write_text(container.get_wrapped_container().id)
+    _remove_container(folder)  # of an earlier worker, where it did not start
+    # Its name is the folder's: a container is found again though its start was never completed.
+    container.with_name(folder.name).start()
     return container.get_connection_url()
 
 
 def _remove_container(folder: Path) -> None:
     gone = contextlib.suppress(docker.errors.NotFound)
     with contextlib.closing(docker.from_env()) as client, gone:
-        client.containers.get(_read(folder / "container")).remove(force=True, v=True)
+        client.containers.get(folder.name).remove(force=True, v=True)
 
 
 def _start_embedded(folder: Path) -> str:
@@ -145,6 +176,8 @@ def _start_embedded(folder: Path) -> str:
 
 
 def _stop_embedded(folder: Path) -> None:
+    if not (folder / "home").exists():
+        return
     cluster = open_cluster(folder / "home")
     cluster.stop()
     shutil.rmtree(cluster.base)

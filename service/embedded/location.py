@@ -98,7 +98,7 @@ def _recorded(folder: Path) -> Path:
     if not record.exists():
         return folder
     base = Path(record.read_text())
-    if not base.is_dir():
+    if not base.is_absolute() or not base.is_dir():  # a power cut may leave an empty record
         message = (
             f"{base}, which {record} names, is gone: restore it, or delete {record} and begin anew"
         )

@@ -286,6 +286,24 @@ async def test_a_lost_cluster_is_named_and_not_silently_replaced(hidden_home):
 
 
 @as_root
+def test_an_empty_record_of_where_the_cluster_lies_does_not_mean_the_working_folder(
+    hidden_home, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    hidden_home.mkdir()
+    open_cluster(hidden_home)
+    record = hidden_home / "postgres" / "location"
+    named = record.read_text()
+    record.write_text("")
+    try:
+        with pytest.raises(EmbeddedPostgresError, match="restore it"):
+            open_cluster(hidden_home)
+    finally:
+        record.write_text(named)
+    assert list(tmp_path.iterdir()) == []
+
+
+@as_root
 def test_a_home_of_another_user_is_refused(home):
     folder = open_cluster(home).base
     os.chown(folder, 65534, 65534)
