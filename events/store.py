@@ -42,19 +42,6 @@ class KnownKey:
     stream: str
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which events to read; None does not filter. ``flow`` is the one that an event is about.
-
-    A tenant's are also the administrative acts that name it.
-    """
-
-    tenant: str | None = None
-    actor: str | None = None
-    types: Sequence[str] | None = None
-    flow: str | None = None
-
-
 class Log:
     """The log, as everybody reads and writes it; any number of processes share one database.
 
@@ -155,22 +142,6 @@ class Log:
         rows = await self._fetch("read_page", after, end, tenant, limit)
         events = [event_of(row) for row in rows]
         return events, events[-1].position if len(events) == limit else Position(end)
-
-    async def read_back(
-        self, after: Position, before: Position, limit: int, wanted: Filter
-    ) -> tuple[list[tuple[Event, str | None]], Position | None]:
-        """Read backwards between two positions: events with their flow, and where to go on before.
-
-        A page looks through `SCAN` positions at most, so it may be empty while there is more to
-        come; the second is None when there is not.
-        """
-        floor = max(after, before - 1 - SCAN)
-        columns = (wanted.tenant, wanted.actor, wanted.types, wanted.flow)
-        rows = await self._fetch("read_back", floor, before, *columns, limit)
-        found = [(event_of(row[:-1]), row[-1]) for row in rows]
-        if len(found) == limit:
-            floor = found[-1][0].position - 1
-        return found, Position(floor + 1) if floor > after else None
 
     async def read_at(self, positions: Sequence[Position]) -> list[Event]:
         """Read the events at some positions, in their order; where there is none it is left out."""

@@ -209,7 +209,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         writer=writer,
         endings=endings,
         queries=queries,
-        audit=Audit(log, flows, lambda: reading.version("workflows").number),
+        audit=Audit(log, pools.log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),
         rebuilds=Rebuilds(url, pools.looks, registry.discover()),
         credentials=Credentials(

@@ -9,13 +9,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from events import types
-from events.store import Filter
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.as_of import AS_OF
 from service.http.context import CALL, SERVICE
 from service.http.json import read_body, read_json
 from service.http.parameters import integer, moment, uuid_text
 from service.runs.domain.commands import Fact, Part
+from service.runs.read.audit_query import AuditFilter
 from service.runs.read.history import Window
 from service.runs.read.query_api import RunFilter
 
@@ -261,7 +261,7 @@ def audit_window(tenant: str, query: Mapping[str, str]) -> Window:
             known = ", ".join(sorted(types.SCHEMA_VERSIONS))
             raise BadRequest(f"there is no event type {each}; known are {known}", field="type")
     return Window(
-        Filter(
+        AuditFilter(
             tenant=None if tenant == types.EVERY_TENANT else tenant,
             actor=query.get("actor"),
             types=types_,

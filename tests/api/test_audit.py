@@ -466,7 +466,7 @@ def test_a_page_of_the_trail_says_where_the_next_begins(server, api):
 def test_a_page_looks_through_a_bounded_part_of_the_log(server, api, monkeypatch):
     api.start()
     whole = trail(api, "&type=FlowRegistered")
-    monkeypatch.setattr("events.store.SCAN", 5)
+    monkeypatch.setattr("service.runs.read.audit_query.MAX_SCAN", 5)
     page = api.get("/v1/audit?type=FlowRegistered", key="auditor")
     assert page["events"] == []
     assert int(page["next_cursor"]) == server.head() + 1 - 5

@@ -17,10 +17,6 @@ STATEMENTS = {
     "read_streams": (["text[]", "text[]", "bigint"], "'{t,t}', '{s7,s8}', null"),
     "read_stream_of_type": (["text", "text", "text", "bigint"], "'t', 's7', 'RunStarted', 10"),
     "read_at": (["bigint[]"], "'{7,4000}'"),
-    "read_back": (
-        ["bigint", "bigint", "text", "text", "text[]", "text", "bigint"],
-        "900, 2900, 't', 'somebody', '{RunStarted,RunFailed}', null, 100",
-    ),
     "find_key": (["text", "text"], "'t', 'k7'"),
     "tenants": (["text"], "'s7'"),
     "position_at": (["timestamptz"], "now()"),

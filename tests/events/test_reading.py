@@ -105,3 +105,18 @@ async def test_a_stream_in_two_partitions_is_read_whole(log, owner):
     assert positions(await log.read_stream("t", "a")) == wanted
     assert positions((await log.read_streams([("t", "a")]))["t", "a"]) == wanted
     assert positions(await log.read(4999998, 10)) == wanted[1:]
+
+
+async def test_events_are_read_at_their_positions_and_what_is_not_there_is_left_out(log):
+    await log.append([request("a", -1, 10)])
+    assert positions(await log.read_at([10, 2, 99, 2])) == [2, 10]
+    assert await log.read_at([]) == []
+
+
+async def test_a_stream_is_read_by_type(log):
+    await log.append(
+        [request("a"), request("b", type_="RunFailed"), request("a", type_="RunFailed")]
+    )
+    assert positions(await log.read_stream_of_type("t", "a", "RunFailed", limit=10)) == [3]
+    assert await log.read_stream_of_type("t", "a", "RunWarned", limit=10) == []
+    assert await log.read_stream_of_type("t", "a", "RunFailed", limit=0) == []

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from events.database import Pool
 from events.envelope import Event, Position, Version
-from events.store import Filter, Log
+from events.store import Log
 from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
 from projections.documents.run import ENDED
 from projections.flow_versions import Flows
@@ -18,6 +19,7 @@ from projections.live.paused import skipped_events
 from projections.projection import KnownFlows, States, fold_one, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import UnknownRun
+from service.runs.read.audit_query import AuditFilter, read_audit_page
 
 CHUNK: Final = 500
 """Events before a page of a history that are read at a time: its fold begins with the first."""
@@ -126,7 +128,7 @@ def _touched(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
 class Window:
     """What to look through: events by filter, recorded within a half-open time; None is open."""
 
-    wanted: Filter
+    wanted: AuditFilter
     since: datetime | None = None
     until: datetime | None = None
 
@@ -146,8 +148,11 @@ class Trail:
 class Audit:
     """Reads the log for those who audit it."""
 
-    def __init__(self, log: Log, flows: Flows, workflows_version: Callable[[], int]) -> None:
+    def __init__(
+        self, log: Log, pool: Pool, flows: Flows, workflows_version: Callable[[], int]
+    ) -> None:
         self._log = log
+        self._pool = pool
         self._flows = flows
         self._workflows_version = workflows_version
 
@@ -250,5 +255,7 @@ class Audit:
             after = await self._log.position_at(window.since - _TICK)
         if after >= top - 1:
             return Trail((), Position(max(0, top - 1)), None)
-        entries, next_before = await self._log.read_back(after, Position(top), limit, window.wanted)
+        entries, next_before = await read_audit_page(
+            self._pool, after, Position(top), limit, window.wanted
+        )
         return Trail(entries, Position(top - 1), next_before)

@@ -1,7 +1,7 @@
--- Read events backwards within a range of positions, by filters, each with the flow it is about.
+-- Read events backwards between two positions, by filters, each with the flow it is about.
 -- $1 after position, $2 before position; $3 tenant, $4 actor, $5 types, $6 flow, null for all; $7 limit.
 -- Index: log.events_pkey; for the flow of a run log.streams_pkey, then the run's first event.
--- A tenant's are also the administrative acts that name it.
+-- A tenant's events include the administrative ones that name it.
 select
     e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,
     e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,
