@@ -10,11 +10,11 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
+from events.bodies import Metadata
 from events.codec import decode
 from events.envelope import (
     Appended,
     AppendRequest,
-    Data,
     Event,
     Expected,
     NewEvent,
@@ -290,5 +290,6 @@ def event_of(row: Sequence[Any]) -> Event:
     )
 
 
-def _metadata(raw: bytes) -> Data:
-    return {} if raw == b"{}" else decode(raw)
+def _metadata(raw: bytes) -> Metadata:
+    metadata: Metadata = {} if raw == b"{}" else decode(raw)
+    return metadata

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from events.envelope import Data
+from events.bodies import Body
 from events.errors import InvalidEvent, MalformedJson
 
 MAX_DEPTH: Final = 200
@@ -48,14 +48,25 @@ def encode(value: Mapping[str, Any]) -> bytes:
     return raw
 
 
-def decode(raw: bytes) -> Data:
-    """Read what `encode` wrote.
+def encode_body(body: Body) -> bytes:
+    """Serialise an event's body as `encode` does; mypy checks its members.
+
+    Raises:
+        InvalidEvent: as `encode`.
+
+    >>> encode_body({"run_id": "5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"})
+    b'{"run_id":"5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4"}'
+    """
+    return encode(body)
+
+
+def decode(raw: bytes) -> Any:  # noqa: ANN401 - the reader names the type of the body
+    """Read the JSON object that `encode` wrote.
 
     >>> decode(b'{"a":1}')
     {'a': 1}
     """
-    data: Data = orjson.loads(raw)
-    return data
+    return orjson.loads(raw)
 
 
 def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - any JSON value

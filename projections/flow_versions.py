@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from events.bodies import FlowRegistered, RunQueued
 from events.envelope import Event
 from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED, RUN_QUEUED
@@ -20,9 +21,10 @@ class Flows:
 
     def offer(self, event: Event) -> None:
         """Remember the flow of a `FlowRegistered` that passes by."""
-        key = (event.tenant, event.data["fullname"], event.data["version"])
+        body: FlowRegistered = event.data
+        key = (event.tenant, body["fullname"], body["version"])
         if key not in self._known:
-            self._known[key] = flow_of(event.tenant, event.data)
+            self._known[key] = flow_of(event.tenant, body)
 
     def of(self, event: Event) -> Flow:
         """Give the flow version that a `RunQueued` names, from memory.
@@ -30,8 +32,8 @@ class Flows:
         Raises:
             UnknownFlowVersion: it was neither offered nor asked for.
         """
-        data = event.data
-        key = (event.tenant, data["flow"], data["flow_version"])
+        body: RunQueued = event.data
+        key = (event.tenant, body["flow"], body["flow_version"])
         if flow := self._known.get(key):
             return flow
         raise UnknownFlowVersion(*key)
@@ -66,6 +68,7 @@ class Flows:
             if event.type == FLOW_REGISTERED:
                 self.offer(event)
             elif event.type == RUN_QUEUED:
-                key = (event.tenant, event.data["flow"], event.data["flow_version"])
+                body: RunQueued = event.data
+                key = (event.tenant, body["flow"], body["flow_version"])
                 if key not in self._known:
                     await self.get(*key)

@@ -8,8 +8,14 @@ from functools import cached_property
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
-Executor = Literal["in_process", "external"]
-Hook = Literal["success", "failure"]
+from events.bodies import (
+    Executor,
+    FlowRegistered,
+    Hook,
+    PlanBody,
+    PlanGroupBody,
+    PlanTaskBody,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ def task_id(run_id: str, path: str) -> str:
     return str(uuid5(UUID(run_id), path))
 
 
-def flow_of(tenant: str, data: Mapping[str, Any]) -> Flow:
+def flow_of(tenant: str, data: FlowRegistered) -> Flow:
     """Read a flow from the body of its `FlowRegistered` event."""
     return Flow(
         tenant=tenant,
@@ -162,7 +168,7 @@ def flow_of(tenant: str, data: Mapping[str, Any]) -> Flow:
     )
 
 
-def flow_json(flow: Flow) -> dict[str, Any]:
+def flow_json(flow: Flow) -> FlowRegistered:
     """Write a flow as the body of its `FlowRegistered` event, the inverse of `flow_of`."""
     return {
         "fullname": flow.fullname,
@@ -180,7 +186,7 @@ def flow_json(flow: Flow) -> dict[str, Any]:
     }
 
 
-def plan_of(data: Mapping[str, Any]) -> Plan:
+def plan_of(data: PlanBody) -> Plan:
     """Read a plan from its JSON form, the inverse of `plan_json`."""
     return Plan(
         tasks=tuple(_task_of(task) for task in data["tasks"]),
@@ -190,7 +196,7 @@ def plan_of(data: Mapping[str, Any]) -> Plan:
     )
 
 
-def _task_of(data: Mapping[str, Any]) -> PlanTask:
+def _task_of(data: PlanTaskBody) -> PlanTask:
     return PlanTask(
         path=data["path"],
         key=data["key"],
@@ -204,7 +210,7 @@ def _task_of(data: Mapping[str, Any]) -> PlanTask:
     )
 
 
-def _group_of(data: Mapping[str, Any]) -> PlanGroup:
+def _group_of(data: PlanGroupBody) -> PlanGroup:
     return PlanGroup(
         name=data["name"],
         schemas=tuple(
@@ -218,10 +224,9 @@ def _group_of(data: Mapping[str, Any]) -> PlanGroup:
     )
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def plan_json(plan: Plan) -> PlanBody:
     """Write a plan as JSON, as `FlowRegistered` carries it; of retries only where there are any."""
-    again = {"retries": plan.retries, "retry_delay_s": plan.retry_delay_s} if plan.retries else {}
-    return {
+    body: PlanBody = {
         "tasks": [
             {
                 "path": task.path,
@@ -250,5 +255,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             }
             for group in plan.groups
         ],
-        **again,
     }
+    if plan.retries:
+        body["retries"] = plan.retries
+        body["retry_delay_s"] = plan.retry_delay_s
+    return body

@@ -5,40 +5,38 @@ A reporter's data is trusted to be JSON and nothing more: what has another form 
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, TypedDict
 
 import orjson
 
-from events.envelope import Data
-
-Reason = Literal["error", "timeout", "lost"]
+from events.bodies import FailureReason, RunFailed, TaskFailed
 
 
 class Failure(TypedDict):
     """Why something failed, as far as was told."""
 
-    reason: Reason
+    reason: FailureReason
     exception: str | None
     traceback: str | None
     statement: str | None
     line: int | None
 
 
-def failure(data: Data) -> Failure:
+def failure(body: RunFailed | TaskFailed) -> Failure:
     """Read why something failed from the body of its event."""
     return {
-        "reason": reason_of(data),
-        "exception": text(data.get("exception")),
-        "traceback": text(data.get("traceback")),
-        "statement": text(data.get("statement")),
-        "line": integer(data.get("line")),
+        "reason": reason_of(body),
+        "exception": text(body.get("exception")),
+        "traceback": text(body.get("traceback")),
+        "statement": text(body.get("statement")),
+        "line": integer(body.get("line")),
     }
 
 
-def reason_of(data: Data) -> Reason:
+def reason_of(body: RunFailed | TaskFailed) -> FailureReason:
     """Read the reason of a failure; an error where none of the others was told."""
-    reason = data.get("reason")
-    return cast("Reason", reason) if reason in ("timeout", "lost") else "error"
+    reason = body.get("reason")
+    return reason if reason in ("timeout", "lost") else "error"
 
 
 def integer(value: object) -> int | None:

@@ -11,9 +11,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from events import types
-from events.envelope import Data, Event
+from events.bodies import (
+    Executor,
+    FailureReason,
+    ReusedTask,
+    RunCancelled,
+    RunCancelRequested,
+    RunEndBody,
+    RunFailed,
+    RunQueued,
+    RunStarted,
+    TaskBody,
+    TaskFailed,
+    Trigger,
+)
+from events.envelope import Event
 from projections.documents.flow import Flow
-from projections.documents.report_values import Failure, Reason, failure, mapping, reason_of, texts
+from projections.documents.report_values import Failure, failure, mapping, reason_of, texts
 
 RunStatus = Literal["queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled"]
 
@@ -58,9 +72,9 @@ class RunFacts(Standing):
     flow_version: int
     flow_number: int
     flow_ids: Mapping[str, Mapping[str, Any]]
-    executor: str
-    reason: Reason | None
-    trigger: str
+    executor: Executor
+    reason: FailureReason | None
+    trigger: Trigger
     started_by: str
     cancelled_by: str | None
     created_us: int
@@ -78,14 +92,6 @@ class RunFacts(Standing):
     error: RunFailure | None
     metrics: list[dict[str, Any]]
     queued_position: int
-
-
-class Carried(TypedDict):
-    """A task that a retry does not run again: how it ended, and in which earlier run."""
-
-    task: str
-    run_id: str
-    status: Literal["succeeded", "warned"]
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,15 +123,14 @@ def happened(event: Event) -> int:
     return micros(event.occurred_at or event.recorded_at)
 
 
-def carried(data: Mapping[str, Any]) -> Sequence[Carried]:
+def carried(body: RunQueued) -> Sequence[ReusedTask]:
     """Read off the body of a `RunQueued` which tasks are done from the beginning."""
-    tasks: Sequence[Carried] = data.get("carried", ())
-    return tasks
+    return body.get("carried", ())
 
 
 def queued(event: Event, flow: Flow) -> RunFacts:
     """Begin a run's facts from its `RunQueued` and the flow version that it names."""
-    data = event.data
+    data: RunQueued = event.data
     now = micros(event.recorded_at)
     facts: RunFacts = {
         "run_id": data["run_id"],
@@ -189,7 +194,10 @@ def _move(run: Standing, status: RunStatus) -> bool:
 
 def is_final_failure(event: Event) -> bool:
     """Tell whether a task failed for good."""
-    return event.type == types.TASK_FAILED and not event.data.get("will_retry")
+    if event.type != types.TASK_FAILED:
+        return False
+    body: TaskFailed = event.data
+    return not body.get("will_retry")
 
 
 def advance(run: RunFacts, event: Event) -> None:
@@ -198,56 +206,56 @@ def advance(run: RunFacts, event: Event) -> None:
     if stand(run, event):
         run["updated_us"] = micros(event.recorded_at)
     if not over and (fold := _RUN_FOLDS.get(event.type)):
-        fold(run, event)
+        fold(run, event, event.data)
 
 
-def _start(run: RunFacts, event: Event) -> None:
+def _start(run: RunFacts, event: Event, _: RunStarted) -> None:
     if run["started_us"] is None:
         run["started_us"] = happened(event)
 
 
-def _request_cancel(run: RunFacts, event: Event) -> None:
+def _request_cancel(run: RunFacts, event: Event, _: RunCancelRequested | RunCancelled) -> None:
     if run["cancelled_by"] is None:
         run["cancelled_by"] = event.actor
 
 
-def _end(run: RunFacts, event: Event) -> None:
+def _end(run: RunFacts, event: Event, body: RunEndBody) -> None:
     run["ended_us"] = max(happened(event), run["started_us"] or run["created_us"])
-    _note(run, None, event.data)
+    _note(run, None, body)
 
 
-def _fail(run: RunFacts, event: Event) -> None:
-    _end(run, event)
-    run["reason"] = reason_of(event.data)
+def _fail(run: RunFacts, event: Event, body: RunFailed) -> None:
+    _end(run, event, body)
+    run["reason"] = reason_of(body)
     if run["error"] is None:
-        run["error"] = {"task": None, **failure(event.data)}
+        run["error"] = {"task": None, **failure(body)}
 
 
-def _cancel(run: RunFacts, event: Event) -> None:
-    _end(run, event)
-    _request_cancel(run, event)
+def _cancel(run: RunFacts, event: Event, body: RunCancelled) -> None:
+    _end(run, event, body)
+    _request_cancel(run, event, body)
 
 
-def _fail_task(run: RunFacts, event: Event) -> None:
-    _note_task(run, event)
+def _fail_task(run: RunFacts, event: Event, body: TaskFailed) -> None:
+    _note_task(run, event, body)
     if run["error"] is None and is_final_failure(event):
-        run["error"] = {"task": event.data["task"], **failure(event.data)}
+        run["error"] = {"task": body["task"], **failure(body)}
 
 
-def _note_task(run: RunFacts, event: Event) -> None:
-    if len(event.data) > 1:
-        _note(run, event.data["task"], event.data)
+def _note_task(run: RunFacts, _: Event, body: TaskBody) -> None:
+    if len(body) > 1:
+        _note(run, body["task"], body)
 
 
-def _note(run: RunFacts, task: str | None, data: Data) -> None:
-    if told := data.get("warnings"):
+def _note(run: RunFacts, task: str | None, body: RunEndBody | TaskBody) -> None:
+    if told := body.get("warnings"):
         run["warnings"] = (run["warnings"] + texts(told))[:MANY]
-    if measured := data.get("metrics"):
+    if measured := body.get("metrics"):
         others = [entry for entry in run["metrics"] if entry["task"] != task]
         run["metrics"] = [*others, {**mapping(measured), "task": task}][:MANY]
 
 
-_RUN_FOLDS: Final[Mapping[str, Callable[[RunFacts, Event], None]]] = {
+_RUN_FOLDS: Final[Mapping[str, Callable[[RunFacts, Event, Any], None]]] = {
     types.RUN_STARTED: _start,
     types.RUN_CANCEL_REQUESTED: _request_cancel,
     types.RUN_SUCCEEDED: _end,

@@ -7,7 +7,8 @@ from hashlib import sha1
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from events import types
-from events.envelope import Data, Event
+from events.bodies import RunQueued, TaskBody, TaskFailed, TaskStarted
+from events.envelope import Event
 from projections.documents.flow import Flow
 from projections.documents.report_values import Failure, failure, integer, mapping, text, texts
 from projections.documents.run import SUCCESSES, carried, happened, micros
@@ -61,7 +62,8 @@ def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
 
     What is carried over has ended when the run was queued, and never started.
     """
-    namespace = bytes.fromhex(event.data["run_id"].replace("-", ""))
+    body: RunQueued = event.data
+    namespace = bytes.fromhex(body["run_id"].replace("-", ""))
     ids = {task.path: _id(namespace, task.path) for task in flow.plan.tasks}
     now = micros(event.recorded_at)
     tasks: dict[str, TaskFacts] = {
@@ -86,7 +88,7 @@ def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
         }
         for task in flow.plan.tasks
     }
-    for each in carried(event.data):
+    for each in carried(body):
         tasks[each["task"]] |= {
             "status": each["status"],
             "ended_us": now,
@@ -102,7 +104,8 @@ def pending_steps(event: Event, flow: Flow) -> dict[str, TaskStanding]:
         for path in flow.plan.step_paths
     }
     now = micros(event.recorded_at)
-    for each in carried(event.data):
+    body: RunQueued = event.data
+    for each in carried(body):
         if each["task"] in steps:
             steps[each["task"]] |= {"status": each["status"], "ended_us": now}
     return steps
@@ -121,8 +124,9 @@ def task_status(event: Event) -> TaskStatus | None:
 
     A failure that will be tried again leaves the task running.
     """
-    if event.type == types.TASK_FAILED and event.data.get("will_retry"):
-        return "running"
+    if event.type == types.TASK_FAILED:
+        body: TaskFailed = event.data
+        return "running" if body.get("will_retry") else "failed"
     return _TASK_STATUS.get(event.type)
 
 
@@ -138,25 +142,26 @@ def stand_task(task: TaskStanding, event: Event, created_us: int) -> None:
 
 def advance_task(task: TaskFacts, event: Event) -> None:
     """Fold an event about a task into its facts."""
-    data = event.data
+    body: TaskBody = event.data
     task["updated_us"] = micros(event.recorded_at)
     stand_task(task, event, task["created_us"])
     if event.type == types.TASK_STARTED:
-        task["attempt"] = integer(data.get("attempt")) or task["attempt"] + 1
+        started: TaskStarted = event.data
+        task["attempt"] = integer(started.get("attempt")) or task["attempt"] + 1
     elif event.type == types.TASK_FAILED:
-        task["error"] = failure(data)
+        task["error"] = failure(event.data)
     elif event.type in SUCCESSES:
         task["error"] = None
-    if len(data) > 1:
-        _keep_output(task, data)
+    if len(body) > 1:
+        _keep_output(task, body)
 
 
-def _keep_output(task: TaskFacts, data: Data) -> None:
-    if "result" in data:
-        task["result"] = data["result"]
-    if told := data.get("warnings"):
+def _keep_output(task: TaskFacts, body: TaskBody) -> None:
+    if "result" in body:
+        task["result"] = body["result"]
+    if told := body.get("warnings"):
         task["warnings"] = task["warnings"] + texts(told)
-    if measured := data.get("metrics"):
+    if measured := body.get("metrics"):
         task["metrics"] = mapping(measured)
-    if data.get("log") is not None:
-        task["log"] = text(data["log"])
+    if body.get("log") is not None:
+        task["log"] = text(body["log"])

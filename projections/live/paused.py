@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from events.bodies import EventSkipped
 from events.database import Pool, load, translate
 from events.envelope import Event, Position
 from events.store import Log
@@ -35,14 +36,14 @@ async def skipped_events(log: Log, name: str, version: int) -> dict[Position, Ev
     Raises:
         LogError: the log cannot be read.
     """
-    events = await log.read_stream_of_type(
+    skipped = {}
+    for event in await log.read_stream_of_type(
         EVERY_TENANT, ADMINISTRATION_STREAM, EVENT_SKIPPED, limit=NO_LIMIT
-    )
-    return {
-        Position(event.data["position"]): event
-        for event in events
-        if (event.data["projection"], event.data["version"]) == (name, version)
-    }
+    ):
+        body: EventSkipped = event.data
+        if (body["projection"], body["version"]) == (name, version):
+            skipped[Position(body["position"])] = event
+    return skipped
 
 
 async def resume(pool: Pool, name: str, version: int, before: Position) -> bool:

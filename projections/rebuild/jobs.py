@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
 import asyncpg
 import orjson
 
 from events import codec
+from events.bodies import RebuildFinished, RebuildOutcome, RebuildPurpose, RebuildStarted
 from events.database import Pool, load, translate
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, Position, StreamAppend
 from events.store import Log
@@ -20,7 +21,6 @@ from projections.errors import NoRebuildInProgress, NoSuchReadModel, RebuildRefu
 from projections.projection import Projection
 from projections.registry import standings
 
-Purpose = Literal["replace", "roll back"]
 """What a rebuild is for: to answer; or to have the version before answer, building nothing."""
 
 LOCKS: Final = 1886547819
@@ -37,7 +37,7 @@ class Rebuild:
 
     rebuild_id: str
     name: str
-    purpose: Purpose
+    purpose: RebuildPurpose
     from_version: int
     new_version: int
     shape: int
@@ -176,30 +176,38 @@ async def take(connection: asyncpg.Connection, name: str) -> bool:
 
 async def record_start(log: Log, rebuild: Rebuild) -> None:
     """Record that a rebuild began; once, however often it is said."""
-    await _record(log, rebuild, REBUILD_STARTED, {"shape": rebuild.shape})
-
-
-async def record_end(log: Log, rebuild: Rebuild, outcome: str) -> None:
-    """Record what a rebuild came to; once, however often it is said."""
-    previous = rebuild.from_version if outcome in ("replaced", "rolled back") else None
-    result = rebuild.result or {}
-    data = {"outcome": outcome, "previous": previous, "position": result.get("position")}
-    await _record(log, rebuild, REBUILD_FINISHED, data)
-
-
-async def _record(log: Log, rebuild: Rebuild, kind: str, data: dict[str, Any]) -> None:
-    body = {
+    body: RebuildStarted = {
         "rebuild_id": rebuild.rebuild_id,
         "projection": rebuild.name,
         "version": rebuild.new_version,
         "purpose": rebuild.purpose,
-        **data,
+        "shape": rebuild.shape,
     }
+    await _record(log, rebuild, REBUILD_STARTED, body)
+
+
+async def record_end(log: Log, rebuild: Rebuild, outcome: RebuildOutcome) -> None:
+    """Record what a rebuild came to; once, however often it is said."""
+    body: RebuildFinished = {
+        "rebuild_id": rebuild.rebuild_id,
+        "projection": rebuild.name,
+        "version": rebuild.new_version,
+        "purpose": rebuild.purpose,
+        "outcome": outcome,
+        "previous": None if outcome == "cancelled" else rebuild.from_version,
+        "position": (rebuild.result or {}).get("position"),
+    }
+    await _record(log, rebuild, REBUILD_FINISHED, body)
+
+
+async def _record(
+    log: Log, rebuild: Rebuild, kind: str, body: RebuildStarted | RebuildFinished
+) -> None:
     key = f"rebuild/{rebuild.rebuild_id}/{kind}"
     event = NewEvent(
         event_id=str(uuid5(NAMESPACE_OID, key)),
         type=kind,
-        body=codec.encode(body),
+        body=codec.encode_body(body),
         actor=rebuild.started_by,
         metadata=codec.encode({"source": rebuild.source}),
     )

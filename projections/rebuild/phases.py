@@ -17,6 +17,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from events.bodies import RebuildOutcome
 from events.database import DRIVER_ERRORS, connect, connect_pool, hang_up, load, translate
 from events.envelope import Position
 from events.errors import LogError
@@ -394,7 +395,7 @@ class _Work:
         )
 
     async def _record(self, rebuild: Rebuild) -> None:
-        outcome = "rolled back" if rebuild.purpose == "roll back" else "replaced"
+        outcome: RebuildOutcome = "rolled back" if rebuild.purpose == "roll back" else "replaced"
         await jobs.record_end(self._desk.log, rebuild, outcome)
         await self._desk.fetchval("drop_parts", rebuild.rebuild_id)
         await self._move(rebuild, "finished")

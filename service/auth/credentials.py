@@ -15,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 
 from events import codec
+from events.bodies import KeyCreated, KeyRevoked
 from events.database import load, translate
 from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
 from events.store import Log
@@ -240,10 +241,10 @@ class Credentials:
         check_key(tenant, role, name, expires_at)
         material = generate()
         await self._insert(material)
-        facts = {"key_id": material.key_id, "tenant": tenant, "name": name, "role": role}
+        body = KeyCreated(key_id=material.key_id, tenant=tenant, name=name, role=role)
         if expires_at is not None:
-            facts["expires_at"] = expires_at.astimezone(UTC).isoformat()
-        await self._record(KEY_CREATED, facts, origin)
+            body["expires_at"] = expires_at.astimezone(UTC).isoformat()
+        await self._record(KEY_CREATED, body, origin)
         return Created(
             key_id=material.key_id,
             tenant=tenant,
@@ -268,8 +269,8 @@ class Credentials:
             raise NotFound(f"there is no key {key_id}")
         if key.revoked_at is None:
             who = key.principal
-            facts = {"key_id": key_id, "tenant": who.tenant, "name": who.name, "role": who.role}
-            await self._record(KEY_REVOKED, facts, origin)
+            body = KeyRevoked(key_id=key_id, tenant=who.tenant, name=who.name, role=who.role)
+            await self._record(KEY_REVOKED, body, origin)
         return self._lifecycle.keys[key_id]
 
     async def list(self, tenant: str | None = None) -> list[Key]:
@@ -278,11 +279,11 @@ class Credentials:
         keys = self._lifecycle.keys.values()
         return [key for key in keys if tenant in (None, key.principal.tenant)]
 
-    async def _record(self, event_type: str, facts: dict[str, str], origin: Origin) -> None:
+    async def _record(self, event_type: str, body: KeyCreated | KeyRevoked, origin: Origin) -> None:
         event = NewEvent(
             event_id=str(uuid4()),
             type=event_type,
-            body=codec.encode(facts),
+            body=codec.encode_body(body),
             actor=origin.actor,
             metadata=codec.encode(metadata_of(origin)),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from events.bodies import KeyCreated, KeyRevoked
 from events.envelope import Event, Version
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
 from service.auth.principal import RIGHTS, TENANT, Principal
@@ -46,23 +47,24 @@ class Lifecycle:
             return None
         self.version = event.version
         if event.type == KEY_CREATED:
-            self.keys[event.data["key_id"]] = _created(event)
+            created: KeyCreated = event.data
+            self.keys[created["key_id"]] = _created(event, created)
         elif event.type == KEY_REVOKED:
             return self._revoke(event)
         return None
 
     def _revoke(self, event: Event) -> str:
-        key_id: str = event.data["key_id"]
+        body: KeyRevoked = event.data
+        key_id = body["key_id"]
         if (key := self.valid(key_id)) is not None:
             self.keys[key_id] = replace(key, revoked_at=event.recorded_at)
         return key_id
 
 
-def _created(event: Event) -> Key:
-    data = event.data
-    expires = data.get("expires_at")
+def _created(event: Event, body: KeyCreated) -> Key:
+    expires = body.get("expires_at")
     return Key(
-        principal=Principal(data["key_id"], data["name"], data["tenant"], data["role"]),
+        principal=Principal(body["key_id"], body["name"], body["tenant"], body["role"]),
         created_at=event.recorded_at,
         expires_at=datetime.fromisoformat(expires) if expires else None,
     )

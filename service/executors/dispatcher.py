@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from events import types
+from events.bodies import RunQueued
 from events.envelope import Event, Position
 from events.errors import LogError, LogUnavailable
 from events.follow import Feed
@@ -278,7 +279,8 @@ def new_worker() -> str:
 def _concerns_waiting(event: Event) -> bool:
     # What another worker has claimed is gone from what waits; this one may have lost to it.
     if event.type == types.RUN_QUEUED:
-        return bool(event.data["executor"] == "in_process")
+        queued: RunQueued = event.data
+        return queued["executor"] == "in_process"
     return event.type == types.RUN_CLAIMED
 
 

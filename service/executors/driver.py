@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from events import types
+from events.bodies import RunQueued, TaskOutputRecorded
 from events.envelope import Event, Position
 from events.store import Log
 from projections.documents.flow import Flow, PlanTask
@@ -125,7 +126,7 @@ class Driver:
         claim = self.claim
         log, stream = self._tools.log, types.run_stream(claim.run_id)
         events = await log.read_stream(claim.tenant, stream)
-        queued = events[0].data
+        queued: RunQueued = events[0].data
         self._flow = await self._tools.flows.get(
             claim.tenant, queued["flow"], queued["flow_version"]
         )
@@ -139,7 +140,7 @@ class Driver:
         carried = self._state.carried
         for run_id in set(carried.values()):
             events = await self._tools.log.read_stream(self.claim.tenant, types.run_stream(run_id))
-            self._keep_results(e for e in events if carried.get(e.data.get("task", "")) == run_id)
+            self._keep_results(events, [task for task in carried if carried[task] == run_id])
 
     def _take_in(self) -> None:
         inbox, self._inbox = self._inbox, []
@@ -149,12 +150,14 @@ class Driver:
         for event in events:
             self._state = evolve(self._flow.plan, self._state, event)
             self._seen = event.position
-            self._keep_results((event,))
+            self._keep_results((event,), self._flow.plan.by_path)
 
-    def _keep_results(self, events: Iterable[Event]) -> None:
+    def _keep_results(self, events: Iterable[Event], tasks: Container[str]) -> None:
         for event in events:
             if event.type == types.TASK_OUTPUT_RECORDED:
-                self._results[event.data["task"]] = event.data.get("result")
+                body: TaskOutputRecorded = event.data
+                if body["task"] in tasks:
+                    self._results[body["task"]] = body.get("result")
 
     def _finished(self) -> bool:
         state = self._state

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from events.bodies import CatalogueBody
 from events.envelope import Event, Position, Version
 from events.errors import VersionConflict
 from events.store import Log
@@ -59,11 +60,12 @@ class Shelf:
             return
         if event.version > self.version + 1:
             raise VersionConflict(self.tenant, event.stream, event.version - 1, self.version)
-        self.touched_us[event.data["fullname"]] = micros(event.recorded_at)
+        body: CatalogueBody = event.data
+        self.touched_us[body["fullname"]] = micros(event.recorded_at)
         if event.type == FLOW_REGISTERED:
             self._register(event)
         else:
-            self.retired.add(event.data["fullname"])
+            self.retired.add(body["fullname"])
         self.version = event.version
         self.position = event.position
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from projections.documents.flow import Executor, Hook, Plan
+from events.bodies import Executor, Hook
+from projections.documents.flow import Plan
 from service.flows.errors import At, Findings, LoadRefused, Refusal
 from service.flows.periodic import check_periodic
 from service.flows.planner import plan_flow, plan_load

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from projections.documents.flow import Hook, Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
+from events.bodies import Hook
+from projections.documents.flow import Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
 from service.flows.errors import At, Findings
 from service.flows.steps import Step, TaskStep
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
-from events.codec import encode
+from events.bodies import CatalogueBody, FlowRetired
+from events.codec import encode, encode_body
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.errors import LogError, VersionConflict
 from events.store import Log
@@ -107,20 +108,22 @@ async def register(
 
 
 def _request(shelf: Shelf, changes: Changes, origin: Origin) -> AppendRequest:
-    bodies = [(FLOW_REGISTERED, flow_json(flow)) for flow in changes.add + changes.change]
-    bodies += [
-        (FLOW_RETIRED, {"fullname": flow.fullname, "version": flow.version})
+    registered = [
+        _event(FLOW_REGISTERED, flow_json(flow), origin) for flow in changes.add + changes.change
+    ]
+    retired = [
+        _event(FLOW_RETIRED, FlowRetired(fullname=flow.fullname, version=flow.version), origin)
         for flow in changes.retire
     ]
-    events = tuple(_event(type_, body, origin) for type_, body in bodies)
+    events = (*registered, *retired)
     return AppendRequest(shelf.tenant, (StreamAppend(CATALOGUE_STREAM, shelf.version, events),))
 
 
-def _event(type_: str, body: Mapping[str, Any], origin: Origin) -> NewEvent:
+def _event(type_: str, body: CatalogueBody, origin: Origin) -> NewEvent:
     return NewEvent(
         event_id=str(uuid4()),
         type=type_,
-        body=encode(body),
+        body=encode_body(body),
         actor=origin.actor,
         metadata=encode(metadata_of(origin)),
     )

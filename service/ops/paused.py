@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from events import codec
+from events.bodies import EventSkipped
 from events.database import Pool
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, Position, StreamAppend
 from events.store import Log
@@ -113,17 +114,16 @@ class Pauses:
         return ResumeResult(outcome, await self.find(name, version), skipped_at)
 
     async def _record(self, row: Row, position: Position, reason: str, origin: Origin) -> Position:
+        body: EventSkipped = {
+            "projection": row["name"],
+            "version": row["version"],
+            "position": position,
+            "reason": reason,
+        }
         event = NewEvent(
             event_id=str(uuid4()),
             type=EVENT_SKIPPED,
-            body=codec.encode(
-                {
-                    "projection": row["name"],
-                    "version": row["version"],
-                    "position": position,
-                    "reason": reason,
-                }
-            ),
+            body=codec.encode_body(body),
             actor=origin.actor,
             metadata=codec.encode(metadata_of(origin)),
         )

@@ -7,10 +7,11 @@ has ended has no row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import orjson
 
+from events.bodies import Executor, RunCancelRequested, RunClaimed, RunQueued
 from events.envelope import Event
 from events.types import RUN_CANCEL_REQUESTED, RUN_CLAIMED, RUN_ENDS, RUN_QUEUED, RUN_STARTED
 from projections.columns import Record, columns_of
@@ -35,8 +36,8 @@ class Dispatch(TypedDict):
     tenant: str
     fullname: str
     flow_version: int
-    executor: str
-    status: str
+    executor: Executor
+    status: Literal["queued", "claimed", "running"]
     worker: str | None
     epoch: int
     cancel_requested: bool
@@ -61,7 +62,7 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 
 
 def _begin(event: Event, flow: Flow) -> Dispatch | None:
-    data = event.data
+    data: RunQueued = event.data
     external = data["executor"] == "external"
     if external and flow.timeout_s is None:
         return None
@@ -85,8 +86,9 @@ def _begin(event: Event, flow: Flow) -> Dispatch | None:
 
 
 def _first_deadline(event: Event, flow: Flow) -> int | None:
-    delay_s = event.data.get("delay_s", 0.0)
-    if event.data["executor"] == "external":
+    body: RunQueued = event.data
+    delay_s = body.get("delay_s", 0.0)
+    if body["executor"] == "external":
         return _deadline(event, delay_s + (flow.timeout_s or 0.0))
     return _deadline(event, delay_s) if delay_s else None
 
@@ -100,12 +102,14 @@ def _advance(state: Dispatch, event: Event) -> Dispatch | None:
         return None
     state["position"] = event.position
     if event.type == RUN_CLAIMED:
-        state["worker"], state["epoch"] = event.data["worker"], event.data["epoch"]
+        claimed: RunClaimed = event.data
+        state["worker"], state["epoch"] = claimed["worker"], claimed["epoch"]
         if state["status"] == "queued":
             state["status"], state["deadline_us"] = "claimed", None
     elif event.type == RUN_CANCEL_REQUESTED:
+        requested: RunCancelRequested = event.data
         state["cancel_requested"] = True
-        state["force"] = state["force"] or bool(event.data.get("force"))
+        state["force"] = state["force"] or requested["force"]
     elif state["status"] != "running":
         state["status"] = "running"
         state["deadline_us"] = _deadline(event, state["timeout_s"])

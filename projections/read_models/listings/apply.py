@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED, RUN_UNLISTED, TASK_TYPES
 from projections.columns import Record, columns_of
@@ -63,7 +64,8 @@ def keys(event: Event) -> Sequence[Key]:
 def lists_of(event: Event) -> tuple[Key, Key]:
     """Name the lists that a `RunQueued` enters: its tenant's and its flow's."""
     tenant = event.tenant
-    return ("list", tenant, ALL), ("list", tenant, event.data["flow"])
+    body: RunQueued = event.data
+    return ("list", tenant, ALL), ("list", tenant, body["flow"])
 
 
 def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
@@ -86,7 +88,8 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 
 
 def _advance_task(tasks: Mapping[str, TaskStanding], run: RunFacts, event: Event) -> None:
-    task = tasks.get(event.data["task"])
+    body: TaskBody = event.data
+    task = tasks.get(body["task"])
     if task is not None:  # else it is a hook
         stand_task(task, event, run["created_us"])
 

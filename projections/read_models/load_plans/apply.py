@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 
 import orjson
 
+from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED
 from projections.columns import Record, columns_of
@@ -75,13 +76,14 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 
 
 def _begin(event: Event, flow: Flow) -> LoadPlan:
-    done = carried(event.data)
+    body: RunQueued = event.data
+    done = carried(body)
     plan: LoadPlan = {
         "run": {
-            "run_id": event.data["run_id"],
-            "run_number": event.data["run_number"],
+            "run_id": body["run_id"],
+            "run_number": body["run_number"],
             "tenant": event.tenant,
-            "fullname": event.data["flow"],
+            "fullname": body["flow"],
             "flow_ids": flow.ids,
             "status": "queued",
             "failing": False,
@@ -98,7 +100,8 @@ def _begin(event: Event, flow: Flow) -> LoadPlan:
 def _advance(plan: LoadPlan, event: Event) -> None:
     stand(plan["run"], event)
     if state := task_status(event):
-        _set(plan, event.data["task"], state)
+        body: TaskBody = event.data
+        _set(plan, body["task"], state)
 
 
 def _set(plan: LoadPlan, task: str, state: TaskStatus) -> None:

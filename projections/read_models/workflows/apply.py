@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from events.bodies import CatalogueBody, TaskBody
 from events.envelope import Event
 from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
 from projections.columns import Record, columns_of
@@ -35,8 +36,13 @@ class Workflow:
 def keys(event: Event) -> Sequence[Key]:
     """Name the run, or the flow, that an event is about."""
     if event.type in CATALOGUE_TYPES:
-        return (("flow", event.tenant, event.data["fullname"]),)
+        return (_flow_key(event),)
     return run_keys(event)
+
+
+def _flow_key(event: Event) -> Key:
+    body: CatalogueBody = event.data
+    return ("flow", event.tenant, body["fullname"])
 
 
 def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
@@ -55,11 +61,12 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 def _advance(workflow: Workflow, event: Event) -> None:
     advance(workflow.run, event)
     if event.type in TASK_TYPES:
-        advance_task(workflow.tasks[event.data["task"]], event)
+        body: TaskBody = event.data
+        advance_task(workflow.tasks[body["task"]], event)
 
 
 def _fold_flow(states: States, event: Event) -> Sequence[Key]:
-    key = keys(event)[0]
+    key = _flow_key(event)
     now = micros(event.recorded_at)
     if event.type == FLOW_RETIRED:
         change = {"retired": True, "updated_us": now, "position": event.position}

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from events.bodies import Trigger
 from projections.documents.flow import Flow
 from projections.results import Document
 from service.dialect import Handler
@@ -29,7 +30,7 @@ from service.http.openapi.decorators import (
 from service.http.origin import origin
 from service.http.response_cache import show
 from service.http.start_run import idempotency_key, replayed, start
-from service.runs.domain.commands import StartRun, Trigger
+from service.runs.domain.commands import StartRun
 from service.runs.read.query_api import RunFilter
 
 # An answer is kept by what makes it, so each vocabulary has a maker of its own.

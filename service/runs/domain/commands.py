@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from events.bodies import Trigger
 from events.envelope import Event
-
-Trigger = Literal["on_demand", "message", "schedule", "retry"]
 
 
 class Origin(NamedTuple):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from events import types
-from projections.documents.flow import Hook
+from events import bodies, types
 from service.runs.domain.draft import Cause, Draft
 from service.runs.domain.plans import any_in, any_open, blocked, main_tasks
 from service.runs.domain.transitions import TASK_ENDED
@@ -26,25 +23,26 @@ def settle(draft: Draft, cause: Cause) -> None:
         draft.add(*_end(draft), cause)
 
 
-def close(draft: Draft, cause: Cause, end: str, reason: str) -> None:
+def close(draft: Draft, cause: Cause, end: str, reason: bodies.FailureReason = "error") -> None:
     """End every open task as the end of its run says: what ran shares the run's fate.
 
-    ``reason`` is why a run failed. A hook that never ran is skipped, whatever became of the run.
+    ``reason`` is why the run failed, if it did. A hook that never ran is skipped, whatever became
+    of the run.
     """
     for task in draft.plan.tasks:
         status = draft.state.tasks[task.path].status
         if status in TASK_ENDED:
             continue
         never_ran = status == "pending" and (task.hook is not None or end == types.RUN_FAILED)
-        data: dict[str, Any] = {"task": task.path}
         if end == types.RUN_CANCELLED:
-            draft.add(types.TASK_CANCELLED, data, cause)
+            draft.add(types.TASK_CANCELLED, bodies.TaskCancelled(task=task.path), cause)
         elif never_ran:
-            draft.add(types.TASK_SKIPPED, data, cause)
+            draft.add(types.TASK_SKIPPED, bodies.TaskSkipped(task=task.path), cause)
         elif end == types.RUN_FAILED:
-            draft.add(types.TASK_FAILED, data | {"reason": reason, "will_retry": False}, cause)
+            failed = bodies.TaskFailed(task=task.path, reason=reason, will_retry=False)
+            draft.add(types.TASK_FAILED, failed, cause)
         else:
-            draft.add(types.TASK_SUCCEEDED, data, cause)
+            draft.add(types.TASK_SUCCEEDED, bodies.TaskSucceeded(task=task.path), cause)
 
 
 def _ends_by_report_only(draft: Draft) -> bool:
@@ -52,7 +50,7 @@ def _ends_by_report_only(draft: Draft) -> bool:
     return not draft.plan.tasks and draft.state.executor == "external"
 
 
-def _hopeful_hooks(draft: Draft) -> frozenset[Hook]:
+def _hopeful_hooks(draft: Draft) -> frozenset[bodies.Hook]:
     """Name the kinds of hooks that may still get their turn."""
     main, tasks = tuple(main_tasks(draft.plan)), draft.state.tasks
     failed = any_in(main, tasks, "failed")
@@ -68,18 +66,20 @@ def _hopeful_hooks(draft: Draft) -> frozenset[Hook]:
 def _drop(draft: Draft, path: str, cause: Cause) -> None:
     if draft.state.tasks[path].status != "pending":
         return
-    cancelled = draft.state.status == "cancelling"
-    draft.add(types.TASK_CANCELLED if cancelled else types.TASK_SKIPPED, {"task": path}, cause)
+    if draft.state.status == "cancelling":
+        draft.add(types.TASK_CANCELLED, bodies.TaskCancelled(task=path), cause)
+    else:
+        draft.add(types.TASK_SKIPPED, bodies.TaskSkipped(task=path), cause)
 
 
-def _end(draft: Draft) -> tuple[str, dict[str, Any]]:
+def _end(draft: Draft) -> tuple[str, bodies.RunBody]:
     state, tasks = draft.state, draft.plan.tasks
     if state.status == "cancelling":
-        return types.RUN_CANCELLED, {}
+        return types.RUN_CANCELLED, bodies.RunCancelled()
     if state.failing:
-        return types.RUN_FAILED, {"reason": state.reason}
+        return types.RUN_FAILED, bodies.RunFailed(reason=state.reason or "error")
     if any_in(tasks, state.tasks, "cancelled"):
-        return types.RUN_CANCELLED, {}
+        return types.RUN_CANCELLED, bodies.RunCancelled()
     if any_in(tasks, state.tasks, "warned"):
-        return types.RUN_WARNED, {}
-    return types.RUN_SUCCEEDED, {}
+        return types.RUN_WARNED, bodies.RunWarned()
+    return types.RUN_SUCCEEDED, bodies.RunSucceeded()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
-from events import types
+from events import bodies, types
 from projections.documents.flow import Plan
 from service.runs.domain.commands import (
     CancelRun,
@@ -52,10 +52,9 @@ def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> D
         case UnlistRun():
             return _unlist(_draft(plan, state, command.origin, new_id), command)
         case ReportFacts():
-            worker: dict[str, Any] = (
-                {"worker": command.worker, "epoch": command.epoch} if command.worker else {}
-            )
-            draft = _draft(plan, state, command.origin, new_id, **worker)
+            epoch = command.epoch if command.worker else 0
+            metadata = metadata_of(command.origin, worker=command.worker, epoch=epoch)
+            draft = Draft(plan, state, command.origin, new_id, metadata)
             return draft.decision(report(draft, command))
         case _:
             assert_never(command)
@@ -69,18 +68,15 @@ def correct(
     So it stands whatever has happened since the state was read.
     """
     draft = _draft(plan, state, command.origin, new_id)
-    said = {
-        "position": command.position,
-        "version": version,
-        "reason": command.reason,
-        "data": command.data,
-    }
-    draft.add(types.CORRECTION_RECORDED, said)
+    corrected = bodies.CorrectionRecorded(
+        position=command.position, version=version, reason=command.reason, data=command.data
+    )
+    draft.add(types.CORRECTION_RECORDED, corrected)
     return draft.decision()
 
 
-def _draft(plan: Plan, state: RunState, origin: Origin, new_id: NewId, **more: str | int) -> Draft:
-    return Draft(plan, state, origin, new_id, metadata_of(origin, **more))
+def _draft(plan: Plan, state: RunState, origin: Origin, new_id: NewId) -> Draft:
+    return Draft(plan, state, origin, new_id, metadata_of(origin))
 
 
 def _claim(draft: Draft, command: ClaimRun) -> Decision:
@@ -93,7 +89,8 @@ def _claim(draft: Draft, command: ClaimRun) -> Decision:
         return draft.decision()
     if command.epoch != state.epoch + 1:
         return draft.decision(refusal=f"the run's epoch is {state.epoch}")
-    cause = draft.add(types.RUN_CLAIMED, {"worker": command.worker, "epoch": command.epoch})
+    claimed = bodies.RunClaimed(worker=command.worker, epoch=command.epoch)
+    cause = draft.add(types.RUN_CLAIMED, claimed)
     _settle_losses(draft, cause)
     settle(draft, cause)
     return draft.decision()
@@ -105,11 +102,11 @@ def _settle_losses(draft: Draft, cause: Cause) -> None:
         if task.status not in ("running", "retrying"):
             continue
         if draft.state.status == "cancelling":
-            draft.add(types.TASK_CANCELLED, {"task": path}, cause)
+            draft.add(types.TASK_CANCELLED, bodies.TaskCancelled(task=path), cause)
             continue
         again = task.deaths + 1 < MAX_LOSSES
-        data = {"task": path, "reason": "lost", "will_retry": again}
-        draft.add(types.TASK_FAILED, data, cause)
+        failed = bodies.TaskFailed(task=path, reason="lost", will_retry=again)
+        draft.add(types.TASK_FAILED, failed, cause)
 
 
 def _cancel(draft: Draft, command: CancelRun) -> Decision:
@@ -120,10 +117,11 @@ def _cancel(draft: Draft, command: CancelRun) -> Decision:
         return draft.decision()
     elsewhere = state.executor == "external"
     at_once = command.force or (state.status == "queued" and not elsewhere)
-    cause = draft.add(types.RUN_CANCEL_REQUESTED, {"force": command.force})
+    requested = bodies.RunCancelRequested(force=command.force)
+    cause = draft.add(types.RUN_CANCEL_REQUESTED, requested)
     if at_once:
-        close(draft, cause, types.RUN_CANCELLED, "")
-        draft.add(types.RUN_CANCELLED, {}, cause)
+        close(draft, cause, types.RUN_CANCELLED)
+        draft.add(types.RUN_CANCELLED, bodies.RunCancelled(), cause)
     elif not elsewhere:
         _cancel_waiting(draft, cause)
         settle(draft, cause)
@@ -132,28 +130,27 @@ def _cancel(draft: Draft, command: CancelRun) -> Decision:
 
 def _refuse_cancel(draft: Draft, command: CancelRun) -> Decision:
     reason = f"the run has ended: it is {draft.state.status}"
-    draft.add(
-        types.REPORT_REFUSED,
-        {"type": "CancelRun", "task": None, "reason": reason, "data": {"force": command.force}},
-    )
+    data = {"force": command.force}
+    refused = bodies.ReportRefused(type="CancelRun", task=None, reason=reason, data=data)
+    draft.add(types.REPORT_REFUSED, refused)
     return draft.decision(refusal=reason)
 
 
 def _cancel_waiting(draft: Draft, cause: Cause) -> None:
     for path, task in tuple(draft.state.tasks.items()):
         if task.status in ("pending", "retrying"):
-            draft.add(types.TASK_CANCELLED, {"task": path}, cause)
+            draft.add(types.TASK_CANCELLED, bodies.TaskCancelled(task=path), cause)
 
 
 def _time_out(draft: Draft) -> Decision:
     if draft.state.has_ended:
         return draft.decision()
     close(draft, Cause(), types.RUN_FAILED, "timeout")
-    draft.add(types.RUN_FAILED, {"reason": "timeout"})
+    draft.add(types.RUN_FAILED, bodies.RunFailed(reason="timeout"))
     return draft.decision()
 
 
 def _unlist(draft: Draft, command: UnlistRun) -> Decision:
     if draft.state.has_ended and not draft.state.unlisted:
-        draft.add(types.RUN_UNLISTED, {"offset": command.offset})
+        draft.add(types.RUN_UNLISTED, bodies.RunUnlisted(offset=command.offset))
     return draft.decision()

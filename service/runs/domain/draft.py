@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, cast
 
-from events import types
-from events.codec import encode
+from events import bodies, types
+from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
 from service.runs.domain.commands import Origin
@@ -63,7 +63,7 @@ class Draft:
         state: RunState,
         origin: Origin,
         new_id: NewId,
-        metadata: Mapping[str, Any],
+        metadata: bodies.Metadata,
     ) -> None:
         self.plan = plan
         self.state = state.copy()
@@ -73,36 +73,36 @@ class Draft:
         self._encoded = encode(metadata)
         self._events: list[NewEvent] = []
 
-    def add(self, type_: str, data: Mapping[str, Any], cause: Cause = NO_CAUSE) -> Cause:
+    def add(self, type_: str, body: bodies.RunBody, cause: Cause = NO_CAUSE) -> Cause:
         """Add an event that the ledger derives, and return it as the cause of what follows from it.
 
         Raises:
             BrokenStream: the event may not follow, which no decision should come to.
         """
-        event = self._derived(type_, data, cause)
-        apply(self.state, type_, data, self._metadata)
+        event = self._derived(type_, encode_body(body), cause)
+        apply(self.state, type_, body, self._metadata)
         self._events.append(event)
         return Cause(event.event_id, event.occurred_at)
 
     def report(
-        self, type_: str, data: Mapping[str, Any], itself: Cause, said: Mapping[str, str]
+        self, type_: str, body: bodies.RunBody, itself: Cause, key: bodies.ReportKey
     ) -> None:
-        """Add an event that keeps a report; ``said`` is the reporter's id and the fingerprint.
+        """Add an event that keeps the report of a key.
 
         Raises:
             BrokenStream: the event may not follow, which no decision should come to.
         """
-        metadata = {**self._metadata, "report": said}
+        metadata: bodies.Metadata = {**self._metadata, "report": key}
         event = NewEvent(
             itself.event_id,
             type_,
-            encode(data),
+            encode_body(body),
             self._actor,
             metadata=encode(metadata),
             correlation_id=self.state.root_run,
             occurred_at=itself.occurred_at,
         )
-        apply(self.state, type_, data, metadata)
+        apply(self.state, type_, body, metadata)
         self._events.append(event)
 
     def decision(self, answers: tuple[Answer, ...] = (), refusal: str = "") -> Decision:
@@ -113,13 +113,14 @@ class Draft:
         end = next((e for e in self._events if e.type in types.RUN_ENDS), None)
         if end is None or not self.state.exclusive:
             return None
-        return self._derived(types.SLOT_FREED, {"run_id": self.state.run_id}, Cause(end.event_id))
+        freed = encode_body(bodies.SlotFreed(run_id=self.state.run_id))
+        return self._derived(types.SLOT_FREED, freed, Cause(end.event_id))
 
-    def _derived(self, type_: str, data: Mapping[str, Any], cause: Cause) -> NewEvent:
+    def _derived(self, type_: str, body: bytes, cause: Cause) -> NewEvent:
         return NewEvent(
             self._new_id(),
             type_,
-            encode(data),
+            body,
             self._actor,
             metadata=self._encoded,
             correlation_id=self.state.root_run,
@@ -128,13 +129,14 @@ class Draft:
         )
 
 
-def metadata_of(origin: Origin, **more: str | int) -> dict[str, Any]:
-    """Say in metadata through what a command came; what is empty is left out."""
-    named = {
+def metadata_of(origin: Origin, *, worker: str = "", epoch: int = 0) -> bodies.Metadata:
+    """Write the metadata of events that a command leads to, without empty members."""
+    named: bodies.Metadata = {
         "source": origin.source,
         "key_id": origin.key_id,
         "remote": origin.remote,
         "request_id": origin.request_id,
-        **more,
+        "worker": worker,
+        "epoch": epoch,
     }
-    return {name: value for name, value in named.items() if value}
+    return cast("bodies.Metadata", {name: value for name, value in named.items() if value})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from events import types
+from events.bodies import RunEndBody, RunStarted, TaskBody
 from events.codec import encode
 from service.runs.domain.commands import Fact
 from service.runs.domain.state import RunState
@@ -28,21 +29,30 @@ def misshapen(fact: Fact) -> str:
     return ""
 
 
-def body_of(
-    state: RunState, fact: Fact, path: str | None, *, retries: int = 0
-) -> dict[str, Any] | None:
-    """Write the body of the event that keeps a fact, or None where it is too large.
+def run_body_of(state: RunState, fact: Fact) -> RunStarted | RunEndBody | None:
+    """Write the body of the event that keeps a fact about the run, or None where it is too large.
 
-    ``path`` is the task's, None for a fact about the run; ``retries`` are the task's in the plan.
+    Members that the ledger does not know stay in it.
     """
-    body = {
+    body = _known(fact)
+    if fact.type == types.RUN_FAILED:
+        body.setdefault("reason", state.reason or "error")
+    return cast("RunStarted | RunEndBody | None", _bounded(body))
+
+
+def task_body_of(state: RunState, fact: Fact, path: str, retries: int) -> TaskBody | None:
+    """Write the body of the event that keeps a fact about a task, as `run_body_of` does.
+
+    ``path`` and ``retries`` are the task's in the plan.
+    """
+    body = _known(fact) | {"task": path, **_of_task(state, fact, path, retries)}
+    return cast("TaskBody | None", _bounded(body))
+
+
+def _known(fact: Fact) -> dict[str, Any]:
+    return {
         name: value for name, value in fact.data.items() if value is not None or name not in _SHAPES
     }
-    if path is not None:
-        body |= {"task": path, **_of_task(state, fact, path, retries)}
-    elif fact.type == types.RUN_FAILED:
-        body.setdefault("reason", state.reason or "error")
-    return _bounded(body)
 
 
 def _of_task(state: RunState, fact: Fact, path: str, retries: int) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, cast
 from uuid import UUID, uuid5
 
 from events import types
+from events.bodies import ReportKey, ReportRefused, RunBody, RunFailed, RunStarted
 from events.codec import encode
 from events.errors import InvalidEvent
 from service.runs.domain.commands import Fact, ReportFacts
 from service.runs.domain.completion_rules import close, settle
 from service.runs.domain.draft import NO_CAUSE, Answer, Cause, Draft
 from service.runs.domain.plans import resolve
-from service.runs.domain.report_body import MAX_BODY_BYTES, body_of, misshapen
+from service.runs.domain.report_body import MAX_BODY_BYTES, misshapen, run_body_of, task_body_of
 from service.runs.domain.state import RunState, Seen, other_use
 from service.runs.domain.transitions import next_run_status, next_task_status
 
@@ -122,7 +122,7 @@ class _Judge:
             return self._refuse(
                 f"the run has no task {fact.task}" if fact.task else "no task named"
             )
-        body = body_of(state, fact, path, retries=self._draft.plan.by_path[path].retries)
+        body = task_body_of(state, fact, path, self._draft.plan.by_path[path].retries)
         if body is None:
             return self._refuse(_TOO_LARGE)
         status = state.tasks[path].status
@@ -133,7 +133,7 @@ class _Judge:
 
     def _judge_run(self) -> Answer:
         fact, state = self._fact, self._draft.state
-        body = body_of(state, fact, None)
+        body = run_body_of(state, fact)
         if body is None:
             return self._refuse(_TOO_LARGE)
         if fact.type == types.RUN_STARTED and state.started:
@@ -144,33 +144,32 @@ class _Judge:
             self._start_first()
         if next_run_status(state.status, fact.type) is None:
             return self._refuse(f"the run is {state.status}")
-        if fact.type in types.RUN_ENDS:
-            close(self._draft, self._itself, fact.type, body.get("reason", ""))
+        if fact.type == types.RUN_FAILED:
+            failed = cast("RunFailed", body)
+            close(self._draft, self._itself, fact.type, failed["reason"])
+        elif fact.type in types.RUN_ENDS:
+            close(self._draft, self._itself, fact.type)
         return self._record(body)
 
     def _start_first(self) -> None:
         if self._draft.state.started is None:
-            self._draft.add(types.RUN_STARTED, {}, self._itself)
+            self._draft.add(types.RUN_STARTED, RunStarted(), self._itself)
 
-    def _record(self, body: Mapping[str, Any]) -> Answer:
+    def _record(self, body: RunBody) -> Answer:
         self.recorded = self._itself
         return Answer(self._fact.event_id, "recorded", self._add(self._fact.type, body))
 
     def _refuse(self, reason: str) -> Answer:
         fact = self._fact
         data = fact.data if len(encode(fact.data)) <= MAX_BODY_BYTES else {}
-        kept = {
-            "type": fact.type,
-            "task": self._path() or fact.task,
-            "reason": reason,
-            "data": data,
-        }
-        version = self._add(types.REPORT_REFUSED, kept)
+        task = self._path() or fact.task
+        refused = ReportRefused(type=fact.type, task=task, reason=reason, data=data)
+        version = self._add(types.REPORT_REFUSED, refused)
         return Answer(fact.event_id, "refused", version, reason)
 
-    def _add(self, type_: str, body: Mapping[str, Any]) -> int:
-        said = {"id": self._fact.event_id, "fingerprint": self._fingerprint}
-        self._draft.report(type_, body, self._itself, said)
+    def _add(self, type_: str, body: RunBody) -> int:
+        key = ReportKey(id=self._fact.event_id, fingerprint=self._fingerprint)
+        self._draft.report(type_, body, self._itself, key)
         return self._draft.state.version
 
     def _path(self) -> str | None:

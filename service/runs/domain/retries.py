@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from events import types
-from events.codec import encode
+from events.bodies import RunQueued, SlotTaken
+from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
 from service.runs.domain.commands import Origin
@@ -53,11 +53,11 @@ def retried(
     """
     run_id, metadata = new_id(), encode(metadata_of(origin))
 
-    def made(type_: str, body: dict[str, Any], cause: str) -> NewEvent:
+    def made(type_: str, body: RunQueued | SlotTaken, cause: str) -> NewEvent:
         return NewEvent(
             new_id(),
             type_,
-            encode(body),
+            encode_body(body),
             origin.actor,
             metadata=metadata,
             correlation_id=failed.root_run,
@@ -68,11 +68,11 @@ def retried(
     queued = made(types.RUN_QUEUED, body, end.event_id)
     if not failed.exclusive:
         return Retry(run_id, queued, None)
-    return Retry(run_id, queued, made(types.SLOT_TAKEN, {"run_id": run_id}, queued.event_id))
+    return Retry(run_id, queued, made(types.SLOT_TAKEN, SlotTaken(run_id=run_id), queued.event_id))
 
 
-def _body(plan: Plan, failed: RunState, *, run_id: str, run_number: int) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def _body(plan: Plan, failed: RunState, *, run_id: str, run_number: int) -> RunQueued:
+    body: RunQueued = {
         "run_id": run_id,
         "run_number": run_number,
         "flow": failed.fullname,

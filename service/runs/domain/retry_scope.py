@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from events.bodies import ReusedTask
 from projections.documents.flow import Plan
-from projections.documents.run import Carried
 from projections.read_models.load_plans.apply import planned
 from service.errors import NotRetryable, RunNotFinished, UnknownGroup
 from service.runs.domain.commands import Part
@@ -19,7 +19,7 @@ _DONE: Final[dict[str, Literal["succeeded", "warned"]]] = {
 }
 
 
-def carried_over(plan: Plan, earlier: RunState | None, part: Part | None) -> Sequence[Carried]:
+def carried_over(plan: Plan, earlier: RunState | None, part: Part | None) -> Sequence[ReusedTask]:
     """List the tasks of a plan that a retry of a part does not run again, in the plan's order.
 
     A task is known by its path: where the flow has changed since, what is new in it runs, and what
@@ -71,7 +71,7 @@ def _again(
     return again
 
 
-def as_carried(path: str, earlier: RunState) -> Carried:
+def as_carried(path: str, earlier: RunState) -> ReusedTask:
     """Name the run in which a task of an earlier run was done, which may be one before it."""
     run_id = earlier.carried.get(path, earlier.run_id)
     return {"task": path, "run_id": run_id, "status": _DONE[earlier.tasks[path].status]}

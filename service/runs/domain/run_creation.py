@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from events import types
-from events.codec import encode
+from events.bodies import ReusedTask, RunQueued, ScheduledStart, SlotTaken, Trigger
+from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Flow
-from projections.documents.run import Carried
-from service.runs.domain.commands import Firing, Origin, Part, RetryRun, StartRun, Trigger
+from service.runs.domain.commands import Firing, Origin, Part, RetryRun, StartRun
 from service.runs.domain.draft import metadata_of
 from service.runs.domain.state import RunState
 
@@ -108,8 +108,9 @@ def fingerprint_of(command: StartRun | RetryRun) -> bytes:
             "comment": command.comment,
             "trigger": command.trigger,
             "exclusive": command.exclusive,
-            **_project(command.project),
         }
+        if command.project is not None:
+            said["project"] = command.project
     return hashlib.sha256(encode(said)).digest()
 
 
@@ -128,14 +129,14 @@ def is_exclusive(flow: Flow, start: Start) -> bool:
 
 
 def queued(
-    flow: Flow, start: Start, *, run_id: str, run_number: int, carried: Sequence[Carried] = ()
-) -> dict[str, Any]:
+    flow: Flow, start: Start, *, run_id: str, run_number: int, carried: Sequence[ReusedTask] = ()
+) -> RunQueued:
     """Write the body of the run's first event.
 
     ``schedule`` is there where a schedule started it, ``carried`` where not all of it is to run.
     """
     earlier = start.earlier
-    body: dict[str, Any] = {
+    body: RunQueued = {
         "run_id": run_id,
         "run_number": run_number,
         "flow": flow.fullname,
@@ -150,14 +151,18 @@ def queued(
         "retry_of": earlier.run_id if earlier else None,
         "root_run": earlier.root_run if earlier else run_id,
         "root_run_number": earlier.root_run_number if earlier else run_number,
-        **_project(start.project),
     }
+    # Only where they say something: nearly no run has one of these.
+    if start.project is not None:
+        body["project"] = start.project
     if carried:
         body["carried"] = carried
-    return body if start.firing is None else body | {"schedule": _fired(start.firing)}
+    if start.firing is not None:
+        body["schedule"] = _fired(start.firing)
+    return body
 
 
-def _fired(firing: Firing) -> dict[str, Any]:
+def _fired(firing: Firing) -> ScheduledStart:
     return {
         "due_at": written(firing.due_at),
         "late_s": firing.late_s,
@@ -165,12 +170,7 @@ def _fired(firing: Firing) -> dict[str, Any]:
     }
 
 
-def _project(project: str | None) -> dict[str, str]:
-    # Only where it says something: nearly no run has one.
-    return {} if project is None else {"project": project}
-
-
-def first_event(start: Start, body: Mapping[str, Any], event_id: str) -> NewEvent:
+def first_event(start: Start, body: RunQueued, event_id: str) -> NewEvent:
     """Make the run's first event of its body.
 
     Raises:
@@ -179,7 +179,7 @@ def first_event(start: Start, body: Mapping[str, Any], event_id: str) -> NewEven
     return NewEvent(
         event_id,
         types.RUN_QUEUED,
-        encode(body),
+        encode_body(body),
         start.origin.actor,
         metadata=encode(metadata_of(start.origin)),
         correlation_id=body["root_run"],
@@ -192,7 +192,7 @@ def slot_taken(start: Start, queued_event: NewEvent, run_id: str, event_id: str)
     return NewEvent(
         event_id,
         types.SLOT_TAKEN,
-        encode({"run_id": run_id}),
+        encode_body(SlotTaken(run_id=run_id)),
         start.origin.actor,
         metadata=queued_event.metadata,
         correlation_id=queued_event.correlation_id,

@@ -7,9 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from events import types
+from events.bodies import (
+    Executor,
+    FailureReason,
+    Metadata,
+    ReportKey,
+    ReportRefused,
+    RunClaimed,
+    RunQueued,
+    TaskBody,
+    TaskFailed,
+    Trigger,
+)
 from events.envelope import Event
 from events.errors import UnknownEventTypes
-from projections.documents.flow import Executor, Plan
+from projections.documents.flow import Plan
 from projections.documents.run import carried
 from service.runs.domain.errors import BrokenStream
 from service.runs.domain.transitions import (
@@ -77,7 +89,7 @@ class RunState:
     payload: Mapping[str, Any]
     comment: str | None
     project: str | None
-    trigger: str
+    trigger: Trigger
     started_by: str
     attempt: int
     root_run: str
@@ -89,7 +101,7 @@ class RunState:
     version: int = 1
     status: RunStatus = "queued"
     failing: bool = False
-    reason: str | None = None
+    reason: FailureReason | None = None
     worker: str = ""
     epoch: int = 0
     started: Mark | None = None
@@ -143,7 +155,7 @@ def fold(plan: Plan, events: Iterable[Event], state: RunState | None = None) -> 
     return folded
 
 
-def born(plan: Plan, type_: str, data: Mapping[str, Any], event_id: str) -> RunState:
+def born(plan: Plan, type_: str, data: RunQueued, event_id: str) -> RunState:
     """Read a new run from the body of its `RunQueued`.
 
     Raises:
@@ -174,7 +186,10 @@ def born(plan: Plan, type_: str, data: Mapping[str, Any], event_id: str) -> RunS
 
 
 def apply(
-    state: RunState, type_: str, data: Mapping[str, Any], metadata: Mapping[str, Any]
+    state: RunState,
+    type_: str,
+    body: Any,  # noqa: ANN401 - the body of any type, named where the type is known
+    metadata: Metadata,
 ) -> None:
     """Fold one event into a copy that nobody else holds.
 
@@ -188,11 +203,13 @@ def apply(
     state.version += 1
     report = metadata.get("report")
     if report is not None:
-        _see(state, report, data["reason"] if type_ == types.REPORT_REFUSED else None)
+        refused: ReportRefused | None = body if type_ == types.REPORT_REFUSED else None
+        _see(state, report, refused and refused["reason"])
     if type_ in types.TASK_TYPES:
-        _apply_to_task(state, type_, data)
+        _apply_to_task(state, type_, body)
     elif type_ == types.RUN_CLAIMED:
-        state.worker, state.epoch = data["worker"], data["epoch"]
+        claimed: RunClaimed = body
+        state.worker, state.epoch = claimed["worker"], claimed["epoch"]
     elif type_ == types.RUN_STARTED:
         state.started = state.started or Mark(state.version, type_, report is not None)
     elif type_ in types.RUN_ENDS:
@@ -208,27 +225,33 @@ def _refuse(state: RunState, type_: str) -> NoReturn:
     raise BrokenStream(f"{type_} may not follow: run {state.run_id} is {state.status}")
 
 
-def _see(state: RunState, report: Mapping[str, str], refused: str | None) -> None:
+def _see(state: RunState, report: ReportKey, refused: str | None) -> None:
     key, fingerprint = report["id"], report["fingerprint"]
     if key in state.seen:
         key = other_use(key, fingerprint)
     state.seen[key] = Seen(state.version, fingerprint, refused)
 
 
-def _apply_to_task(state: RunState, type_: str, data: Mapping[str, Any]) -> None:
-    path = data["task"]
+def _apply_to_task(
+    state: RunState,
+    type_: str,
+    body: Any,  # noqa: ANN401 - as of `apply`
+) -> None:
+    about: TaskBody = body
+    path = about["task"]
     task = state.tasks.get(path)
-    status = next_task_status(task.status, type_, data) if task else None
+    status = next_task_status(task.status, type_, about) if task else None
     if task is None or status is None:
         raise BrokenStream(f"{type_} may not follow: task {path} of run {state.run_id} is {task}")
     if type_ == types.TASK_OUTPUT_RECORDED:
         return
-    lost = happening(type_, data) == LOST_WILL_RETRY
+    failed: TaskFailed = body  # only where the type says so
+    lost = happening(type_, body) == LOST_WILL_RETRY
     state.tasks[path] = TaskState(
         status,
         attempt=task.attempt + (type_ == types.TASK_STARTED),
         losses=task.losses + lost,
-        deaths=task.deaths + (lost and not data.get("given_back")),
+        deaths=task.deaths + (lost and not failed.get("given_back")),
     )
     if status == "failed" and not state.failing:
-        state.failing, state.reason = True, data["reason"]
+        state.failing, state.reason = True, failed["reason"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from events.bodies import TaskBody, TaskFailed
 from events.types import (
     CORRECTION_RECORDED,
     REPORT_REFUSED,
@@ -145,15 +146,18 @@ RUN_EVENTS: Final = RUN_TYPES | TASK_TYPES
 """Every event type that a run's stream may hold."""
 
 
-def happening(type_: str, data: Mapping[str, Any]) -> str:
+def happening(type_: str, body: Any) -> str:  # noqa: ANN401 - of any task event
     """Name what a task event means for the task: its type, unless the body says it will be retried.
 
     >>> happening("TaskFailed", {"task": "LOAD", "reason": "lost", "will_retry": True})
     'TaskFailed, lost, will retry'
     """
-    if type_ != TASK_FAILED or not data.get("will_retry"):
+    if type_ != TASK_FAILED:
         return type_
-    return LOST_WILL_RETRY if data.get("reason") == "lost" else FAILED_WILL_RETRY
+    failed: TaskFailed = body
+    if not failed["will_retry"]:
+        return type_
+    return LOST_WILL_RETRY if failed["reason"] == "lost" else FAILED_WILL_RETRY
 
 
 def next_run_status(status: RunStatus | None, type_: str) -> RunStatus | None:
@@ -170,7 +174,7 @@ def next_run_status(status: RunStatus | None, type_: str) -> RunStatus | None:
     return RUN_TRANSITIONS[status].get(type_)
 
 
-def next_task_status(status: TaskStatus, type_: str, data: Mapping[str, Any]) -> TaskStatus | None:
+def next_task_status(status: TaskStatus, type_: str, body: TaskBody) -> TaskStatus | None:
     """Look up what an event makes of a task, or None where it may not follow."""
     row: Mapping[Any, TaskStatus] = TASK_TRANSITIONS[status]
-    return row.get(happening(type_, data))
+    return row.get(happening(type_, body))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from events.bodies import CorrectionRecorded, TaskBody
 from events.database import Pool
 from events.envelope import Event, Position, Version
 from events.store import Log
@@ -119,9 +120,15 @@ class Unfolding:
 def _touched(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
     if event.version == 1:
         return tasks
-    if event.type in TASK_TYPES and event.data["task"] in tasks:
-        return (event.data["task"],)
-    return ()
+    if event.type not in TASK_TYPES:
+        return ()
+    body: TaskBody = event.data
+    return (body["task"],) if body["task"] in tasks else ()
+
+
+def _corrected_by(correction: Event) -> Position:
+    body: CorrectionRecorded = correction.data
+    return Position(body["position"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,7 @@ class Audit:
         for correction in found:
             if up_to is not None and correction.position > up_to:
                 break
-            if corrected := by_position.get(correction.data["position"]):
+            if corrected := by_position.get(_corrected_by(correction)):
                 corrected.corrections.append(correction)
         await self._find_corrected(told)
 
@@ -227,15 +234,15 @@ class Audit:
         correcting = [each for each in told if each.event.type == CORRECTION_RECORDED]
         if not correcting:
             return
-        positions = {Position(each.event.data["position"]) for each in correcting}
+        positions = {_corrected_by(each.event) for each in correcting}
         at = {event.position: event for event in await self._log.read_at(list(positions))}
         for each in correcting:
-            each.corrects = at.get(each.event.data["position"])
+            each.corrects = at.get(_corrected_by(each.event))
 
     async def correction(self, position: int) -> tuple[Event, Event]:
         """Read a recorded correction, and the event that it corrects."""
         (correction,) = await self._log.read_at([Position(position)])
-        (corrected,) = await self._log.read_at([correction.data["position"]])
+        (corrected,) = await self._log.read_at([_corrected_by(correction)])
         return correction, corrected
 
     async def trail(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
+from events.bodies import RunQueued
 from events.codec import decode
 from events.envelope import Event, Position
 from events.errors import LogError
@@ -155,8 +156,8 @@ class States:
         return entries, Position(0)
 
     async def _entry(self, tenant: str, events: Sequence[Event]) -> Entry:
-        born = events[0].data
-        flow = await self._flows.get(tenant, born["flow"], born["flow_version"])
+        queued: RunQueued = events[0].data
+        flow = await self._flows.get(tenant, queued["flow"], queued["flow_version"])
         positions = array("q", (event.position for event in events))
         return Entry(flow.plan, fold(flow.plan, events), positions)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from events import types
+from events.bodies import SlotFreed, SlotTaken
 from events.envelope import Event, Version
 
 MOST_SLOTS: Final = 10_000
@@ -45,8 +46,9 @@ class Slots:
         key = (tenant, fullname)
         slot = self._known.pop(key, Slot())
         for event in await self._log.read_stream(tenant, types.slot_stream(fullname), slot.version):
+            body: SlotTaken | SlotFreed = event.data
             taken = event.type == types.SLOT_TAKEN
-            slot = Slot(event.version, event.data["run_id"] if taken else None)
+            slot = Slot(event.version, body["run_id"] if taken else None)
         self._known[key] = slot
         if len(self._known) > MOST_SLOTS:
             self._known.popitem(last=False)
