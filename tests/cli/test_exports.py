@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from events.database import connect
+from events.database import connect, connect_pool
+from events.envelope import AppendRequest, NewEvent, StreamAppend
+from events.store import Log
 from tests import postgres
 from tests.cli.conftest import SECRET_KEY, program
 
@@ -58,22 +61,14 @@ def ask(url, query):
 def filled(ledger_url):
     """Enough events that a kill comes in the middle."""
 
+    body = b'{"text":"' + b"x" * 200 + b'"}'
+    events = [NewEvent(str(uuid4()), "RunStarted", body, "ops") for _ in range(30_000)]
+
     async def fill():
-        connection = await connect(ledger_url)
-        await connection.execute(
-            "select log.append("
-            " array['t'], array['k'], array['p'::bytea], array['t'], array['big'], array[1],"
-            " array[1], array[0]::bigint[], array_fill(1, array[n]),"
-            " (select array_agg(gen_random_uuid()) from generate_series(1, n)),"
-            " array_fill('RunStarted'::text, array[n]), array_fill(1, array[n]),"
-            " array_fill(convert_to('{\"text\":\"' || repeat('x', 200) || '\"}', 'UTF8'),"
-            " array[n]),"
-            " array_fill('{}'::bytea, array[n]), array_fill('ops'::text, array[n]),"
-            " array_fill(''::text, array[n]), array_fill(''::text, array[n]),"
-            " array_fill(''::text, array[n]), array_fill(null::timestamptz, array[n]))"
-            " from (values (30000)) as v (n)"
-        )
-        await connection.close()
+        pool = await connect_pool(ledger_url, max_size=1)
+        part = StreamAppend("big", 0, tuple(events))
+        await Log(pool).append([AppendRequest("t", (part,), "k", b"p")])
+        await pool.close()
 
     postgres.apart(fill())
 
