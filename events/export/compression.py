@@ -1,17 +1,16 @@
-"""Files as members, each whole in itself: one can be cut behind a member and gone on with."""
+"""Reads and writes lines, plain or as zstd frames: a file can go on after any whole frame."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
 import zstandard
 
-from events.errors import InvalidEvent
+from events.errors import ExportRefused, InvalidEvent
 from events.export.format import MAX_LINE
 
 SLICE: Final = 4096
@@ -19,7 +18,6 @@ SLICE: Final = 4096
 
 PLAIN_SLICE: Final = 2**17
 
-_GZIP: Final = 31  # zlib's number for the gzip container
 _ZSTD_LEVEL: Final = 3
 
 
@@ -27,12 +25,11 @@ class Compression(StrEnum):
     """How the bytes of a file are packed."""
 
     NONE = "none"
-    GZIP = "gzip"
     ZSTD = "zstd"
 
 
-_ENDINGS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
-_MAGIC: Final = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5": Compression.ZSTD}
+_ZSTD_MAGIC: Final = b"\x28\xb5"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 class Torn(InvalidEvent):
@@ -44,7 +41,7 @@ class Chunk:
     """Whole lines, without their newlines.
 
     ``offset`` is how much of the file they and those before them take. ``whole`` says that a writer
-    may go on there: it is the end of a line, and of a member.
+    may go on there: it is the end of a line, and of a frame.
     """
 
     lines: list[bytes]
@@ -53,55 +50,56 @@ class Chunk:
 
 
 _Unpacked = tuple[bytes, int, bool]
-"""Data, the offset in the file behind it, and whether a member ends there."""
-
-
-class _Member(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, /) -> bytes: ...
+"""Data, the offset in the file behind it, and whether a frame ends there."""
 
 
 def by_name(path: str) -> Compression:
-    """Tell the compression that a file's ending stands for.
+    """Tell the compression that a file's ending stands for; another ending is plain.
 
     >>> by_name("ledger.ndjson.zst").value
     'zstd'
+
+    Raises:
+        ExportRefused: the ending is that of gzip.
     """
-    return _ENDINGS.get(PurePath(path).suffix, Compression.NONE)
+    suffix = PurePath(path).suffix
+    if suffix == ".gz":
+        raise ExportRefused(
+            f"{path}: an export is never gzip; let the name end in .zst, or export to - and pipe it"
+            " into gzip"
+        )
+    return Compression.ZSTD if suffix == ".zst" else Compression.NONE
 
 
 def by_magic(first: bytes) -> Compression:
-    """Tell the compression by the first two bytes of a file."""
-    return _MAGIC.get(first[:2], Compression.NONE)
+    """Tell the compression by the first two bytes of a file.
+
+    Raises:
+        InvalidEvent: they are those of gzip.
+    """
+    if first.startswith(_GZIP_MAGIC):
+        raise InvalidEvent("the file is gzip, which is not read here: run gunzip on it first")
+    return Compression.ZSTD if first.startswith(_ZSTD_MAGIC) else Compression.NONE
 
 
 def pack(compression: Compression, data: bytes) -> bytes:
-    """Make one member of this data; the same data gives the same bytes."""
-    match compression:
-        case Compression.NONE:
-            return data
-        case Compression.GZIP:
-            packer = zlib.compressobj(wbits=_GZIP)
-            return packer.compress(data) + packer.flush()
-        case Compression.ZSTD:
-            return zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
+    """Make one frame of this data; the same data gives the same bytes."""
+    if compression is Compression.NONE:
+        return data
+    return zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
 
 
 def chunks(file: BinaryIO, compression: Compression) -> Iterator[Chunk]:
     """Read a file's lines, in memory that its longest line bounds.
 
     Raises:
-        Torn: the file ends in the middle of a line or of a member; all before it was given.
+        Torn: the file ends in the middle of a line or of a frame; all before it was given.
         InvalidEvent: the compressed data is broken, or a line is too long.
     """
     rest: list[bytes] = []
     size = 0
-    for data, at, ends in _data(file, compression):
+    unpacked = _plain(file) if compression is Compression.NONE else _unpacked(file)
+    for data, at, ends in unpacked:
         head, newline, tail = data.rpartition(b"\n")
         lines: list[bytes] = []
         if newline:
@@ -120,16 +118,6 @@ def chunks(file: BinaryIO, compression: Compression) -> Iterator[Chunk]:
         raise Torn("the file ends in the middle of a line")
 
 
-def _data(file: BinaryIO, compression: Compression) -> Iterator[_Unpacked]:
-    match compression:
-        case Compression.NONE:
-            return _plain(file)
-        case Compression.GZIP:
-            return _unpacked(file, lambda: zlib.decompressobj(wbits=_GZIP))
-        case Compression.ZSTD:
-            return _unpacked(file, lambda: zstandard.ZstdDecompressor().decompressobj())
-
-
 def _plain(file: BinaryIO) -> Iterator[_Unpacked]:
     at = 0
     while data := file.read(PLAIN_SLICE):
@@ -137,20 +125,20 @@ def _plain(file: BinaryIO) -> Iterator[_Unpacked]:
         yield data, at, True
 
 
-def _unpacked(file: BinaryIO, new: Callable[[], _Member]) -> Iterator[_Unpacked]:
+def _unpacked(file: BinaryIO) -> Iterator[_Unpacked]:
     at = 0
-    member: _Member | None = None
+    frame: zstandard.ZstdDecompressionObj | None = None
     while data := file.read(SLICE):
         at += len(data)
         while data:
-            member = member or new()
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
             try:
-                unpacked = member.decompress(data)
-            except (zlib.error, zstandard.ZstdError) as error:
+                unpacked = frame.decompress(data)
+            except zstandard.ZstdError as error:
                 raise InvalidEvent(f"the compressed data is broken: {error}") from error
-            data = member.unused_data if member.eof else b""
-            yield unpacked, at - len(data), member.eof
-            if member.eof:
-                member = None
-    if member is not None:
+            data = frame.unused_data if frame.eof else b""
+            yield unpacked, at - len(data), frame.eof
+            if frame.eof:
+                frame = None
+    if frame is not None:
         raise Torn("the file ends in the middle of its compressed data")

@@ -219,9 +219,8 @@ def checked(piece: Piece, file: BufferedReader) -> Iterator[Chunk]:
     Raises:
         BadExport: the data is broken or torn.
     """
-    compression = by_magic(file.peek(2))
     try:
-        yield from chunks(file, compression)
+        yield from chunks(file, by_magic(file.peek(2)))
     except InvalidEvent as error:
         piece.lines += 1
         raise piece.bad(str(error)) from error

@@ -29,7 +29,7 @@ class Target:
     piece: Piece
 
     def write(self, lines: bytes) -> None:
-        """Write lines as one member, and hand them to the system.
+        """Write lines as one frame, and hand them to the system.
 
         Raises:
             ExportRefused: the file cannot be written.
@@ -45,12 +45,13 @@ class Target:
 def open_target(
     name: str, compression: Compression | None = None, *, anew: bool = False
 ) -> Iterator[Target]:
-    """Open a target, cut back to its last whole line or member; on disk when this is left well.
+    """Open a target, cut back to its last whole line or frame; on disk when this is left well.
 
     Without ``compression`` the file's ending says which. With ``anew`` what was there goes.
 
     Raises:
-        ExportRefused: there is a finished export, or something else, or it cannot be written.
+        ExportRefused: there is a finished export, or something else, or it cannot be written, or
+            its name asks for gzip.
     """
     compression = compression or by_name(name)
     if name == STANDARD_OUTPUT:
@@ -81,15 +82,16 @@ def _resume(file: BufferedRandom, name: str, compression: Compression) -> tuple[
     if not first:
         return Piece(name), 0
     try:
-        piece, end = _read(file, Piece(name), by_magic(first))
+        found = by_magic(first)
+        piece, end = _read(file, Piece(name), found)
     except LogError as error:
         raise ExportRefused(f"{name} is there and no export: {error}; {_ANEW}") from error
     if piece.header is None:
         raise ExportRefused(f"{name} is there and no export; {_ANEW}")
     if piece.trailer is not None:
         raise ExportRefused(f"{name} is finished, it ends at position {piece.position}; {_ANEW}")
-    if by_magic(first) is not compression:
-        raise ExportRefused(f"{name} is compressed otherwise (not {compression}); {_ANEW}")
+    if found is not compression:
+        raise ExportRefused(f"{name} has compression {found}, not {compression}; {_ANEW}")
     return piece, end
 
 

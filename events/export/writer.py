@@ -15,8 +15,8 @@ from events.errors import ExportRefused, MissingPositions
 from events.export.format import Header, Record, Trailer, event_line, header_line, trailer_line
 from events.export.target import Target
 
-MEMBER: Final = 2**20
-"""Bytes of lines after which a member ends, which is all that a killed export does again."""
+FRAME_BYTES: Final = 2**20
+"""Bytes of lines after which a frame ends, which is all that a killed export does again."""
 
 PAGE: Final = 2_000
 """Events read at once, at most."""
@@ -58,7 +58,7 @@ class Export:
             for record in page:
                 lines.append(line := event_line(record))
                 size += len(line)
-                if size >= MEMBER:
+                if size >= FRAME_BYTES:
                     self._write(lines, record.position)
                     lines, size = [], 0
             advanced(len(page))
@@ -69,9 +69,9 @@ class Export:
         return trailer
 
     def _write(self, lines: Sequence[bytes], last: int) -> None:
-        member = b"".join(lines)
-        self.target.write(member)
-        self.target.piece.wrote(member, last)
+        frame = b"".join(lines)
+        self.target.write(frame)
+        self.target.piece.wrote(frame, last)
 
     async def _pages(self) -> AsyncIterator[list[Record]]:
         position = self.target.piece.position

@@ -26,8 +26,8 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(allow_d
 @click.option("--to", type=click.IntRange(0, LAST), help="End at this position, not at the last.")
 @click.option(
     "--compress",
-    type=click.Choice([Compression.GZIP.value, Compression.ZSTD.value]),
-    help="Compress, whatever the file's ending (.gz, .zst) says.",
+    type=click.Choice([Compression.ZSTD.value]),
+    help="Compress, even if the name of FILE does not end in .zst.",
 )
 @click.option("--force", is_flag=True, help="Write FILE anew if it is there.")
 @QUIET

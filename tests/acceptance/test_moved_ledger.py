@@ -23,7 +23,7 @@ async def test_a_moved_ledger_is_served_on_and_a_repeated_start_runs_nothing_twi
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     here, there = Ledger(database_url, tmp_path / "here"), Ledger(another_url, tmp_path / "there")
-    file = str(tmp_path / "ledger.ndjson.gz")
+    file = str(tmp_path / "ledger.ndjson.zst")
     body = {"flow": "example.ETL", "payload": {}}
     try:
         here.set_up()

@@ -1,8 +1,7 @@
-"""What is packed can be unpacked by the tools that everybody has."""
+"""What is packed can be unpacked, by us and by the zstd program."""
 
 from __future__ import annotations
 
-import gzip
 import io
 import shutil
 import subprocess
@@ -16,12 +15,12 @@ LINES = [f"{number} {'x' * (number % 700)}".encode() for number in range(3000)]
 
 
 def packed(compression: Compression) -> bytes:
-    members = (LINES[first : first + 100] for first in range(0, len(LINES), 100))
-    return b"".join(pack(compression, b"".join(line + b"\n" for line in each)) for each in members)
+    frames = (LINES[first : first + 100] for first in range(0, len(LINES), 100))
+    return b"".join(pack(compression, b"".join(line + b"\n" for line in each)) for each in frames)
 
 
 @pytest.mark.parametrize("compression", list(Compression))
-def test_all_lines_come_back_and_every_end_of_a_member_is_known(compression):
+def test_all_lines_come_back_and_every_end_of_a_frame_is_known(compression):
     found = list(chunks(io.BytesIO(packed(compression)), compression))
     assert [line for chunk in found for line in chunk.lines] == LINES
     assert found[-1].whole
@@ -30,19 +29,14 @@ def test_all_lines_come_back_and_every_end_of_a_member_is_known(compression):
         assert sum(chunk.whole for chunk in found) == 30
 
 
-@pytest.mark.parametrize("compression", [Compression.GZIP, Compression.ZSTD])
-def test_a_file_cut_behind_a_whole_chunk_is_whole_up_to_there(compression):
-    raw = packed(compression)
-    ends = [chunk.offset for chunk in chunks(io.BytesIO(raw), compression) if chunk.whole]
+def test_a_file_cut_behind_a_whole_chunk_is_whole_up_to_there():
+    raw = packed(Compression.ZSTD)
+    ends = [chunk.offset for chunk in chunks(io.BytesIO(raw), Compression.ZSTD) if chunk.whole]
     for end in ends[::7]:
-        found = list(chunks(io.BytesIO(raw[:end]), compression))
+        found = list(chunks(io.BytesIO(raw[:end]), Compression.ZSTD))
         assert found[-1].whole
         with pytest.raises(Torn):
-            list(chunks(io.BytesIO(raw[: end - 1]), compression))
-
-
-def test_gzip_is_read_by_gzip():
-    assert gzip.decompress(packed(Compression.GZIP)).splitlines() == LINES
+            list(chunks(io.BytesIO(raw[: end - 1]), Compression.ZSTD))
 
 
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed here")

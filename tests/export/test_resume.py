@@ -18,9 +18,9 @@ COMPRESSIONS = pytest.mark.parametrize("compression", list(Compression))
 
 
 @pytest.fixture(autouse=True)
-def small_members(monkeypatch):
-    """Many members and many pages, for few events."""
-    monkeypatch.setattr(writer, "MEMBER", 3000)
+def small_frames(monkeypatch):
+    """Many frames and many pages, for few events."""
+    monkeypatch.setattr(writer, "FRAME_BYTES", 3000)
     monkeypatch.setattr(writer, "PAGE", 9)
 
 
@@ -78,19 +78,19 @@ async def test_an_export_holds_what_there_was_when_it_began(pool, log, tmp_path)
 async def test_what_stands_there_already_is_left_as_it_is(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "done")
-    await export(pool, tmp_path / "done.gz")
-    for name, text in (("text", b"hello"), ("lines", b"a\nb\n"), ("zip", b"\x1f\x8b\x00 no")):
+    await export(pool, tmp_path / "done.zst")
+    for name, text in (("text", b"hello"), ("lines", b"a\nb\n"), ("gzip", b"\x1f\x8b\x00 no")):
         (tmp_path / name).write_bytes(text)
     whole_lines = (tmp_path / "done").read_bytes().splitlines(keepends=True)
     for name in ("torn", "torn after", "torn to"):
         (tmp_path / name).write_bytes(b"".join(whole_lines[:-1]))
     cases = [
         ("done", {}, "is finished"),
-        ("done.gz", {}, "is finished"),
+        ("done.zst", {}, "is finished"),
         ("text", {}, "is there and no export"),
         ("lines", {}, "is there and no export"),
-        ("zip", {}, "is there and no export"),
-        ("torn", {"compression": Compression.ZSTD}, "compressed otherwise"),
+        ("gzip", {}, "is there and no export: .* gunzip"),
+        ("torn", {"compression": Compression.ZSTD}, "has compression none, not zstd"),
         ("torn after", {"after": 3}, "is an unfinished export"),
         ("torn to", {"to": 3}, "is an unfinished export"),
     ]
@@ -135,6 +135,12 @@ async def test_a_range_that_is_not_there_is_refused(pool, log, tmp_path):
         with pytest.raises(ExportRefused, match=reason):
             await export(pool, tmp_path / "one", **options)
     assert (await export(pool, tmp_path / "one", after=3)).events == 0
+
+
+async def test_export_to_a_name_of_gzip_is_refused_and_makes_no_file(pool, tmp_path):
+    with pytest.raises(ExportRefused, match=r"one\.gz.*\.zst.*pipe it into gzip"):
+        await export(pool, tmp_path / "one.gz")
+    assert not (tmp_path / "one.gz").exists()
 
 
 @pytest.mark.parametrize("name", ["nowhere/one", "."])

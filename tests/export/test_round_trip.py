@@ -72,8 +72,8 @@ async def test_a_log_without_events_is_exported_and_imported(
 
 async def test_pieces_in_order_are_the_whole(pool, log, other_pool, other_url, tmp_path):
     await fill(log)
-    await export(pool, tmp_path / "1.gz", to=17)
+    await export(pool, tmp_path / "1.zst", to=17)
     await export(pool, tmp_path / "2", after=17, to=17)
     await export(pool, tmp_path / "3.zst", after=17)
-    await bring(other_url, *(tmp_path / name for name in ("1.gz", "2", "3.zst")))
+    await bring(other_url, *(tmp_path / name for name in ("1.zst", "2", "3.zst")))
     assert await tables(other_pool) == await tables(pool)
