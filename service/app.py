@@ -5,36 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from events.batcher import Batcher
 from events.database import Pool, connect_pool
 from events.follow import Feed, Notifier
-from events.store import Log
 from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
 from projections import registry
 from projections.flow_versions import Flows
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
-from projections.serving.lag import LagMonitor
-from projections.serving.version_router import VersionRouter
+from projections.serving.lag import Progress
+from projections.serving.version_router import Reading
 from service.apis import discover
 from service.auth.credentials import Credentials
-from service.dialect import Dialect
 from service.errors import Unavailable
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.heartbeats import Workers
 from service.executors.in_process import InProcess
+from service.executors.metrics import register_slots
 from service.flows import payloads
 from service.flows.catalogue import Catalogue
-from service.http.context import SERVICE
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
@@ -42,13 +38,13 @@ from service.metrics.requests import RequestMetrics
 from service.metrics.state import ProcessState
 from service.ops.paused import Pauses
 from service.ops.rebuilds import Rebuilds
-from service.ops.supervisor import Supervisor
 from service.runs.read.completion import Endings
 from service.runs.read.history import Audit
 from service.runs.read.queries import Queries
 from service.runs.write.number_sequence import next_blocks
 from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
+from service.runtime import ALL_ROLES, SERVICE, ProcessRole, Service
 from service.schedules.advisory_lock import turn
 from service.schedules.last_fired import Marks
 from service.schedules.metrics import firing_counter, unlisted_counter
@@ -63,53 +59,8 @@ HANG_UP_S: Final = 2.0
 """How long a pool may take to close politely."""
 
 
-class Part(StrEnum):
-    """What a process may do; `serve` does all of it, `project` and `work` one each."""
-
-    API = "api"
-    PROJECT = "project"
-    WORK = "work"
-
-
-EVERYTHING: Final = frozenset(Part)
-
-_SCHEDULING: Final = frozenset({Part.API, Part.WORK})
+_SCHEDULING: Final = frozenset({ProcessRole.API, ProcessRole.WORK})
 """Any of these: what happens by itself happens once, in however many processes."""
-
-
-@dataclass(slots=True)
-class Service:
-    """The parts of a running service, one of each in a process."""
-
-    settings: Settings
-    parts: frozenset[Part]
-    log: Log
-    flows: Flows
-    batcher: Batcher
-    notifier: Notifier
-    feed: Feed
-    runner: Runner
-    checkpoints: Checkpoints
-    version_router: VersionRouter
-    catalogue: Catalogue
-    numbers: Numbers
-    writer: Writer
-    endings: Endings
-    queries: Queries
-    audit: Audit
-    pauses: Pauses
-    rebuilds: Rebuilds
-    credentials: Credentials
-    dialects: tuple[Dialect, ...]
-    lag_monitor: LagMonitor
-    metrics: CollectorRegistry
-    request_metrics: RequestMetrics
-    scheduler: Scheduler
-    retention: Retention
-    executor: InProcess | None = None
-    dispatcher: Dispatcher | None = None
-    supervisor: Supervisor = field(default_factory=Supervisor)
-    stopping: bool = False
 
 
 def build_app(service: Service) -> web.Application:
@@ -128,7 +79,7 @@ def build_app(service: Service) -> web.Application:
 
 @asynccontextmanager
 async def compose(
-    settings: Settings, parts: Collection[Part] = EVERYTHING
+    settings: Settings, parts: Collection[ProcessRole] = ALL_ROLES
 ) -> AsyncIterator[Service]:
     """Make all parts and connect them; nothing runs yet. Closes its connections at the end.
 
@@ -147,8 +98,8 @@ async def compose(
             beats=await keep(connect_pool(url, max_size=2)),
         )
         service = _assemble(settings, frozenset(parts), pools)
-        await service.version_router.open()
-        stack.push_async_callback(service.version_router.close)
+        await service.reading.open()
+        stack.push_async_callback(service.reading.close)
         yield service
 
 
@@ -157,7 +108,7 @@ class _Pools:
     """Connections, apart where one use may not keep another waiting.
 
     ``looks``: how far the read models are; ``keys``: a flood of unknown credentials; ``beats``: a
-    heartbeat that waits looks like a death. What reads the read models is `VersionRouter`'s own.
+    heartbeat that waits looks like a death. What reads the read models is `Reading`'s own.
     """
 
     log: Pool
@@ -166,7 +117,7 @@ class _Pools:
     beats: Pool
 
 
-def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Service:
+def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) -> Service:
     url = settings.require_database_url
     metrics = new_registry()
     log = MeasuredLog(pools.log, metrics)
@@ -178,14 +129,14 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
     numbers = Numbers(partial(next_blocks, pools.log))
     known = registry.shapes()
     runner = Runner(feed, url, known, flows)
-    checkpoints = Checkpoints(pools.looks, runner if Part.PROJECT in parts else None)
-    version_router = VersionRouter(url, pools.looks, checkpoints, known)
+    checkpoints = Checkpoints(pools.looks, runner if ProcessRole.PROJECT in parts else None)
+    reading = Reading(url, pools.looks, checkpoints, known)
     endings = Endings(feed)
     writer = Writer(
         batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
     )
     queries = Queries(
-        version_router=version_router,
+        reading=reading,
         runner=runner,
         checkpoints=checkpoints,
         log=log,
@@ -195,7 +146,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
     )
     service = Service(
         settings=settings,
-        parts=parts,
+        process_roles=parts,
         log=log,
         flows=flows,
         batcher=batcher,
@@ -203,13 +154,13 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
         feed=feed,
         runner=runner,
         checkpoints=checkpoints,
-        version_router=version_router,
+        reading=reading,
         catalogue=catalogue,
         numbers=numbers,
         writer=writer,
         endings=endings,
         queries=queries,
-        audit=Audit(log, pools.log, flows, lambda: version_router.version("workflows").number),
+        audit=Audit(log, pools.log, flows, lambda: reading.version("workflows").number),
         pauses=Pauses(pools.log, log),
         rebuilds=Rebuilds(url, pools.looks, registry.discover()),
         credentials=Credentials(
@@ -219,7 +170,7 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
             token_life_s=settings.etlworks_token_life_s,
         ),
         dialects=discover(),
-        lag_monitor=LagMonitor(pools.looks),
+        progress=Progress(pools.looks),
         metrics=metrics,
         request_metrics=RequestMetrics(metrics),
         scheduler=Scheduler(
@@ -239,19 +190,18 @@ def _assemble(settings: Settings, parts: frozenset[Part], pools: _Pools) -> Serv
             tell=unlisted_counter(metrics),
         ),
     )
-    if Part.WORK in parts:
+    if ProcessRole.WORK in parts:
         _add_worker(service, pools.beats)
     state = ProcessState(
         lambda: {
             "log": pools.log,
-            "reading": version_router.pool,
+            "reading": reading.pool,
             "looks": pools.looks,
             "keys": pools.keys,
             "beats": pools.beats,
         },
         feed,
         service.supervisor,
-        service.dispatcher,
     )
     metrics.register(state)
     return service
@@ -292,6 +242,7 @@ def _add_worker(service: Service, beats: Pool) -> None:
         queries=service.queries,
         workers=Workers(beats, worker, slots=slots),
     )
+    register_slots(service.metrics, service.dispatcher)
 
 
 async def start(service: Service) -> None:
@@ -314,14 +265,14 @@ async def start(service: Service) -> None:
     supervise("keys", partial(_follow_keys, service))
     supervise("catalogue", partial(_follow_catalogue, service))
     supervise("endings", service.endings.run)
-    supervise("reading", service.version_router.run)
+    supervise("reading", service.reading.run)
     supervise("flips", partial(_follow_rebuilds, service))
-    if Part.PROJECT in service.parts:
+    if ProcessRole.PROJECT in service.process_roles:
         supervise("runner", service.runner.run)
         supervise("rebuilding", service.rebuilds.run)
     if service.dispatcher is not None:
         supervise("dispatcher", service.dispatcher.run)
-    if service.parts & _SCHEDULING:
+    if service.process_roles & _SCHEDULING:
         supervise("schedules", service.scheduler.run)
         supervise("retention", service.retention.run)
 
@@ -369,4 +320,4 @@ async def _follow_rebuilds(service: Service) -> None:
     async for events in service.feed.subscribe(service.feed.head):
         if any(event.type == REBUILD_FINISHED for event in events):
             service.runner.notify()
-            service.version_router.notify()
+            service.reading.look()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from marshmallow import Schema
 
-from service.auth.principal import Principal, Right
-
-if TYPE_CHECKING:
-    from service.auth.credentials import Credentials
-    from service.errors import ServiceError
-    from service.settings import Settings
+from service.access import Principal, Right
+from service.auth.credentials import Credentials
+from service.errors import ServiceError
+from service.flows.identity import FlowIdentity
+from service.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,15 +37,6 @@ class Route:
     ledger_wide: bool = False
     any_query: bool = False
     where: Callable[[Settings], bool] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FlowIdentity:
-    """What a vendor's id of a flow may be made from; ``number`` is unique in the tenant."""
-
-    tenant: str
-    fullname: str
-    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,7 @@ and renaming a class renames no problem.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from service.runs.domain.commands import Outcome
+from typing import ClassVar
 
 
 class ServiceError(Exception):
@@ -135,17 +132,6 @@ class MethodNotAllowed(ServiceError):
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
         self.allowed = tuple(sorted(allowed))
         super().__init__(f"{method} is not allowed here; allowed: {', '.join(self.allowed)}")
-
-
-class RunEnded(ServiceError):
-    """The run has ended; nothing was changed."""
-
-    code = "run-ended"
-    status = 409
-
-    def __init__(self, detail: str = "", *, outcome: Outcome | None = None) -> None:
-        super().__init__(detail)
-        self.outcome = outcome
 
 
 class NotPaused(ServiceError):

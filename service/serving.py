@@ -16,8 +16,9 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from service.app import EVERYTHING, Part, Service, build_app, compose, start, stop
+from service.app import build_app, compose, start, stop
 from service.errors import InvalidSetting
+from service.runtime import ALL_ROLES, ProcessRole, Service
 from service.settings import Settings
 
 BACKLOG: Final = 1024
@@ -30,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, parts: Collection[Part] = EVERYTHING
+    settings: Settings, parts: Collection[ProcessRole] = ALL_ROLES
 ) -> AsyncIterator[tuple[Service, str | None]]:
     """Run a service while the block runs: gives it and, with the part API, its address.
 
@@ -41,7 +42,7 @@ async def serving(
         LogUnavailable: the database does not answer, or was not migrated.
     """
     async with compose(settings, parts) as service:
-        doors = _doors(service) if Part.API in service.parts else None
+        doors = _doors(service) if ProcessRole.API in service.process_roles else None
         try:
             await start(service)
             spare_the_collector()

@@ -16,9 +16,8 @@ from typing import Final, Literal, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
 from events.types import EVERY_TENANT
-from service.auth.principal import ALIASES, RIGHTS, TENANT
+from service.access import ALIASES, RIGHTS, TENANT
 from service.errors import InvalidSetting
-from service.flows.retention import MOST_KEPT, NEVER
 
 LogFormat = Literal["json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -27,6 +26,10 @@ SECRET_KEY_BYTES: Final = 32
 MAKE_SECRET_KEY: Final = (
     "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - says how
 )
+KEEP_ALL_RUNS: Final = -1
+"""The retention offset of flows whose runs never leave their lists."""
+
+MAX_KEPT_RUNS: Final = 1_000_000_000
 _MIB: Final = 1024 * 1024
 _URL_SCHEMES: Final = {"postgresql", "postgres"}
 
@@ -69,7 +72,7 @@ class Settings:
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
     grace_s: float = 20.0
-    retention_offset: int = NEVER
+    retention_offset: int = KEEP_ALL_RUNS
 
     @property
     def require_database_url(self) -> str:
@@ -145,7 +148,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         log_level=cast("LogLevel", given.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
         grace_s=given.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
         retention_offset=given.whole(
-            "FLOWLEDGER_RETENTION_OFFSET", NEVER, low=NEVER, high=MOST_KEPT
+            "FLOWLEDGER_RETENTION_OFFSET", KEEP_ALL_RUNS, low=KEEP_ALL_RUNS, high=MAX_KEPT_RUNS
         ),
     )
 

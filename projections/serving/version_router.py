@@ -1,4 +1,4 @@
-"""Routes queries to the serving version of each read model, and switches versions."""
+"""Which versions of the read models this process answers from, and the change to the next."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from projections.live.checkpoints import Checkpoints
 from projections.projection import Projection, Version
 from projections.registry import answering, open_read_pool
 
-REFRESH_S: Final = 1.0
-"""Seconds between two reads of the registry; `VersionRouter.notify` asks for one now."""
+LOOK_S: Final = 1.0
+"""How often the registry is looked at; `Reading.look` has it looked at now."""
 
 POLL_S: Final = 0.005
-"""Seconds between two checks whether the next version has caught up."""
+"""Seconds between two looks whether the next version has got far enough."""
 
-SWITCH_TIMEOUT_S: Final = 10.0
-"""How long to wait for the next version to catch up, before the registry is read again."""
+SWAP_S: Final = 10.0
+"""How long the next version may take to get far enough; then all is looked at anew."""
 
 DRAIN_S: Final = 10.0
-"""How long queries in progress may take after a switch."""
+"""How long reads that are under way may take to end after a change."""
 
-CATCH_UP_S: Final = 2.0
-"""How long a result of the previous version waits until the new one has the same position."""
+HOLD_S: Final = 2.0
+"""How long an answer of the version before waits for the next to get as far."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,192 +39,189 @@ _log = logging.getLogger("flowledger.projections")
 
 
 class Positioned(Protocol):
-    """A query result with the position that it was read at."""
+    """An answer that says which position it is from."""
 
     @property
     def position(self) -> Position:
-        """The position of the version that was queried."""
+        """The position of the version that it was read from."""
         ...
 
 
 A = TypeVar("A", bound=Positioned)
 
 
-class ReadPool:
-    """Connections whose bare table names are those of some versions, one of each read model."""
+class Served:
+    """Versions that answer, the pool whose bare names are theirs, and how many are reading."""
 
     def __init__(self, versions: Mapping[str, Version], pool: Pool) -> None:
         self.versions = versions
         self.pool = pool
-        # The pool gives a free connection to whoever happens to ask next. Without this queue some
-        # callers of a busy pool wait ten times as long as others.
-        self._queue = asyncio.Semaphore(pool.get_max_size())
+        # The pool gives a free connection to whoever happens to ask next: where more ask than it
+        # has, some would wait ten times as long as others.
+        self._turns = asyncio.Semaphore(pool.get_max_size())
         self._users = 0
-        self._released = asyncio.Event()
+        self._left = asyncio.Event()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Borrow a connection; the pool stays open meanwhile."""
+        """Read through a connection; the pool stays open for as long."""
         self._users += 1
         try:
-            async with self._queue, self.pool.acquire() as connection:
+            async with self._turns, self.pool.acquire() as connection:
                 yield connection
         finally:
             self._users -= 1
             if self._users == 0:
-                self._released.set()
+                self._left.set()
 
     async def close(self) -> None:
-        """Close the pool once it is unused; after `DRAIN_S` cut queries off."""
+        """Wait for those who are reading, and close the pool; what takes too long is cut off."""
         try:
             async with asyncio.timeout(DRAIN_S):
                 while self._users:
-                    self._released.clear()
-                    await self._released.wait()
+                    self._left.clear()
+                    await self._left.wait()
                 await self.pool.close()
         except TimeoutError:
             self.pool.terminate()
 
 
-class VersionRouter:
-    """Queries the versions that the registry names, and follows it when it names others.
+class Reading:
+    """Answers questions from the versions that the registry names, and follows it to others.
 
-    - No query fails because of a switch: one in progress ends on the version it began with.
-    - A read model's position never goes back: the switch waits until the next version has every
-      position that this process has shown or is known to have reached. A result that the previous
-      version gives after the switch waits for the new one in turn.
+    No read fails by a change: those under way end on the version they began with. The position of
+    the answers about a read model never goes back, nor does what was once waited for get lost: the
+    change is made when the next version has got as far as this process has answered and promised,
+    and an answer that ends only after it is held until the next version has got as far.
     """
 
     def __init__(
-        self, url: str, registry_pool: Pool, checkpoints: Checkpoints, known: Iterable[Projection]
+        self, url: str, looks: Pool, checkpoints: Checkpoints, known: Iterable[Projection]
     ) -> None:
         self._url = url
-        self._registry_pool = registry_pool
+        self._looks = looks
         self._checkpoints = checkpoints
         self._known = tuple(known)
-        self._read_models: dict[Any, str] = {
-            read: each.name
+        self._names: dict[Any, str] = {
+            question: each.name
             for each in self._known
-            for read in vars(each.reads).values()
-            if isinstance(read, FunctionType)
+            for question in vars(each.reads).values()
+            if isinstance(question, FunctionType)
         }
-        """The name of each read function's read model."""
-        self._shown: dict[str, Position] = {}
-        """The last position of each read model that a result was read at."""
-        self._notified = asyncio.Event()
-        self._current: ReadPool
+        self._answered: dict[str, Position] = {}
+        self._news = asyncio.Event()
+        self._served: Served
 
     async def open(self) -> None:
-        """Open a pool for the serving versions.
+        """Find what answers now, and open the pool.
 
         Raises:
             UnknownProjection: a read model of this release has not been set up.
             UnknownShape: this release can read no version of a read model.
             LogUnavailable: the database does not answer, or is not migrated.
         """
-        versions = await answering(self._registry_pool, self._known)
-        self._switch_to(ReadPool(versions, await open_read_pool(self._url, versions)))
+        versions = await answering(self._looks, self._known)
+        self._take(Served(versions, await open_read_pool(self._url, versions)))
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._current.close()
+        await self._served.close()
 
     @property
     def pool(self) -> Pool:
-        """The connections to the versions served now."""
-        return self._current.pool
+        """The connections to the versions that answer now."""
+        return self._served.pool
 
     def version(self, name: str) -> Version:
-        """Give the version of a read model that this process serves."""
-        return self._current.versions[name]
+        """Tell which version of a read model answers here."""
+        return self._served.versions[name]
 
     def connection(self) -> Any:  # noqa: ANN401 - the driver's, as a context manager
-        """Borrow a connection whose bare table names are those of the serving versions."""
-        return self._current.connection()
+        """Read through a connection whose bare names are those of the versions that answer."""
+        return self._served.connection()
 
-    async def query(
+    async def ask(
         self,
-        read: Callable[Concatenate[Any, P], Awaitable[A]],
+        question: Callable[Concatenate[Any, P], Awaitable[A]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> A:
-        """Run a function of a read model's ``read`` module on its serving version.
+        """Ask a question of a read model's ``read`` module, of the version that answers.
 
-        If that has an older shape, the function of the same name of that shape runs.
+        Where that has an older shape, the function of the same name of that shape is asked.
         """
-        pool, name = self._current, self._read_models[read]
-        result = await self._run(pool, read, *args, **kwargs)
-        if pool is self._current:
-            self._shown[name] = max(self._shown.get(name, Position(0)), result.position)
+        served, name = self._served, self._names[question]
+        answer = await self._put(served, question, *args, **kwargs)
+        if served is self._served:
+            self._answered[name] = max(self._answered.get(name, Position(0)), answer.position)
         else:
-            await self._checkpoints.wait(result.position, (name,), CATCH_UP_S)
-        return result
+            await self._checkpoints.wait(answer.position, (name,), HOLD_S)
+        return answer
 
-    async def query_immutable(
+    async def look_up(
         self,
-        read: Callable[Concatenate[Any, P], Awaitable[R]],
+        question: Callable[Concatenate[Any, P], Awaitable[R]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Run a read whose result cannot change: as of a position the read model has passed."""
-        return await self._run(self._current, read, *args, **kwargs)
+        """Ask what stays true from a position on that the read model is known to have passed."""
+        return await self._put(self._served, question, *args, **kwargs)
 
-    async def _run(
+    async def _put(
         self,
-        pool: ReadPool,
-        read: Callable[Concatenate[Any, P], Awaitable[R]],
+        served: Served,
+        question: Callable[Concatenate[Any, P], Awaitable[R]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        version = pool.versions[self._read_models[read]]
-        read_of_version = getattr(version.projection.reads, read.__name__)
-        async with pool.connection() as connection:
-            result: R = await read_of_version(connection, *args, **kwargs)
-            return result
+        version = served.versions[self._names[question]]
+        asked = getattr(version.projection.reads, question.__name__)
+        async with served.connection() as connection:
+            answer: R = await asked(connection, *args, **kwargs)
+            return answer
 
-    def notify(self) -> None:
-        """Read the registry now: it may have changed."""
-        self._notified.set()
+    def look(self) -> None:
+        """Look at the registry now: there may be a change."""
+        self._news.set()
 
     async def run(self) -> None:
-        """Follow the registry for ever, also while the database is away; to be supervised."""
+        """Follow the registry for ever; to be supervised. The database may be away."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_S):
-                    await self._notified.wait()
-            self._notified.clear()
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
+            self._news.clear()
             try:
-                await self._follow_registry()
+                await self._follow()
             except (LogError, ProjectionError, TimeoutError) as error:
-                _log.warning("still serving the previous versions of the read models: %s", error)
+                _log.warning("the read models answer from the versions of before: %s", error)
 
-    async def _follow_registry(self) -> None:
-        versions = await answering(self._registry_pool, self._known)
-        if versions == self._current.versions:
+    async def _follow(self) -> None:
+        versions = await answering(self._looks, self._known)
+        if versions == self._served.versions:
             return
-        next_pool = ReadPool(versions, await open_read_pool(self._url, versions))
-        previous = self._current
+        following = Served(versions, await open_read_pool(self._url, versions))
+        before = self._served
         try:
-            async with asyncio.timeout(SWITCH_TIMEOUT_S):
-                while not self._has_caught_up(next_pool):
+            async with asyncio.timeout(SWAP_S):
+                while not self._may_take(following):
                     await asyncio.sleep(POLL_S)
                     await self._checkpoints.refresh()
         except (TimeoutError, LogError, asyncio.CancelledError):
-            await next_pool.close()
+            await following.close()
             raise
-        self._switch_to(next_pool)
-        _log.info("serving %s", ", ".join(each.schema for each in versions.values()))
-        await previous.close()
+        self._take(following)
+        _log.info("answering from %s", ", ".join(each.schema for each in versions.values()))
+        await before.close()
 
-    def _has_caught_up(self, next_pool: ReadPool) -> bool:
-        known_position, current = self._checkpoints.known_position, self._current.versions
+    def _may_take(self, following: Served) -> bool:
+        known, before = self._checkpoints.known_position, self._served.versions
         return all(
-            known_position(version)
-            >= max(known_position(current[name]), self._shown.get(name, Position(0)))
-            for name, version in next_pool.versions.items()
-            if version != current[name]
+            known(version) >= max(known(before[name]), self._answered.get(name, Position(0)))
+            for name, version in following.versions.items()
+            if version != before[name]
         )
 
-    def _switch_to(self, pool: ReadPool) -> None:
-        self._current = pool
-        self._checkpoints.pin_versions(pool.versions)
+    def _take(self, served: Served) -> None:
+        self._served = served
+        self._checkpoints.pin_versions(served.versions)

@@ -12,7 +12,7 @@ from service.api import parsing, rendering, schemas
 from service.api.log import NDJSON, lines, numbered, wants_lines
 from service.http import start_run
 from service.http.as_of import up_to
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import (
     docs,
@@ -23,6 +23,7 @@ from service.http.openapi.decorators import (
 )
 from service.http.origin import origin
 from service.runs.domain.commands import RecordCorrection
+from service.runtime import SERVICE
 
 CORRECTION: Final = frozenset({"position", "reason", "data"})
 NEXT_CURSOR: Final = "Flowledger-Next-Cursor"

@@ -7,14 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
+from service.access import Principal
 from service.api.errors import PROBLEM_JSON, problem
 from service.api.routes import ROUTES
 from service.api.schemas import LedgerProblem
 from service.auth.credentials import Credentials
 from service.auth.extract import bearer
-from service.auth.principal import Principal
-from service.dialect import Description, FlowIdentity, Route
+from service.dialect import Description, Route
 from service.errors import ServiceError
+from service.flows.identity import FlowIdentity
 
 
 class OwnApi:

@@ -9,10 +9,10 @@ from aiohttp import web
 from aiohttp.hdrs import ACCEPT, CONTENT_TYPE
 
 from events.errors import LogError
-from service.http.context import SERVICE
 from service.http.openapi.decorators import docs
 from service.metrics.exposition import exposition
 from service.metrics.state import Rows
+from service.runtime import SERVICE
 
 PROBE_S: Final = 2.0
 """How long a scrape waits for the database, before it tells what the process knows."""

@@ -11,13 +11,14 @@ from aiohttp import web
 from events import types
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.as_of import AS_OF
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import read_body, read_json
 from service.http.parameters import integer, moment, uuid_text
 from service.runs.domain.commands import Fact, Part
 from service.runs.read.audit_query import AuditFilter
 from service.runs.read.history import Window
 from service.runs.read.query_api import RunFilter
+from service.runtime import SERVICE
 
 MAX_FACTS: Final = 500
 MAX_NAME: Final = 200

@@ -10,11 +10,12 @@ from aiohttp import web
 from events.envelope import Position
 from events.types import EVERY_TENANT
 from service.api import parsing, schemas
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import request_schema, response_schema
 from service.http.origin import origin
 from service.ops.paused import MAX_REASON, ResumeResult
+from service.runtime import SERVICE
 
 _RETRY: Final = frozenset({"version"})
 _SKIP: Final = frozenset({"version", "position", "reason"})
@@ -27,7 +28,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
     The text of an error may quote any tenant's event: it takes a key of tenant `*` to see it.
     """
     parsing.check_query(request)
-    rows = await request.app[SERVICE].lag_monitor.refresh()
+    rows = await request.app[SERVICE].progress.look()
     return json_response({"projections": [without_error(request, row) for row in rows]})
 
 

@@ -12,10 +12,10 @@ from projections.rebuild.jobs import Rebuild
 from service.api import parsing, schemas
 from service.api.projections import without_error
 from service.api.rendering import moment
-from service.http.context import SERVICE
 from service.http.json import json_response
 from service.http.openapi.decorators import request_schema, response_schema
 from service.http.origin import origin
+from service.runtime import SERVICE
 
 _START: Final = frozenset({"workers", "rate"})
 _NOTHING: Final = frozenset[str]()

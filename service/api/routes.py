@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from service.access import Right
 from service.api import audit, log, projections, rebuilds, runs
 from service.api import metrics as scraping
-from service.auth.principal import Right
 from service.dialect import Route
 
 RUN = "/v1/runs/{run_id:[^/]+}"

@@ -10,7 +10,7 @@ from aiohttp import web
 from service.api import parsing, rendering, schemas
 from service.http import start_run
 from service.http.as_of import reading
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import (
     headers_schema,
@@ -21,6 +21,7 @@ from service.http.openapi.decorators import (
 from service.http.origin import origin
 from service.http.response_cache import show
 from service.runs.domain.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
+from service.runtime import SERVICE
 
 START: Final = frozenset({"flow", "payload", "comment"})
 

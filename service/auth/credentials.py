@@ -20,13 +20,12 @@ from events.database import load, translate
 from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
+from service.access import ALIASES, Principal
 from service.auth.keys import Key, Lifecycle, check_key
-from service.auth.principal import ALIASES, Principal
 from service.auth.secrets import TOKEN_PREFIX, Material, digest, generate, seal, unseal
 from service.auth.tokens import Tokens
 from service.errors import InvalidSetting, NotFound, Unauthenticated
-from service.runs.domain.commands import Origin
-from service.runs.domain.draft import metadata_of
+from service.origin import Origin, metadata_of
 
 LOOKUP_TIMEOUT_S: Final = 5.0
 _SQL: Final = Path(__file__).parent / "sql"

@@ -9,7 +9,7 @@ from typing import Final
 from events.bodies import KeyCreated, KeyRevoked
 from events.envelope import Event, Version
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
-from service.auth.principal import RIGHTS, TENANT, Principal
+from service.access import RIGHTS, TENANT, Principal
 from service.errors import BadRequest
 
 MAX_NAME: Final = 200

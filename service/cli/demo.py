@@ -12,7 +12,6 @@ import click
 
 from projections.results import Document
 from service.api import rendering
-from service.app import Service
 from service.auth.credentials import Created, Credentials
 from service.cli.curl_examples import lines
 from service.cli.ledger import database, run
@@ -20,7 +19,9 @@ from service.errors import InvalidSetting
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.ops.migrations import migrate_all
-from service.runs.domain.commands import Origin, StartRun
+from service.origin import Origin
+from service.runs.domain.commands import StartRun
+from service.runtime import Service
 from service.serving import end_process, serving, until_told_to_stop
 from service.settings import Settings, make_secret_key, read_settings
 

@@ -15,7 +15,7 @@ from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from service.schedules.last_fired import Mark, Marks
 
 TENANT = click.option("--tenant", default="default", show_default=True, help="Whose catalogue.")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from service.access import ALIASES, RIGHTS
 from service.auth.key_rotation import reseal
 from service.auth.keys import Key
-from service.auth.principal import ALIASES, RIGHTS
 from service.cli.ledger import database, open_ledger, print_json, run
 from service.settings import read_settings
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from service.app import Part
 from service.cli.ledger import database
 from service.ops.migrations import migrate_all
+from service.runtime import ProcessRole
 from service.serving import end_process, serving, until_told_to_stop
 from service.settings import read_settings
 
 
-async def run_parts(parts: Collection[Part], *, migrate: bool = False) -> None:
+async def run_parts(parts: Collection[ProcessRole], *, migrate: bool = False) -> None:
     """Run parts of the service until the process is told to stop."""
     async with database(read_settings()) as settings:
         if migrate:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from service.app import EVERYTHING
 from service.cli.ledger import run
 from service.cli.parts import run_parts
+from service.runtime import ALL_ROLES
 
 
 @click.command()
@@ -16,7 +16,7 @@ def serve(migrate: bool) -> None:
 
     SIGTERM ends it: requests in flight and running tasks get the grace period, FLOWLEDGER_GRACE.
     """
-    run(run_parts(EVERYTHING, migrate=migrate))
+    run(run_parts(ALL_ROLES, migrate=migrate))
 
 
 VERB = serve

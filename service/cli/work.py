@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from service.app import Part
 from service.cli.ledger import run
 from service.cli.parts import run_parts
 from service.errors import InvalidSetting
+from service.runtime import ProcessRole
 from service.settings import read_settings
 
 
@@ -20,7 +20,7 @@ def work() -> None:
 async def _work() -> None:
     if read_settings().flows is None:
         raise InvalidSetting("FLOWLEDGER_FLOWS", "is not set; name the folder with flows.yaml")
-    await run_parts({Part.WORK})
+    await run_parts({ProcessRole.WORK})
 
 
 VERB = work

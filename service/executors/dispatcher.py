@@ -20,7 +20,8 @@ from service.errors import ServiceError, Unavailable
 from service.executors import sanitize
 from service.executors.driver import Claim, Driver, Tools
 from service.executors.heartbeats import Workers
-from service.runs.domain.commands import ClaimRun, Command, Fact, Origin, TimeOutRun
+from service.origin import Origin
+from service.runs.domain.commands import ClaimRun, Command, Fact, TimeOutRun
 from service.runs.domain.errors import ClaimLost
 from service.runs.read.queries import Queries
 

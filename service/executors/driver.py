@@ -17,7 +17,8 @@ from projections.flow_versions import Flows
 from service.errors import Unavailable
 from service.executors.attempt import Attempt
 from service.executors.executor import Executor, Work
-from service.runs.domain.commands import Fact, Origin, ReportFacts
+from service.origin import Origin
+from service.runs.domain.commands import Fact, ReportFacts
 from service.runs.domain.decider import ready
 from service.runs.domain.state import RunState, evolve
 from service.runs.write.writer import Writer

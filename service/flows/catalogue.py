@@ -15,8 +15,8 @@ from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
 from projections.documents.flow import Flow, Registered, flow_of
 from projections.documents.run import micros
+from service.dataloader import Found, Gathering
 from service.flows.schedule import schedule_in
-from service.runs.read.dataloader import Found, Gathering
 
 EMPTY: Final = Version(0)
 BEFORE: Final = Position(0)

@@ -13,7 +13,7 @@ from projections.documents.flow import Plan
 from service.flows.errors import At, Findings, LoadRefused, Refusal
 from service.flows.periodic import check_periodic
 from service.flows.planner import plan_flow, plan_load
-from service.flows.retention import MOST_KEPT, NEVER, is_retention
+from service.flows.retention import is_retention
 from service.flows.schemas import read_schema
 from service.flows.steps import (
     TaskStep,
@@ -24,6 +24,7 @@ from service.flows.steps import (
     tasks_of,
 )
 from service.flows.yaml import Document, read_document
+from service.settings import KEEP_ALL_RUNS, MAX_KEPT_RUNS
 from service.tasks import TaskLoadError, load_tasks
 
 FILE_NAMES: Final = ("flows.yaml", "workflows.yml")
@@ -227,7 +228,9 @@ class _Reading:
         if "periodic" in value:
             check_periodic(value["periodic"], (*at, "periodic"), self.findings, schema)
         if not is_retention(value.get("retention", {})):
-            reason = f"retention must be {{offset: a whole number}}, {NEVER} to {MOST_KEPT}"
+            reason = (
+                f"retention must be {{offset: a whole number}}, {KEEP_ALL_RUNS} to {MAX_KEPT_RUNS}"
+            )
             self.findings.refuse((*at, "retention"), reason)
         if not _is_rows(value.get("rows", "runs")):
             self.findings.refuse((*at, "rows"), "rows must be runs or tasks")

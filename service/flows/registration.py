@@ -17,10 +17,9 @@ from projections.documents.flow import Flow, flow_json
 from service.errors import BadRequest
 from service.flows.catalogue import Catalogue, Shelf
 from service.flows.definitions import FlowDefinition
-from service.flows.ids import IdSource
+from service.flows.identity import IdSource
 from service.flows.versioning import settle
-from service.runs.domain.commands import Origin
-from service.runs.domain.draft import metadata_of
+from service.origin import Origin, metadata_of
 
 ATTEMPTS: Final = 5
 """How often a registration is planned anew when another one came between."""

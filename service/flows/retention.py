@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-NEVER: Final = -1
-"""The offset of a flow whose runs never leave its lists."""
-
-MOST_KEPT: Final = 1_000_000_000
+from service.settings import KEEP_ALL_RUNS, MAX_KEPT_RUNS
 
 
 def is_retention(value: object) -> bool:
@@ -18,8 +15,8 @@ def is_retention(value: object) -> bool:
     """
     if not isinstance(value, dict):
         return False
-    offset = value.get("offset", NEVER)
-    return type(offset) is int and NEVER <= offset <= MOST_KEPT
+    offset = value.get("offset", KEEP_ALL_RUNS)
+    return type(offset) is int and KEEP_ALL_RUNS <= offset <= MAX_KEPT_RUNS
 
 
 def kept_runs(definition: Mapping[str, Any], default: int) -> int | None:
@@ -33,5 +30,5 @@ def kept_runs(definition: Mapping[str, Any], default: int) -> int | None:
     """
     retention = definition.get("retention", {})
     # A release before took more than is_retention does.
-    offset = retention.get("offset", default) if is_retention(retention) else NEVER
-    return None if offset == NEVER else int(offset)
+    offset = retention.get("offset", default) if is_retention(retention) else KEEP_ALL_RUNS
+    return None if offset == KEEP_ALL_RUNS else int(offset)

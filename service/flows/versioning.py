@@ -8,11 +8,10 @@ from typing import Final
 from events.codec import encode
 from events.errors import InvalidEvent
 from projections.documents.flow import Flow, flow_json
-from service.dialect import FlowIdentity
 from service.flows.catalogue import IdKey, Shelf, id_keys
 from service.flows.definitions import FlowDefinition
 from service.flows.errors import LoadRefused, Refusal
-from service.flows.ids import IdSource, InvalidVendorIds, settle_ids
+from service.flows.identity import FlowIdentity, IdSource, InvalidVendorIds, settle_ids
 
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of a flow version as it is registered: one event, which every process keeps in memory."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
 from events.envelope import Position
 from projections.documents.run import micros
 from service.errors import BadRequest, PositionAhead
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.parameters import integer, moment
-
-if TYPE_CHECKING:
-    from service.app import Service
-    from service.runs.read.query_api import Reads
-    from service.runs.read.time_travel import Past
+from service.runs.read.query_api import Reads
+from service.runs.read.time_travel import Past
+from service.runtime import SERVICE, Service
 
 AS_OF: Final = "as_of"
 """The query parameter: a position of the log, or a time of RFC 3339."""

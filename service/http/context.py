@@ -1,19 +1,14 @@
-"""Typed keys of what the application and a request carry."""
+"""What a request carries, and the typed key under which it does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from service.app import Service
-    from service.auth.principal import Principal
-    from service.runs.read.time_travel import Past
-
-SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")
-"""The composed service: log, writer, queries, catalogue, credentials, settings."""
+from service.access import Principal
+from service.runs.read.time_travel import Past
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from service.http.context import CALL
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 
 _PROPER_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PROCESS: Final = secrets.token_hex(6)

@@ -13,15 +13,16 @@ from typing import Final
 from aiohttp import web
 
 from events.types import EVERY_TENANT
+from service.access import Principal, Right
 from service.auth.credentials import Credentials
-from service.auth.principal import Principal, Right
 from service.dialect import Dialect, Handler
 from service.errors import BadRequest, Forbidden, InternalError
 from service.http.as_of import AS_OF, asked, look_back, names_moment
-from service.http.context import CALL, SERVICE, Call
+from service.http.context import CALL, Call
 from service.http.error_mapping import check_target, refuse
 from service.http.parameters import integer
 from service.metrics.requests import GONE, RouteTimer
+from service.runtime import SERVICE
 
 MIN_POSITION: Final = "Flowledger-Min-Position"
 """The header by which a reader asks for what stands at a position to be shown."""

@@ -24,11 +24,11 @@ def show(
 
     That looks at nothing else: not at the clock, and not at who asks.
     """
-    cache = document.response_cache
-    if cache is None:
-        cache = document.response_cache = {}
+    shown = document.shown
+    if shown is None:
+        shown = document.shown = {}
     key = (make, *how)
-    body = cache.get(key)
+    body = shown.get(key)
     if body is None:
-        body = cache[key] = encode(make(document, *how))
+        body = shown[key] = encode(make(document, *how))
     return web.Response(body=body, content_type="application/json")

@@ -7,8 +7,9 @@ from typing import Final
 from aiohttp import web
 
 from service.errors import BadRequest
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.runs.domain.commands import Outcome, RetryRun, StartRun
+from service.runtime import SERVICE
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"

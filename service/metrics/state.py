@@ -13,7 +13,6 @@ from prometheus_client.registry import Collector
 
 from events.database import Pool
 from events.follow import Feed
-from service.executors.dispatcher import Dispatcher
 from service.ops.supervisor import Supervisor
 
 Rows = Sequence[Mapping[str, Any]]
@@ -33,10 +32,9 @@ class ProcessState(Collector):
     pools: Callable[[], Mapping[str, Pool]]
     feed: Feed
     supervisor: Supervisor
-    dispatcher: Dispatcher | None
 
     def collect(self) -> Iterator[Metric]:
-        """Show build, background tasks, pools, executor, and the head as this process knows it."""
+        """Show build, background tasks, pools, and the head as this process knows it."""
         yield InfoMetricFamily(
             "flowledger_build",
             "What runs here.",
@@ -47,17 +45,6 @@ class ProcessState(Collector):
         )
         yield from self._tasks()
         yield from self._pools()
-        if self.dispatcher is not None:
-            yield _gauge(
-                "flowledger_executor_slots",
-                "Runs that this process executes at a time.",
-                self.dispatcher.slots,
-            )
-            yield _gauge(
-                "flowledger_executor_running",
-                "Runs in the hands of this process.",
-                self.dispatcher.running,
-            )
 
     def _tasks(self) -> Iterator[Metric]:
         crashes = CounterMetricFamily(

@@ -17,8 +17,7 @@ from projections.live import paused
 from projections.live.paused import skipped_events
 from projections.registry import status
 from service.errors import BadRequest, NotPaused, UnknownReadModel
-from service.runs.domain.commands import Origin
-from service.runs.domain.draft import metadata_of
+from service.origin import Origin, metadata_of
 
 MAX_REASON: Final = 500
 SETTLED_S: Final = 5.0

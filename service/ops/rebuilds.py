@@ -17,7 +17,7 @@ from projections.rebuild import jobs
 from projections.rebuild.jobs import Rebuild, Wish
 from projections.rebuild.rollback import roll_back
 from service.errors import NotFound, OperationConflict, UnknownReadModel
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 
 LOOK_S: Final = 1.0
 """How often it is looked for rebuilds that nobody is at."""

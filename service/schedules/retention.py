@@ -17,7 +17,8 @@ from projections.read_models.listings.read import Beyond
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.retention import kept_runs
-from service.runs.domain.commands import Origin, Outcome, UnlistRun
+from service.origin import Origin
+from service.runs.domain.commands import Outcome, UnlistRun
 
 BATCH: Final = 200
 """Runs that leave together: their events are read for it, so this bounds memory too."""

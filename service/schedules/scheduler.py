@@ -16,7 +16,8 @@ from projections.documents.flow import Flow
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
-from service.runs.domain.commands import Firing, Origin, Outcome, StartRun
+from service.origin import Origin
+from service.runs.domain.commands import Firing, Outcome, StartRun
 from service.schedules.last_fired import Key, Mark, Marks
 
 AT_ONCE: Final = 50

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events.store import Log
+from service.access import Principal
 from service.auth.credentials import Credentials
-from service.auth.principal import Principal
 from service.errors import BadRequest, InvalidSetting, NotFound, Unauthenticated
 from tests.auth.conftest import SECRET_KEY
 

@@ -13,9 +13,9 @@ import jwt
 import pytest
 
 from events.store import Log
+from service.access import Principal
 from service.auth import credentials as credentials_module
 from service.auth.credentials import Credentials
-from service.auth.principal import Principal
 from service.auth.tokens import MAX_LENGTH, Claims, Tokens
 from service.errors import NotFound, Unauthenticated
 from tests.auth.conftest import SECRET_KEY

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service.dialects import discover
-from service.http.context import SERVICE
+from service.runtime import SERVICE
 from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks.load import Measured, measure, request
 from tests.benchmarks.test_http import best

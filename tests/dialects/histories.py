@@ -13,17 +13,17 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from service.errors import FlowBusy, RunEnded
+from service.errors import FlowBusy
+from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
     Fact,
-    Origin,
     ReportFacts,
     RetryRun,
     TimeOutRun,
 )
-from service.runs.domain.errors import ClaimLost
+from service.runs.domain.errors import ClaimLost, RunEnded
 from tests.dialects.suite import ENDS, Call, vendor
 
 WAITING, RUNNING, OVER = range(3)

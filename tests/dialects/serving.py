@@ -17,8 +17,8 @@ from aiohttp import web
 from service import app
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.http.context import SERVICE
-from service.runs.domain.commands import Origin
+from service.origin import Origin
+from service.runtime import SERVICE, ProcessRole
 from service.settings import Settings
 from tests.dialects.suite import DIALECTS, Answer, Call
 
@@ -169,7 +169,7 @@ def _looping():
 
 async def _open(stack, url, run):
     settings = Settings(database_url=url, secret_key=secrets.token_bytes(32), grace_s=0)
-    parts = {app.Part.API, app.Part.PROJECT}
+    parts = {ProcessRole.API, ProcessRole.PROJECT}
     service = await stack.enter_async_context(app.compose(settings, parts))
     own, *_ = service.dialects
     service.dialects = (own, *DIALECTS.values())

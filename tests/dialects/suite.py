@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from service.auth.principal import Right
+from service.access import Right
 from service.dialects import discover
 
 STATES = (

@@ -14,8 +14,7 @@ from events import types
 from events.database import connect_pool
 from events.envelope import Event
 from projections.documents.flow import Plan
-from service import app
-from service.app import Service, compose, start, stop
+from service.app import compose, start, stop
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.executor import Executor, Failure, Result, Stop, Work
@@ -23,16 +22,10 @@ from service.executors.heartbeats import Pace, Workers
 from service.flows.errors import Findings
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
-from service.runs.domain.commands import (
-    CancelRun,
-    Command,
-    Origin,
-    Outcome,
-    Part,
-    RetryRun,
-    StartRun,
-)
+from service.origin import Origin
+from service.runs.domain.commands import CancelRun, Command, Outcome, Part, RetryRun, StartRun
 from service.runs.domain.decider import RunState, fold
+from service.runtime import ProcessRole, Service
 from service.settings import Settings
 from tests.runs.processes import flow, register
 
@@ -126,7 +119,7 @@ async def open_ledger(database_url: str, folder: Path) -> AsyncIterator[Ledger]:
     settings = Settings(
         database_url=database_url, home=folder / "home", secret_key=secrets.token_bytes(32)
     )
-    async with compose(settings, {app.Part.PROJECT}) as service:
+    async with compose(settings, {ProcessRole.PROJECT}) as service:
         try:
             await start(service)
             yield Ledger(service)

@@ -8,11 +8,11 @@ import contextlib
 import pytest
 
 from events import types
-from service.errors import RunEnded
 from service.executors import sanitize
 from service.executors.driver import Claim, Driver
 from service.executors.executor import Failure, Result, Stop, Work
 from service.runs.domain.commands import ClaimRun
+from service.runs.domain.errors import RunEnded
 from service.runs.domain.report_body import MAX_BODY_BYTES
 from tests.executors.ledger import (
     ORIGIN,

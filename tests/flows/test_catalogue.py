@@ -19,7 +19,7 @@ from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
 from service.flows.errors import LoadRefused
 from service.flows.registration import Changes, plan_changes, register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 
 DIALECTS = (ETLWORKS, INCORTA)
 ORIGIN = Origin("ada", "cli", key_id="k1")

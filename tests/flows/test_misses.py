@@ -10,7 +10,7 @@ from service.flows import catalogue as catalogues
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 
 TENANT, FLOW_ID = "acme", 1_000_000_001
 ID = (TENANT, "etlworks", "flowId")

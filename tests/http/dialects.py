@@ -5,8 +5,8 @@ import asyncio
 from aiohttp import web
 from marshmallow import Schema, fields
 
+from service.access import Right
 from service.auth.extract import bearer
-from service.auth.principal import Right
 from service.dialect import Description, Route
 from service.errors import MethodNotAllowed
 from service.http.context import CALL

@@ -9,6 +9,7 @@ from yarl import URL
 
 from events import errors as log_errors
 from service import errors
+from service.runs.domain.errors import RunEnded
 from tests.waiting import until
 
 
@@ -128,7 +129,7 @@ async def test_head_is_served_where_get_is(client, bearer):
         (errors.Unauthenticated(), 401),
         (errors.Forbidden(), 403),
         (errors.UnknownRun("7"), 404),
-        (errors.RunEnded(), 409),
+        (RunEnded(), 409),
         (errors.FlowBusy(), 409),
         (errors.TooLarge(), 413),
         (errors.UnsupportedMediaType(), 415),

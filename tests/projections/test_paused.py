@@ -9,7 +9,7 @@ from projections.live.paused import ResumeOutcome, resume, resume_outcome
 from projections.registry import discover
 from service.errors import NotPaused
 from service.ops.paused import Pauses
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from tests.projections.histories import History
 from tests.projections.test_runner import _projector, _skip, busy
 from tests.waiting import until

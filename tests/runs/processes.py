@@ -18,7 +18,8 @@ from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
 from service.ids import new_id
 from service.ops.supervisor import Supervisor
-from service.runs.domain.commands import CancelRun, ClaimRun, Fact, Origin, ReportFacts, StartRun
+from service.origin import Origin
+from service.runs.domain.commands import CancelRun, ClaimRun, Fact, ReportFacts, StartRun
 from service.runs.domain.decider import fold
 from service.runs.write.number_sequence import next_blocks
 from service.runs.write.numbers import Numbers

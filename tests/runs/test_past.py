@@ -10,9 +10,9 @@ from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
-from service.app import Part
 from service.errors import UnknownRun
 from service.runs.read.query_api import RunFilter
+from service.runtime import ProcessRole
 from tests import postgres
 from tests.projections.conftest import filled
 from tests.projections.histories import TENANT, TREE, History, fold_all, run_id
@@ -92,7 +92,7 @@ def told_url(postgres_run, template_database):
 
 @pytest.fixture
 async def queries(told_url):
-    async with opened(told_url, Part.API, Part.PROJECT) as process:
+    async with opened(told_url, ProcessRole.API, ProcessRole.PROJECT) as process:
         yield process.queries
 
 

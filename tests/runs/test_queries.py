@@ -12,13 +12,14 @@ import pytest
 from events.database import connect_pool
 from projections.documents.run import ENDED
 from service import app
-from service.app import Part
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs.domain.commands import CancelRun, Origin, StartRun
+from service.origin import Origin
+from service.runs.domain.commands import CancelRun, StartRun
 from service.runs.read import queries
 from service.runs.read.query_api import RunFilter
+from service.runtime import ProcessRole
 from service.serving import serving
 from service.settings import Settings
 from tests import postgres
@@ -67,7 +68,7 @@ async def opened(url, *parts):
 
 
 async def load_flows(url):
-    async with opened(url, Part.PROJECT) as process:
+    async with opened(url, ProcessRole.PROJECT) as process:
         service = process.service
         await register(
             service.log,
@@ -97,14 +98,14 @@ def loaded_url(postgres_run, loaded_template):
 @pytest.fixture
 async def process(loaded_url):
     """A process whose read models follow the log."""
-    async with opened(loaded_url, Part.API, Part.PROJECT) as process:
+    async with opened(loaded_url, ProcessRole.API, ProcessRole.PROJECT) as process:
         yield process
 
 
 @pytest.fixture
 async def late(loaded_url):
     """A process beside which nobody applies the log to the read models."""
-    async with opened(loaded_url, Part.API) as process:
+    async with opened(loaded_url, ProcessRole.API) as process:
         yield process
 
 
@@ -238,7 +239,7 @@ async def test_a_folded_run_is_the_one_that_the_read_model_shows_later(late, loa
     outcome = await late.start()
     folded = [await getattr(late.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
     waits(PATIENCE_S)
-    async with opened(loaded_url, Part.PROJECT) as other:
+    async with opened(loaded_url, ProcessRole.PROJECT) as other:
         assert await other.queries.reached("executions", outcome.position)
         assert await other.queries.reached("workflows", outcome.position)
         shown = [await getattr(other.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
@@ -257,7 +258,7 @@ async def test_a_miss_waits_for_the_read_model(late, loaded_url, waits, soon):
     outcome = await late.start()
     reads = (late.queries.workflow(TENANT, outcome.run_id), *by_number(late, outcome))
     waiting = [asyncio.create_task(read) for read in reads]
-    async with opened(loaded_url, Part.PROJECT):
+    async with opened(loaded_url, ProcessRole.PROJECT):
         run, execution, plan = await soon(asyncio.gather(*waiting))
     assert {run["run_id"], execution["run_id"], plan["run"]["run_id"]} == {outcome.run_id}
 
@@ -265,7 +266,7 @@ async def test_a_miss_waits_for_the_read_model(late, loaded_url, waits, soon):
 async def test_a_start_is_answered_although_the_read_models_are_late(loaded_url, waits):
     waits(0.05)
     settings = Settings(database_url=loaded_url, secret_key=bytes(32), port=0, grace_s=0)
-    async with serving(settings, {Part.API}) as (service, address):
+    async with serving(settings, {ProcessRole.API}) as (service, address):
         key = await service.credentials.create(tenant=TENANT, role="operator", name="ops")
         headers = {"Authorization": f"Bearer {key.token}"}
         async with aiohttp.ClientSession(address, headers=headers) as client:
@@ -348,7 +349,7 @@ async def test_a_position_another_process_applied_is_reached(late, loaded_url, w
     waits(NEVER_S)
     outcome = await late.start()
     reaching = asyncio.create_task(late.queries.reach(outcome.position))
-    async with opened(loaded_url, Part.PROJECT):
+    async with opened(loaded_url, ProcessRole.PROJECT):
         await soon(reaching)
 
 

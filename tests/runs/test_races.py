@@ -5,13 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from service.errors import (
-    RunEnded,
-    Unavailable,
-)
+from service.errors import Unavailable
 from service.ops.migrations import migrate_all
 from service.runs.domain.commands import Fact, Outcome, ReportFacts, StartRun
-from service.runs.domain.errors import ClaimLost
+from service.runs.domain.errors import ClaimLost, RunEnded
 from tests.runs.processes import (
     FLOWS,
     ORIGIN,

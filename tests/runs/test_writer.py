@@ -7,22 +7,18 @@ import pytest
 
 from events import types
 from events.envelope import AppendRequest, NewEvent, StreamAppend
-from service.errors import (
-    BadRequest,
-    RunEnded,
-    UnknownRun,
-)
+from service.errors import BadRequest, UnknownRun
 from service.ids import new_id
+from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     Fact,
     FactResult,
-    Origin,
     Outcome,
     ReportFacts,
     TimeOutRun,
 )
-from service.runs.domain.errors import BrokenStream
+from service.runs.domain.errors import BrokenStream, RunEnded
 from service.runs.write import run_cache
 from tests.runs.processes import (
     ORIGIN,

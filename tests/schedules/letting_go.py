@@ -2,12 +2,12 @@
 
 import secrets
 
-from service.app import Part
+from service.runtime import ProcessRole
 from service.serving import serving
 from service.settings import Settings
 
 
 async def main(url: str) -> None:
     settings = Settings(database_url=url, secret_key=secrets.token_bytes(32))
-    async with serving(settings, {Part.PROJECT}) as (service, _):
+    async with serving(settings, {ProcessRole.PROJECT}) as (service, _):
         await service.retention.batch()

@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from events import types
-from service.app import Part
 from service.errors import Unavailable
-from service.runs.domain.commands import Fact, Origin, ReportFacts, StartRun
+from service.origin import Origin
+from service.runs.domain.commands import Fact, ReportFacts, StartRun
 from service.runs.read.query_api import RunFilter
+from service.runtime import ProcessRole
 from service.schedules.retention import BATCH
 from service.serving import serving
 from service.settings import Settings
@@ -34,7 +35,7 @@ async def services(database_url):
     async with AsyncExitStack() as stack:
 
         async def one(**more):
-            opening = serving(settings_of(database_url, **more), {Part.PROJECT})
+            opening = serving(settings_of(database_url, **more), {ProcessRole.PROJECT})
             return (await stack.enter_async_context(opening))[0]
 
         yield one

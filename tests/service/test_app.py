@@ -14,12 +14,13 @@ import pytest
 
 from events.errors import LogError
 from projections.errors import ProjectionError
-from service.app import Part, compose
+from service.app import compose
 from service.errors import InvalidSetting, ServiceError, Unauthenticated
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.ops.migrations import migrate_all
-from service.runs.domain.commands import Origin
+from service.origin import Origin
+from service.runtime import ProcessRole
 from service.serving import serving, until_told_to_stop
 from service.settings import Settings
 
@@ -90,14 +91,16 @@ async def test_a_run_is_started_read_and_its_position_told(settings):
 
 
 async def test_at_the_end_nothing_is_left_running(settings):
-    async with serving(settings, set(Part)) as (service, _):
+    async with serving(settings, set(ProcessRole)) as (service, _):
         pass
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert {task.state for task in service.supervisor.tasks} == {"stopped"}
     assert {task.crashes for task in service.supervisor.tasks} == {0}
 
 
-@pytest.mark.parametrize(("part", "absent"), [(Part.PROJECT, "dispatcher"), (Part.WORK, "runner")])
+@pytest.mark.parametrize(
+    ("part", "absent"), [(ProcessRole.PROJECT, "dispatcher"), (ProcessRole.WORK, "runner")]
+)
 async def test_parts_may_run_apart(settings, part, absent):
     async with serving(settings, {part}) as (service, address):
         assert address is None

@@ -10,7 +10,7 @@ from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.cli.read_models.resumed import VERSION, tell
 from service.errors import NotFound, NotPaused
 from service.ops.paused import Pauses, Row, check_reason
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 
 ORIGIN = Origin(actor="cli", source="cli")
 

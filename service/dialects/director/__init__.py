@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from service.auth.principal import Principal
-from service.dialect import Description, FlowIdentity, Route
+from service.access import Principal
+from service.dialect import Description, Route
 from service.dialects.director import auth, errors, ids, routes, schemas
 from service.errors import MethodNotAllowed
+from service.flows.identity import FlowIdentity
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from service.access import Principal
 from service.auth.extract import basic
-from service.auth.principal import Principal
 from service.errors import Unauthenticated
-from service.http.context import SERVICE
+from service.runtime import SERVICE
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials

@@ -10,16 +10,18 @@ from aiohttp import web
 from service.dialect import Handler
 from service.dialects.director import ids, parsing, rendering, schemas
 from service.dialects.director.rendering import answer
-from service.errors import BadRequest, NotFound, RunEnded, UnknownFlow
+from service.errors import BadRequest, NotFound, UnknownFlow
 from service.flows import payloads
 from service.http.as_of import reading
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.openapi.decorators import docs, headers_schema, querystring_schema, request_schema
 from service.http.openapi.decorators import response_schema as shows
 from service.http.origin import origin
 from service.http.response_cache import show
 from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, Outcome, RetryRun, StartRun
+from service.runs.domain.errors import RunEnded
+from service.runtime import SERVICE
 
 SOURCE: Final = "director"
 MOST_ROWS: Final = 2**31 - 1

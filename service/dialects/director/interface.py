@@ -21,7 +21,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, Template
 
 from service.errors import NotFound
-from service.http.context import SERVICE
+from service.runtime import SERVICE
 
 if TYPE_CHECKING:
     from service.settings import Settings

@@ -17,8 +17,8 @@ from events import codec
 from events.errors import MalformedJson
 from service.dialects.director.errors import InvalidBody, MalformedJsonBody
 from service.errors import BadRequest, NotFound, TooLarge, UnsupportedMediaType
-from service.http.context import SERVICE
 from service.http.json import read_body
+from service.runtime import SERVICE
 
 WORKFLOWS_PER_PAGE: Final = 1000
 MAX_INTEGER: Final = 2**63 - 1

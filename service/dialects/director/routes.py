@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from service.auth.principal import Right
+from service.access import Right
 from service.dialect import Route
 from service.dialects.director import handlers, interface
 

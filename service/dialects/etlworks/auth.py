@@ -6,12 +6,13 @@ from typing import Final
 
 from aiohttp import web
 
+from service.access import Principal
 from service.auth.credentials import Credentials
 from service.auth.extract import basic, bearer, bearer_of
-from service.auth.principal import Principal
 from service.auth.secrets import TOKEN_PREFIX
 from service.errors import Forbidden
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
+from service.runtime import SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
 """Executer is what older pages call the operator; keys know it as an alias."""

@@ -17,7 +17,7 @@ from service.dialects.etlworks.parsing import Selection
 from service.dialects.etlworks.statuses import SIX_WORDS, WORDS, Words, states_of, words_for
 from service.errors import BadRequest, NotFound, Unavailable, UnknownRun
 from service.http.as_of import reading
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import (
     docs,
@@ -32,6 +32,7 @@ from service.http.response_cache import show
 from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import StartRun
 from service.runs.read.query_api import RunFilter
+from service.runtime import SERVICE
 
 # An answer is kept by what makes it, so each vocabulary has a maker of its own.
 _IN_SIX_WORDS: Final = partial(rendering.execution, words=SIX_WORDS)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.dialect import FlowIdentity
+from service.flows.identity import FlowIdentity
 
 FIRST_FLOW_ID: Final = 1_000_000_000
 """Ids of our own making lie above those a customer brings along, so that they do not clash."""

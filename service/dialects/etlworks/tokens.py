@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.auth.principal import Principal
+from service.access import Principal
 from service.dialects.etlworks import auth, parsing, schemas
-from service.http.context import SERVICE
 from service.http.json import json_response
 from service.http.openapi.decorators import match_info_schema, request_schema, response_schema
+from service.runtime import SERVICE
 
 
 @request_schema(schemas.EtlworksLogin)

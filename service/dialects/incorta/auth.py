@@ -7,9 +7,9 @@ from typing import Final
 from aiohttp import web
 
 from events.types import EVERY_TENANT
+from service.access import Principal
 from service.auth.credentials import Credentials
 from service.auth.extract import bearer
-from service.auth.principal import Principal
 from service.errors import NotFound, Unauthenticated
 
 _SHOWN: Final = 4

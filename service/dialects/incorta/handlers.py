@@ -26,7 +26,7 @@ from service.errors import (
 )
 from service.http import start_run
 from service.http.as_of import reading
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import (
     headers_schema,
@@ -38,6 +38,7 @@ from service.http.openapi.decorators import (
 from service.http.origin import origin
 from service.http.response_cache import show
 from service.runs.domain.commands import RetryRun, StartRun
+from service.runtime import SERVICE
 
 
 @match_info_schema(schemas.IncortaExecutionPath)

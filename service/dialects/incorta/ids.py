@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.dialect import FlowIdentity
+from service.flows.identity import FlowIdentity
 
 MAX_LENGTH: Final = 255
 

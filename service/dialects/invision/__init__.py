@@ -7,13 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
+from service.access import Principal
 from service.auth.credentials import Credentials
-from service.auth.principal import Principal
-from service.dialect import Description, Dialect, FlowIdentity, Route
+from service.dialect import Description, Dialect, Route
 from service.dialects.invision import auth, errors, ids
 from service.dialects.invision.routes import ROUTES, claims
 from service.dialects.invision.schemas import InvisionError
 from service.errors import ServiceError
+from service.flows.identity import FlowIdentity
 
 
 class Invision:

@@ -6,8 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
+from service.access import Principal
 from service.auth.credentials import Credentials
-from service.auth.principal import Principal
 from service.dialects.invision.parsing import parameters
 from service.errors import Unauthenticated
 

@@ -7,8 +7,8 @@ from typing import Final
 from aiohttp import web
 
 from service.errors import ServiceError
-from service.http.context import SERVICE
 from service.http.json import json_response
+from service.runtime import SERVICE
 
 DOCUMENTED: Final = 500
 """The one status of an error that InVision documents.

@@ -14,7 +14,7 @@ from service.dialects.invision.waiting import answer_at_end
 from service.errors import NotFound, UnknownRun
 from service.http import start_run
 from service.http.as_of import reading
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import (
     headers_schema,
@@ -24,6 +24,7 @@ from service.http.openapi.decorators import (
 )
 from service.http.origin import origin
 from service.runs.domain.commands import Outcome, StartRun
+from service.runtime import SERVICE
 
 
 @querystring_schema(schemas.InvisionStartQuery)

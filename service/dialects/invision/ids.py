@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from service.dialect import FlowIdentity
+from service.flows.identity import FlowIdentity
 
 MAX_LENGTH: Final = 200
 _FLOWS: Final = UUID("3f2b0e0c-6a55-4d0e-9d5c-8f6a1c1f7e21")

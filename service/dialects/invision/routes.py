@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from service.auth.principal import Right
+from service.access import Right
 from service.dialect import Route
 from service.dialects.invision import handlers
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from service.auth.principal import Principal
-from service.dialect import Description, FlowIdentity, Route
+from service.access import Principal
+from service.dialect import Description, Route
 from service.dialects.naver import auth, errors, ids, routes, schemas
+from service.flows.identity import FlowIdentity
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import web
 
-from service.auth.principal import Principal
+from service.access import Principal
 from service.errors import Unauthenticated
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from service.errors import (
     BadRequest,
     FlowBusy,
     IdempotencyKeyReused,
-    RunEnded,
     ServiceError,
     Unauthenticated,
     UnknownFlow,
     UnknownRun,
 )
 from service.http.json import json_response
+from service.runs.domain.errors import RunEnded
 
 GATEWAY: Final[Mapping[int, tuple[str, str]]] = {
     400: ("100", "Bad Request Exception"),

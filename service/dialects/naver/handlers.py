@@ -16,7 +16,7 @@ from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, 
 from service.dialects.naver.statuses import ENDED
 from service.errors import BadRequest, UnknownFlow, UnknownRun
 from service.http.as_of import reading
-from service.http.context import CALL, SERVICE
+from service.http.context import CALL
 from service.http.json import json_response
 from service.http.openapi.decorators import (
     docs,
@@ -30,6 +30,7 @@ from service.http.origin import origin
 from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, StartRun
 from service.runs.read.query_api import RowPage, Weigh
+from service.runtime import SERVICE
 
 MOST_RUNS: Final = 2**31 - 1
 """No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from service.auth.principal import Right
+from service.access import Right
 from service.dialect import Route
 from service.dialects.naver import definitions, handlers
 

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from events.errors import LogError
 from service.dialect import Route
-from service.http.context import SERVICE
 from service.http.json import json_response
 from service.http.openapi.decorators import docs
 from service.ops.supervisor import Supervised
+from service.runtime import SERVICE
 
 PROBE_TIMEOUT_S: Final = 2.0
 _STATE: Final = {"content": {"application/json": {"schema": {"type": "object"}}}}

@@ -9,20 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from events.bodies import Trigger
 from events.envelope import Event
-
-
-class Origin(NamedTuple):
-    """Who asks and through what: kept with every event that the command leads to.
-
-    ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``); ``source`` the front
-    door (a dialect's name, ``api``, ``cli``, ``executor``); ``key_id`` the credential.
-    """
-
-    actor: str
-    source: str
-    key_id: str = ""
-    remote: str = ""
-    request_id: str = ""
+from service.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)

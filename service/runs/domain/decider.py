@@ -6,17 +6,17 @@ from typing import Final, assert_never
 
 from events import bodies, types
 from projections.documents.flow import Plan
+from service.origin import Origin, metadata_of
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
-    Origin,
     RecordCorrection,
     ReportFacts,
     TimeOutRun,
     UnlistRun,
 )
 from service.runs.domain.completion_rules import close, settle
-from service.runs.domain.draft import Cause, Decision, Draft, NewId, metadata_of
+from service.runs.domain.draft import Cause, Decision, Draft, NewId
 from service.runs.domain.plans import ready
 from service.runs.domain.reports import report
 from service.runs.domain.state import RunState, TaskState, evolve, fold

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal
 
 from events import bodies, types
 from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from service.runs.domain.state import RunState, apply
 
 NewId = Callable[[], str]
@@ -127,16 +127,3 @@ class Draft:
             causation_id=cause.event_id,
             occurred_at=cause.occurred_at,
         )
-
-
-def metadata_of(origin: Origin, *, worker: str = "", epoch: int = 0) -> bodies.Metadata:
-    """Write the metadata of events that a command leads to, without empty members."""
-    named: bodies.Metadata = {
-        "source": origin.source,
-        "key_id": origin.key_id,
-        "remote": origin.remote,
-        "request_id": origin.request_id,
-        "worker": worker,
-        "epoch": epoch,
-    }
-    return cast("bodies.Metadata", {name: value for name, value in named.items() if value})

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from service.errors import ServiceError
+from service.runs.domain.commands import Outcome
+
+
+class RunEnded(ServiceError):
+    """The run has ended; nothing was changed."""
+
+    code = "run-ended"
+    status = 409
+
+    def __init__(self, detail: str = "", *, outcome: Outcome | None = None) -> None:
+        super().__init__(detail)
+        self.outcome = outcome
 
 
 class ClaimLost(ServiceError):

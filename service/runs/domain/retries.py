@@ -9,8 +9,8 @@ from events.bodies import RunQueued, SlotTaken
 from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
-from service.runs.domain.commands import Origin
-from service.runs.domain.draft import NewId, metadata_of
+from service.origin import Origin, metadata_of
+from service.runs.domain.draft import NewId
 from service.runs.domain.retry_scope import as_carried
 from service.runs.domain.state import RunState
 

@@ -13,8 +13,8 @@ from events.bodies import ReusedTask, RunQueued, ScheduledStart, SlotTaken, Trig
 from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Flow
-from service.runs.domain.commands import Firing, Origin, Part, RetryRun, StartRun
-from service.runs.domain.draft import metadata_of
+from service.origin import Origin, metadata_of
+from service.runs.domain.commands import Firing, Part, RetryRun, StartRun
 from service.runs.domain.state import RunState
 
 

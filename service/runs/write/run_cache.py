@@ -18,9 +18,9 @@ from events.types import RUN_QUEUED, run_stream
 from projections.documents.flow import Plan
 from projections.errors import ProjectionError
 from projections.flow_versions import Flows
+from service.dataloader import Gathering
 from service.errors import ServiceError, UnknownRun
 from service.runs.domain.state import RunState, born, fold
-from service.runs.read.dataloader import Gathering
 
 MOST_RUNS: Final = 10_000
 MOST_NEWBORN: Final = 1_000

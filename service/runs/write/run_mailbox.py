@@ -12,11 +12,11 @@ from typing import Final, Protocol
 from events.envelope import Appended, AppendRequest, Expected, NewEvent, StreamAppend
 from events.errors import InvalidEvent, LogError, VersionConflict
 from events.types import RUN_FAILED, run_stream, slot_stream
-from service.errors import RunEnded, ServiceError, Unavailable
+from service.errors import ServiceError, Unavailable
 from service.ids import new_id
 from service.runs.domain.commands import ClaimRun, FactResult, Outcome
 from service.runs.domain.decider import Decision, RunCommand, decide
-from service.runs.domain.errors import ClaimLost
+from service.runs.domain.errors import ClaimLost, RunEnded
 from service.runs.domain.retries import Retry, is_retried, retried
 from service.runs.write.number_sequence import NumbersExhausted
 from service.runs.write.numbers import Numbers

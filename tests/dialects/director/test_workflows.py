@@ -11,7 +11,7 @@ import pytest
 
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from tests.dialects.suite import Call, vendor
 
 FLOWS = Path(__file__).parent / "flows.yaml"

@@ -8,7 +8,7 @@ import pytest
 
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from tests.dialects.etlworks.vendor import VENDOR
 from tests.dialects.suite import DIALECTS, Call
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from tests.dialects.suite import Call, vendor
 
 

@@ -16,7 +16,7 @@ from playwright.async_api import Page, async_playwright, expect
 from service import app
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.runs.domain.commands import Origin
+from service.origin import Origin
 from service.settings import OpenAccess
 from tests.dialects.director.test_workflows import Desk
 from tests.dialects.suite import Call

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from service.auth.principal import Principal
-from service.dialect import Description, FlowIdentity, Route
+from service.access import Principal
+from service.dialect import Description, Route
+from service.flows.identity import FlowIdentity
 from tests.dialects.sixth.airflow import auth, errors, ids, routes, schemas
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.access import Principal
 from service.auth.extract import basic
-from service.auth.principal import Principal
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.dialect import FlowIdentity
+from service.flows.identity import FlowIdentity
 
 _DAG_ID: Final = re.compile(r"[\w.-]{1,250}", re.ASCII)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.auth.principal import Right
+from service.access import Right
 from service.dialects.naver import DIALECT
 from service.dialects.naver.routes import ROUTES
 

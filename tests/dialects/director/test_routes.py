@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.auth.principal import Right
+from service.access import Right
 from service.dialects.director import DIALECT
 from service.dialects.director.routes import elsewhere
 from service.settings import Settings

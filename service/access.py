@@ -1,4 +1,4 @@
-"""A principal: the credential behind a request, its tenant and its role."""
+"""Who may do what: principals, the roles they have, and the rights of each role."""
 
 from __future__ import annotations
 

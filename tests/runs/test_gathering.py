@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.runs.read.dataloader import Gathering
+from service.dataloader import Gathering
 
 
 class Fetch:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from service.dialect import FlowIdentity
 from service.dialects.invision import ids
+from service.flows.identity import FlowIdentity
 from tests.dialects.facts import FLOW_IDS, RUN_ID, run_facts
 
 FLOW = FlowIdentity("default", "nightly.ORDERS", 7)

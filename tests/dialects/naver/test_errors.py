@@ -6,6 +6,7 @@ import pytest
 
 from service import errors
 from service.dialects.naver.errors import body, status
+from service.runs.domain.errors import RunEnded
 
 ID = "wfA1b2C3d4E5"
 
@@ -38,7 +39,7 @@ def _gateway(code, message, details):
         ),
         (errors.IdempotencyKeyReused("used"), 422, _service("100", "bad-parameter", "used")),
         (errors.FlowBusy("busy"), 400, _service("100", "bad-state", "busy")),
-        (errors.RunEnded("ended"), 400, _service("100", "bad-state", "ended")),
+        (RunEnded("ended"), 400, _service("100", "bad-state", "ended")),
         (
             errors.Unauthenticated("which part is not told"),
             401,

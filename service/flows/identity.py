@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
-
-from service.dialect import FlowIdentity
 
 Ids = Mapping[str, Mapping[str, Any]]
 """Vendor to the names of its ids and the ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowIdentity:
+    """What a vendor's id of a flow may be made from; ``number`` is unique in the tenant."""
+
+    tenant: str
+    fullname: str
+    number: int
 
 
 class IdSource(Protocol):

@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service import dialects, errors
-from service.dialect import FlowIdentity
-from service.http.context import SERVICE
+from service.flows.identity import FlowIdentity
+from service.runtime import SERVICE
 from service.settings import Settings
 from tests.dialects.facts import FLOW_IDS, run_facts
 from tests.dialects.suite import DIALECTS, NAMES, SIXTH, Answer, Call, folder, vendor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.dialect import FlowIdentity
 from service.dialects.incorta import ids
+from service.flows.identity import FlowIdentity
 from tests.dialects.facts import run_facts
 
 FLOW = FlowIdentity("default", "nightly.ORDERS", 7)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.dialect import FlowIdentity
 from service.dialects.etlworks import ids
+from service.flows.identity import FlowIdentity
 from tests.dialects.facts import RUN_ID, run_facts
 
 

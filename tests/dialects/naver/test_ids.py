@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dialect import FlowIdentity
 from service.dialects.naver import ids
+from service.flows.identity import FlowIdentity
 
 FLOW = FlowIdentity("default", "example.ETL", 1)
 RUN_NUMBERS = st.integers(1, ids.MAX_RUN_NUMBER)

@@ -1,0 +1,86 @@
+"""The running service: what one process is made of, and the key under which handlers find it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from events.batcher import Batcher
+from events.follow import Feed, Notifier
+from events.store import Log
+from projections.flow_versions import Flows
+from projections.live.checkpoints import Checkpoints
+from projections.live.runner import Runner
+from projections.serving.lag import Progress
+from projections.serving.version_router import Reading
+from service.auth.credentials import Credentials
+from service.dialect import Dialect
+from service.executors.dispatcher import Dispatcher
+from service.executors.in_process import InProcess
+from service.flows.catalogue import Catalogue
+from service.metrics.requests import RequestMetrics
+from service.ops.paused import Pauses
+from service.ops.rebuilds import Rebuilds
+from service.ops.supervisor import Supervisor
+from service.runs.read.completion import Endings
+from service.runs.read.history import Audit
+from service.runs.read.queries import Queries
+from service.runs.write.numbers import Numbers
+from service.runs.write.writer import Writer
+from service.schedules.retention import Retention
+from service.schedules.scheduler import Scheduler
+from service.settings import Settings
+
+
+class ProcessRole(StrEnum):
+    """What a process may do; `serve` does all of it, `project` and `work` one each."""
+
+    API = "api"
+    PROJECT = "project"
+    WORK = "work"
+
+
+ALL_ROLES: Final = frozenset(ProcessRole)
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of a running service, one of each in a process."""
+
+    settings: Settings
+    process_roles: frozenset[ProcessRole]
+    log: Log
+    flows: Flows
+    batcher: Batcher
+    notifier: Notifier
+    feed: Feed
+    runner: Runner
+    checkpoints: Checkpoints
+    reading: Reading
+    catalogue: Catalogue
+    numbers: Numbers
+    writer: Writer
+    endings: Endings
+    queries: Queries
+    audit: Audit
+    pauses: Pauses
+    rebuilds: Rebuilds
+    credentials: Credentials
+    dialects: tuple[Dialect, ...]
+    progress: Progress
+    metrics: CollectorRegistry
+    request_metrics: RequestMetrics
+    scheduler: Scheduler
+    retention: Retention
+    executor: InProcess | None = None
+    dispatcher: Dispatcher | None = None
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    stopping: bool = False
+
+
+SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")
+"""The service that a web application serves."""
