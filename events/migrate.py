@@ -166,10 +166,11 @@ def _check_applied(
     differences = [f"{room}/{name} is not the same" for room, name in sorted(changed)]
     differences += [f"{room}/{name} is unknown here" for room, name in sorted(unknown)]
     raise MigrationRefused(
-        "another build of Flowledger has set up this database, and this one cannot continue it"
-        f" ({', '.join(differences)}). Nothing was changed. Use the build that set it up. To move"
-        " to this build, run `flowledger events export FILE` with the other one, then"
-        " `flowledger migrate` and `flowledger events import FILE` with this one on a new database"
+        "the database was set up by another build of Flowledger, and this one cannot go on with it."
+        f" Its migrations differ: {', '.join(differences)}.\n\n"
+        "Nothing was changed. Use the build that set it up, or move its log to a new database: run"
+        " `flowledger events export FILE` with that build, then `flowledger migrate` and"
+        " `flowledger events import FILE` with this one."
     )
 
 

@@ -93,7 +93,8 @@ async def test_a_database_of_an_incompatible_build_is_refused_with_all_differenc
     with pytest.raises(MigrationRefused) as refused:
         await migrate(empty_database_url, [folder])
     found = str(refused.value)
-    assert "(garden/a is not the same, garden/b is unknown here, garden/c is unknown here)" in found
+    named = "garden/a is not the same, garden/b is unknown here, garden/c is unknown here."
+    assert f"migrations differ: {named}" in found
     for command in ("events export", "migrate", "events import"):
         assert f"`flowledger {command}" in found
     assert await migrate(empty_database_url) == [], "and nothing was applied"
