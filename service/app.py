@@ -41,8 +41,8 @@ from service.ops.rebuilds import Rebuilds
 from service.runs.read.completion import Endings
 from service.runs.read.history import Audit
 from service.runs.read.queries import Queries
+from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import next_blocks
-from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
 from service.runtime import ALL_ROLES, SERVICE, ProcessRole, Service
 from service.schedules.advisory_lock import turn
@@ -126,7 +126,7 @@ def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) 
     batcher.on_commit(feed.wake)
     batcher.on_commit(notifier.committed)
     catalogue = Catalogue(log)
-    numbers = Numbers(partial(next_blocks, pools.log))
+    numbers = RunNumbers(partial(next_blocks, pools.log))
     known = registry.shapes()
     runner = Runner(feed, url, known, flows)
     checkpoints = Checkpoints(pools.looks, runner if ProcessRole.PROJECT in parts else None)

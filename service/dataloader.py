@@ -1,4 +1,4 @@
-"""Takes all that waits, together: many look-ups become one query."""
+"""Batches concurrent look-ups into one query."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 Found = tuple[Mapping[K, V], Position]
-"""What a query found, by key, and the position of the read model that it read."""
+"""The values that a query found, by key, and the position of the read model that it read."""
 
-_Asking = list[asyncio.Future[tuple[V | None, Position]]]
+_Callers = list[asyncio.Future[tuple[V | None, Position]]]
 
 
-class Gathering(Generic[K, V]):
-    """Look-ups of one kind: while one query runs, the next gathers.
+class DataLoader(Generic[K, V]):
+    """Look-ups of one kind: while a query runs, the keys of the next one are collected.
 
-    A look-up only ever joins a query that has not been sent, so it sees all that was visible when
-    it was asked. ``fetch`` takes at most ``limit`` distinct keys.
+    A look-up only joins a query that has not been sent, so it sees all that was visible when it was
+    called. ``fetch`` gets at most ``limit`` distinct keys.
     """
 
     def __init__(
@@ -29,12 +29,12 @@ class Gathering(Generic[K, V]):
     ) -> None:
         self._fetch = fetch
         self._limit = limit
-        self._waiting: dict[K, _Asking[V]] = {}
+        self._waiting: dict[K, _Callers[V]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def get(self, key: K) -> asyncio.Future[tuple[V | None, Position]]:
-        """Find one value, or None, and the position of the read model that says so."""
-        # A future for each caller: who hangs up takes nothing from the others.
+        """Look a value up; None if there is none. With it comes the read model's position."""
+        # A future for each caller: a cancelled caller must not cancel the others.
         future: asyncio.Future[tuple[V | None, Position]]
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(future)
@@ -46,22 +46,24 @@ class Gathering(Generic[K, V]):
         try:
             while self._waiting:
                 keys = list(self._waiting)[: self._limit]
-                await self._answer({key: self._waiting.pop(key) for key in keys})
+                await self._load({key: self._waiting.pop(key) for key in keys})
         finally:
             self._task = None
 
-    async def _answer(self, batch: dict[K, _Asking[V]]) -> None:
+    async def _load(self, batch: dict[K, _Callers[V]]) -> None:
         try:
             found, position = await self._fetch(list(batch))
         except Exception as error:  # noqa: BLE001 - every caller of the batch gets it
-            for future in _still(batch.values()):
+            for future in _unanswered(batch.values()):
                 future.set_exception(error)
             return
-        for key, asking in batch.items():
+        for key, callers in batch.items():
             answer = found.get(key), position
-            for future in _still([asking]):
+            for future in _unanswered([callers]):
                 future.set_result(answer)
 
 
-def _still(batch: Iterable[_Asking[V]]) -> Iterator[asyncio.Future[tuple[V | None, Position]]]:
-    return (future for asking in batch for future in asking if not future.done())
+def _unanswered(
+    batch: Iterable[_Callers[V]],
+) -> Iterator[asyncio.Future[tuple[V | None, Position]]]:
+    return (future for callers in batch for future in callers if not future.done())

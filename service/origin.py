@@ -1,4 +1,4 @@
-"""Where a command comes from: kept in the metadata of every event that it leads to."""
+"""Where a command comes from, as the metadata of its events says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from events import bodies
 
 
 class Origin(NamedTuple):
-    """Who asks and through what: kept with every event that the command leads to.
+    """Who sends a command and through which API; stored with every event that it leads to.
 
-    ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``); ``source`` the front
-    door (a dialect's name, ``api``, ``cli``, ``executor``); ``key_id`` the credential.
+    ``actor`` is the name of the credential (or ``worker:<id>``, ``ledger``), ``key_id`` its id.
+    ``source`` is a dialect's name, ``api``, ``cli``, ``executor`` or ``schedule``.
     """
 
     actor: str
@@ -22,8 +22,8 @@ class Origin(NamedTuple):
 
 
 def metadata_of(origin: Origin, *, worker: str = "", epoch: int = 0) -> bodies.Metadata:
-    """Write the metadata of events that a command leads to, without empty members."""
-    named: bodies.Metadata = {
+    """Build the metadata of events from a command's origin, without empty members."""
+    members: bodies.Metadata = {
         "source": origin.source,
         "key_id": origin.key_id,
         "remote": origin.remote,
@@ -31,4 +31,4 @@ def metadata_of(origin: Origin, *, worker: str = "", epoch: int = 0) -> bodies.M
         "worker": worker,
         "epoch": epoch,
     }
-    return cast("bodies.Metadata", {name: value for name, value in named.items() if value})
+    return cast("bodies.Metadata", {name: value for name, value in members.items() if value})

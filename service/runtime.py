@@ -29,7 +29,7 @@ from service.ops.supervisor import Supervisor
 from service.runs.read.completion import Endings
 from service.runs.read.history import Audit
 from service.runs.read.queries import Queries
-from service.runs.write.numbers import Numbers
+from service.runs.write.ids import RunNumbers
 from service.runs.write.writer import Writer
 from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
@@ -62,7 +62,7 @@ class Service:
     checkpoints: Checkpoints
     reading: Reading
     catalogue: Catalogue
-    numbers: Numbers
+    numbers: RunNumbers
     writer: Writer
     endings: Endings
     queries: Queries

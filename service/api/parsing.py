@@ -14,13 +14,13 @@ from service.http.as_of import AS_OF
 from service.http.context import CALL
 from service.http.json import read_body, read_json
 from service.http.parameters import integer, moment, uuid_text
-from service.runs.domain.commands import Fact, Part
+from service.runs.domain.commands import ReportedEvent, RetryScope
 from service.runs.read.audit_query import AuditFilter
 from service.runs.read.history import Window
 from service.runs.read.query_api import RunFilter
 from service.runtime import SERVICE
 
-MAX_FACTS: Final = 500
+MAX_REPORTED_EVENTS: Final = 500
 MAX_NAME: Final = 200
 MAX_ROWS: Final = 1000
 MAX_REASON: Final = 1000
@@ -29,7 +29,7 @@ FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(9998, 12, 31, tzinfo=UTC)
 """Between these lies what can be reported: every vendor can write it, in any time zone."""
 
-RUN_FACTS: Final = frozenset(
+RUN_EVENTS: Final = frozenset(
     {
         types.RUN_STARTED,
         types.RUN_SUCCEEDED,
@@ -38,7 +38,7 @@ RUN_FACTS: Final = frozenset(
         types.RUN_CANCELLED,
     }
 )
-TASK_FACTS: Final = frozenset(
+TASK_EVENTS: Final = frozenset(
     {
         types.TASK_STARTED,
         types.TASK_SUCCEEDED,
@@ -156,7 +156,7 @@ def flag(body: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def part(body: Mapping[str, Any]) -> Part | None:
+def retry_scope(body: Mapping[str, Any]) -> RetryScope | None:
     """Read which part of a run a retry is of; None is all of it."""
     origin, group = body.get("from", "start"), optional_integer(body, "group")
     match origin:
@@ -165,29 +165,31 @@ def part(body: Mapping[str, Any]) -> Part | None:
         case "start":
             raise BadRequest('group is for "from": "group" or "failed"', field="group")
         case "group":
-            return Part(whole_number(body, "group"))
+            return RetryScope(whole_number(body, "group"))
         case "failed":
-            return Part(group or 1, undone_only=True)
+            return RetryScope(group or 1, only_incomplete=True)
         case _:
             raise BadRequest("from must be one of start, group, failed", field="from")
 
 
-def facts(body: Mapping[str, Any]) -> tuple[Fact, ...]:
+def reported_events(body: Mapping[str, Any]) -> tuple[ReportedEvent, ...]:
     """Read the reported events of a call: 1 to 500, each whole or the call is refused."""
     listed = body.get("events")
-    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_FACTS:
-        raise BadRequest(f"events must be a list of 1 to {MAX_FACTS} events", field="events")
-    return tuple(_fact(each, f"events[{at}]") for at, each in enumerate(listed))
+    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_REPORTED_EVENTS:
+        raise BadRequest(
+            f"events must be a list of 1 to {MAX_REPORTED_EVENTS} events", field="events"
+        )
+    return tuple(_reported_event(each, f"events[{at}]") for at, each in enumerate(listed))
 
 
-_FACT = frozenset({"event_id", "type", "task", "occurred_at", "data"})
+_REPORTED_EVENT_MEMBERS = frozenset({"event_id", "type", "task", "occurred_at", "data"})
 
 
-def _fact(raw: object, where: str) -> Fact:
-    body = _members(raw, _FACT, where)
+def _reported_event(raw: object, where: str) -> ReportedEvent:
+    body = _members(raw, _REPORTED_EVENT_MEMBERS, where)
     try:
         kind = text(body, "type")
-        return Fact(
+        return ReportedEvent(
             event_id=text(body, "event_id"),
             type=kind,
             task=_task(body, kind),
@@ -199,10 +201,10 @@ def _fact(raw: object, where: str) -> Fact:
 
 
 def _task(body: Mapping[str, Any], kind: str) -> str | None:
-    if kind in TASK_FACTS:
+    if kind in TASK_EVENTS:
         return text(body, "task", longest=1000)
-    if kind not in RUN_FACTS:
-        known = ", ".join(sorted(RUN_FACTS | TASK_FACTS))
+    if kind not in RUN_EVENTS:
+        known = ", ".join(sorted(RUN_EVENTS | TASK_EVENTS))
         raise BadRequest(f"type must be one of {known}", field="type")
     if body.get("task") is not None:
         raise BadRequest(f"{kind} is about the run: leave task out", field="task")

@@ -20,7 +20,7 @@ from service.http.openapi.decorators import (
 )
 from service.http.origin import origin
 from service.http.response_cache import show
-from service.runs.domain.commands import CancelRun, Outcome, ReportFacts, RetryRun, StartRun
+from service.runs.domain.commands import CancelRun, Outcome, ReportEvents, RetryRun, StartRun
 from service.runtime import SERVICE
 
 START: Final = frozenset({"flow", "payload", "comment"})
@@ -72,7 +72,7 @@ async def retry(request: web.Request) -> web.StreamResponse:
             tenant=tenant,
             origin=origin(request, "api"),
             run_id=parsing.run_id(request),
-            part=parsing.part(body),
+            scope=parsing.retry_scope(body),
             idempotency_key=start_run.idempotency_key(request),
         ),
     )
@@ -88,7 +88,7 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
     return json_response(_shown(request, doc), status=201, headers=headers)
 
 
-async def _submit(request: web.Request, command: CancelRun | ReportFacts) -> Outcome:
+async def _submit(request: web.Request, command: CancelRun | ReportEvents) -> Outcome:
     service = request.app[SERVICE]
     outcome: Outcome = await service.writer.submit(command)
     await service.queries.visible(outcome.position)
@@ -153,11 +153,11 @@ async def report(request: web.Request) -> web.StreamResponse:
     """Take in what a flow that runs elsewhere reports; each event is answered alone."""
     tenant = parsing.tenant(request)
     body = await parsing.json_object(request, frozenset({"events"}))
-    command = ReportFacts(
+    command = ReportEvents(
         tenant=tenant,
         origin=origin(request, "api"),
         run_id=parsing.run_id(request),
-        facts=parsing.facts(body),
+        events=parsing.reported_events(body),
     )
     outcome = await _submit(request, command)
     return json_response({"results": [asdict(result) for result in outcome.results]})

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from service.api.parsing import MAX_FACTS, MAX_NAME, MAX_REASON, RUN_FACTS, STATUSES, TASK_FACTS
+from service.api.parsing import (
+    MAX_NAME,
+    MAX_REASON,
+    MAX_REPORTED_EVENTS,
+    RUN_EVENTS,
+    STATUSES,
+    TASK_EVENTS,
+)
 from service.ops.paused import MAX_REASON as MAX_SKIP_REASON
 
 _TENANT = fields.String(
@@ -165,7 +172,7 @@ class LedgerFact(Schema):
     """One reported event."""
 
     event_id = fields.String(required=True, validate=validate.Length(1, MAX_NAME))
-    type = fields.String(required=True, validate=validate.OneOf(sorted(RUN_FACTS | TASK_FACTS)))
+    type = fields.String(required=True, validate=validate.OneOf(sorted(RUN_EVENTS | TASK_EVENTS)))
     task = fields.String(
         allow_none=True,
         metadata={"description": "Path, unique key or task id; not of run events."},
@@ -178,7 +185,7 @@ class LedgerReport(Schema):
     """What happened, in order."""
 
     events = fields.List(
-        fields.Nested(LedgerFact), required=True, validate=validate.Length(1, MAX_FACTS)
+        fields.Nested(LedgerFact), required=True, validate=validate.Length(1, MAX_REPORTED_EVENTS)
     )
 
 

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from events import types
-from service.executors.attempt_result import ending, fact
+from service.executors.attempt_result import ending, reported_event
 from service.executors.executor import Executor, Result, Stop, Work
-from service.runs.domain.commands import Fact
+from service.runs.domain.commands import ReportedEvent
 
 MAX_BACKOFF_S = 60.0
 
 GIVEN_BACK: Final = {"reason": "lost", "will_retry": True, "given_back": True}
 """What is said of a task that was stopped because its worker leaves: it costs no try, ever."""
 
-Report = Callable[[Sequence[Fact]], Awaitable[bool]]
-"""Reports facts to the ledger; tells whether it took them all."""
+Report = Callable[[Sequence[ReportedEvent]], Awaitable[bool]]
+"""Reports events to the ledger; returns whether it recorded them all."""
 
 
 class Attempt:
@@ -87,7 +87,9 @@ class Attempt:
 
     async def _carry_out(self) -> Result | None:
         """Run the task; None where there is nothing to report of it."""
-        started = fact(types.TASK_STARTED, self._work.task, {"attempt": self._work.attempt})
+        started = reported_event(
+            types.TASK_STARTED, self._work.task, {"attempt": self._work.attempt}
+        )
         if self._stop.asked.done() or not await self._report([started]):
             return None
         result = Result(cancelled=True)
@@ -96,5 +98,5 @@ class Attempt:
         if not result.cancelled or self._is_cancelling():
             return result
         if self._is_leaving():
-            await self._report([fact(types.TASK_FAILED, self._work.task, GIVEN_BACK)])
+            await self._report([reported_event(types.TASK_FAILED, self._work.task, GIVEN_BACK)])
         return None

@@ -1,4 +1,4 @@
-"""The end of an attempt as facts, so bounded that the ledger takes them."""
+"""The end of an attempt as reported events, so bounded that the ledger takes them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from events.codec import encode
 from projections.documents.flow import PlanTask
 from service.executors import sanitize
 from service.executors.executor import Failure, Result
-from service.runs.domain.commands import Fact
+from service.runs.domain.commands import ReportedEvent
 from service.runs.domain.report_body import MAX_BODY_BYTES
 
 MAX_OUTPUT_BYTES: Final = MAX_BODY_BYTES - 4096
 """A task's path, result, metrics and warnings; the log gets what they leave, always something."""
 
 
-def fact(kind: str, step: PlanTask, data: dict[str, Any]) -> Fact:
-    """State a fact about a task, under an id of its own."""
-    return Fact(event_id=str(uuid4()), type=kind, task=step.path, data=data)
+def reported_event(kind: str, step: PlanTask, data: dict[str, Any]) -> ReportedEvent:
+    """Build a reported event about a task, with a new id."""
+    return ReportedEvent(event_id=str(uuid4()), type=kind, task=step.path, data=data)
 
 
-def ending(step: PlanTask, attempt: int, result: Result) -> list[Fact]:
+def ending(step: PlanTask, attempt: int, result: Result) -> list[ReportedEvent]:
     """State what an attempt came to: its output, then its end, for one append.
 
     A result that the ledger cannot keep is the attempt's failure; warnings that do not fit are
@@ -38,16 +38,16 @@ def ending(step: PlanTask, attempt: int, result: Result) -> list[Fact]:
         "warnings": result.warnings,
         "log": None if result.log is None else sanitize.text(result.log),
     }
-    return [fact(types.TASK_OUTPUT_RECORDED, step, output), _end(step, result)]
+    return [reported_event(types.TASK_OUTPUT_RECORDED, step, output), _end(step, result)]
 
 
-def _end(step: PlanTask, result: Result) -> Fact:
+def _end(step: PlanTask, result: Result) -> ReportedEvent:
     if result.cancelled:
-        return fact(types.TASK_CANCELLED, step, {})
+        return reported_event(types.TASK_CANCELLED, step, {})
     if result.failure is not None:
-        return fact(types.TASK_FAILED, step, _failed(result.failure))
+        return reported_event(types.TASK_FAILED, step, _failed(result.failure))
     kind = types.TASK_WARNED if result.warnings else types.TASK_SUCCEEDED
-    return fact(kind, step, {})
+    return reported_event(kind, step, {})
 
 
 def _failed(failure: Failure) -> dict[str, Any]:

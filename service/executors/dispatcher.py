@@ -21,7 +21,7 @@ from service.executors import sanitize
 from service.executors.driver import Claim, Driver, Tools
 from service.executors.heartbeats import Workers
 from service.origin import Origin
-from service.runs.domain.commands import ClaimRun, Command, Fact, TimeOutRun
+from service.runs.domain.commands import ClaimRun, Command, ReportedEvent, TimeOutRun
 from service.runs.domain.errors import ClaimLost
 from service.runs.read.queries import Queries
 
@@ -228,7 +228,9 @@ class Dispatcher:
         said = f"the worker failed to drive the run: {type(error).__name__}: {error}"
         data = {"reason": "error", "exception": sanitize.text(said)[: sanitize.MAX_EXCEPTION]}
         try:
-            await self._submit(claim.report([Fact(str(uuid4()), types.RUN_FAILED, None, data)]))
+            await self._submit(
+                claim.report([ReportedEvent(str(uuid4()), types.RUN_FAILED, None, data)])
+            )
         except _REFUSED as refusal:
             self._leave_alone(claim.run_id, refusal)
 
@@ -269,7 +271,7 @@ class Dispatcher:
                 await self._submit(TimeOutRun(row["tenant"], self._origin, row["run_id"]))
 
     async def _submit(self, command: Command) -> None:
-        await self._tools.writer.submit(command, inside=True)
+        await self._tools.writer.submit(command, internal=True)
 
 
 def new_worker() -> str:

@@ -18,8 +18,8 @@ from service.errors import Unavailable
 from service.executors.attempt import Attempt
 from service.executors.executor import Executor, Work
 from service.origin import Origin
-from service.runs.domain.commands import Fact, ReportFacts
-from service.runs.domain.decider import ready
+from service.runs.domain.commands import ReportedEvent, ReportEvents
+from service.runs.domain.plans import ready_tasks
 from service.runs.domain.state import RunState, evolve
 from service.runs.write.writer import Writer
 
@@ -42,13 +42,13 @@ class Claim:
     worker: str
     epoch: int
 
-    def report(self, facts: Iterable[Fact]) -> ReportFacts:
-        """Report facts as the one that has the claim."""
-        return ReportFacts(
+    def report(self, events: Iterable[ReportedEvent]) -> ReportEvents:
+        """Report events as the holder of the claim."""
+        return ReportEvents(
             tenant=self.tenant,
             origin=Origin(actor=f"worker:{self.worker}", source="executor"),
             run_id=self.run_id,
-            facts=tuple(facts),
+            events=tuple(events),
             worker=self.worker,
             epoch=self.epoch,
         )
@@ -138,7 +138,7 @@ class Driver:
 
     async def _load_carried(self) -> None:
         """Fetch the results of what earlier runs have done for this one."""
-        carried = self._state.carried
+        carried = self._state.reused_tasks
         for run_id in set(carried.values()):
             events = await self._tools.log.read_stream(self.claim.tenant, types.run_stream(run_id))
             self._keep_results(events, [task for task in carried if carried[task] == run_id])
@@ -182,7 +182,7 @@ class Driver:
             for attempt in self._attempts.values():
                 attempt.cancel()
         elif not self._draining:
-            for step in ready(self._flow.plan, self._state):
+            for step in ready_tasks(self._flow.plan, self._state):
                 if step.path not in self._attempts:
                     self._start(step)
 
@@ -232,13 +232,13 @@ class Driver:
         # A group of one counts as its member: Celery unrolls it.
         return (results,) if len(results) > 1 else (results[0],)
 
-    async def _report(self, facts: Sequence[Fact]) -> bool:
-        command = self.claim.report(facts)
+    async def _report(self, events: Sequence[ReportedEvent]) -> bool:
+        command = self.claim.report(events)
         while True:
             try:
-                outcome = await self._tools.writer.submit(command, inside=True)
+                outcome = await self._tools.writer.submit(command, internal=True)
             except Unavailable as error:
-                # The same again: the ledger knows what it has of it by the facts' ids.
+                # The same again: the ledger knows what it has of it by the events' ids.
                 _log.warning("run %s: a report waits: %s", self.claim.run_id, error)
                 await asyncio.sleep(AGAIN_S)
             else:

@@ -15,7 +15,7 @@ from events.store import Log
 from events.types import CATALOGUE_STREAM, FLOW_REGISTERED
 from projections.documents.flow import Flow, Registered, flow_of
 from projections.documents.run import micros
-from service.dataloader import Found, Gathering
+from service.dataloader import DataLoader, Found
 from service.flows.schedule import schedule_in
 
 EMPTY: Final = Version(0)
@@ -110,7 +110,7 @@ class Catalogue:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._shelves: dict[str, Shelf] = {}
-        self._misses: Gathering[str, None] = Gathering(self._read_on)
+        self._misses: DataLoader[str, None] = DataLoader(self._read_on)
         self._looked_s = 0.0
 
     async def load(self) -> None:

@@ -17,7 +17,7 @@ from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
 from service.origin import Origin
-from service.runs.domain.commands import Firing, Outcome, StartRun
+from service.runs.domain.commands import Outcome, ScheduledStart, StartRun
 from service.schedules.last_fired import Key, Mark, Marks
 
 AT_ONCE: Final = 50
@@ -80,7 +80,7 @@ class Scheduler:
 
     It knows no time but the clock's, so that processes agree on what is due whatever their own
     clocks say. Of several due times that have passed only the last is made. ``tell`` hears what
-    each firing came to.
+    each scheduled_start came to.
     """
 
     def __init__(
@@ -127,34 +127,38 @@ class Scheduler:
         if not self._entries:
             return LOOK_S
         now = await self._clock()
-        await self._fire_all([each for each in self._entries.values() if each.look_at <= now], now)
+        await self._start_all_due(
+            [each for each in self._entries.values() if each.look_at <= now], now
+        )
         next_at = min(each.look_at for each in self._entries.values())
         return max(0.001, min(LOOK_S, (next_at - now).total_seconds()))
 
-    async def _fire_all(self, due: Sequence[Entry], now: datetime) -> None:
+    async def _start_all_due(self, due: Sequence[Entry], now: datetime) -> None:
         marks = await self._marks.of([each.key for each in due]) if due else {}
         for first in range(0, len(due), AT_ONCE):
             some = due[first : first + AT_ONCE]
-            await asyncio.gather(*(self._fire(each, marks.get(each.key), now) for each in some))
+            await asyncio.gather(
+                *(self._start_due(each, marks.get(each.key), now) for each in some)
+            )
 
-    async def _fire(self, entry: Entry, mark: Mark | None, now: datetime) -> None:
-        firing = what_to_fire(entry, mark, now)
-        if firing is None:
+    async def _start_due(self, entry: Entry, mark: Mark | None, now: datetime) -> None:
+        scheduled_start = due_start(entry, mark, now)
+        if scheduled_start is None:
             self._go_on(entry, now)
             return
         try:
-            done = await self._start(entry, firing)
+            done = await self._start(entry, scheduled_start)
             await self._marks.make(entry.key, done)
         except (Unavailable, LogError) as error:
             self._put_off(entry, now)
-            _log.warning("flow %s waits at its due time: %s", _named(entry, firing), error)
+            _log.warning("flow %s waits at its due time: %s", _named(entry, scheduled_start), error)
         except Exception:  # noqa: BLE001 - a bug about one flow keeps no other from its due time
             self._put_off(entry, now)
-            _log.exception("flow %s could not be started", _named(entry, firing))
+            _log.exception("flow %s could not be started", _named(entry, scheduled_start))
         else:
             self._go_on(entry, now)
 
-    async def _start(self, entry: Entry, firing: Firing) -> Mark:
+    async def _start(self, entry: Entry, scheduled_start: ScheduledStart) -> Mark:
         flow = entry.flow
         command = StartRun(
             tenant=flow.tenant,
@@ -162,7 +166,7 @@ class Scheduler:
             fullname=flow.fullname,
             payload=flow.definition["periodic"].get("payload", {}),
             trigger="schedule",
-            firing=firing,
+            scheduled_start=scheduled_start,
         )
         try:
             outcome = await self._writer.submit(command)
@@ -170,11 +174,11 @@ class Scheduler:
             raise
         except ServiceError as refusal:
             reason = str(refusal)[:MOST_REASON]
-            _log.warning("flow %s is not started: %s", _named(entry, firing), reason)
+            _log.warning("flow %s is not started: %s", _named(entry, scheduled_start), reason)
             self._tell("refused")
-            return Mark(firing.due_at, "refused", reason)
+            return Mark(scheduled_start.due_at, "refused", reason)
         self._tell("repeated" if outcome.replayed else "started")
-        return Mark(firing.due_at, "started")
+        return Mark(scheduled_start.due_at, "started")
 
     def _go_on(self, entry: Entry, now: datetime) -> None:
         entry.failures = 0
@@ -210,7 +214,7 @@ def _scheduled(catalogue: Catalogue) -> Iterable[tuple[Flow, datetime]]:
                 yield flow, shelf.due_since[flow.fullname]
 
 
-def what_to_fire(entry: Entry, mark: Mark | None, now: datetime) -> Firing | None:
+def due_start(entry: Entry, mark: Mark | None, now: datetime) -> ScheduledStart | None:
     """Say which due time of a flow is to be made now; None: there is none, or it was answered.
 
     That is the last one up to now, however many have passed.
@@ -220,7 +224,7 @@ def what_to_fire(entry: Entry, mark: Mark | None, now: datetime) -> Firing | Non
     if due_at <= answered:
         return None
     late_s = int((now - due_at).total_seconds())
-    return Firing(due_at, entry.flow.version, late_s, _missed(entry, mark, due_at))
+    return ScheduledStart(due_at, entry.flow.version, late_s, _missed(entry, mark, due_at))
 
 
 def _missed(entry: Entry, mark: Mark | None, due_at: datetime) -> int | None:
@@ -231,5 +235,7 @@ def _missed(entry: Entry, mark: Mark | None, due_at: datetime) -> int | None:
     return sum(1 for _ in islice(passed, MOST_MISSED))
 
 
-def _named(entry: Entry, firing: Firing) -> str:
-    return f"{entry.flow.fullname} of {entry.flow.tenant}, due {firing.due_at.isoformat()},"
+def _named(entry: Entry, scheduled_start: ScheduledStart) -> str:
+    return (
+        f"{entry.flow.fullname} of {entry.flow.tenant}, due {scheduled_start.due_at.isoformat()},"
+    )

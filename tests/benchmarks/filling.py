@@ -19,7 +19,7 @@ from events.database import connect_pool
 from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.store import Log
 from projections.registry import discover
-from service.ids import new_id
+from service.runs.write.ids import new_id
 from service.runs.write.number_sequence import advance_past
 from tests.acceptance.ledger import Client, Ledger
 from tests.benchmarks import stage

@@ -18,8 +18,8 @@ from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
-    Fact,
-    ReportFacts,
+    ReportedEvent,
+    ReportEvents,
     RetryRun,
     TimeOutRun,
 )
@@ -33,7 +33,7 @@ PATHS = ("FIRST", "BOTH/LEFT", "BOTH/RIGHT", "LAST", "@success/ANNOUNCE", "@fail
 LOADING = {REPORTED: PATHS[:4], EXECUTED: PATHS[:3]}
 """The tasks that load the tables of a load plan; a flow without one has its steps for that."""
 
-TASK_FACTS = (
+TASK_REPORTS = (
     ("TaskStarted", {}),
     ("TaskSucceeded", {"result": 1}),
     ("TaskWarned", {"warnings": ["3 rows had no price"]}),
@@ -45,11 +45,11 @@ TASK_FACTS = (
     ("TaskCancelled", {}),
     ("TaskOutputRecorded", {"log": "so far"}),
 )
-FACT_IDS = count(1)
-RUN_FACTS = ("RunStarted", "RunSucceeded", "RunWarned", "RunFailed", "RunCancelled")
+EVENT_IDS = count(1)
+RUN_REPORTS = ("RunStarted", "RunSucceeded", "RunWarned", "RunFailed", "RunCancelled")
 
-_task_facts = st.tuples(st.sampled_from(TASK_FACTS), st.sampled_from(PATHS))
-_run_facts = st.tuples(st.sampled_from([(kind, {}) for kind in RUN_FACTS]), st.none())
+_task_reports = st.tuples(st.sampled_from(TASK_REPORTS), st.sampled_from(PATHS))
+_run_reports = st.tuples(st.sampled_from([(kind, {}) for kind in RUN_REPORTS]), st.none())
 _forward = st.sampled_from(
     [[(("TaskStarted", {}), path), (("TaskSucceeded", {"result": 1}), path)] for path in PATHS[:4]]
 )
@@ -58,7 +58,7 @@ STEPS = st.lists(
         st.tuples(st.just("report"), _forward),
         st.tuples(
             st.just("report"),
-            st.lists(st.one_of(_task_facts, _task_facts, _run_facts), min_size=1, max_size=3),
+            st.lists(st.one_of(_task_reports, _task_reports, _run_reports), min_size=1, max_size=3),
         ),
         st.tuples(st.just("cancel"), st.booleans()),
         st.tuples(st.just("claim"), st.integers(0, 1)),
@@ -113,12 +113,13 @@ class History:
         with suppress(RunEnded, ClaimLost, FlowBusy):
             self.server.run(self.server.service.writer.submit(command))
 
-    def _report(self, origin, facts):
+    def _report(self, origin, events):
         told = tuple(
-            Fact(f"fact-{next(FACT_IDS)}", kind, task, data) for (kind, data), task in facts
+            ReportedEvent(f"event-{next(EVENT_IDS)}", kind, task, data)
+            for (kind, data), task in events
         )
         worker = f"w{self.claimed}" if self.claimed else ""
-        return ReportFacts(self.tenant, origin, self.run["run_id"], told, worker, self.claimed)
+        return ReportEvents(self.tenant, origin, self.run["run_id"], told, worker, self.claimed)
 
     def positions(self):
         """Where the run's events stand in the log."""

@@ -24,7 +24,7 @@ from events.batcher import Batcher
 from events.database import connect_pool
 from events.envelope import AppendRequest
 from events.store import Log
-from service.ids import new_id
+from service.runs.write.ids import new_id
 from service.serving import spare_the_collector
 from tests.events.making import request, running
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from service.executors.executor import Result, Stop, Work
-from service.runs.domain.commands import ClaimRun, Command, ReportFacts
+from service.runs.domain.commands import ClaimRun, Command, ReportEvents
 from tests.executors.ledger import Ledger, Scripted, open_ledger, succeed, working
 
 
@@ -25,7 +25,7 @@ def die() -> None:
 def says(command: Command, what: str) -> bool:
     if isinstance(command, ClaimRun):
         return what == "RunClaimed"
-    return isinstance(command, ReportFacts) and what in {fact.type for fact in command.facts}
+    return isinstance(command, ReportEvents) and what in {event.type for event in command.events}
 
 
 def doom(ledger: Ledger, when: str, what: str) -> None:

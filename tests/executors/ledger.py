@@ -23,7 +23,14 @@ from service.flows.errors import Findings
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
 from service.origin import Origin
-from service.runs.domain.commands import CancelRun, Command, Outcome, Part, RetryRun, StartRun
+from service.runs.domain.commands import (
+    CancelRun,
+    Command,
+    Outcome,
+    RetryRun,
+    RetryScope,
+    StartRun,
+)
 from service.runs.domain.decider import RunState, fold
 from service.runtime import ProcessRole, Service
 from service.settings import Settings
@@ -77,8 +84,8 @@ class Ledger:
 
     async def retry(self, run_id: str) -> str:
         """Retry what is not done of a run."""
-        part = Part(undone_only=True)
-        return (await self.submit(RetryRun(TENANT, ORIGIN, run_id, part=part))).run_id
+        scope = RetryScope(only_incomplete=True)
+        return (await self.submit(RetryRun(TENANT, ORIGIN, run_id, scope=scope))).run_id
 
     async def cancel(self, run_id: str, *, force: bool = False) -> None:
         await self.submit(CancelRun(TENANT, ORIGIN, run_id, force=force))

@@ -15,9 +15,9 @@ from events.codec import encode
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend
 from service.executors.executor import Result, Stop, Work
 from service.executors.heartbeats import Pace
-from service.ids import new_id
 from service.ops.migrations import migrate_all
-from service.runs.domain.decider import MAX_LOSSES
+from service.runs.domain.decider import MAX_WORKER_CRASHES
+from service.runs.write.ids import new_id
 from tests.executors.ledger import (
     TENANT,
     Gate,
@@ -163,7 +163,7 @@ async def test_a_worker_that_beats_again_goes_on_with_what_it_let_go(ledger: Led
         gate.open()
         state = await ledger.ended(run_id)
     assert state.status == "succeeded"
-    assert state.tasks["A"].losses >= 1
+    assert state.tasks["A"].lost_attempts >= 1
     assert {name for name, _ in claims(await ledger.events(run_id))} == {worker.name}
 
 
@@ -233,7 +233,7 @@ async def test_a_long_task_outlives_any_number_of_workers_that_leave_in_order(
 ) -> None:
     await ledger.register("A")
     run_id = await ledger.start()
-    for _ in range(MAX_LOSSES + 1):
+    for _ in range(MAX_WORKER_CRASHES + 1):
         gate = Gate()
         async with working(ledger, Scripted(A=gate)) as leaving:
             await gate.passed_by()
@@ -242,7 +242,7 @@ async def test_a_long_task_outlives_any_number_of_workers_that_leave_in_order(
         assert (await ledger.ended(run_id)).status == "succeeded"
     events = await ledger.events(run_id)
     assert [e.data["reason"] for e in told(events, types.TASK_FAILED)] == ["lost"] * (
-        MAX_LOSSES + 1
+        MAX_WORKER_CRASHES + 1
     )
     assert not told(events, types.REPORT_REFUSED)
 
@@ -318,7 +318,7 @@ async def test_a_run_whose_stream_is_broken_keeps_no_other_from_running(own_ledg
     event = NewEvent(new_id(), types.TASK_SUCCEEDED, encode({"task": "NOWHERE"}), "somebody")
     request = AppendRequest(TENANT, (StreamAppend(types.run_stream(broken), 1, (event,)),))
     await ledger.service.log.append([request])
-    ledger.service.writer._chains._states.forget((TENANT, broken))
+    ledger.service.writer._mailboxes._run_cache.evict((TENANT, broken))
     async with working(ledger, Scripted(), slots=1) as worker:
         assert (await ledger.ended(sound)).status == "succeeded"
         assert worker.dispatcher._left_alone.keys() == {broken}

@@ -133,7 +133,7 @@ async def test_what_is_carried_over_is_not_run_and_hands_its_result_on(ledger: L
     assert executor.begun[4].arguments == ("A's",)
     assert executor.begun[-1].arguments == (["B's", "C's"],)
     assert state.status == "succeeded"
-    assert state.carried == {"A": first, "BOTH/B": first, "BOTH/C": second}
+    assert state.reused_tasks == {"A": first, "BOTH/B": first, "BOTH/C": second}
 
 
 async def test_the_success_hook_runs_before_the_runs_end_and_gets_none(ledger: Ledger) -> None:

@@ -19,8 +19,8 @@ from events.database import connect_pool
 from events.envelope import Appended, AppendRequest, NewEvent, StreamAppend
 from events.errors import AppendTimeout, LogUnavailable
 from events.store import Log
+from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import next_blocks
-from service.runs.write.numbers import Numbers
 from tests.events.making import running
 from tests.kit.reader import again
 from tests.projections.histories import ONE, TENANT, History, requests
@@ -39,7 +39,7 @@ async def register_flow(log: Log) -> None:
 class Writer:
     """Callers of one process, each with two runs at a time that share their requests."""
 
-    def __init__(self, batcher: Batcher, numbers: Numbers, notes: int) -> None:
+    def __init__(self, batcher: Batcher, numbers: RunNumbers, notes: int) -> None:
         self._batcher = batcher
         self._numbers = numbers
         self._notes = notes
@@ -127,7 +127,7 @@ async def _pool(url: str):
 
 async def main(url: str, notes: str) -> None:
     pool = await _pool(url)
-    batcher, numbers = Batcher(Log(pool)), Numbers(partial(next_blocks, pool))
+    batcher, numbers = Batcher(Log(pool)), RunNumbers(partial(next_blocks, pool))
     descriptor = os.open(Path(notes), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     writer = Writer(batcher, numbers, descriptor)
     async with running(again(batcher.run)):

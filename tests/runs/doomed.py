@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from tests.runs.processes import facts, open_process
+from tests.runs.processes import open_process, report_events
 
 
 async def fail(url: str, when: str, run_id: str) -> None:
@@ -23,7 +23,7 @@ async def fail(url: str, when: str, run_id: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         process.log.append = deadly
-        await process.writer.submit(facts(run_id, ("RunFailed", None)))
+        await process.writer.submit(report_events(run_id, ("RunFailed", None)))
 
 
 if __name__ == "__main__":

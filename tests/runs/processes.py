@@ -16,13 +16,18 @@ from projections.documents.flow import Plan, PlanTask, plan_json
 from projections.flow_versions import Flows
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
-from service.ids import new_id
 from service.ops.supervisor import Supervisor
 from service.origin import Origin
-from service.runs.domain.commands import CancelRun, ClaimRun, Fact, ReportFacts, StartRun
+from service.runs.domain.commands import (
+    CancelRun,
+    ClaimRun,
+    ReportedEvent,
+    ReportEvents,
+    StartRun,
+)
 from service.runs.domain.decider import fold
+from service.runs.write.ids import RunNumbers, new_id
 from service.runs.write.number_sequence import next_blocks
-from service.runs.write.numbers import Numbers
 from service.runs.write.writer import Writer
 from tests.runs.story import CHAIN, HOOKS, TENANT
 
@@ -57,7 +62,11 @@ class Process:
 async def open_process(url: str) -> AsyncIterator[Process]:
     pool = await connect_pool(url, max_size=4)
     log = Log(pool)
-    batcher, catalogue, numbers = Batcher(log), Catalogue(log), Numbers(partial(next_blocks, pool))
+    batcher, catalogue, numbers = (
+        Batcher(log),
+        Catalogue(log),
+        RunNumbers(partial(next_blocks, pool)),
+    )
     writer = Writer(batcher, log, catalogue, flows=Flows(log), numbers=numbers, check_payload=check)
     await catalogue.load()
     supervisor = Supervisor(first_delay_s=0.001)
@@ -124,10 +133,10 @@ async def together(*calls):
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def facts(run_id, *named, worker="", epoch=0):
+def report_events(run_id, *named, worker="", epoch=0):
     """A report of (type, task) pairs, whose ids name them."""
-    reported = tuple(Fact(f"{type_}/{task}", type_, task) for type_, task in named)
-    return ReportFacts(TENANT, ORIGIN, run_id, reported, worker, epoch)
+    events = tuple(ReportedEvent(f"{type_}/{task}", type_, task) for type_, task in named)
+    return ReportEvents(TENANT, ORIGIN, run_id, events, worker, epoch)
 
 
 def claim(run_id, worker="w1", epoch=1):

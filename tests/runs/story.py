@@ -11,9 +11,9 @@ from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
-    Fact,
     RecordCorrection,
-    ReportFacts,
+    ReportedEvent,
+    ReportEvents,
     TimeOutRun,
     UnlistRun,
 )
@@ -57,13 +57,13 @@ def queued_body(executor="in_process", **more):
 
 
 class Story:
-    """A run from its first event on. Facts get the ids f-1, f-2 ... unless one is given."""
+    """A run from its first event on. Reports get the ids f-1, f-2 ... unless given one."""
 
     def __init__(self, plan=CHAIN, executor="in_process", **more):
         self.plan = plan
-        self.ids, self.facts = count(1), count(1)
+        self.ids, self.report_ids = count(1), count(1)
         self.events = []
-        self.answers = ()
+        self.verdicts = ()
         self.decision = None
         self._append("RunQueued", queued_body(executor, **more), {}, self._new_id())
 
@@ -95,7 +95,7 @@ class Story:
         for new in self.decision.events:
             self._append(new.type, decode(new.body), decode(new.metadata), new.event_id, new)
         assert self.state == self.decision.state
-        self.answers = [(a.outcome, a.version, a.reason) for a in self.decision.answers]
+        self.verdicts = [(v.outcome, v.version, v.reason) for v in self.decision.verdicts]
         return [(event.type, event.data) for event in self.events[before:]]
 
     def claim(self, worker="w1", epoch=1):
@@ -110,18 +110,18 @@ class Story:
     def unlist(self, offset=2):
         return self.when(UnlistRun(TENANT, ORIGIN, RUN, offset))
 
-    def report(self, *facts, worker=None, epoch=None):
-        """Report facts as `fact` makes them: as the worker that has the run, if one has."""
+    def report(self, *events, worker=None, epoch=None):
+        """Report events that `event` makes, as the worker that has the run, if one has."""
         state = self.state
         worker = state.worker if worker is None else worker
         epoch = state.epoch if epoch is None else epoch
-        return self.when(ReportFacts(TENANT, ORIGIN, RUN, facts, worker, epoch))
+        return self.when(ReportEvents(TENANT, ORIGIN, RUN, events, worker, epoch))
 
-    def fact(self, type_, task=None, *, id_=None, at=None, **data):
-        return Fact(id_ or f"f-{next(self.facts)}", type_, task, data, at)
+    def event(self, type_, task=None, *, id_=None, at=None, **data):
+        return ReportedEvent(id_ or f"f-{next(self.report_ids)}", type_, task, data, at)
 
     def says(self, type_, task=None, **more):
-        return self.report(self.fact(type_, task, **more))
+        return self.report(self.event(type_, task, **more))
 
     def _new_id(self):
         return str(UUID(int=next(self.ids)))

@@ -11,9 +11,9 @@ from projections.flow_versions import Flows
 from service.errors import BadRequest, IdempotencyKeyReused, TooLarge, UnknownRun
 from service.runs.domain.commands import RecordCorrection
 from service.runs.domain.transitions import RUN_ENDED, RunStatus
-from service.runs.write.corrections import Corrector
-from service.runs.write.run_cache import States
-from tests.runs.processes import ORIGIN, cancel, facts, together
+from service.runs.write.correction_handler import CorrectionHandler
+from service.runs.write.run_cache import RunCache
+from tests.runs.processes import ORIGIN, cancel, report_events, together
 from tests.runs.story import CHAIN, TENANT, Story, running
 
 # In every state
@@ -89,7 +89,7 @@ async def test_a_correction_stands_on_the_runs_stream_with_who_and_why(process):
 async def test_a_position_that_another_process_has_written_can_be_corrected(processes):
     here, there = await processes(2)
     run = await here.start("example.EXTERNAL")
-    done = await there.writer.submit(facts(run.run_id, ("TaskStarted", "A")))
+    done = await there.writer.submit(report_events(run.run_id, ("TaskStarted", "A")))
     await here.writer.submit(correction(run.run_id, done.position))
     assert len(await corrections(here, run.run_id)) == 1
 
@@ -155,7 +155,9 @@ async def test_corrections_and_reports_that_race_hinder_each_other_never(process
     both = await processes(2)
     run = await both[0].start("example.EXTERNAL")
     works = [both[0].writer.submit(correction(run.run_id, run.position)) for _ in range(10)]
-    works += [both[1].writer.submit(facts(run.run_id, ("TaskStarted", task))) for task in "AB"]
+    works += [
+        both[1].writer.submit(report_events(run.run_id, ("TaskStarted", task))) for task in "AB"
+    ]
     works += [both[0].writer.submit(cancel(run.run_id))]
     outcomes = await together(*works)
     assert [each for each in outcomes if isinstance(each, BaseException)] == []
@@ -170,10 +172,10 @@ async def test_a_correction_decided_on_an_old_state_is_recorded_all_the_same(pro
 
     class Slow:
         async def append(self, request):
-            await process.writer.submit(facts(run.run_id, ("RunSucceeded", None)))
+            await process.writer.submit(report_events(run.run_id, ("RunSucceeded", None)))
             return await process.batcher.append(request)
 
-    corrector = Corrector(Slow(), States(process.log, Flows(process.log)))
+    corrector = CorrectionHandler(Slow(), RunCache(process.log, Flows(process.log)))
     outcome = await corrector.record(correction(run.run_id, run.position))
     stream = await process.log.read_stream(TENANT, run_stream(run.run_id), Version(1))
     assert stream[-1].position == outcome.position

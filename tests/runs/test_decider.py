@@ -6,8 +6,9 @@ from uuid import UUID, uuid5
 import pytest
 
 from projections.documents.flow import Plan, PlanTask, task_id
-from service.runs.domain.decider import evolve, ready
+from service.runs.domain.decider import evolve
 from service.runs.domain.errors import BrokenStream
+from service.runs.domain.plans import ready_tasks
 from service.runs.domain.state import PENDING, TaskState
 from tests.runs.story import CHAIN, HOOKS, RUN, Story, running
 
@@ -30,7 +31,7 @@ def cancelled(*tasks):
 
 
 def paths(story):
-    return [task.path for task in ready(story.plan, story.state)]
+    return [task.path for task in ready_tasks(story.plan, story.state)]
 
 
 # A run that goes well
@@ -76,14 +77,14 @@ def test_what_a_worker_writes_says_through_whom_it_came():
         "ops",
         RUN,
         b'{"epoch":1,"key_id":"k-1","report":{"fingerprint":"%s","id":"f-1"},'
-        b'"source":"api","worker":"w1"}' % story.state.seen["f-1"].fingerprint.encode(),
+        b'"source":"api","worker":"w1"}' % story.state.reports["f-1"].fingerprint.encode(),
     )
 
 
 def test_what_follows_from_a_report_names_it_as_its_cause_and_shares_its_time():
     story = running()
     story.says("TaskSucceeded", "A")
-    story.report(story.fact("TaskSucceeded", "B", at=AT))
+    story.report(story.event("TaskSucceeded", "B", at=AT))
     reported, end = story.decision.events
     assert (end.causation_id, end.occurred_at, reported.causation_id) == (
         reported.event_id,
@@ -440,7 +441,7 @@ def test_a_failing_run_cannot_be_reported_a_success():
     story = running(GROUP, "external")
     story.says("TaskFailed", "A")
     story.says("RunSucceeded")
-    assert story.answers == [("refused", 6, "a task has failed: the run cannot succeed any more")]
+    assert story.verdicts == [("refused", 6, "a task has failed: the run cannot succeed any more")]
     assert story.says("RunFailed")[-1] == ("RunFailed", {"reason": "error"})
 
 
@@ -449,8 +450,8 @@ def test_what_the_ledger_concluded_by_itself_may_be_said_again():
     story.says("TaskSucceeded", "A")
     story.says("TaskSucceeded", "B")
     assert story.told[-1] == ("RunSucceeded", {})
-    assert story.report(story.fact("RunStarted"), story.fact("RunSucceeded")) == []
-    assert story.answers == [("duplicate", 2, None), ("duplicate", 6, None)]
+    assert story.report(story.event("RunStarted"), story.event("RunSucceeded")) == []
+    assert story.verdicts == [("duplicate", 2, None), ("duplicate", 6, None)]
 
 
 def test_a_different_end_than_the_ledger_concluded_is_refused():
@@ -458,16 +459,16 @@ def test_a_different_end_than_the_ledger_concluded_is_refused():
     story.says("TaskSucceeded", "A")
     story.says("TaskSucceeded", "B")
     story.says("RunFailed")
-    assert story.answers == [("refused", 7, "the run has ended: it is succeeded")]
+    assert story.verdicts == [("refused", 7, "the run has ended: it is succeeded")]
 
 
 def test_the_facts_of_one_report_are_settled_together_at_its_end():
     story = Story(executor="external")
     assert story.report(
-        story.fact("RunStarted"),
-        story.fact("TaskSucceeded", "A"),
-        story.fact("TaskSucceeded", "B"),
-        story.fact("RunWarned", warnings=["w"]),
+        story.event("RunStarted"),
+        story.event("TaskSucceeded", "A"),
+        story.event("TaskSucceeded", "B"),
+        story.event("RunWarned", warnings=["w"]),
     ) == [
         ("RunStarted", {}),
         ("TaskSucceeded", {"task": "A"}),
@@ -523,8 +524,8 @@ def test_a_run_that_took_no_slot_frees_none():
 
 def test_who_has_not_the_run_is_told_nothing_of_what_the_ledger_concluded():
     story = running()
-    story.report(story.fact("RunStarted"), worker="w2", epoch=1)
-    assert story.answers == [("refused", 5, "another worker has the run")]
+    story.report(story.event("RunStarted"), worker="w2", epoch=1)
+    assert story.verdicts == [("refused", 5, "another worker has the run")]
 
 
 @pytest.mark.parametrize(
@@ -538,10 +539,10 @@ def test_who_has_not_the_run_is_told_nothing_of_what_the_ledger_concluded():
 )
 def test_only_who_has_the_run_reports_on_it(executor, worker, epoch, reason):
     story = running(executor=executor)
-    fact = story.fact("TaskSucceeded", "A", result=1)
+    event = story.event("TaskSucceeded", "A", result=1)
     kept = {"type": "TaskSucceeded", "task": "A", "reason": reason, "data": {"result": 1}}
-    assert story.report(fact, worker=worker, epoch=epoch) == [("ReportRefused", kept)]
-    assert story.answers == [("refused", len(story.events), reason)]
+    assert story.report(event, worker=worker, epoch=epoch) == [("ReportRefused", kept)]
+    assert story.verdicts == [("refused", len(story.events), reason)]
 
 
 @pytest.mark.parametrize(
@@ -579,13 +580,13 @@ def test_a_second_start_of_the_run_is_refused():
     story = Story(executor="external")
     story.says("RunStarted")
     story.says("RunStarted")
-    assert story.answers == [("refused", 3, "the run has started already")]
+    assert story.verdicts == [("refused", 3, "the run has started already")]
 
 
 def test_what_cannot_be_stored_is_refused_and_not_kept():
     story = running(executor="external")
     assert story.says("TaskSucceeded", "A", result=float("nan")) == []
-    assert story.answers == [("refused", None, "not storable as JSON: nan is no JSON number")]
+    assert story.verdicts == [("refused", None, "not storable as JSON: nan is no JSON number")]
 
 
 def test_nothing_is_taken_after_the_end():
@@ -594,7 +595,7 @@ def test_nothing_is_taken_after_the_end():
     for type_, task in (("TaskSucceeded", "B"), ("TaskOutputRecorded", "A"), ("RunWarned", None)):
         story.says(type_, task)
         reason = "the run has ended: it is failed"
-        assert story.answers == [("refused", len(story.events), reason)]
+        assert story.verdicts == [("refused", len(story.events), reason)]
 
 
 # Names of tasks, outputs
@@ -609,7 +610,7 @@ def test_a_task_is_named_by_its_path_its_key_or_its_id():
 def test_a_key_that_two_tasks_share_names_neither():
     story = running(Plan((PlanTask("A", "R"), PlanTask("A#2", "R"))), "external")
     story.says("TaskStarted", "R")
-    assert story.answers == [("refused", 4, "the run has no task R")]
+    assert story.verdicts == [("refused", 4, "the run has no task R")]
 
 
 def test_an_output_belongs_to_the_attempt_under_way():
@@ -631,48 +632,48 @@ def test_a_long_log_loses_its_head():
 
 def test_a_repeated_report_is_a_duplicate_with_the_first_version():
     story = running()
-    fact = story.fact("TaskSucceeded", "A", result=1)
-    story.report(fact)
-    assert story.report(fact) == []
-    assert story.answers == [("duplicate", 5, None)]
+    event = story.event("TaskSucceeded", "A", result=1)
+    story.report(event)
+    assert story.report(event) == []
+    assert story.verdicts == [("duplicate", 5, None)]
 
 
 def test_a_repeat_within_one_report_is_a_duplicate():
     story = running()
-    fact = story.fact("TaskSucceeded", "A")
-    story.report(fact, fact)
-    assert story.answers == [("recorded", 5, None), ("duplicate", 5, None)]
+    event = story.event("TaskSucceeded", "A")
+    story.report(event, event)
+    assert story.verdicts == [("recorded", 5, None), ("duplicate", 5, None)]
 
 
 def test_a_refused_report_is_refused_again_without_a_second_event():
     story = running()
-    fact = story.fact("TaskStarted", "A")
-    story.report(fact)
-    first = story.answers
-    assert story.report(fact) == []
-    assert story.answers == first == [("refused", 5, "the task is running")]
+    event = story.event("TaskStarted", "A")
+    story.report(event)
+    first = story.verdicts
+    assert story.report(event) == []
+    assert story.verdicts == first == [("refused", 5, "the task is running")]
 
 
 def test_another_event_under_a_used_id_is_refused_once_and_never_hides_the_first():
     story = running()
-    first = story.fact("TaskSucceeded", "A", id_="x")
-    other = story.fact("TaskSucceeded", "B", id_="x")
+    first = story.event("TaskSucceeded", "A", id_="x")
+    other = story.event("TaskSucceeded", "B", id_="x")
     story.report(first)
     story.report(other)
     reason = "event_id was used for a different event"
-    assert story.answers == [("refused", 6, reason)]
+    assert story.verdicts == [("refused", 6, reason)]
     assert len({event.event_id for event in story.events}) == len(story.events)
     assert story.report(other, first) == []
-    assert story.answers == [("refused", 6, reason), ("duplicate", 5, None)]
+    assert story.verdicts == [("refused", 6, reason), ("duplicate", 5, None)]
 
 
 def test_a_worker_that_lost_the_run_still_learns_what_was_recorded():
     story = running()
-    fact = story.fact("TaskOutputRecorded", "A", log="x")
-    story.report(fact)
+    event = story.event("TaskOutputRecorded", "A", log="x")
+    story.report(event)
     story.claim("w2", 2)
-    assert story.report(fact, worker="w1", epoch=1) == []
-    assert story.answers == [("duplicate", 5, None)]
+    assert story.report(event, worker="w1", epoch=1) == []
+    assert story.verdicts == [("duplicate", 5, None)]
 
 
 def test_the_id_of_a_reported_event_follows_from_the_run_and_the_reporters_id():

@@ -1,10 +1,10 @@
-"""Gathering: while one query runs the next gathers; nobody harms another."""
+"""DataLoader: while one query runs the next gathers; nobody harms another."""
 
 import asyncio
 
 import pytest
 
-from service.dataloader import Gathering
+from service.dataloader import DataLoader
 
 
 class Fetch:
@@ -39,20 +39,20 @@ async def asked(gathering, *keys):
 
 async def test_what_waits_together_is_one_query(fetch):
     fetch.let_go.set()
-    answers = await asyncio.gather(*map(Gathering(fetch).get, "abc"))
+    answers = await asyncio.gather(*map(DataLoader(fetch).get, "abc"))
     assert answers == [(1, 1), (2, 1), (None, 1)]
     assert fetch.batches == [["a", "b", "c"]]
 
 
 async def test_a_key_is_asked_once_however_many_wait_for_it(fetch):
     fetch.let_go.set()
-    answers = await asyncio.gather(*map(Gathering(fetch).get, "aaab"))
+    answers = await asyncio.gather(*map(DataLoader(fetch).get, "aaab"))
     assert answers == [(1, 1)] * 3 + [(2, 1)]
     assert fetch.batches == [["a", "b"]]
 
 
 async def test_while_one_query_runs_the_next_gathers(fetch):
-    gathering = Gathering(fetch)
+    gathering = DataLoader(fetch)
     first = await asked(gathering, "a")
     rest = await asked(gathering, "b", "a", "c")
     assert fetch.batches == [["a"]]
@@ -63,12 +63,12 @@ async def test_while_one_query_runs_the_next_gathers(fetch):
 
 async def test_a_query_takes_no_more_keys_than_its_bound(fetch):
     fetch.let_go.set()
-    await asyncio.gather(*map(Gathering(fetch, limit=2).get, "abcde"))
+    await asyncio.gather(*map(DataLoader(fetch, limit=2).get, "abcde"))
     assert fetch.batches == [["a", "b"], ["c", "d"], ["e"]]
 
 
 async def test_an_error_reaches_every_waiter_of_its_query_and_no_other(fetch):
-    gathering = Gathering(fetch)
+    gathering = DataLoader(fetch)
     first = await asked(gathering, "a", "b", "a")
     second = await asked(gathering, "c")
     fetch.error = ValueError("away")
@@ -81,7 +81,7 @@ async def test_an_error_reaches_every_waiter_of_its_query_and_no_other(fetch):
 
 
 async def test_a_caller_that_leaves_harms_nobody(fetch):
-    gathering = Gathering(fetch)
+    gathering = DataLoader(fetch)
     leaver, stayer = await asked(gathering, "a", "a")
     waiting, other = await asked(gathering, "b", "b")
     leaver.cancel()
@@ -93,7 +93,7 @@ async def test_a_caller_that_leaves_harms_nobody(fetch):
 
 
 async def test_an_error_that_nobody_waits_for_any_more_is_no_warning(fetch):
-    gathering = Gathering(fetch)
+    gathering = DataLoader(fetch)
     (leaver,) = await asked(gathering, "a")
     leaver.cancel()
     fetch.error = ValueError("away")
@@ -105,6 +105,6 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_warning(fetch):
 
 async def test_nothing_is_left_running(fetch):
     fetch.let_go.set()
-    await Gathering(fetch).get("a")
+    await DataLoader(fetch).get("a")
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}

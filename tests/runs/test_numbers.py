@@ -9,8 +9,8 @@ import pytest
 from events.database import connect_pool
 from events.errors import LogUnavailable
 from service.errors import Unavailable
-from service.runs.write.number_sequence import BLOCK, NumbersExhausted, next_blocks
-from service.runs.write.numbers import Numbers
+from service.runs.write.ids import RunNumbers
+from service.runs.write.number_sequence import BLOCK_SIZE, NumbersExhausted, next_blocks
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_a_burst_is_served_by_a_few_fetches_and_every_number_is_its_own(po
         asked.append(blocks)
         return await next_blocks(pool, blocks)
 
-    numbers = Numbers(fetch)
+    numbers = RunNumbers(fetch)
     taken = await asyncio.gather(*(numbers.next() for _ in range(1000)))
     assert sorted(set(taken)) == sorted(taken)
     assert len(taken) == 1000
@@ -58,10 +58,10 @@ async def test_the_next_block_is_fetched_before_the_last_number_is_used():
 
     async def fetch(count):
         fetched.append(count)
-        starts = [next(blocks) * BLOCK + 1 for _ in range(count)]
-        return [range(start, start + BLOCK) for start in starts]
+        starts = [next(blocks) * BLOCK_SIZE + 1 for _ in range(count)]
+        return [range(start, start + BLOCK_SIZE) for start in starts]
 
-    numbers = Numbers(fetch)
+    numbers = RunNumbers(fetch)
     await numbers.next()
     await asyncio.sleep(0)
     assert len(fetched) == 2
@@ -75,7 +75,7 @@ async def test_a_fetch_that_fails_is_told_to_who_waits_and_tried_again(pool):
             raise away.pop()
         return await next_blocks(pool, blocks)
 
-    numbers = Numbers(fetch)
+    numbers = RunNumbers(fetch)
     for _ in range(2):
         with pytest.raises(LogUnavailable):
             await numbers.next()
@@ -90,7 +90,7 @@ async def test_closing_stops_a_fetch_under_way():
         started.set()
         await asyncio.Event().wait()
 
-    numbers = Numbers(partial(fetch))
+    numbers = RunNumbers(partial(fetch))
     waiting = asyncio.create_task(numbers.next())
     await started.wait()
     await numbers.close()

@@ -10,9 +10,9 @@ from projections.documents.flow import Plan, PlanGroup, PlanSchema, PlanTable, P
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import NotRetryable, RunNotFinished, UnknownGroup
-from service.runs.domain.commands import Part
-from service.runs.domain.decider import ready
-from service.runs.domain.retry_scope import carried_over, grouped
+from service.runs.domain.commands import RetryScope
+from service.runs.domain.plans import ready_tasks
+from service.runs.domain.retries import reused_tasks, task_groups
 from service.runs.domain.state import TaskState
 from tests.projections.histories import History, shown
 from tests.runs.story import HOOKS, RUN, Story, running
@@ -45,8 +45,8 @@ def ended(plan, status="failed", **tasks):
     return state
 
 
-def kept(plan, state, part):
-    return [each["task"] for each in carried_over(plan, state, part)]
+def kept(plan, state, scope):
+    return [each["task"] for each in reused_tasks(plan, state, scope)]
 
 
 FAILED = ended(LOADS, A="succeeded", B="failed", C="warned", KO="succeeded")
@@ -55,11 +55,11 @@ DONE = ended(LOADS, "succeeded", **dict.fromkeys(("A", "B", "C", "D", "CHECK", "
 
 def test_a_retry_of_no_part_carries_nothing_over():
     assert kept(LOADS, FAILED, None) == []
-    assert kept(LOADS, None, Part()) == []
+    assert kept(LOADS, None, RetryScope()) == []
 
 
 def test_of_what_is_not_done_the_rest_is_carried_over_as_it_ended():
-    assert carried_over(LOADS, FAILED, Part(undone_only=True)) == [
+    assert reused_tasks(LOADS, FAILED, RetryScope(only_incomplete=True)) == [
         {"task": "A", "run_id": RUN, "status": "succeeded"},
         {"task": "C", "run_id": RUN, "status": "warned"},
     ]
@@ -67,39 +67,39 @@ def test_of_what_is_not_done_the_rest_is_carried_over_as_it_ended():
 
 @pytest.mark.parametrize(("group", "tasks"), [(1, []), (2, ["A"]), (3, ["A", "B", "C"])])
 def test_from_a_group_on_all_runs_again_done_or_not_and_what_waits_for_it(group, tasks):
-    assert kept(LOADS, DONE, Part(group)) == tasks
+    assert kept(LOADS, DONE, RetryScope(group)) == tasks
 
 
 def test_from_a_group_on_only_what_is_not_done_there_runs_again():
-    assert kept(LOADS, FAILED, Part(2, undone_only=True)) == ["A", "C"]
+    assert kept(LOADS, FAILED, RetryScope(2, only_incomplete=True)) == ["A", "C"]
 
 
 def test_what_is_not_done_before_the_group_is_refused():
     for only in (False, True):
         with pytest.raises(NotRetryable, match="task B before group 3 is not done"):
-            carried_over(LOADS, FAILED, Part(3, undone_only=only))
+            reused_tasks(LOADS, FAILED, RetryScope(3, only_incomplete=only))
 
 
 def test_where_all_is_done_there_is_nothing_undone_to_retry():
     with pytest.raises(NotRetryable, match="from the start"):
-        carried_over(LOADS, DONE, Part(undone_only=True))
+        reused_tasks(LOADS, DONE, RetryScope(only_incomplete=True))
 
 
 @pytest.mark.parametrize("group", [-1, 0, 4])
 def test_a_group_that_the_plan_has_not_is_refused(group):
     with pytest.raises(UnknownGroup, match="the plan has 3"):
-        carried_over(LOADS, FAILED, Part(group))
+        reused_tasks(LOADS, FAILED, RetryScope(group))
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "cancelling"])
 def test_no_part_of_an_open_run_runs_again(status):
     with pytest.raises(RunNotFinished, match=f"it is {status}"):
-        carried_over(LOADS, replace(FAILED, status=status), Part())
+        reused_tasks(LOADS, replace(FAILED, status=status), RetryScope())
 
 
 def test_a_hook_is_never_carried_over():
     all_but_one = ended(HOOKS, OK="failed", **dict.fromkeys(("A", "G/B", "G/C"), "succeeded"))
-    assert kept(HOOKS, all_but_one, Part(undone_only=True)) == ["A", "G/B", "G/C"]
+    assert kept(HOOKS, all_but_one, RetryScope(only_incomplete=True)) == ["A", "G/B", "G/C"]
 
 
 def test_what_is_new_in_the_flow_runs_and_what_waits_for_it():
@@ -111,19 +111,21 @@ def test_what_is_new_in_the_flow_runs_and_what_waits_for_it():
             PlanTask("C", "C", ("A",)),
         )
     )
-    assert kept(now, DONE, Part(undone_only=True)) == ["A", "C"]
+    assert kept(now, DONE, RetryScope(only_incomplete=True)) == ["A", "C"]
 
 
 def test_a_task_carried_over_twice_names_the_run_in_which_it_was_done():
-    second = replace(FAILED, carried={"A": EARLIER})
-    assert [each["run_id"] for each in carried_over(LOADS, second, Part(undone_only=True))] == [
+    second = replace(FAILED, reused_tasks={"A": EARLIER})
+    assert [
+        each["run_id"] for each in reused_tasks(LOADS, second, RetryScope(only_incomplete=True))
+    ] == [
         EARLIER,
         RUN,
     ]
 
 
 def test_a_flow_without_a_load_plan_has_its_steps_as_groups():
-    assert grouped(HOOKS) == [{"A"}, {"G/B", "G/C"}, {"D"}]
+    assert task_groups(HOOKS) == [{"A"}, {"G/B", "G/C"}, {"D"}]
 
 
 # The run that comes of it
@@ -150,9 +152,9 @@ def test_what_is_carried_over_is_done_from_the_beginning():
         "OK": "pending",
         "KO": "pending",
     }
-    assert story.state.carried == {"A": EARLIER, "C": EARLIER}
+    assert story.state.reused_tasks == {"A": EARLIER, "C": EARLIER}
     story.claim()
-    assert [task.path for task in ready(LOADS, story.state)] == ["B"]
+    assert [task.path for task in ready_tasks(LOADS, story.state)] == ["B"]
 
 
 def test_a_run_that_carried_a_warning_over_ends_with_warnings():
@@ -178,14 +180,14 @@ def test_a_cancelled_run_leaves_what_it_carried_over_as_done():
 def test_nothing_can_be_reported_of_what_is_carried_over(kind):
     story = retried("external")
     story.says(kind, "A")
-    assert story.answers == [("refused", 2, "the task is succeeded")]
+    assert story.verdicts == [("refused", 2, "the task is succeeded")]
 
 
 def test_a_run_without_anything_carried_over_says_nothing_of_it():
     assert "carried" not in running(LOADS).events[0].data
 
 
-def facts(story, projection):
+def document(story, projection):
     history = History()
     history.register(plan=story.plan, executor=story.state.executor)
     history.queue(carried=story.events[0].data.get("carried", []))
@@ -204,10 +206,10 @@ def test_every_reader_agrees_on_a_retried_part_whatever_happened_before_and_sinc
     for name, argument in before:
         carry_out(earlier, name, argument)
     earlier.cancel(force=True)
-    groups = len(grouped(plan))
-    part = Part(data.draw(st.integers(1, groups)), undone_only=data.draw(st.booleans()))
+    groups = len(task_groups(plan))
+    scope = RetryScope(data.draw(st.integers(1, groups)), only_incomplete=data.draw(st.booleans()))
     try:
-        carried = carried_over(plan, earlier.state, part)
+        carried = reused_tasks(plan, earlier.state, scope)
     except NotRetryable:
         return
     story = Story(plan, executor, **({"carried": carried} if carried else {}))
@@ -215,9 +217,9 @@ def test_every_reader_agrees_on_a_retried_part_whatever_happened_before_and_sinc
     for name, argument in since:
         carry_out(story, name, argument)
     said = {path: seen_from_outside(status) for path, status in story.statuses().items()}
-    workflow = facts(story, WORKFLOWS)
+    workflow = document(story, WORKFLOWS)
     assert {task["path"]: task["status"] for task in workflow["tasks"]} == said
-    tree = facts(story, LOAD_PLANS)
+    tree = document(story, LOAD_PLANS)
     tables = {
         t["task"]: t["state"] for g in tree["groups"] for s in g["schemas"] for t in s["tables"]
     }

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.documents.flow import Plan, PlanTask
-from service.runs.domain.decider import ready
+from service.runs.domain.plans import ready_tasks
 from service.runs.domain.transitions import RUN_ENDED, TASK_ENDED
 from tests.runs.story import Story
 
@@ -43,14 +43,14 @@ def plans(draw):
 
 
 tasks = st.sampled_from([f"T{n}" for n in range(5)] + ["SUCCESS", "FAILURE"])
-facts = st.tuples(
+reports = st.tuples(
     st.sampled_from(REPORTS),
     tasks,
     st.booleans(),
     st.sampled_from([None, None, "x-1", "x-2"]),
 )
 commands = st.one_of(
-    st.tuples(st.just("report"), st.lists(facts, min_size=1, max_size=4)),
+    st.tuples(st.just("report"), st.lists(reports, min_size=1, max_size=4)),
     st.tuples(st.just("cancel"), st.booleans()),
     st.tuples(st.just("claim"), st.integers(0, 3)),
     st.tuples(st.just("time_out"), st.none()),
@@ -61,7 +61,7 @@ commands = st.one_of(
 def carry_out(story, name, argument):
     match name:
         case "report":
-            story.report(*(_fact(story, *fact) for fact in argument))
+            story.report(*(_event(story, *report) for report in argument))
         case "cancel":
             story.cancel(force=argument)
         case "claim":
@@ -72,9 +72,9 @@ def carry_out(story, name, argument):
             story.time_out()
 
 
-def _fact(story, type_, task, again, id_):
+def _event(story, type_, task, again, id_):
     data = {"will_retry": again} if type_ == "TaskFailed" else {}
-    return story.fact(type_, task if type_.startswith("Task") else None, id_=id_, **data)
+    return story.event(type_, task if type_.startswith("Task") else None, id_=id_, **data)
 
 
 def check(story, before):
@@ -89,7 +89,7 @@ def check(story, before):
         assert state.has_ended
     if state.has_ended:
         assert all(task.status in TASK_ENDED for task in state.tasks.values())
-        assert ready(story.plan, state) == ()
+        assert ready_tasks(story.plan, state) == ()
 
 
 @settings(max_examples=150, deadline=None)
@@ -110,12 +110,12 @@ def test_a_worker_that_runs_what_is_ready_always_comes_to_the_runs_end(plan, dat
     story = Story(plan)
     story.claim()
     for _ in range(40):
-        waiting = [task.path for task in ready(plan, story.state)]
+        waiting = [task.path for task in ready_tasks(plan, story.state)]
         if not waiting:
             break
         path = data.draw(st.sampled_from(waiting))
         story.says("TaskStarted", path)
         end = data.draw(st.sampled_from(ENDS))
-        story.report(_fact(story, end, path, data.draw(st.booleans()), None))
+        story.report(_event(story, end, path, data.draw(st.booleans()), None))
         check(story, Story(plan).state)
     assert story.state.has_ended

@@ -7,16 +7,16 @@ import pytest
 
 from service.errors import Unavailable
 from service.ops.migrations import migrate_all
-from service.runs.domain.commands import Fact, Outcome, ReportFacts, StartRun
+from service.runs.domain.commands import Outcome, ReportedEvent, ReportEvents, StartRun
 from service.runs.domain.errors import ClaimLost, RunEnded
 from tests.runs.processes import (
     FLOWS,
     ORIGIN,
     cancel,
     claim,
-    facts,
     open_process,
     register,
+    report_events,
     starts,
     together,
 )
@@ -40,7 +40,7 @@ async def test_a_report_and_a_cancel_that_race_leave_one_story(processes):
     for _ in range(5):
         run = (await both[0].start("example.ONE")).run_id
         report, cancelled = await together(
-            both[0].writer.submit(facts(run, ("RunSucceeded", None))),
+            both[0].writer.submit(report_events(run, ("RunSucceeded", None))),
             both[1].writer.submit(cancel(run, force=True)),
         )
         told = await both[0].told(run)
@@ -56,7 +56,7 @@ async def test_one_report_sent_to_two_processes_at_once_is_recorded_once(process
     both = await processes(2)
     for _ in range(5):
         run = (await both[0].start("example.EXTERNAL")).run_id
-        report = facts(run, ("TaskStarted", "A"))
+        report = report_events(run, ("TaskStarted", "A"))
         outcomes = await together(*(p.writer.submit(report) for p in both * 3))
         results = [outcome.results[0] for outcome in outcomes]
         assert sorted(result.outcome for result in results) == ["duplicate"] * 5 + ["recorded"]
@@ -68,10 +68,10 @@ async def test_one_report_at_once_is_recorded_once_where_it_is_the_whole_append(
     both = await processes(2)
     run = (await both[0].start("example.EXTERNAL")).run_id
     for process in both:
-        await process.writer.submit(facts(run, ("RunStarted", None)))
+        await process.writer.submit(report_events(run, ("RunStarted", None)))
     for n in range(5):
-        fact = Fact(str(n), "TaskOutputRecorded", "A", {"log": str(n)})
-        report = ReportFacts(TENANT, ORIGIN, run, (fact,))
+        event = ReportedEvent(str(n), "TaskOutputRecorded", "A", {"log": str(n)})
+        report = ReportEvents(TENANT, ORIGIN, run, (event,))
         outcomes = await together(*(process.writer.submit(report) for process in both))
         results = [outcome.results[0] for outcome in outcomes]
         assert {result.outcome for result in results} == {"recorded", "duplicate"}
@@ -82,11 +82,13 @@ async def test_one_id_for_two_events_at_once_keeps_one_and_refuses_the_other(pro
     both = await processes(2)
     for _ in range(5):
         run = (await both[0].start("example.EXTERNAL")).run_id
-        await both[0].writer.submit(facts(run, ("RunStarted", None)))
-        await both[1].writer.submit(facts(run, ("RunStarted", None)))
+        await both[0].writer.submit(report_events(run, ("RunStarted", None)))
+        await both[1].writer.submit(report_events(run, ("RunStarted", None)))
         outcomes = await together(
             *(
-                p.writer.submit(ReportFacts(TENANT, ORIGIN, run, (Fact("x", "TaskStarted", task),)))
+                p.writer.submit(
+                    ReportEvents(TENANT, ORIGIN, run, (ReportedEvent("x", "TaskStarted", task),))
+                )
                 for p, task in zip(both, ("A", "B"), strict=True)
             )
         )
@@ -98,8 +100,11 @@ async def test_many_writers_on_one_run_lose_nothing(processes):
     both = await processes(2)
     run = (await both[0].start("example.EXTERNAL")).run_id
     reports = [
-        ReportFacts(
-            TENANT, ORIGIN, run, (Fact(f"{n}", "TaskOutputRecorded", "A", {"log": f"{n}"}),)
+        ReportEvents(
+            TENANT,
+            ORIGIN,
+            run,
+            (ReportedEvent(f"{n}", "TaskOutputRecorded", "A", {"log": f"{n}"}),),
         )
         for n in range(40)
     ]
@@ -117,8 +122,8 @@ async def test_many_writers_on_one_run_lose_nothing(processes):
 
 async def test_a_command_whose_caller_goes_away_is_carried_out_once(process):
     run = (await process.start("example.EXTERNAL")).run_id
-    waiting = asyncio.create_task(process.writer.submit(facts(run, ("TaskStarted", "A"))))
-    other = asyncio.create_task(process.writer.submit(facts(run, ("TaskSucceeded", "A"))))
+    waiting = asyncio.create_task(process.writer.submit(report_events(run, ("TaskStarted", "A"))))
+    other = asyncio.create_task(process.writer.submit(report_events(run, ("TaskSucceeded", "A"))))
     await asyncio.sleep(0)
     waiting.cancel()
     assert (await other).results[0].outcome == "recorded"
@@ -145,8 +150,8 @@ async def test_killed_connections_lose_and_double_nothing(processes, database_ur
     run = (await process.start("example.EXTERNAL")).run_id
 
     async def report(n):
-        fact = Fact(f"{n}", "TaskOutputRecorded", "A", {"log": f"{n}"})
-        outcome = await process.writer.submit(ReportFacts(TENANT, ORIGIN, run, (fact,)))
+        event = ReportedEvent(f"{n}", "TaskOutputRecorded", "A", {"log": f"{n}"})
+        outcome = await process.writer.submit(ReportEvents(TENANT, ORIGIN, run, (event,)))
         return outcome.results[0].position
 
     async def kill():

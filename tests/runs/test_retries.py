@@ -12,10 +12,25 @@ import pytest
 from events import types
 from events.types import slot_stream
 from projections.documents.flow import Plan, PlanTask, plan_json, plan_of
-from service.runs.domain.commands import Fact, Part, ReportFacts, RetryRun, TimeOutRun
-from service.runs.domain.retries import is_retried
+from service.runs.domain.commands import (
+    ReportedEvent,
+    ReportEvents,
+    RetryRun,
+    RetryScope,
+    TimeOutRun,
+)
+from service.runs.domain.retries import should_retry
 from service.runs.write.number_sequence import NumbersExhausted
-from tests.runs.processes import ORIGIN, cancel, claim, facts, flow, register, starts, together
+from tests.runs.processes import (
+    ORIGIN,
+    cancel,
+    claim,
+    flow,
+    register,
+    report_events,
+    starts,
+    together,
+)
 from tests.runs.story import TENANT, Story
 
 TWICE = Plan((PlanTask("A", "A"), PlanTask("B", "B", ("A",))), retries=2)
@@ -55,7 +70,7 @@ async def follower(process, run_id):
 
 
 async def fail(process, run_id):
-    return await process.writer.submit(facts(run_id, FAILED))
+    return await process.writer.submit(report_events(run_id, FAILED))
 
 
 @pytest.mark.parametrize(
@@ -75,8 +90,8 @@ async def fail(process, run_id):
 def test_only_a_run_that_has_just_failed_is_retried(before, after, attempt, again):
     state = Story(TWICE, attempt=attempt).state
     steps = replace(state, status=before), replace(state, status=after)
-    assert is_retried(TWICE, *steps) is again
-    assert not is_retried(replace(TWICE, retries=0), *steps)
+    assert should_retry(TWICE, *steps) is again
+    assert not should_retry(replace(TWICE, retries=0), *steps)
 
 
 @pytest.mark.parametrize("plan", [TWICE, LATER, replace(TWICE, retries=0)])
@@ -125,7 +140,7 @@ async def test_a_run_of_a_flow_that_says_nothing_is_not_followed(one):
 @pytest.mark.parametrize("end", ["RunSucceeded", "RunWarned"])
 async def test_a_run_that_ended_well_is_not_followed(one, end):
     run_id = (await one.start("example.TWICE")).run_id
-    await one.writer.submit(facts(run_id, (end, None)))
+    await one.writer.submit(report_events(run_id, (end, None)))
     await fail(one, run_id)
     assert len(await starts(one)) == 1
 
@@ -133,9 +148,9 @@ async def test_a_run_that_ended_well_is_not_followed(one, end):
 async def test_a_run_that_was_to_be_cancelled_is_not_followed_however_it_ends(one):
     for end in ("RunFailed", "RunCancelled"):
         run_id = (await one.start("example.TWICE")).run_id
-        await one.writer.submit(facts(run_id, ("TaskStarted", "A")))
+        await one.writer.submit(report_events(run_id, ("TaskStarted", "A")))
         await one.writer.submit(cancel(run_id))
-        await one.writer.submit(facts(run_id, (end, None)))
+        await one.writer.submit(report_events(run_id, (end, None)))
         assert (await one.told(run_id))[-1] == end
     assert len(await starts(one)) == 2
 
@@ -156,8 +171,8 @@ async def test_a_run_that_timed_out_is_followed(one):
 async def test_a_task_that_fails_for_good_has_its_run_followed(one):
     run_id = (await one.start("example.HERE")).run_id
     await one.writer.submit(claim(run_id))
-    await one.writer.submit(facts(run_id, ("TaskStarted", "A"), worker="w1", epoch=1))
-    await one.writer.submit(facts(run_id, ("TaskFailed", "A"), worker="w1", epoch=1))
+    await one.writer.submit(report_events(run_id, ("TaskStarted", "A"), worker="w1", epoch=1))
+    await one.writer.submit(report_events(run_id, ("TaskFailed", "A"), worker="w1", epoch=1))
     [body] = await followers(one, run_id)
     assert (body["executor"], body["attempt"]) == ("in_process", 2)
 
@@ -179,9 +194,9 @@ async def test_a_retry_is_of_the_version_that_failed(one):
 
 async def test_a_retry_carries_over_what_the_failed_run_had_carried_over(one):
     first = (await one.start("example.TWICE")).run_id
-    await one.writer.submit(facts(first, ("TaskSucceeded", "A"), ("TaskFailed", "B")))
-    part = RetryRun(TENANT, ORIGIN, first, part=Part(undone_only=True))
-    second = (await one.writer.submit(part)).run_id
+    await one.writer.submit(report_events(first, ("TaskSucceeded", "A"), ("TaskFailed", "B")))
+    retry = RetryRun(TENANT, ORIGIN, first, scope=RetryScope(only_incomplete=True))
+    second = (await one.writer.submit(retry)).run_id
     await fail(one, second)
     [body] = await followers(one, second)
     carried = [{"task": "A", "run_id": first, "status": "succeeded"}]
@@ -201,7 +216,7 @@ async def test_the_slot_of_an_exclusive_flow_stays_in_the_chain(two):
     slot = await one.log.read_stream(TENANT, slot_stream("example.SLOT"))
     told = [(event.type, event.data["run_id"]) for event in slot]
     assert told == [("SlotTaken", run_id), ("SlotFreed", run_id), ("SlotTaken", retry)]
-    await one.writer.submit(facts(retry, ("RunSucceeded", None)))
+    await one.writer.submit(report_events(retry, ("RunSucceeded", None)))
     assert (await other.start("example.SLOT")).status == "queued"
 
 
@@ -210,7 +225,7 @@ async def test_two_processes_that_fail_a_run_together_retry_it_once(two):
         run_id = (await two[0].start("example.TWICE")).run_id
         reports = [
             process.writer.submit(
-                ReportFacts(TENANT, ORIGIN, run_id, (Fact(f"f-{number}", "RunFailed"),))
+                ReportEvents(TENANT, ORIGIN, run_id, (ReportedEvent(f"f-{number}", "RunFailed"),))
             )
             for number, process in enumerate(two * 3)
         ]
@@ -232,7 +247,7 @@ async def test_without_numbers_a_failure_is_recorded_all_the_same(one, monkeypat
     async def none_left():
         raise NumbersExhausted
 
-    monkeypatch.setattr(one.writer._chains._numbers, "next", none_left)
+    monkeypatch.setattr(one.writer._mailboxes._numbers, "next", none_left)
     outcome = await fail(one, run_id)
     assert (outcome.status, await followers(one, run_id)) == ("failed", [])
 

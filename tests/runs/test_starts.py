@@ -14,16 +14,16 @@ from service.errors import (
     UnknownFlow,
     UnknownRun,
 )
-from service.runs.domain.commands import Outcome, Part, RetryRun, StartRun
+from service.runs.domain.commands import Outcome, RetryRun, RetryScope, StartRun
+from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import next_blocks
-from service.runs.write.numbers import Numbers
 from tests.runs.processes import (
     ORIGIN,
     SCHEMA,
     cancel,
-    facts,
     flow,
     register,
+    report_events,
     retired,
     starts,
     together,
@@ -36,7 +36,7 @@ from tests.runs.story import CHAIN, TENANT
 async def test_a_start_is_in_the_log_when_it_is_answered(process):
     outcome = await process.start(payload={"rows": 3}, comment="why")
     [event] = await process.stream(outcome.run_id)
-    assert outcome == Outcome(outcome.run_id, 1, event.position, "queued", born=event)
+    assert outcome == Outcome(outcome.run_id, 1, event.position, "queued", created_event=event)
     assert event.data == {
         "run_id": outcome.run_id,
         "run_number": 1,
@@ -111,7 +111,7 @@ async def test_a_flow_that_is_retired_while_its_start_waits_is_not_started(proce
         await go_on.wait()
         return await next_blocks(process.pool, blocks)
 
-    process.writer._starter._numbers = Numbers(fetch)
+    process.writer._starts._numbers = RunNumbers(fetch)
     start = asyncio.create_task(process.start())
     await waits.wait()
     await register(process.log, retired("CHAIN"))
@@ -234,7 +234,7 @@ async def test_a_repeated_retry_is_the_same_run(process):
 
 async def test_a_retry_of_a_part_carries_over_what_is_done(process):
     first = await failed_after_a(process)
-    command = RetryRun(TENANT, ORIGIN, first.run_id, part=Part(undone_only=True))
+    command = RetryRun(TENANT, ORIGIN, first.run_id, scope=RetryScope(only_incomplete=True))
     second = await process.writer.submit(command)
     [queued] = await process.stream(second.run_id)
     assert queued.data["carried"] == [{"task": "A", "run_id": first.run_id, "status": "succeeded"}]
@@ -248,12 +248,14 @@ async def test_a_retry_of_a_part_carries_over_what_is_done(process):
 async def test_a_part_is_refused_by_whoever_has_not_seen_the_run_end_and_writes_nothing(processes):
     one, two = await processes(2)
     first = await one.start("example.EXTERNAL")
-    command = RetryRun(TENANT, ORIGIN, first.run_id, part=Part(2))
+    command = RetryRun(TENANT, ORIGIN, first.run_id, scope=RetryScope(2))
     head = await one.log.head()
     with pytest.raises(RunNotFinished):
         await one.writer.submit(command)
     assert await one.log.head() == head
-    await two.writer.submit(facts(first.run_id, ("TaskSucceeded", "A"), ("RunFailed", None)))
+    await two.writer.submit(
+        report_events(first.run_id, ("TaskSucceeded", "A"), ("RunFailed", None))
+    )
     again = await one.writer.submit(command)
     assert (again.run_number, again.status) == (first.run_number + 1, "queued")
 
@@ -261,19 +263,28 @@ async def test_a_part_is_refused_by_whoever_has_not_seen_the_run_end_and_writes_
 async def test_a_repeated_retry_of_a_part_is_the_same_run_and_another_part_another_request(process):
     first = await failed_after_a(process)
     command = RetryRun(
-        TENANT, ORIGIN, first.run_id, part=Part(undone_only=True), idempotency_key="again"
+        TENANT,
+        ORIGIN,
+        first.run_id,
+        scope=RetryScope(only_incomplete=True),
+        idempotency_key="again",
     )
     once, twice = [await process.writer.submit(command) for _ in range(2)]
     assert (twice.run_id, twice.replayed) == (once.run_id, True)
-    for other in (None, Part(), Part(2)):
+    for other in (None, RetryScope(), RetryScope(2)):
         with pytest.raises(IdempotencyKeyReused):
-            await process.writer.submit(replace(command, part=other))
+            await process.writer.submit(replace(command, scope=other))
 
 
 async def test_a_repeat_is_known_by_what_was_asked_for_where_that_is_no_run(process):
     first = await failed_after_a(process)
     command = RetryRun(
-        TENANT, ORIGIN, first.run_id, part=Part(2), asked_for="the latest", idempotency_key="again"
+        TENANT,
+        ORIGIN,
+        first.run_id,
+        scope=RetryScope(2),
+        requested_id="the latest",
+        idempotency_key="again",
     )
     once = await process.writer.submit(command)
     twice = await process.writer.submit(replace(command, run_id=once.run_id))
@@ -291,7 +302,7 @@ async def test_a_retry_may_ask_for_the_slot_of_any_flow(process):
 async def failed_after_a(process):
     first = await process.start("example.EXTERNAL")
     told = (("TaskSucceeded", "A"), ("TaskFailed", "B"))
-    await process.writer.submit(facts(first.run_id, *told))
+    await process.writer.submit(report_events(first.run_id, *told))
     return first
 
 

@@ -13,12 +13,12 @@ from service.runs.domain.transitions import (
     RUN_TRANSITIONS,
     TASK_ENDED,
     TASK_TRANSITIONS,
-    Happening,
     RunStatus,
+    TaskChange,
     TaskStatus,
-    happening,
     next_run_status,
     next_task_status,
+    task_change,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "states.md"
@@ -91,12 +91,12 @@ def test_a_run_begins_with_its_queueing_alone(type_):
     assert next_run_status(None, type_) == ("queued" if type_ == "RunQueued" else None)
 
 
-@pytest.mark.parametrize("what", get_args(Happening))
+@pytest.mark.parametrize("what", get_args(TaskChange))
 @pytest.mark.parametrize("status", get_args(TaskStatus))
 def test_every_happening_leads_a_task_where_the_design_says_or_may_not_follow(status, what):
     type_, _, how = what.partition(", ")
     data = {"will_retry": bool(how), "reason": "lost" if "lost" in how else "error"}
-    assert happening(type_, data) == what
+    assert task_change(type_, data) == what
     assert next_task_status(status, type_, data) == TASK_MOVES.get(status, {}).get(what)
 
 
@@ -115,7 +115,7 @@ def test_the_page_of_states_shows_these_tables():
     run_rows = sorted(RUN_EVENTS - NOTES - {"RunQueued"})
     for table in (
         markdown(RUN_TRANSITIONS, run_rows),
-        markdown(TASK_TRANSITIONS, get_args(Happening)),
+        markdown(TASK_TRANSITIONS, get_args(TaskChange)),
     ):
         assert table in page, f"docs/reference/states.md does not hold this table:\n\n{table}"
 

@@ -8,23 +8,23 @@ import pytest
 from events import types
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from service.errors import BadRequest, UnknownRun
-from service.ids import new_id
 from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
-    Fact,
-    FactResult,
     Outcome,
-    ReportFacts,
+    ReportedEvent,
+    ReportEvents,
+    ReportResult,
     TimeOutRun,
 )
 from service.runs.domain.errors import BrokenStream, RunEnded
 from service.runs.write import run_cache
+from service.runs.write.ids import new_id
 from tests.runs.processes import (
     ORIGIN,
     cancel,
     claim,
-    facts,
+    report_events,
     together,
 )
 from tests.runs.story import TENANT
@@ -37,9 +37,11 @@ async def test_a_run_goes_from_its_claim_to_its_end(process):
     submit = process.writer.submit
     await submit(claim(run))
     worker = {"worker": "w1", "epoch": 1}
-    await submit(facts(run, ("TaskStarted", "A"), ("TaskSucceeded", "A"), **worker), inside=True)
+    await submit(
+        report_events(run, ("TaskStarted", "A"), ("TaskSucceeded", "A"), **worker), internal=True
+    )
     outcome = await submit(
-        facts(run, ("TaskStarted", "B"), ("TaskSucceeded", "B"), **worker), inside=True
+        report_events(run, ("TaskStarted", "B"), ("TaskSucceeded", "B"), **worker), internal=True
     )
     stream = await process.stream(run)
     assert [event.type for event in stream] == [
@@ -58,8 +60,8 @@ async def test_a_run_goes_from_its_claim_to_its_end(process):
         stream[-1].position,
         "succeeded",
         results=(
-            FactResult("TaskStarted/B", "recorded", stream[5].position),
-            FactResult("TaskSucceeded/B", "recorded", stream[6].position),
+            ReportResult("TaskStarted/B", "recorded", stream[5].position),
+            ReportResult("TaskSucceeded/B", "recorded", stream[6].position),
         ),
     )
 
@@ -67,19 +69,19 @@ async def test_a_run_goes_from_its_claim_to_its_end(process):
 async def test_what_is_kept_in_memory_is_what_the_stream_says(process):
     run = (await process.start("example.EXTERNAL")).run_id
     for report in (("TaskStarted", "A"), ("TaskFailed", "A"), ("TaskStarted", "B")):
-        await process.writer.submit(facts(run, report))
-    entry = process.writer._chains._states.guess((TENANT, run))
+        await process.writer.submit(report_events(run, report))
+    cached = process.writer._mailboxes._run_cache.peek((TENANT, run))
     stream = await process.stream(run)
-    assert entry.state == await process.state(run)
-    assert list(entry.positions) == [event.position for event in stream]
+    assert cached.state == await process.state(run)
+    assert list(cached.positions) == [event.position for event in stream]
 
 
 async def test_commands_that_wait_for_one_run_share_an_append_in_their_order(process):
     run = (await process.start("example.EXTERNAL")).run_id
-    reports = [facts(run, ("TaskOutputRecorded", "A")) for _ in range(2)] + [
-        facts(run, ("TaskSucceeded", "A")),
-        facts(run, ("TaskSucceeded", "B")),
-        facts(run, ("TaskSucceeded", "X")),
+    reports = [report_events(run, ("TaskOutputRecorded", "A")) for _ in range(2)] + [
+        report_events(run, ("TaskSucceeded", "A")),
+        report_events(run, ("TaskSucceeded", "B")),
+        report_events(run, ("TaskSucceeded", "X")),
     ]
     outcomes = await asyncio.gather(*(process.writer.submit(report) for report in reports))
     assert [outcome.results[0].outcome for outcome in outcomes] == [
@@ -96,11 +98,13 @@ async def test_commands_that_wait_for_one_run_share_an_append_in_their_order(pro
 
 async def test_a_command_that_the_log_could_not_keep_fails_alone(process):
     run = (await process.start("example.EXTERNAL")).run_id
-    odd = replace(facts(run, ("TaskSucceeded", "A")), origin=Origin("ops", "api", remote="\ud800"))
+    odd = replace(
+        report_events(run, ("TaskSucceeded", "A")), origin=Origin("ops", "api", remote="\ud800")
+    )
     outcomes = await together(
-        process.writer.submit(facts(run, ("TaskStarted", "A"))),
+        process.writer.submit(report_events(run, ("TaskStarted", "A"))),
         process.writer.submit(odd),
-        process.writer.submit(facts(run, ("TaskStarted", "B"))),
+        process.writer.submit(report_events(run, ("TaskStarted", "B"))),
     )
     assert [type(outcome) for outcome in outcomes] == [Outcome, BadRequest, Outcome]
     assert (await process.told(run))[1:] == ["RunStarted", "TaskStarted", "TaskStarted"]
@@ -108,11 +112,11 @@ async def test_a_command_that_the_log_could_not_keep_fails_alone(process):
 
 async def test_a_name_that_the_log_could_not_keep_fails_alone(process):
     run = (await process.start("example.EXTERNAL")).run_id
-    odd = replace(facts(run, ("TaskSucceeded", "A")), origin=Origin("x" * 500, "api"))
+    odd = replace(report_events(run, ("TaskSucceeded", "A")), origin=Origin("x" * 500, "api"))
     outcomes = await together(
-        process.writer.submit(facts(run, ("TaskStarted", "A"))),
+        process.writer.submit(report_events(run, ("TaskStarted", "A"))),
         process.writer.submit(odd),
-        process.writer.submit(facts(run, ("TaskStarted", "B"))),
+        process.writer.submit(report_events(run, ("TaskStarted", "B"))),
     )
     assert [type(outcome) for outcome in outcomes] == [Outcome, BadRequest, Outcome]
 
@@ -137,7 +141,7 @@ async def test_a_decision_that_writes_nothing_rests_on_no_guess(processes):
     one, two = await processes(2)
     run = (await one.start("example.EXTERNAL")).run_id
     await one.writer.submit(cancel(run))
-    await two.writer.submit(facts(run, ("RunCancelled", None)))
+    await two.writer.submit(report_events(run, ("RunCancelled", None)))
     with pytest.raises(RunEnded):
         await one.writer.submit(cancel(run))
 
@@ -151,8 +155,10 @@ async def test_a_run_out_of_time_fails(process):
 
 async def test_five_hundred_facts_come_in_one_call(process):
     run = (await process.start("example.EXTERNAL")).run_id
-    many = tuple(Fact(str(n), "TaskOutputRecorded", "A", {"metrics": {"n": n}}) for n in range(500))
-    outcome = await process.writer.submit(ReportFacts(TENANT, ORIGIN, run, many))
+    many = tuple(
+        ReportedEvent(str(n), "TaskOutputRecorded", "A", {"metrics": {"n": n}}) for n in range(500)
+    )
+    outcome = await process.writer.submit(ReportEvents(TENANT, ORIGIN, run, many))
     assert {result.outcome for result in outcome.results} == {"recorded"}
     assert len(await process.stream(run)) == 502
 
@@ -168,34 +174,34 @@ async def test_a_broken_run_is_trouble_for_its_own_callers_alone(processes):
 
 
 async def test_a_burst_of_starts_pushes_out_no_run_that_is_under_way(process, monkeypatch):
-    monkeypatch.setattr(run_cache, "MOST_NEWBORN", 2)
-    known = process.writer._chains._states
+    monkeypatch.setattr(run_cache, "NEW_RUN_CAPACITY", 2)
+    cache = process.writer._mailboxes._run_cache
     run = (await process.start("example.EXTERNAL")).run_id
-    await process.writer.submit(facts(run, ("TaskStarted", "A")))
+    await process.writer.submit(report_events(run, ("TaskStarted", "A")))
     others = [(await process.start("example.EXTERNAL")).run_id for _ in range(5)]
-    assert [name for _, name in known._newborn] == others[-2:]
-    assert [name for _, name in known._entries] == [run]
+    assert [name for _, name in cache._new_runs] == others[-2:]
+    assert [name for _, name in cache._runs] == [run]
     for other in others:
-        await process.writer.submit(facts(other, ("TaskStarted", "A")))
+        await process.writer.submit(report_events(other, ("TaskStarted", "A")))
         assert await process.told(other) == ["RunQueued", "RunStarted", "TaskStarted"]
-    assert not known._newborn
+    assert not cache._new_runs
 
 
 async def test_a_run_that_a_quick_worker_has_moved_on_stays_where_it_is(process):
-    known = process.writer._chains._states
+    cache = process.writer._mailboxes._run_cache
     run = (await process.start("example.EXTERNAL")).run_id
-    newborn = known._newborn[TENANT, run]
-    await process.writer.submit(facts(run, ("TaskStarted", "A")))
-    known.bear((TENANT, run), newborn)
-    assert known.guess((TENANT, run)).state.version == 3
+    new_run = cache._new_runs[TENANT, run]
+    await process.writer.submit(report_events(run, ("TaskStarted", "A")))
+    cache.add_new((TENANT, run), new_run)
+    assert cache.peek((TENANT, run)).state.version == 3
 
 
 async def test_runs_that_are_no_longer_in_memory_are_read_again(process, monkeypatch):
-    monkeypatch.setattr(run_cache, "MOST_RUNS", 1)
+    monkeypatch.setattr(run_cache, "RUN_CAPACITY", 1)
     runs = [(await process.start("example.EXTERNAL")).run_id for _ in range(3)]
     for run in runs:
-        await process.writer.submit(facts(run, ("TaskStarted", "A")))
-    assert len(process.writer._chains._states._entries) == 1
+        await process.writer.submit(report_events(run, ("TaskStarted", "A")))
+    assert len(process.writer._mailboxes._run_cache._runs) == 1
     assert [await process.told(run) for run in runs] == [
         ["RunQueued", "RunStarted", "TaskStarted"]
     ] * 3

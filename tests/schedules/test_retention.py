@@ -12,7 +12,7 @@ import pytest
 from events import types
 from service.errors import Unavailable
 from service.origin import Origin
-from service.runs.domain.commands import Fact, ReportFacts, StartRun
+from service.runs.domain.commands import ReportedEvent, ReportEvents, StartRun
 from service.runs.read.query_api import RunFilter
 from service.runtime import ProcessRole
 from service.schedules.retention import BATCH
@@ -60,8 +60,8 @@ async def run(service, fullname=FLOW):
 
 
 async def end(service, run_id):
-    fact = Fact("end", types.RUN_FAILED, None, {"reason": "error"})
-    await service.writer.submit(ReportFacts(TENANT, ORIGIN, run_id, (fact,)), inside=True)
+    event = ReportedEvent("end", types.RUN_FAILED, None, {"reason": "error"})
+    await service.writer.submit(ReportEvents(TENANT, ORIGIN, run_id, (event,)), internal=True)
 
 
 async def ended_runs(service, count, fullname=FLOW):

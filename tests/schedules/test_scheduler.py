@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 
 from service.flows.schedule import schedule_of
-from service.runs.domain.run_creation import written
+from service.runs.domain.run_creation import format_due_at
 from service.schedules.last_fired import Mark
 from service.schedules.scheduler import LOOK_S, follow
 from tests import postgres
-from tests.runs.processes import SCHEMA, claim, facts, together
+from tests.runs.processes import SCHEMA, claim, report_events, together
 from tests.runs.story import TENANT
 from tests.schedules.clockwork import HOUR, Hands, new_scheduler, open_clockwork
 
@@ -40,7 +40,7 @@ async def test_of_three_processes_that_fire_together_one_starts_each_due_time(cl
         await other.process.catalogue.refresh(TENANT)
     dues = []
     for _ in range(12):
-        dues.append(written(some[0].hands.to_next_hour()))
+        dues.append(format_due_at(some[0].hands.to_next_hour()))
         answers = await together(*(each.scheduler.turn() for each in some))
         assert not [answer for answer in answers if isinstance(answer, BaseException)]
     assert await some[0].due_times() == dues
@@ -57,7 +57,7 @@ async def test_a_run_says_which_schedule_started_it_and_when_it_was_due(clockwor
     assert event.actor == event.data["started_by"] == "schedule"
     assert event.metadata == {"source": "schedule"}
     assert event.data["payload"] == {"full": False}
-    assert event.data["schedule"] == {"due_at": written(due), "late_s": 0, "missed": 0}
+    assert event.data["schedule"] == {"due_at": format_due_at(due), "late_s": 0, "missed": 0}
 
 
 async def test_what_was_due_before_its_schedule_was_registered_is_not_made(clockwork):
@@ -84,8 +84,8 @@ async def test_after_a_stop_only_the_latest_missed_due_time_is_made_and_says_so(
     await again.turn()
     await again.turn()
     assert [event.data["schedule"] for event in await clockwork.made()] == [
-        {"due_at": written(first), "late_s": 0, "missed": 0},
-        {"due_at": written(latest), "late_s": 90, "missed": 4},
+        {"due_at": format_due_at(first), "late_s": 0, "missed": 0},
+        {"due_at": format_due_at(latest), "late_s": 90, "missed": 4},
     ]
 
 
@@ -106,7 +106,7 @@ async def test_a_due_time_at_which_an_exclusive_flow_was_busy_is_over(clockwork)
     assert clockwork.told == {"refused": 1}
     await process.writer.submit(claim(busy.run_id))
     await process.writer.submit(
-        facts(busy.run_id, ("RunFailed", None), worker="w1", epoch=1), inside=True
+        report_events(busy.run_id, ("RunFailed", None), worker="w1", epoch=1), internal=True
     )
     again = new_scheduler(process, clockwork.hands, clockwork.told)
     clockwork.hands.now += 60 * SECOND
@@ -114,7 +114,7 @@ async def test_a_due_time_at_which_an_exclusive_flow_was_busy_is_over(clockwork)
     assert await clockwork.made() == []
     due = clockwork.hands.to_next_hour()
     await again.turn()
-    assert await clockwork.due_times() == [written(due)]
+    assert await clockwork.due_times() == [format_due_at(due)]
     marks = await clockwork.marks.of([(TENANT, "example.DUE")])
     assert [(m.due_at, m.outcome) for m in marks.values()] == [(due, "started")]
 
@@ -157,7 +157,7 @@ async def test_it_goes_on_by_itself_when_the_database_comes_back(own_cluster, ca
                 await asyncio.sleep(0.01)
                 clockwork.hands.now += SECOND / 100
         running.cancel()
-        assert await clockwork.due_times() == [written(due)]
+        assert await clockwork.due_times() == [format_due_at(due)]
 
 
 async def test_a_flow_loaded_anew_is_due_by_its_new_schedule_and_a_retired_one_never(clockwork):
@@ -168,7 +168,7 @@ async def test_a_flow_loaded_anew_is_due_by_its_new_schedule_and_a_retired_one_n
     await clockwork.scheduler.turn()
     [event] = await clockwork.made()
     assert event.data["flow_version"] == 2
-    assert event.data["schedule"]["due_at"] == written(clockwork.hands.now)
+    assert event.data["schedule"]["due_at"] == format_due_at(clockwork.hands.now)
     await clockwork.retire()
     clockwork.hands.to_next_hour()
     assert await clockwork.scheduler.turn() == LOOK_S
@@ -214,7 +214,7 @@ async def test_a_start_that_the_log_cannot_take_is_made_when_it_can(clockwork, d
     assert await clockwork.scheduler.turn() == 1  # not before its time
     clockwork.hands.now += SECOND
     await clockwork.scheduler.turn()
-    assert await clockwork.due_times() == [written(due)]
+    assert await clockwork.due_times() == [format_due_at(due)]
 
 
 async def test_what_waits_for_the_log_gives_way_to_the_next_due_time(clockwork, database_url):
@@ -224,7 +224,7 @@ async def test_what_waits_for_the_log_gives_way_to_the_next_due_time(clockwork, 
         await clockwork.scheduler.turn()
     clockwork.hands.now += 2 * SECOND
     await clockwork.scheduler.turn()
-    assert await clockwork.due_times() == [written(clockwork.hands.now)]
+    assert await clockwork.due_times() == [format_due_at(clockwork.hands.now)]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_killed_between_due_and_recorded_another_starts_it_once(
     )
     assert await killed.wait() == -signal.SIGKILL
     await clockwork.scheduler.turn()
-    assert await clockwork.due_times() == [written(due)]
+    assert await clockwork.due_times() == [format_due_at(due)]
 
 
 async def test_a_clock_that_goes_back_makes_nothing_twice(clockwork):
@@ -259,7 +259,7 @@ async def test_a_clock_that_goes_back_makes_nothing_twice(clockwork):
     await again.turn()
     clockwork.hands.now = due
     await again.turn()
-    assert await clockwork.due_times() == [written(due)]
+    assert await clockwork.due_times() == [format_due_at(due)]
 
 
 async def test_a_process_that_comes_late_moves_no_mark_back(clockwork):
@@ -271,7 +271,7 @@ async def test_a_process_that_comes_late_moves_no_mark_back(clockwork):
 
 async def test_a_clients_key_never_meets_that_of_a_schedule(clockwork):
     await clockwork.register()
-    due = written(clockwork.hands.to_next_hour())
+    due = format_due_at(clockwork.hands.to_next_hour())
     key = f"schedule/example.DUE/{due}"
     await clockwork.process.start("example.DUE", idempotency_key=key)
     await clockwork.scheduler.turn()
@@ -292,4 +292,4 @@ async def test_a_tenants_flow_of_the_same_name_has_its_own_due_time(clockwork):
     )
     due = clockwork.hands.to_next_hour()
     await clockwork.scheduler.turn()
-    assert await clockwork.due_times() == [written(due)]
+    assert await clockwork.due_times() == [format_due_at(due)]

@@ -98,10 +98,10 @@ async def restart(request: web.Request) -> web.StreamResponse:
         tenant=tenant,
         origin=origin(request, "incorta"),
         run_id=earlier["run_id"],
-        part=asked.part,
+        scope=asked.scope,
         exclusive=True,
         # After a first restart the latest execution is another; its repeat is still a repeat.
-        asked_for="" if asked.execution is not None else f"latest of {flow.fullname}",
+        requested_id="" if asked.execution is not None else f"latest of {flow.fullname}",
         idempotency_key=start_run.idempotency_key(request),
     )
     return await _begin(request, command)

@@ -12,7 +12,7 @@ from aiohttp import web
 from service.dialects.incorta.errors import InvalidLevel
 from service.errors import BadRequest, UnsupportedMediaType
 from service.http.json import read_json
-from service.runs.domain.commands import Part
+from service.runs.domain.commands import RetryScope
 
 LEVELS: Final = range(1, 5)
 _INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
@@ -64,11 +64,11 @@ class Restart:
     execution: int | None
 
     @property
-    def part(self) -> Part | None:
+    def scope(self) -> RetryScope | None:
         """The part of the execution that runs again; None is all of it."""
         if self.execution is not None:
-            return Part(self.group, undone_only=True)
-        return None if self.group == 1 else Part(self.group)
+            return RetryScope(self.group, only_incomplete=True)
+        return None if self.group == 1 else RetryScope(self.group)
 
 
 async def load_plan_name(request: web.Request, max_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""The commands: what may be asked of a run. Imperative, immutable, parsed before they get here."""
+"""The commands: what a caller may request of a run. Immutable and already parsed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
-    """A start by a flow's schedule, at one due time: only once, whoever asks.
+class ScheduledStart:
+    """A start by a flow's schedule at one due time, which happens once in the ledger.
 
-    ``flow_version`` is the version whose schedule says so; ``late_s`` how long after ``due_at`` it
-    is made; ``missed`` how many due times passed unanswered since the last that did not, None
-    where nobody knows.
+    ``flow_version`` is the version that has the schedule; ``late_s`` is how long after ``due_at``
+    the start is made. ``missed`` counts the due times without a start since the last start; None
+    if that is unknown.
     """
 
     due_at: datetime
@@ -29,10 +29,10 @@ class Firing:
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Start a flow's current version; under one ``idempotency_key`` only once.
+    """Start a flow's current version; at most once for each ``idempotency_key``.
 
-    With a ``firing``, that version alone, and once at the firing's due time instead.
-    ``project`` is how much of the name its caller takes for the project, where that does not end at
+    With a ``scheduled_start``, only its flow version is started, at most once for each due time.
+    ``project`` is the part of ``fullname`` that the caller calls the project; None if that ends at
     the first dot.
     """
 
@@ -45,40 +45,41 @@ class StartRun:
     trigger: Trigger = "on_demand"
     exclusive: bool = False
     idempotency_key: str = ""
-    firing: Firing | None = None
+    scheduled_start: ScheduledStart | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Which part of a run runs again: what is done in the groups before ``group`` (from 1) is not.
+class RetryScope:
+    """Which tasks of a run run again: those from ``group`` on, counted from 1.
 
-    With ``undone_only`` nor is what is done from there on, unless it waits for what runs again.
+    With ``only_incomplete`` a completed task of these groups is reused too, unless it is downstream
+    of one that runs again.
     """
 
     group: int = 1
-    undone_only: bool = False
+    only_incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRun:
-    """Start a new run like an earlier one of any state: flow as it is now, payload, comment.
+    """Start a new run with an earlier one's payload and comment, of the flow as it is now.
 
-    Of a ``part`` the earlier run must have ended; None is all of it. ``asked_for`` is what the
-    caller named where that was not the run itself: a repeat is known by it.
+    With a ``scope`` the earlier run must have ended; None runs all tasks again. ``requested_id`` is
+    what the caller named if that was not the run: a repeated request is recognised by it.
     """
 
     tenant: str
     origin: Origin
     run_id: str
-    part: Part | None = None
+    scope: RetryScope | None = None
     exclusive: bool = False
-    asked_for: str = ""
+    requested_id: str = ""
     idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRun:
-    """Cancel a run; ``force`` does not wait for running tasks to stop."""
+    """Cancel a run; with ``force``, without waiting for running tasks to stop."""
 
     tenant: str
     origin: Origin
@@ -88,7 +89,7 @@ class CancelRun:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRun:
-    """Take a queued run, or one whose worker fell silent (``epoch`` above the last one)."""
+    """Claim a queued run, or one whose worker is lost: ``epoch`` is the last one plus 1."""
 
     tenant: str
     origin: Origin
@@ -98,11 +99,11 @@ class ClaimRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing that is reported of a run or a task.
+class ReportedEvent:
+    """One event that a reporter reports about a run or a task.
 
-    ``event_id`` is the reporter's id, any text of 1 to 200 characters, and the idempotency key in
-    the run. ``task`` is a path, a key that is unique in the plan, or a task id; None for the run.
+    ``event_id`` is the reporter's id of 1 to 200 characters: the idempotency key within the run.
+    ``task`` is a path, a key that is unique in the plan, or a task id; None for the run.
     """
 
     event_id: str
@@ -113,20 +114,20 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportFacts:
-    """Report what happened, in order. A worker names itself by ``worker`` and ``epoch``."""
+class ReportEvents:
+    """Report events in order. A worker identifies itself by ``worker`` and ``epoch``."""
 
     tenant: str
     origin: Origin
     run_id: str
-    facts: tuple[Fact, ...]
+    events: tuple[ReportedEvent, ...]
     worker: str = ""
     epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TimeOutRun:
-    """End a run whose own timeout has passed: what is open fails with the reason ``timeout``."""
+    """Fail a run whose timeout has passed, and its open tasks, with the reason ``timeout``."""
 
     tenant: str
     origin: Origin
@@ -135,9 +136,9 @@ class TimeOutRun:
 
 @dataclass(frozen=True, slots=True)
 class UnlistRun:
-    """Take a run that has ended off the lists; ``offset`` is how many newer ones its flow keeps.
+    """Remove an ended run from the lists; ``offset`` is how many newer runs its flow keeps.
 
-    It can still be read by its ids. A run that has not ended, or has left, stays as it is.
+    The run can still be read by its ids. Nothing happens if it has not ended or is unlisted.
     """
 
     tenant: str
@@ -148,10 +149,10 @@ class UnlistRun:
 
 @dataclass(frozen=True, slots=True)
 class RecordCorrection:
-    """Record what is wrong in the run's event at ``position``; under one key only once.
+    """Record what is wrong in the run's event at ``position``; at most once for each key.
 
-    The event may be any of the run, another correction too, and the run in any state. Nothing that
-    read models show of it changes.
+    The event may be any of the run, also another correction, and the run may have any status. Read
+    models do not change.
     """
 
     tenant: str
@@ -168,7 +169,7 @@ Command = (
     | RetryRun
     | CancelRun
     | ClaimRun
-    | ReportFacts
+    | ReportEvents
     | TimeOutRun
     | UnlistRun
     | RecordCorrection
@@ -176,8 +177,8 @@ Command = (
 
 
 @dataclass(frozen=True, slots=True)
-class FactResult:
-    """The answer to one fact. ``position`` is where the ledger keeps it (a refusal is kept too)."""
+class ReportResult:
+    """The result of one reported event; ``position`` is where it, or its refusal, is stored."""
 
     event_id: str
     outcome: Literal["recorded", "duplicate", "refused"]
@@ -186,9 +187,10 @@ class FactResult:
 
 
 class Outcome(NamedTuple):
-    """What a command came to. ``position`` is the last position it wrote, or the one it repeats.
+    """The result of a command, and the run after it.
 
-    ``born`` is the first event of the run, where the command made that.
+    ``position`` is the last that it wrote, or the one that a repeat found. ``created_event`` is the
+    first event of the run if the command created it.
     """
 
     run_id: str
@@ -196,5 +198,5 @@ class Outcome(NamedTuple):
     position: int
     status: str
     replayed: bool = False
-    born: Event | None = None
-    results: tuple[FactResult, ...] = ()
+    created_event: Event | None = None
+    results: tuple[ReportResult, ...] = ()

@@ -1,33 +1,35 @@
-"""What follows by itself once something has happened: skips, the hooks' turn, the run's end."""
+"""The events that the ledger derives by itself: skipped tasks, and the end of the run."""
 
 from __future__ import annotations
 
 from events import bodies, types
 from service.runs.domain.draft import Cause, Draft
-from service.runs.domain.plans import any_in, any_open, blocked, main_tasks
+from service.runs.domain.plans import any_open, any_with_status, blocked_tasks, main_tasks
 from service.runs.domain.transitions import TASK_ENDED
 
 
-def settle(draft: Draft, cause: Cause) -> None:
-    """Add what the run's state now calls for, up to the run's end; often that is nothing.
+def apply_completion_rules(draft: Draft, cause: Cause) -> None:
+    """Skip the tasks that can no longer run; end the run if no task is left.
 
-    What can no longer run is skipped, hooks included; when the last task has ended, the run ends.
+    Hooks are skipped like other tasks. Often there is nothing to add.
     """
     if draft.state.status not in ("running", "cancelling") or _ends_by_report_only(draft):
         return
-    hopeful, stopped = _hopeful_hooks(draft), blocked(draft.plan, draft.state.tasks)
+    hooks, blocked = _runnable_hooks(draft), blocked_tasks(draft.plan, draft.state.tasks)
     for task in draft.plan.tasks:
-        if task.path in stopped or (task.hook and task.hook not in hopeful):
-            _drop(draft, task.path, cause)
+        if task.path in blocked or (task.hook and task.hook not in hooks):
+            _skip(draft, task.path, cause)
     if not any_open(draft.plan.tasks, draft.state.tasks):
-        draft.add(*_end(draft), cause)
+        draft.add(*_end_of_run(draft), cause)
 
 
-def close(draft: Draft, cause: Cause, end: str, reason: bodies.FailureReason = "error") -> None:
-    """End every open task as the end of its run says: what ran shares the run's fate.
+def end_open_tasks(
+    draft: Draft, cause: Cause, end: str, reason: bodies.FailureReason = "error"
+) -> None:
+    """End every open task in the way in which its run ends.
 
-    ``reason`` is why the run failed, if it did. A hook that never ran is skipped, whatever became
-    of the run.
+    ``end`` is the type of the event that ends the run; ``reason`` is why a run failed. Tasks that
+    never ran are skipped if the run failed, hooks that never ran unless it was cancelled.
     """
     for task in draft.plan.tasks:
         status = draft.state.tasks[task.path].status
@@ -46,24 +48,24 @@ def close(draft: Draft, cause: Cause, end: str, reason: bodies.FailureReason = "
 
 
 def _ends_by_report_only(draft: Draft) -> bool:
-    # Without tasks nothing can be concluded; in process such a run simply has nothing to do.
+    # No task says when an external run without tasks is done. In process it has nothing to do.
     return not draft.plan.tasks and draft.state.executor == "external"
 
 
-def _hopeful_hooks(draft: Draft) -> frozenset[bodies.Hook]:
-    """Name the kinds of hooks that may still get their turn."""
+def _runnable_hooks(draft: Draft) -> frozenset[bodies.Hook]:
+    """Name the kinds of hooks that may still run."""
     main, tasks = tuple(main_tasks(draft.plan)), draft.state.tasks
-    failed = any_in(main, tasks, "failed")
+    failed = any_with_status(main, tasks, "failed")
     if any_open(main, tasks):
         return frozenset({"failure"}) if failed else frozenset({"success", "failure"})
     if draft.state.status == "cancelling":
         return frozenset()
     if failed:
         return frozenset({"failure"})
-    return frozenset() if any_in(main, tasks, "cancelled") else frozenset({"success"})
+    return frozenset() if any_with_status(main, tasks, "cancelled") else frozenset({"success"})
 
 
-def _drop(draft: Draft, path: str, cause: Cause) -> None:
+def _skip(draft: Draft, path: str, cause: Cause) -> None:
     if draft.state.tasks[path].status != "pending":
         return
     if draft.state.status == "cancelling":
@@ -72,14 +74,14 @@ def _drop(draft: Draft, path: str, cause: Cause) -> None:
         draft.add(types.TASK_SKIPPED, bodies.TaskSkipped(task=path), cause)
 
 
-def _end(draft: Draft) -> tuple[str, bodies.RunBody]:
+def _end_of_run(draft: Draft) -> tuple[str, bodies.RunBody]:
     state, tasks = draft.state, draft.plan.tasks
     if state.status == "cancelling":
         return types.RUN_CANCELLED, bodies.RunCancelled()
     if state.failing:
         return types.RUN_FAILED, bodies.RunFailed(reason=state.reason or "error")
-    if any_in(tasks, state.tasks, "cancelled"):
+    if any_with_status(tasks, state.tasks, "cancelled"):
         return types.RUN_CANCELLED, bodies.RunCancelled()
-    if any_in(tasks, state.tasks, "warned"):
+    if any_with_status(tasks, state.tasks, "warned"):
         return types.RUN_WARNED, bodies.RunWarned()
     return types.RUN_SUCCEEDED, bodies.RunSucceeded()

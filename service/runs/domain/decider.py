@@ -1,4 +1,4 @@
-"""The decider: what a command comes to, from a run's state alone. Pure: no clock, no log."""
+"""The decider: which events a command leads to, given a run's state. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
     RecordCorrection,
-    ReportFacts,
+    ReportEvents,
     TimeOutRun,
     UnlistRun,
 )
-from service.runs.domain.completion_rules import close, settle
+from service.runs.domain.completion_rules import apply_completion_rules, end_open_tasks
 from service.runs.domain.draft import Cause, Decision, Draft, NewId
-from service.runs.domain.plans import ready
-from service.runs.domain.reports import report
+from service.runs.domain.reports import evaluate_report
 from service.runs.domain.state import RunState, TaskState, evolve, fold
 
 __all__ = [
@@ -30,18 +29,17 @@ __all__ = [
     "decide",
     "evolve",
     "fold",
-    "ready",
 ]
 
-MAX_LOSSES: Final = 3
-"""A task whose worker dies under it this many times has failed."""
+MAX_WORKER_CRASHES: Final = 3
+"""A task has failed once its worker crashed this many times."""
 
-RunCommand = ClaimRun | CancelRun | ReportFacts | TimeOutRun | UnlistRun
-"""The commands that depend on a run's state; `run_creation` has those that make a run."""
+RunCommand = ClaimRun | CancelRun | ReportEvents | TimeOutRun | UnlistRun
+"""The commands about a run that exists. `run_creation` has those that create one."""
 
 
 def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> Decision:
-    """Decide what a command comes to; what may not be done is a refusal, never an exception."""
+    """Decide a command. One that is not allowed is refused in the decision, never raised."""
     match command:
         case ClaimRun():
             return _claim(_draft(plan, state, command.origin, new_id), command)
@@ -51,11 +49,11 @@ def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> D
             return _time_out(_draft(plan, state, command.origin, new_id))
         case UnlistRun():
             return _unlist(_draft(plan, state, command.origin, new_id), command)
-        case ReportFacts():
+        case ReportEvents():
             epoch = command.epoch if command.worker else 0
             metadata = metadata_of(command.origin, worker=command.worker, epoch=epoch)
             draft = Draft(plan, state, command.origin, new_id, metadata)
-            return draft.decision(report(draft, command))
+            return draft.decision(evaluate_report(draft, command))
         case _:
             assert_never(command)
 
@@ -63,9 +61,9 @@ def decide(plan: Plan, state: RunState, command: RunCommand, new_id: NewId) -> D
 def correct(
     plan: Plan, state: RunState, command: RecordCorrection, new_id: NewId, *, version: int
 ) -> Decision:
-    """Decide a correction of the run's event at a version: it may follow in every state.
+    """Decide a correction of the run's event at a version.
 
-    So it stands whatever has happened since the state was read.
+    Every state allows one, so the decision holds whatever has happened since the state was read.
     """
     draft = _draft(plan, state, command.origin, new_id)
     corrected = bodies.CorrectionRecorded(
@@ -91,21 +89,21 @@ def _claim(draft: Draft, command: ClaimRun) -> Decision:
         return draft.decision(refusal=f"the run's epoch is {state.epoch}")
     claimed = bodies.RunClaimed(worker=command.worker, epoch=command.epoch)
     cause = draft.add(types.RUN_CLAIMED, claimed)
-    _settle_losses(draft, cause)
-    settle(draft, cause)
+    _fail_lost_attempts(draft, cause)
+    apply_completion_rules(draft, cause)
     return draft.decision()
 
 
-def _settle_losses(draft: Draft, cause: Cause) -> None:
-    """Settle the tasks that the lost worker had under way: tried again, but not for ever."""
+def _fail_lost_attempts(draft: Draft, cause: Cause) -> None:
+    """Fail the attempts that the lost worker had in progress; retry up to the bound."""
     for path, task in tuple(draft.state.tasks.items()):
         if task.status not in ("running", "retrying"):
             continue
         if draft.state.status == "cancelling":
             draft.add(types.TASK_CANCELLED, bodies.TaskCancelled(task=path), cause)
             continue
-        again = task.deaths + 1 < MAX_LOSSES
-        failed = bodies.TaskFailed(task=path, reason="lost", will_retry=again)
+        will_retry = task.worker_crashes + 1 < MAX_WORKER_CRASHES
+        failed = bodies.TaskFailed(task=path, reason="lost", will_retry=will_retry)
         draft.add(types.TASK_FAILED, failed, cause)
 
 
@@ -115,16 +113,16 @@ def _cancel(draft: Draft, command: CancelRun) -> Decision:
         return _refuse_cancel(draft, command)
     if state.status == "cancelling" and not command.force:
         return draft.decision()
-    elsewhere = state.executor == "external"
-    at_once = command.force or (state.status == "queued" and not elsewhere)
+    external = state.executor == "external"
+    at_once = command.force or (state.status == "queued" and not external)
     requested = bodies.RunCancelRequested(force=command.force)
     cause = draft.add(types.RUN_CANCEL_REQUESTED, requested)
     if at_once:
-        close(draft, cause, types.RUN_CANCELLED)
+        end_open_tasks(draft, cause, types.RUN_CANCELLED)
         draft.add(types.RUN_CANCELLED, bodies.RunCancelled(), cause)
-    elif not elsewhere:
-        _cancel_waiting(draft, cause)
-        settle(draft, cause)
+    elif not external:
+        _cancel_waiting_tasks(draft, cause)
+        apply_completion_rules(draft, cause)
     return draft.decision()
 
 
@@ -136,7 +134,7 @@ def _refuse_cancel(draft: Draft, command: CancelRun) -> Decision:
     return draft.decision(refusal=reason)
 
 
-def _cancel_waiting(draft: Draft, cause: Cause) -> None:
+def _cancel_waiting_tasks(draft: Draft, cause: Cause) -> None:
     for path, task in tuple(draft.state.tasks.items()):
         if task.status in ("pending", "retrying"):
             draft.add(types.TASK_CANCELLED, bodies.TaskCancelled(task=path), cause)
@@ -145,7 +143,7 @@ def _cancel_waiting(draft: Draft, cause: Cause) -> None:
 def _time_out(draft: Draft) -> Decision:
     if draft.state.has_ended:
         return draft.decision()
-    close(draft, Cause(), types.RUN_FAILED, "timeout")
+    end_open_tasks(draft, Cause(), types.RUN_FAILED, "timeout")
     draft.add(types.RUN_FAILED, bodies.RunFailed(reason="timeout"))
     return draft.decision()
 

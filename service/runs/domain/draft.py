@@ -1,4 +1,4 @@
-"""A decision under way: the events so far, and the run as they leave it."""
+"""Collects the events that a command leads to, and applies each to a copy of the state."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from service.origin import Origin
 from service.runs.domain.state import RunState, apply
 
 NewId = Callable[[], str]
-"""Makes a lower-case UUID that was never used."""
+"""Makes a new UUID, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to one reported fact, by the version of the event that keeps it."""
+class Verdict:
+    """What the decider made of one reported event; ``version`` is that of the stored event."""
 
     event_id: str
     outcome: Literal["recorded", "duplicate", "refused"]
@@ -30,22 +30,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a command comes to: events for the run's stream, and the run after them.
+    """The events that a command appends to the run's stream, and the state after them.
 
-    ``refusal`` says why the command as a whole was not done; an event may still record that.
-    ``slot_freed`` goes to the flow's slot in the same append.
+    ``refusal`` says why the command as a whole was refused, which an event may still record.
+    ``slot_freed`` goes to the stream of the flow's slot, in the same append.
     """
 
     state: RunState
     events: tuple[NewEvent, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     refusal: str = ""
     slot_freed: NewEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a derived event goes back to: the causing event, and when that happened if reported."""
+    """The event that caused a derived one, and when it happened if that was reported."""
 
     event_id: str = ""
     occurred_at: datetime | None = None
@@ -55,7 +55,7 @@ NO_CAUSE = Cause()
 
 
 class Draft:
-    """Collects the events of one command on a copy of the run's state."""
+    """The events of one command so far, and the run's state after them."""
 
     def __init__(
         self,
@@ -70,44 +70,46 @@ class Draft:
         self._new_id = new_id
         self._actor = origin.actor
         self._metadata = metadata
-        self._encoded = encode(metadata)
+        self._encoded_metadata = encode(metadata)
         self._events: list[NewEvent] = []
 
     def add(self, type_: str, body: bodies.RunBody, cause: Cause = NO_CAUSE) -> Cause:
-        """Add an event that the ledger derives, and return it as the cause of what follows from it.
+        """Add an event that the ledger derives; return it as a cause for others.
 
         Raises:
-            BrokenStream: the event may not follow, which no decision should come to.
+            BrokenStream: the state does not allow the event, which is a bug of the decider.
         """
         event = self._derived(type_, encode_body(body), cause)
         apply(self.state, type_, body, self._metadata)
         self._events.append(event)
         return Cause(event.event_id, event.occurred_at)
 
-    def report(
-        self, type_: str, body: bodies.RunBody, itself: Cause, key: bodies.ReportKey
+    def add_report(
+        self, type_: str, body: bodies.RunBody, identity: Cause, key: bodies.ReportKey
     ) -> None:
-        """Add an event that keeps the report of a key.
+        """Add an event that records a report, or its refusal.
+
+        ``identity`` has the id and the time to store it under.
 
         Raises:
-            BrokenStream: the event may not follow, which no decision should come to.
+            BrokenStream: the state does not allow the event, which is a bug of the decider.
         """
         metadata: bodies.Metadata = {**self._metadata, "report": key}
         event = NewEvent(
-            itself.event_id,
+            identity.event_id,
             type_,
             encode_body(body),
             self._actor,
             metadata=encode(metadata),
             correlation_id=self.state.root_run,
-            occurred_at=itself.occurred_at,
+            occurred_at=identity.occurred_at,
         )
         apply(self.state, type_, body, metadata)
         self._events.append(event)
 
-    def decision(self, answers: tuple[Answer, ...] = (), refusal: str = "") -> Decision:
-        """Close the draft; a run of an exclusive flow that it ended frees the flow's slot."""
-        return Decision(self.state, tuple(self._events), answers, refusal, self._slot_freed())
+    def decision(self, verdicts: tuple[Verdict, ...] = (), refusal: str = "") -> Decision:
+        """Close the draft. If it ended a run of an exclusive flow, that frees the slot."""
+        return Decision(self.state, tuple(self._events), verdicts, refusal, self._slot_freed())
 
     def _slot_freed(self) -> NewEvent | None:
         end = next((e for e in self._events if e.type in types.RUN_ENDS), None)
@@ -122,7 +124,7 @@ class Draft:
             type_,
             body,
             self._actor,
-            metadata=self._encoded,
+            metadata=self._encoded_metadata,
             correlation_id=self.state.root_run,
             causation_id=cause.event_id,
             occurred_at=cause.occurred_at,

@@ -1,4 +1,4 @@
-"""Questions about a plan and its tasks: what is ready, what can no longer run, which is meant."""
+"""Questions about a plan and the states of its tasks: which are ready, which are blocked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from service.runs.domain.transitions import TASK_ENDED, TaskStatus
 UUID_LENGTH: Final = 36
 
 
-def ready(plan: Plan, state: RunState) -> tuple[PlanTask, ...]:
-    """List the tasks that may start now, in the order of the plan; hooks when it is their turn.
+def ready_tasks(plan: Plan, state: RunState) -> tuple[PlanTask, ...]:
+    """List the tasks that may start now, in the plan's order.
 
-    None may while a run is cancelling or has ended. A task between two attempts is among them: how
-    long to wait before the next is its executor's to know.
+    Hooks are ready once all other tasks have ended. No task is ready while the run is cancelling or
+    has ended. A task between two attempts is ready: its executor decides how long to wait.
     """
     if state.status not in ("queued", "running"):
         return ()
@@ -31,31 +31,33 @@ def ready(plan: Plan, state: RunState) -> tuple[PlanTask, ...]:
 
 
 def main_tasks(plan: Plan) -> Iterable[PlanTask]:
-    """Yield the tasks that are no hooks."""
+    """Yield the tasks that are not hooks."""
     return (task for task in plan.tasks if task.hook is None)
 
 
 def any_open(tasks: Iterable[PlanTask], states: Mapping[str, TaskState]) -> bool:
-    """Tell whether a task of these has not ended."""
+    """Tell whether any of these tasks has not ended."""
     return any(states[task.path].status not in TASK_ENDED for task in tasks)
 
 
-def any_in(tasks: Iterable[PlanTask], states: Mapping[str, TaskState], status: TaskStatus) -> bool:
-    """Tell whether a task of these stands in a state."""
+def any_with_status(
+    tasks: Iterable[PlanTask], states: Mapping[str, TaskState], status: TaskStatus
+) -> bool:
+    """Tell whether any of these tasks has a status."""
     return any(states[task.path].status == status for task in tasks)
 
 
-def blocked(plan: Plan, states: Mapping[str, TaskState]) -> frozenset[str]:
-    """Name the tasks that can no longer run: what follows a failed or cancelled task, near or far.
+def blocked_tasks(plan: Plan, states: Mapping[str, TaskState]) -> frozenset[str]:
+    """Name the tasks downstream of a failed or cancelled task.
 
-    What a reporter skipped blocks nothing: elsewhere a skipped step lets the next one go on.
+    A task that a reporter skipped blocks nothing: on other platforms the next step then runs.
     """
-    stopped = (path for path, task in states.items() if task.status in ("failed", "cancelled"))
-    return following(plan, stopped)
+    failed = (path for path, task in states.items() if task.status in ("failed", "cancelled"))
+    return downstream_tasks(plan, failed)
 
 
-def following(plan: Plan, paths: Iterable[str]) -> frozenset[str]:
-    """Name the tasks that wait for one of these, near or far."""
+def downstream_tasks(plan: Plan, paths: Iterable[str]) -> frozenset[str]:
+    """Name the tasks that wait for one of these, directly or not."""
     reached: set[str] = set()
     stack = list(paths)
     while stack:
@@ -65,8 +67,8 @@ def following(plan: Plan, paths: Iterable[str]) -> frozenset[str]:
     return frozenset(reached)
 
 
-def resolve(plan: Plan, run_id: str, name: str) -> str | None:
-    """Find the path of a task by its path, by a key that is unique in the plan, or by its id."""
+def resolve_task(plan: Plan, run_id: str, name: str) -> str | None:
+    """Find a task's path by that path, by a key unique in the plan, or by its id."""
     if name in plan.by_path:
         return name
     paths = [task.path for task in plan.tasks if task.key == name]

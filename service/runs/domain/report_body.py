@@ -1,4 +1,4 @@
-"""What a reported fact may say, and the body of the event that keeps it."""
+"""Checks the data of a reported event and builds the body to store."""
 
 from __future__ import annotations
 
@@ -8,78 +8,79 @@ from typing import Any, Final, cast
 from events import types
 from events.bodies import RunEndBody, RunStarted, TaskBody
 from events.codec import encode
-from service.runs.domain.commands import Fact
+from service.runs.domain.commands import ReportedEvent
 from service.runs.domain.state import RunState
 
 MAX_BODY_BYTES: Final = 65_536
-"""The encoded body of a reported event; longer logs and tracebacks lose their head."""
+"""Bound of the encoded body; the beginning of a log or traceback is cut to fit."""
 
 REASONS: Final = frozenset({"error", "timeout", "lost"})
 
 
-def misshapen(fact: Fact) -> str:
-    """Say what in a fact's data is not of the shape that read models rely on, or nothing.
+def shape_error(event: ReportedEvent) -> str:
+    """Say which member has a type that read models cannot use; empty if none has.
 
-    Null is as good as absent; names that are not known are kept as they are.
+    A null counts as absent; unknown members are allowed.
     """
     for name, (fits, wanted) in _SHAPES.items():
-        value = fact.data.get(name)
+        value = event.data.get(name)
         if value is not None and not fits(value):
             return f"{name} is not {wanted}"
     return ""
 
 
-def run_body_of(state: RunState, fact: Fact) -> RunStarted | RunEndBody | None:
-    """Write the body of the event that keeps a fact about the run, or None where it is too large.
+def build_run_body(state: RunState, event: ReportedEvent) -> RunStarted | RunEndBody | None:
+    """Build the body to store for an event about the run; None if it is too large.
 
     Members that the ledger does not know stay in it.
     """
-    body = _known(fact)
-    if fact.type == types.RUN_FAILED:
+    body = _without_nulls(event)
+    if event.type == types.RUN_FAILED:
         body.setdefault("reason", state.reason or "error")
-    return cast("RunStarted | RunEndBody | None", _bounded(body))
+    return cast("RunStarted | RunEndBody | None", _truncate(body))
 
 
-def task_body_of(state: RunState, fact: Fact, path: str, retries: int) -> TaskBody | None:
-    """Write the body of the event that keeps a fact about a task, as `run_body_of` does.
+def build_task_body(
+    state: RunState, event: ReportedEvent, path: str, retries: int
+) -> TaskBody | None:
+    """Build the body to store for an event about a task, as `build_run_body` does.
 
-    ``path`` and ``retries`` are the task's in the plan.
+    ``path`` and ``retries`` are those of the task in the plan.
     """
-    body = _known(fact) | {"task": path, **_of_task(state, fact, path, retries)}
-    return cast("TaskBody | None", _bounded(body))
+    body = _without_nulls(event) | {"task": path, **_task_members(state, event, path, retries)}
+    return cast("TaskBody | None", _truncate(body))
 
 
-def _known(fact: Fact) -> dict[str, Any]:
-    return {
-        name: value for name, value in fact.data.items() if value is not None or name not in _SHAPES
-    }
+def _without_nulls(event: ReportedEvent) -> dict[str, Any]:
+    data = event.data
+    return {name: value for name, value in data.items() if value is not None or name not in _SHAPES}
 
 
-def _of_task(state: RunState, fact: Fact, path: str, retries: int) -> dict[str, Any]:
+def _task_members(state: RunState, event: ReportedEvent, path: str, retries: int) -> dict[str, Any]:
     task = state.tasks[path]
-    match fact.type:
+    match event.type:
         case types.TASK_STARTED:
             return {"attempt": task.attempt + 1}
         case types.TASK_OUTPUT_RECORDED:
             return {"attempt": task.attempt}
         case types.TASK_FAILED:
-            # Tries elsewhere are not ours to count; a lost one costs a task none of its own.
+            # Other platforms count their attempts themselves. A lost attempt uses up no retry.
             granted = (
                 state.executor == "external"
-                or fact.data.get("given_back")
-                or task.attempt - task.losses <= retries
+                or event.data.get("given_back")
+                or task.attempt - task.lost_attempts <= retries
             )
-            again = bool(fact.data.get("will_retry") and granted and state.status != "cancelling")
-            return {"reason": fact.data.get("reason") or "error", "will_retry": again}
+            again = bool(event.data.get("will_retry") and granted and state.status != "cancelling")
+            return {"reason": event.data.get("reason") or "error", "will_retry": again}
         case _:
             return {}
 
 
-def _bounded(body: dict[str, Any]) -> dict[str, Any] | None:
+def _truncate(body: dict[str, Any]) -> dict[str, Any] | None:
     excess = len(encode(body)) - MAX_BODY_BYTES
     for name in ("log", "traceback"):
         if excess > 0 and body.get(name):
-            # A byte of text is at least a byte of JSON.
+            # Cutting n bytes of text cuts at least n bytes of JSON.
             tail = body[name].encode()[excess:].decode(errors="ignore")
             body = {**body, name: tail}
             excess = len(encode(body)) - MAX_BODY_BYTES

@@ -1,27 +1,32 @@
-"""What makes a new run: a start, or a retry of an earlier run. Pure."""
+"""Builds the first event of a run, from a start or from a retry of an earlier run. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from events import types
-from events.bodies import ReusedTask, RunQueued, ScheduledStart, SlotTaken, Trigger
+from events import bodies, types
+from events.bodies import ReusedTask, RunQueued, SlotTaken, Trigger
 from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Flow
 from service.origin import Origin, metadata_of
-from service.runs.domain.commands import Firing, Part, RetryRun, StartRun
+from service.runs.domain.commands import (
+    RetryRun,
+    RetryScope,
+    ScheduledStart,
+    StartRun,
+)
 from service.runs.domain.state import RunState
 
 
-class Start(NamedTuple):
-    """What to start: read off a `StartRun`, or off a `RetryRun` and the run it goes back to.
+class StartRequest(NamedTuple):
+    """What to start: from a `StartRun`, or from a `RetryRun` and the run that it retries.
 
-    ``key`` and ``fingerprint`` are what the log knows a repeat by; empty without a caller's key.
+    By ``key`` and ``fingerprint`` the log recognises a repeat. Both are empty if the caller gave no
+    idempotency key.
     """
 
     tenant: str
@@ -35,13 +40,13 @@ class Start(NamedTuple):
     key: str = ""
     fingerprint: bytes = b""
     earlier: RunState | None = None
-    firing: Firing | None = None
-    part: Part | None = None
+    scheduled_start: ScheduledStart | None = None
+    scope: RetryScope | None = None
 
 
-def start_of(command: StartRun) -> Start:
-    """Read a start off its command."""
-    return Start(
+def start_request(command: StartRun) -> StartRequest:
+    """Build the request of a start command."""
+    return StartRequest(
         command.tenant,
         command.origin,
         command.fullname,
@@ -50,17 +55,17 @@ def start_of(command: StartRun) -> Start:
         command.project,
         command.trigger,
         command.exclusive,
-        *_known_by(command),
-        firing=command.firing,
+        *_idempotency_key_and_fingerprint(command),
+        scheduled_start=command.scheduled_start,
     )
 
 
-def retry_of(command: RetryRun, earlier: RunState) -> Start:
-    """Read off what to start again: the same flow, payload and comment, exclusive if it was.
+def retry_request(command: RetryRun, earlier: RunState) -> StartRequest:
+    """Build the request of a retry: the same flow, payload and comment as the earlier run.
 
-    Exclusive too where the command says so.
+    It is exclusive if the earlier run was, or if the command says so.
     """
-    return Start(
+    return StartRequest(
         command.tenant,
         command.origin,
         earlier.fullname,
@@ -69,39 +74,42 @@ def retry_of(command: RetryRun, earlier: RunState) -> Start:
         earlier.project,
         "retry",
         command.exclusive or earlier.exclusive,
-        *_known_by(command),
+        *_idempotency_key_and_fingerprint(command),
         earlier=earlier,
-        part=command.part,
+        scope=command.scope,
     )
 
 
-def _known_by(command: StartRun | RetryRun) -> tuple[str, bytes]:
-    if isinstance(command, StartRun) and command.firing:
-        # Beside the keys of callers, which all begin with start/. That is all a firing is known by:
-        # of two processes one may have read a newer payload.
-        key = f"schedule/{command.fullname}/{written(command.firing.due_at)}"
+def _idempotency_key_and_fingerprint(command: StartRun | RetryRun) -> tuple[str, bytes]:
+    if isinstance(command, StartRun) and command.scheduled_start:
+        # No caller's key collides with it: those all begin with start/. The payload does not
+        # count, as one of two processes that start the same run may know a newer one.
+        key = f"schedule/{command.fullname}/{format_due_at(command.scheduled_start.due_at)}"
         return key, hashlib.sha256(key.encode()).digest()
     if not command.idempotency_key:
         return "", b""
-    return f"start/{command.idempotency_key}", fingerprint_of(command)
+    return f"start/{command.idempotency_key}", request_fingerprint(command)
 
 
-def fingerprint_of(command: StartRun | RetryRun) -> bytes:
-    """Compute what tells a repeat from another request: SHA-256 of the command's name and contents.
+def request_fingerprint(command: StartRun | RetryRun) -> bytes:
+    """Compute the fingerprint that tells a repeat from another request under the same key.
 
-    Who asks and through what does not count: the same request may come again over another way.
+    It is the SHA-256 of the command's name and content. Caller and API do not count: a client may
+    repeat a request through another API.
     """
     if isinstance(command, RetryRun):
-        said: dict[str, Any] = {"command": "RetryRun", "run_id": command.run_id}
-        # Only where it is there: what is fingerprinted already stays as it is.
-        if command.part is not None:
-            said["part"] = asdict(command.part)
+        fingerprint_input: dict[str, Any] = {"command": "RetryRun", "run_id": command.run_id}
+        # Members are left out while unset, and keep their names: the log holds fingerprints that
+        # were made before a member existed.
+        if (scope := command.scope) is not None:
+            part = {"group": scope.group, "undone_only": scope.only_incomplete}
+            fingerprint_input["part"] = part
         if command.exclusive:
-            said["exclusive"] = True
-        if command.asked_for:
-            said["run_id"] = command.asked_for
+            fingerprint_input["exclusive"] = True
+        if command.requested_id:
+            fingerprint_input["run_id"] = command.requested_id
     else:
-        said = {
+        fingerprint_input = {
             "command": "StartRun",
             "flow": command.fullname,
             "payload": command.payload,
@@ -110,68 +118,73 @@ def fingerprint_of(command: StartRun | RetryRun) -> bytes:
             "exclusive": command.exclusive,
         }
         if command.project is not None:
-            said["project"] = command.project
-    return hashlib.sha256(encode(said)).digest()
+            fingerprint_input["project"] = command.project
+    return hashlib.sha256(encode(fingerprint_input)).digest()
 
 
-def written(due_at: datetime) -> str:
-    """Write a due time, as a firing's key and its run have it.
+def format_due_at(due_at: datetime) -> str:
+    """Format a due time for the start's idempotency key and for its event.
 
-    >>> written(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    >>> format_due_at(datetime(2026, 1, 1, 12, tzinfo=UTC))
     '2026-01-01T12:00:00.000000Z'
     """
     return due_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def is_exclusive(flow: Flow, start: Start) -> bool:
-    """Tell whether the run takes its flow's slot."""
-    return flow.exclusive or start.exclusive
+def is_exclusive(flow: Flow, request: StartRequest) -> bool:
+    """Tell whether the run needs its flow's slot."""
+    return flow.exclusive or request.exclusive
 
 
-def queued(
-    flow: Flow, start: Start, *, run_id: str, run_number: int, carried: Sequence[ReusedTask] = ()
+def queued_body(
+    flow: Flow,
+    request: StartRequest,
+    *,
+    run_id: str,
+    run_number: int,
+    reused: Sequence[ReusedTask] = (),
 ) -> RunQueued:
-    """Write the body of the run's first event.
+    """Build the body of the run's `RunQueued`.
 
-    ``schedule`` is there where a schedule started it, ``carried`` where not all of it is to run.
+    It has ``schedule`` if a schedule starts the run, and ``carried`` if tasks are reused.
     """
-    earlier = start.earlier
+    earlier = request.earlier
     body: RunQueued = {
         "run_id": run_id,
         "run_number": run_number,
         "flow": flow.fullname,
         "flow_version": flow.version,
         "executor": flow.executor,
-        "exclusive": is_exclusive(flow, start),
-        "payload": start.payload,
-        "comment": start.comment,
-        "trigger": start.trigger,
-        "started_by": start.origin.actor,
+        "exclusive": is_exclusive(flow, request),
+        "payload": request.payload,
+        "comment": request.comment,
+        "trigger": request.trigger,
+        "started_by": request.origin.actor,
         "attempt": earlier.attempt + 1 if earlier else 1,
         "retry_of": earlier.run_id if earlier else None,
         "root_run": earlier.root_run if earlier else run_id,
         "root_run_number": earlier.root_run_number if earlier else run_number,
     }
-    # Only where they say something: nearly no run has one of these.
-    if start.project is not None:
-        body["project"] = start.project
-    if carried:
-        body["carried"] = carried
-    if start.firing is not None:
-        body["schedule"] = _fired(start.firing)
+    # Left out while unset: nearly no run has one of these.
+    if request.project is not None:
+        body["project"] = request.project
+    if reused:
+        body["carried"] = reused
+    if request.scheduled_start is not None:
+        body["schedule"] = _schedule_member(request.scheduled_start)
     return body
 
 
-def _fired(firing: Firing) -> ScheduledStart:
+def _schedule_member(scheduled_start: ScheduledStart) -> bodies.ScheduledStart:
     return {
-        "due_at": written(firing.due_at),
-        "late_s": firing.late_s,
-        "missed": firing.missed,
+        "due_at": format_due_at(scheduled_start.due_at),
+        "late_s": scheduled_start.late_s,
+        "missed": scheduled_start.missed,
     }
 
 
-def first_event(start: Start, body: RunQueued, event_id: str) -> NewEvent:
-    """Make the run's first event of its body.
+def queued_event(request: StartRequest, body: RunQueued, event_id: str) -> NewEvent:
+    """Build the run's first event from its body.
 
     Raises:
         InvalidEvent: the payload or the comment cannot be stored.
@@ -180,21 +193,23 @@ def first_event(start: Start, body: RunQueued, event_id: str) -> NewEvent:
         event_id,
         types.RUN_QUEUED,
         encode_body(body),
-        start.origin.actor,
-        metadata=encode(metadata_of(start.origin)),
+        request.origin.actor,
+        metadata=encode(metadata_of(request.origin)),
         correlation_id=body["root_run"],
-        causation_id=start.earlier.queued_id if start.earlier else "",
+        causation_id=request.earlier.queued_id if request.earlier else "",
     )
 
 
-def slot_taken(start: Start, queued_event: NewEvent, run_id: str, event_id: str) -> NewEvent:
-    """Make the event by which an exclusive run takes its flow's slot."""
+def slot_taken_event(
+    request: StartRequest, queued: NewEvent, run_id: str, event_id: str
+) -> NewEvent:
+    """Build the event by which an exclusive run takes its flow's slot."""
     return NewEvent(
         event_id,
         types.SLOT_TAKEN,
         encode_body(SlotTaken(run_id=run_id)),
-        start.origin.actor,
-        metadata=queued_event.metadata,
-        correlation_id=queued_event.correlation_id,
-        causation_id=queued_event.event_id,
+        request.origin.actor,
+        metadata=queued.metadata,
+        correlation_id=queued.correlation_id,
+        causation_id=queued.event_id,
     )

@@ -1,4 +1,4 @@
-"""A run as the decider sees it: folded from the events of its stream, nothing else."""
+"""The decider's state of a run, folded from the events of its stream alone."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ from service.runs.domain.transitions import (
     RUN_EVENTS,
     RunStatus,
     TaskStatus,
-    happening,
     next_run_status,
     next_task_status,
+    task_change,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """Where a task stands: ``attempt`` counts its starts, ``losses`` those lost with their worker.
+    """A task's status; ``attempt`` counts its starts, ``lost_attempts`` those lost with a worker.
 
-    ``deaths`` are the losses that their worker did not announce by giving the task back.
+    ``worker_crashes`` counts the lost attempts that no worker gave back before it went away.
     """
 
     status: TaskStatus = "pending"
     attempt: int = 0
-    losses: int = 0
-    deaths: int = 0
+    lost_attempts: int = 0
+    worker_crashes: int = 0
 
 
 PENDING: Final = TaskState()
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What became of a report: the version that keeps it, and the reason if it was refused."""
+class ReportRecord:
+    """A report's result: the version of its event, and the reason if it was refused."""
 
     version: int
     fingerprint: str
@@ -62,8 +62,8 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """The event that started or ended a run; not ``reported`` where the ledger concluded it."""
+class LifecycleEvent:
+    """The event that started or ended a run; not ``reported`` if the ledger derived it."""
 
     version: int
     type: str
@@ -74,10 +74,10 @@ class Mark:
 class RunState:
     """A run after some events of its stream.
 
-    A value: `evolve` and `fold` return a new one, only a decision under way changes its own copy.
-    ``carried`` names for each task that is not run again the earlier run in which it was done.
-    ``seen`` holds each report by the reporter's id, and one that used the id of another by
-    `other_use`. ``reason`` is that of the first final failure.
+    Treat it as immutable: `evolve` and `fold` return a new one, and only a draft changes its copy.
+    ``reused_tasks`` maps the path of each reused task to the earlier run in which it was done.
+    ``reports`` has each report by the reporter's id; a second, different event under an id stands
+    by `conflicting_report_key`. ``reason`` is that of the first final task failure.
     """
 
     run_id: str
@@ -96,58 +96,58 @@ class RunState:
     root_run_number: int
     queued_id: str
     tasks: dict[str, TaskState]
-    carried: Mapping[str, str] = field(default_factory=dict)
-    seen: dict[str, Seen] = field(default_factory=dict)
+    reused_tasks: Mapping[str, str] = field(default_factory=dict)
+    reports: dict[str, ReportRecord] = field(default_factory=dict)
     version: int = 1
     status: RunStatus = "queued"
     failing: bool = False
     reason: FailureReason | None = None
     worker: str = ""
     epoch: int = 0
-    started: Mark | None = None
-    ended: Mark | None = None
+    started: LifecycleEvent | None = None
+    ended: LifecycleEvent | None = None
     unlisted: bool = False
 
     @property
     def has_ended(self) -> bool:
-        """Whether the run stands in a state that nothing leaves."""
+        """Whether the run's status is terminal."""
         return self.status in RUN_ENDED
 
     def copy(self) -> RunState:
-        """Copy for a decision to work on."""
+        """Copy the state for a draft to change."""
         twin = object.__new__(RunState)
-        for name in RunState.__slots__:  # a fifth of what dataclasses.replace takes
+        for name in RunState.__slots__:  # dataclasses.replace takes five times as long
             setattr(twin, name, getattr(self, name))
-        twin.tasks, twin.seen = dict(self.tasks), dict(self.seen)
+        twin.tasks, twin.reports = dict(self.tasks), dict(self.reports)
         return twin
 
 
-def other_use(event_id: str, fingerprint: str) -> str:
-    """Name the second, different event under a reporter's id (which never contains NUL)."""
+def conflicting_report_key(event_id: str, fingerprint: str) -> str:
+    """Make the key of a different event under the same id; ids never contain NUL."""
     return f"{event_id}\0{fingerprint}"
 
 
 def evolve(plan: Plan, state: RunState | None, event: Event) -> RunState:
-    """Fold one event into a run; None is the run before its first event.
+    """Fold one event into a run's state; None is the state before the first event.
 
     Raises:
-        BrokenStream: the event may not follow, or names a task that the plan has not.
+        BrokenStream: the state does not allow the event, or the plan has no such task.
         UnknownEventTypes: a newer release wrote it.
     """
     return fold(plan, (event,), state)
 
 
 def fold(plan: Plan, events: Iterable[Event], state: RunState | None = None) -> RunState:
-    """Fold the events of a run's stream, in order and from its first on unless a state is given.
+    """Fold events of a run's stream, in order; from the first unless a state is given.
 
     Raises:
-        BrokenStream: as `evolve`, and for no events at all.
+        BrokenStream: as `evolve`, or there are no events.
         UnknownEventTypes: a newer release wrote one.
     """
     folded = None if state is None else state.copy()
     for event in events:
         if folded is None:
-            folded = born(plan, event.type, event.data, event.event_id)
+            folded = initial_state(plan, event.type, event.data, event.event_id)
         else:
             apply(folded, event.type, event.data, event.metadata)
     if folded is None:
@@ -155,8 +155,8 @@ def fold(plan: Plan, events: Iterable[Event], state: RunState | None = None) -> 
     return folded
 
 
-def born(plan: Plan, type_: str, data: RunQueued, event_id: str) -> RunState:
-    """Read a new run from the body of its `RunQueued`.
+def initial_state(plan: Plan, type_: str, data: RunQueued, event_id: str) -> RunState:
+    """Build the state of a new run from the body of its `RunQueued`.
 
     Raises:
         BrokenStream: it is another event.
@@ -181,7 +181,7 @@ def born(plan: Plan, type_: str, data: RunQueued, event_id: str) -> RunState:
         queued_id=event_id,
         tasks=dict.fromkeys(plan.by_path, PENDING)
         | {each["task"]: TaskState(each["status"]) for each in carried(data)},
-        carried={each["task"]: each["run_id"] for each in carried(data)},
+        reused_tasks={each["task"]: each["run_id"] for each in carried(data)},
     )
 
 
@@ -191,45 +191,45 @@ def apply(
     body: Any,  # noqa: ANN401 - the body of any type, named where the type is known
     metadata: Metadata,
 ) -> None:
-    """Fold one event into a copy that nobody else holds.
+    """Fold one event into a state, which is changed: pass a copy that nobody else holds.
 
     Raises:
-        BrokenStream: the event may not follow.
+        BrokenStream: the state does not allow the event.
         UnknownEventTypes: this release does not know it.
     """
     status = next_run_status(state.status, type_)
     if status is None:
-        _refuse(state, type_)
+        _reject(state, type_)
     state.version += 1
     report = metadata.get("report")
     if report is not None:
         refused: ReportRefused | None = body if type_ == types.REPORT_REFUSED else None
-        _see(state, report, refused and refused["reason"])
+        _record_report(state, report, refused and refused["reason"])
     if type_ in types.TASK_TYPES:
         _apply_to_task(state, type_, body)
     elif type_ == types.RUN_CLAIMED:
         claimed: RunClaimed = body
         state.worker, state.epoch = claimed["worker"], claimed["epoch"]
     elif type_ == types.RUN_STARTED:
-        state.started = state.started or Mark(state.version, type_, report is not None)
+        state.started = state.started or LifecycleEvent(state.version, type_, report is not None)
     elif type_ in types.RUN_ENDS:
-        state.ended = Mark(state.version, type_, report is not None)
+        state.ended = LifecycleEvent(state.version, type_, report is not None)
     elif type_ == types.RUN_UNLISTED:
         state.unlisted = True
     state.status = status
 
 
-def _refuse(state: RunState, type_: str) -> NoReturn:
+def _reject(state: RunState, type_: str) -> NoReturn:
     if type_ not in RUN_EVENTS:
         raise UnknownEventTypes((type_,))
     raise BrokenStream(f"{type_} may not follow: run {state.run_id} is {state.status}")
 
 
-def _see(state: RunState, report: ReportKey, refused: str | None) -> None:
+def _record_report(state: RunState, report: ReportKey, refused: str | None) -> None:
     key, fingerprint = report["id"], report["fingerprint"]
-    if key in state.seen:
-        key = other_use(key, fingerprint)
-    state.seen[key] = Seen(state.version, fingerprint, refused)
+    if key in state.reports:
+        key = conflicting_report_key(key, fingerprint)
+    state.reports[key] = ReportRecord(state.version, fingerprint, refused)
 
 
 def _apply_to_task(
@@ -246,12 +246,12 @@ def _apply_to_task(
     if type_ == types.TASK_OUTPUT_RECORDED:
         return
     failed: TaskFailed = body  # only where the type says so
-    lost = happening(type_, body) == LOST_WILL_RETRY
+    lost = task_change(type_, body) == LOST_WILL_RETRY
     state.tasks[path] = TaskState(
         status,
         attempt=task.attempt + (type_ == types.TASK_STARTED),
-        losses=task.losses + lost,
-        deaths=task.deaths + (lost and not failed.get("given_back")),
+        lost_attempts=task.lost_attempts + lost,
+        worker_crashes=task.worker_crashes + (lost and not failed.get("given_back")),
     )
     if status == "failed" and not state.failing:
         state.failing, state.reason = True, failed["reason"]

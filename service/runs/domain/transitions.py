@@ -1,4 +1,4 @@
-"""The transition tables: what may happen to a run and to a task, and what becomes of it.
+"""The transition tables: which events a run or a task allows, and the status after each.
 
 ``docs/reference/states.md`` shows these tables; a test holds the two together.
 """
@@ -36,9 +36,9 @@ RunStatus = Literal["queued", "running", "cancelling", "succeeded", "warned", "f
 TaskStatus = Literal[
     "pending", "running", "retrying", "succeeded", "warned", "failed", "cancelled", "skipped"
 ]
-"""``retrying`` is the time between two attempts; everybody outside the decider calls it running."""
+"""``retrying`` is the time between two attempts; outside the decider it is shown as running."""
 
-Happening = Literal[
+TaskChange = Literal[
     "TaskStarted",
     "TaskSucceeded",
     "TaskWarned",
@@ -49,7 +49,7 @@ Happening = Literal[
     "TaskSkipped",
     "TaskOutputRecorded",
 ]
-"""A task event's type, with what its body says where that decides the target."""
+"""A task event's type, with those members of its body that decide the status after it."""
 
 FAILED_WILL_RETRY: Final = "TaskFailed, will retry"
 LOST_WILL_RETRY: Final = "TaskFailed, lost, will retry"
@@ -59,17 +59,17 @@ TASK_ENDED: Final[frozenset[TaskStatus]] = frozenset(
     {"succeeded", "warned", "failed", "cancelled", "skipped"}
 )
 
-_NOTES: Final = (REPORT_REFUSED, CORRECTION_RECORDED)
+_WITHOUT_EFFECT: Final = (REPORT_REFUSED, CORRECTION_RECORDED)
 
 
-def _kept(
+def _stays(
     status: RunStatus, *types: str, changes: Mapping[str, RunStatus] | None = None
 ) -> Mapping[str, RunStatus]:
-    return {**dict.fromkeys((*types, *_NOTES), status), **(changes or {})}
+    return {**dict.fromkeys((*types, *_WITHOUT_EFFECT), status), **(changes or {})}
 
 
 RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
-    "queued": _kept(
+    "queued": _stays(
         "queued",
         RUN_CLAIMED,
         TASK_SKIPPED,
@@ -81,7 +81,7 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
             TASK_CANCELLED: "queued",
         },
     ),
-    "running": _kept(
+    "running": _stays(
         "running",
         RUN_CLAIMED,
         *TASK_TYPES,
@@ -93,7 +93,7 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
             RUN_CANCELLED: "cancelled",
         },
     ),
-    "cancelling": _kept(
+    "cancelling": _stays(
         "cancelling",
         RUN_CLAIMED,
         RUN_STARTED,
@@ -106,17 +106,17 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
             RUN_CANCELLED: "cancelled",
         },
     ),
-    "succeeded": _kept("succeeded", RUN_UNLISTED),
-    "warned": _kept("warned", RUN_UNLISTED),
-    "failed": _kept("failed", RUN_UNLISTED),
-    "cancelled": _kept("cancelled", RUN_UNLISTED),
+    "succeeded": _stays("succeeded", RUN_UNLISTED),
+    "warned": _stays("warned", RUN_UNLISTED),
+    "failed": _stays("failed", RUN_UNLISTED),
+    "cancelled": _stays("cancelled", RUN_UNLISTED),
 }
-"""For each state of a run the events that may follow, and the state each leads to.
+"""For each status of a run the events it allows, and the status after each.
 
 `RunQueued` is not in it: it is the first event of every run and never a later one.
 """
 
-_TASK_OPEN: Final[Mapping[Happening, TaskStatus]] = {
+_TASK_OPEN: Final[Mapping[TaskChange, TaskStatus]] = {
     TASK_SUCCEEDED: "succeeded",
     TASK_WARNED: "warned",
     TASK_FAILED: "failed",
@@ -125,7 +125,7 @@ _TASK_OPEN: Final[Mapping[Happening, TaskStatus]] = {
     TASK_SKIPPED: "skipped",
 }
 
-TASK_TRANSITIONS: Final[Mapping[TaskStatus, Mapping[Happening, TaskStatus]]] = {
+TASK_TRANSITIONS: Final[Mapping[TaskStatus, Mapping[TaskChange, TaskStatus]]] = {
     "pending": {**_TASK_OPEN, TASK_STARTED: "running", TASK_OUTPUT_RECORDED: "pending"},
     "running": {**_TASK_OPEN, LOST_WILL_RETRY: "pending", TASK_OUTPUT_RECORDED: "running"},
     "retrying": {
@@ -140,16 +140,16 @@ TASK_TRANSITIONS: Final[Mapping[TaskStatus, Mapping[Happening, TaskStatus]]] = {
     "cancelled": {},
     "skipped": {},
 }
-"""For each state of a task the happenings that may follow, and the state each leads to."""
+"""For each status of a task the changes it allows, and the status after each."""
 
 RUN_EVENTS: Final = RUN_TYPES | TASK_TYPES
-"""Every event type that a run's stream may hold."""
+"""The event types of a run's stream."""
 
 
-def happening(type_: str, body: Any) -> str:  # noqa: ANN401 - of any task event
-    """Name what a task event means for the task: its type, unless the body says it will be retried.
+def task_change(type_: str, body: Any) -> str:  # noqa: ANN401 - of any task event
+    """Name the change of a task event: its type, unless the task will be retried.
 
-    >>> happening("TaskFailed", {"task": "LOAD", "reason": "lost", "will_retry": True})
+    >>> task_change("TaskFailed", {"task": "LOAD", "reason": "lost", "will_retry": True})
     'TaskFailed, lost, will retry'
     """
     if type_ != TASK_FAILED:
@@ -161,7 +161,7 @@ def happening(type_: str, body: Any) -> str:  # noqa: ANN401 - of any task event
 
 
 def next_run_status(status: RunStatus | None, type_: str) -> RunStatus | None:
-    """Look up what an event makes of a run, or None where it may not follow.
+    """Look up a run's status after an event; None if its status does not allow the event.
 
     The status None is that of a run without events.
 
@@ -175,6 +175,6 @@ def next_run_status(status: RunStatus | None, type_: str) -> RunStatus | None:
 
 
 def next_task_status(status: TaskStatus, type_: str, body: TaskBody) -> TaskStatus | None:
-    """Look up what an event makes of a task, or None where it may not follow."""
+    """Look up a task's status after an event; None if its status does not allow the event."""
     row: Mapping[Any, TaskStatus] = TASK_TRANSITIONS[status]
-    return row.get(happening(type_, body))
+    return row.get(task_change(type_, body))

@@ -31,7 +31,7 @@ from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
 from projections.results import Document, Found, Page, Rows
 from projections.serving.version_router import Positioned, Reading
-from service.dataloader import Gathering
+from service.dataloader import DataLoader
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.domain.commands import Outcome
 from service.runs.read.completion import Endings
@@ -137,11 +137,11 @@ class Queries:
                 answer: R = await self._answers.look_up(question, *args, **kwargs)
                 return answer
 
-    def _gather(self, read: Read[K]) -> Gathering[K, Document]:
+    def _gather(self, read: Read[K]) -> DataLoader[K, Document]:
         async def fetch(keys: Sequence[K]) -> Found[K]:
             return await self._ask(read, keys)
 
-        return Gathering(fetch)
+        return DataLoader(fetch)
 
     def execution(self, tenant: str, run_id: str) -> Coroutine[Any, Any, Document]:
         """Read a run's facts. Raises `UnknownRun`."""
@@ -167,10 +167,10 @@ class Queries:
     async def _begun(self, projection: Projection, outcome: Outcome) -> Document | None:
         # Its event is at hand: to fold it takes less than to look the run up, and mostly it was
         # folded here already.
-        if outcome.born is None:
+        if outcome.created_event is None:
             return None
-        document = self._runner.document_after(projection, outcome.born)
-        return document or await fold_run(projection, (outcome.born,), self._flows)
+        document = self._runner.document_after(projection, outcome.created_event)
+        return document or await fold_run(projection, (outcome.created_event,), self._flows)
 
     def execution_by_number(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
         """Read a run's facts by its number. Raises `UnknownRun`."""
@@ -340,7 +340,7 @@ class Queries:
 
     async def _run(
         self,
-        gathering: Gathering[tuple[str, str], Document],
+        gathering: DataLoader[tuple[str, str], Document],
         projection: Projection,
         tenant: str,
         run_id: str,
@@ -356,7 +356,7 @@ class Queries:
 
     async def _numbered(
         self,
-        gathering: Gathering[tuple[str, int], Document],
+        gathering: DataLoader[tuple[str, int], Document],
         name: str,
         tenant: str,
         number: int,
@@ -372,7 +372,7 @@ class Queries:
         return run
 
     async def _look_again(
-        self, gathering: Gathering[K, Document], name: str, key: K, position: Position
+        self, gathering: DataLoader[K, Document], name: str, key: K, position: Position
     ) -> tuple[Document | None, bool]:
         """Look for what was not there once the read model is up to date; tell if it is too late."""
         head = await self._log.head()

@@ -1,4 +1,4 @@
-"""Two lanes to the log: who is inside goes on; outside, a bounded number wait, tenants in turn."""
+"""Limits concurrent external commands, fairly per tenant; internal commands bypass it."""
 
 from __future__ import annotations
 
@@ -8,48 +8,50 @@ from typing import Final
 
 from service.errors import Overloaded
 
-MOST_HELD: Final = 10_000
-"""Outside commands that wait or are under way."""
+MAX_ADMITTED: Final = 10_000
+"""External commands that wait or are in flight."""
 
-MOST_UNDER_WAY: Final = 1_000
-"""Outside commands at the log at once: two full batches; the rest waits here, in fair turns."""
+MAX_IN_FLIGHT: Final = 1_000
+"""External commands at the log at once: two full batches. The others wait here, tenants in turn."""
 
 
-class Lanes:
-    """The outside lane; what comes from inside does not pass here at all."""
+class AdmissionControl:
+    """A fair semaphore for external commands: tenants take turns, and waiting is bounded."""
 
-    def __init__(self, *, most_held: int = MOST_HELD, most_under_way: int = MOST_UNDER_WAY) -> None:
-        self._most_held = most_held
-        self._most_under_way = most_under_way
-        self._under_way = 0
-        self._held = 0
-        self._held_by: dict[str, int] = {}
+    def __init__(
+        self, *, max_admitted: int = MAX_ADMITTED, max_in_flight: int = MAX_IN_FLIGHT
+    ) -> None:
+        self._max_admitted = max_admitted
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
+        self._admitted = 0
+        self._admitted_by_tenant: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def enter(self, tenant: str) -> None:
-        """Wait for this tenant's turn; each entry is followed by one `leave`.
+    async def acquire(self, tenant: str) -> None:
+        """Wait for this tenant's turn. Each call is followed by one `release`.
 
         Raises:
-            Overloaded: 10,000 commands are held already, or half as many of this tenant.
+            Overloaded: 10,000 commands are admitted already, or half as many of this tenant.
         """
-        if self._held >= self._most_held:
+        if self._admitted >= self._max_admitted:
             raise Overloaded
-        held_by_tenant = self._held_by.get(tenant, 0)
-        if held_by_tenant >= self._most_held // 2:
+        admitted_of_tenant = self._admitted_by_tenant.get(tenant, 0)
+        if admitted_of_tenant >= self._max_admitted // 2:
             raise Overloaded("too many commands of this tenant wait already; try again later")
-        self._held += 1
-        self._held_by[tenant] = held_by_tenant + 1
-        if self._under_way < self._most_under_way:
-            self._under_way += 1
+        self._admitted += 1
+        self._admitted_by_tenant[tenant] = admitted_of_tenant + 1
+        if self._in_flight < self._max_in_flight:
+            self._in_flight += 1
         else:
             await self._wait(tenant)
 
-    def leave(self, tenant: str) -> None:
-        """End what `enter` began, and let the next tenant's longest waiting command go on."""
-        self._release(tenant)
-        self._under_way -= 1
-        while self._waiting and self._under_way < self._most_under_way:
-            self._admit_next()
+    def release(self, tenant: str) -> None:
+        """Give back what `acquire` took, and let the next tenant's oldest command go on."""
+        self._forget(tenant)
+        self._in_flight -= 1
+        while self._waiting and self._in_flight < self._max_in_flight:
+            self._wake_next()
 
     async def _wait(self, tenant: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -58,22 +60,22 @@ class Lanes:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.leave(tenant)
+                self.release(tenant)
             else:
-                self._release(tenant)
+                self._forget(tenant)
             raise
 
-    def _admit_next(self) -> None:
+    def _wake_next(self) -> None:
         tenant, turns = self._waiting.popitem(last=False)
         turn = turns.popleft()
         if turns:
             self._waiting[tenant] = turns
         if not turn.done():
             turn.set_result(None)
-            self._under_way += 1
+            self._in_flight += 1
 
-    def _release(self, tenant: str) -> None:
-        self._held -= 1
-        left = self._held_by.pop(tenant) - 1
+    def _forget(self, tenant: str) -> None:
+        self._admitted -= 1
+        left = self._admitted_by_tenant.pop(tenant) - 1
         if left:
-            self._held_by[tenant] = left
+            self._admitted_by_tenant[tenant] = left

@@ -13,7 +13,7 @@ from events.export.format import Record
 from events.types import RUN_QUEUED
 from events.upcasters import lift
 
-BLOCK: Final = 100
+BLOCK_SIZE: Final = 100
 """Numbers in a block; the sequence steps by as many."""
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
@@ -24,7 +24,7 @@ class NumbersExhausted(LogError):
 
 
 async def next_blocks(pool: Pool, blocks: int) -> list[range]:
-    """Take blocks of `BLOCK` run numbers that nobody else has or will ever have.
+    """Take blocks of `BLOCK_SIZE` run numbers that nobody else has or will ever have.
 
     Raises:
         NumbersExhausted: the last block below 2**31 is taken.
@@ -35,7 +35,7 @@ async def next_blocks(pool: Pool, blocks: int) -> list[range]:
             rows = await pool.fetch(load(_SQL, "next_numbers"), blocks)
     except SequenceExhausted as error:
         raise NumbersExhausted from error
-    return [range(row[0], row[0] + BLOCK) for row in rows]
+    return [range(row[0], row[0] + BLOCK_SIZE) for row in rows]
 
 
 async def advance_past(connection: Connection, number: int) -> None:

@@ -1,247 +1,250 @@
-"""Takes the commands for runs that exist: those for one run in order, in one append."""
+"""Serialises the commands of each existing run, and batches those that wait into one append."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from events.envelope import Appended, AppendRequest, Expected, NewEvent, StreamAppend
+from events.batcher import Batcher
+from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
 from events.errors import InvalidEvent, LogError, VersionConflict
 from events.types import RUN_FAILED, run_stream, slot_stream
 from service.errors import ServiceError, Unavailable
-from service.ids import new_id
-from service.runs.domain.commands import ClaimRun, FactResult, Outcome
+from service.runs.domain.commands import ClaimRun, Outcome, ReportResult
 from service.runs.domain.decider import Decision, RunCommand, decide
 from service.runs.domain.errors import ClaimLost, RunEnded
-from service.runs.domain.retries import Retry, is_retried, retried
+from service.runs.domain.retries import AutomaticRetry, automatic_retry, should_retry
+from service.runs.write.ids import RunNumbers, new_id
 from service.runs.write.number_sequence import NumbersExhausted
-from service.runs.write.numbers import Numbers
-from service.runs.write.run_cache import Entry, Key, States
+from service.runs.write.run_cache import CachedRun, Key, RunCache
 
-TRIES: Final = 5
-"""How often a run's commands are decided before its writer gives up on a run that keeps moving."""
+MAX_ATTEMPTS: Final = 5
+"""How often a command is decided anew while other processes keep changing its run."""
 
-MOST_EVENTS: Final = 500
-"""Events after which no further command joins the same append."""
-
-
-class Batcher(Protocol):
-    """What is needed of the log's batcher."""
-
-    async def append(self, request: AppendRequest) -> Appended:
-        """Append one request."""
-        ...
+MAX_BATCH_EVENTS: Final = 500
+"""Events after which no further command joins a batch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A command that waits, and whom to tell."""
+class PendingCommand:
+    """A command in a mailbox, and the future that its caller awaits."""
 
     command: RunCommand
     outcome: asyncio.Future[Outcome]
 
-    def settle(self, outcome: Outcome | Exception) -> None:
-        """Tell the caller, if it still listens."""
+    def resolve(self, outcome: Outcome | Exception) -> None:
+        """Give the caller its outcome, unless it was cancelled."""
         if self.outcome.done():
             return
         if isinstance(outcome, Exception):
             self.outcome.set_exception(outcome)
-            self.outcome.exception()  # the caller may be gone by the time it would look
+            self.outcome.exception()  # marks it retrieved: the caller may be gone
         else:
             self.outcome.set_result(outcome)
 
 
 _log = logging.getLogger(__name__)
 
-Link = Sequence[tuple[Job, Decision]]
-"""Commands of one run that go into one append, with what each came to."""
+CommandBatch = Sequence[tuple[PendingCommand, Decision]]
+"""Commands of one run that go into one append, each with its decision."""
 
 
-class Moved(Exception):
-    """The run has moved on since it was read; nothing was written."""
+class StaleState(Exception):
+    """The state that the commands were decided on is not the run's latest; nothing was written."""
 
 
-class Chains:
-    """One chain a run: what comes while an append is under way goes into the next one, together."""
+class RunMailboxes:
+    """A mailbox for each run with pending commands.
 
-    def __init__(self, batcher: Batcher, states: States, numbers: Numbers) -> None:
+    Commands that arrive while an append is in flight go into the next one, together.
+    """
+
+    def __init__(self, batcher: Batcher, run_cache: RunCache, numbers: RunNumbers) -> None:
         self._batcher = batcher
-        self._states = states
+        self._run_cache = run_cache
         self._numbers = numbers
-        self._chains: dict[Key, deque[Job]] = {}
+        self._mailboxes: dict[Key, deque[PendingCommand]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, command: RunCommand) -> Outcome:
-        """Carry out a command; once taken it is carried out even if the caller goes away.
+        """Execute a command. It is executed even if the caller is cancelled.
 
         Raises:
             UnknownRun: the tenant has no such run.
             RunEnded: a cancel came too late, which is recorded; carries the outcome.
-            ClaimLost: the run is not to be had at that epoch.
-            Unavailable: the run kept moving under five tries.
-            LogError: the log could not take it.
+            ClaimLost: the run cannot be claimed at that epoch.
+            Unavailable: the run kept changing through five attempts.
+            LogError: the append failed.
         """
-        job = Job(command, asyncio.get_running_loop().create_future())
+        pending = PendingCommand(command, asyncio.get_running_loop().create_future())
         key = (command.tenant, command.run_id)
-        chain = self._chains.get(key)
-        if chain is None:
-            self._chains[key] = deque([job])
+        mailbox = self._mailboxes.get(key)
+        if mailbox is None:
+            self._mailboxes[key] = deque([pending])
             task = asyncio.create_task(self._drain(key), name=f"run {command.run_id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
-            chain.append(job)
-        return await job.outcome
+            mailbox.append(pending)
+        return await pending.outcome
 
     async def close(self) -> None:
-        """Wait until all that was taken is carried out."""
+        """Wait until all mailboxes are empty."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def _drain(self, key: Key) -> None:
-        chain = self._chains[key]
+        mailbox = self._mailboxes[key]
         try:
-            while chain:
-                await self._next(key, chain)
+            while mailbox:
+                await self._process_next(key, mailbox)
         except BaseException:
-            for job in chain:
-                job.settle(Unavailable("the writer stopped"))
+            for pending in mailbox:
+                pending.resolve(Unavailable("the writer stopped"))
             raise
         finally:
-            del self._chains[key]
+            del self._mailboxes[key]
 
-    async def _next(self, key: Key, chain: deque[Job]) -> None:
+    async def _process_next(self, key: Key, mailbox: deque[PendingCommand]) -> None:
         try:
-            await self._link(key, chain)
+            await self._process_batch(key, mailbox)
         except (LogError, ServiceError) as error:
-            self._states.forget(key)
-            for _ in range(1 if isinstance(error, InvalidEvent) else len(chain)):
-                chain.popleft().settle(error)
+            self._run_cache.evict(key)
+            for _ in range(1 if isinstance(error, InvalidEvent) else len(mailbox)):
+                mailbox.popleft().resolve(error)
         except Exception as error:  # noqa: BLE001 - a bug: its caller gets it, the others go on
-            self._states.forget(key)
-            chain.popleft().settle(error)
+            self._run_cache.evict(key)
+            mailbox.popleft().resolve(error)
 
-    async def _link(self, key: Key, chain: deque[Job]) -> None:
-        """Carry out what waits first, in one append."""
-        for left in reversed(range(TRIES)):
-            guess = self._states.guess(key)
-            entry = guess or await self._states.read(key)
-            # Alone at last: a command that the log refuses must fail nobody else's.
-            link = _decided(entry, chain if left else [chain[0]])
+    async def _process_batch(self, key: Key, mailbox: deque[PendingCommand]) -> None:
+        """Decide the commands at the front of a mailbox, append their events, resolve them."""
+        for attempts_left in reversed(range(MAX_ATTEMPTS)):
+            cached = self._run_cache.peek(key)
+            run = cached or await self._run_cache.read(key)
+            # Last try: submit the first command alone, so an invalid one fails only itself.
+            batch = _decide_batch(run, mailbox if attempts_left else [mailbox[0]])
             try:
-                await self._append(key, entry, link, checked=guess is None)
-            except (Moved, VersionConflict):
-                self._states.forget(key)
+                await self._append(key, run, batch, latest=cached is None)
+            except (StaleState, VersionConflict):
+                self._run_cache.evict(key)
             except InvalidEvent:
-                # It may say that another process has just recorded the same report.
-                self._states.forget(key)
-                if not left:
+                # It may mean that another process has just recorded the same report.
+                self._run_cache.evict(key)
+                if not attempts_left:
                     raise
             else:
-                for job, decision in link:
-                    chain.popleft().settle(_outcome(job, decision, entry))
+                for pending, decision in batch:
+                    mailbox.popleft().resolve(_outcome(pending, decision, run))
                 return
         raise Unavailable("the run changes too quickly; try again")
 
-    async def _append(self, key: Key, entry: Entry, link: Link, *, checked: bool) -> None:
-        events = [event for _, decision in link for event in decision.events]
-        state = link[-1][1].state
+    async def _append(self, key: Key, run: CachedRun, batch: CommandBatch, *, latest: bool) -> None:
+        events = [event for _, decision in batch for event in decision.events]
+        state = batch[-1][1].state
         if not events:
-            # What writes nothing is checked by no append: it must not rest on a guess.
-            if not checked:
-                raise Moved
-            self._states.keep(key, entry)
+            # No append checks the version of a cached state here, so it must have been read.
+            if not latest:
+                raise StaleState
+            self._run_cache.put(key, run)
             return
-        retry = await self._retry(entry, link)
-        appended = await self._batcher.append(_request(key, entry, events, link, retry))
+        retry = await self._automatic_retry(run, batch)
+        appended = await self._batcher.append(_append_request(key, run, events, batch, retry))
         if appended.duplicate:
-            raise Moved
+            raise StaleState
         first = appended.first_position
-        self._states.moved(key, entry, state, range(first, first + len(events)))
+        self._run_cache.advance(key, run, state, range(first, first + len(events)))
 
-    async def _retry(self, entry: Entry, link: Link) -> Retry | None:
-        """Make the run that follows by itself, where the link fails this one."""
-        before = entry.state
-        for job, decision in link:
-            if is_retried(entry.plan, before, decision.state):
-                return await self._retried(entry, job, decision)
+    async def _automatic_retry(self, run: CachedRun, batch: CommandBatch) -> AutomaticRetry | None:
+        """Build the run that follows if the batch fails this one and its flow has retries left."""
+        before = run.state
+        for pending, decision in batch:
+            if should_retry(run.plan, before, decision.state):
+                return await self._build_retry(run, pending, decision)
             before = decision.state
         return None
 
-    async def _retried(self, entry: Entry, job: Job, decision: Decision) -> Retry | None:
+    async def _build_retry(
+        self, run: CachedRun, pending: PendingCommand, decision: Decision
+    ) -> AutomaticRetry | None:
         try:
             run_number = await self._numbers.next()
         except NumbersExhausted:
-            # The failure is recorded all the same: it must not wait for a new ledger.
+            # Record the failure all the same: it must not wait for a new ledger.
             _log.exception("run %s is not retried", decision.state.run_id)
             return None
-        return retried(
-            entry.plan,
+        return automatic_retry(
+            run.plan,
             decision.state,
             next(event for event in decision.events if event.type == RUN_FAILED),
-            origin=job.command.origin,
+            origin=pending.command.origin,
             run_number=run_number,
             new_id=new_id,
         )
 
 
-def _decided(entry: Entry, jobs: Sequence[Job] | deque[Job]) -> list[tuple[Job, Decision]]:
-    link: list[tuple[Job, Decision]] = []
-    state, events = entry.state, 0
-    for job in jobs:
+def _decide_batch(
+    run: CachedRun, commands: Iterable[PendingCommand]
+) -> list[tuple[PendingCommand, Decision]]:
+    batch: list[tuple[PendingCommand, Decision]] = []
+    state, events = run.state, 0
+    for pending in commands:
         try:
-            decision = decide(entry.plan, state, job.command, new_id)
+            decision = decide(run.plan, state, pending.command, new_id)
         except Exception:
-            if link:
-                break  # those before it go on; then it stands first, and fails alone
+            if batch:
+                break  # append those before it; in the next batch it is first and fails alone
             raise
-        link.append((job, decision))
+        batch.append((pending, decision))
         state, events = decision.state, events + len(decision.events)
-        if events >= MOST_EVENTS:
+        if events >= MAX_BATCH_EVENTS:
             break
-    return link
+    return batch
 
 
-def _request(
-    key: Key, entry: Entry, events: Sequence[NewEvent], link: Link, retry: Retry | None
+def _append_request(
+    key: Key,
+    run: CachedRun,
+    events: Sequence[NewEvent],
+    batch: CommandBatch,
+    retry: AutomaticRetry | None,
 ) -> AppendRequest:
     tenant, run_id = key
-    streams = [StreamAppend(run_stream(run_id), entry.state.version, tuple(events))]
-    slot = [decision.slot_freed for _, decision in link if decision.slot_freed]
+    streams = [StreamAppend(run_stream(run_id), run.state.version, tuple(events))]
+    slot = [decision.slot_freed for _, decision in batch if decision.slot_freed]
     if retry is not None:
-        # The same append: whoever dies now, there is both or neither.
+        # In the same append: if the process dies now, both are recorded or neither is.
         streams.append(StreamAppend(run_stream(retry.run_id), 0, (retry.queued,)))
         slot += [retry.slot_taken] if retry.slot_taken else []
     if slot:
-        # Only its holder frees a slot, and a run ends once: no version needs to be known.
-        stream = slot_stream(entry.state.fullname)
+        # Only its holder frees a slot, and a run ends once: no version needs to be expected.
+        stream = slot_stream(run.state.fullname)
         streams.append(StreamAppend(stream, Expected.EXISTS, tuple(slot)))
     return AppendRequest(tenant, tuple(streams))
 
 
-def _outcome(job: Job, decision: Decision, entry: Entry) -> Outcome | Exception:
+def _outcome(pending: PendingCommand, decision: Decision, run: CachedRun) -> Outcome | Exception:
     state = decision.state
     outcome = Outcome(
         state.run_id,
         state.run_number,
-        entry.position(state.version),
+        run.position(state.version),
         state.status,
         results=tuple(
-            FactResult(
-                answer.event_id,
-                answer.outcome,
-                entry.position(answer.version) if answer.version else None,
-                answer.reason,
+            ReportResult(
+                verdict.event_id,
+                verdict.outcome,
+                run.position(verdict.version) if verdict.version else None,
+                verdict.reason,
             )
-            for answer in decision.answers
+            for verdict in decision.verdicts
         ),
     )
     if not decision.refusal:
         return outcome
-    if isinstance(job.command, ClaimRun):
+    if isinstance(pending.command, ClaimRun):
         return ClaimLost(decision.refusal)
     return RunEnded(decision.refusal, outcome=outcome)

@@ -1,14 +1,18 @@
-"""Carries out starts and retries: one append makes the run, or nothing does."""
+"""Executes starts and retries: one append creates the run, or nothing is written."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final
 
+from events.batcher import Batcher
+from events.bodies import SlotFreed, SlotTaken
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend, Version
 from events.errors import IdempotencyMismatch, VersionConflict
 from events.store import Log
-from events.types import CATALOGUE_STREAM, run_id_of, run_stream, slot_stream
+from events.types import CATALOGUE_STREAM, SLOT_TAKEN, run_id_of, run_stream, slot_stream
 from projections.documents.flow import Flow
 from service.errors import (
     FlowBusy,
@@ -21,48 +25,36 @@ from service.errors import (
     UnknownFlow,
     UnknownGroup,
 )
-from service.ids import new_id
+from service.flows.catalogue import Catalogue
 from service.runs.domain.commands import Outcome, RetryRun, StartRun
-from service.runs.domain.retry_scope import carried_over
+from service.runs.domain.retries import reused_tasks
 from service.runs.domain.run_creation import (
-    Start,
-    first_event,
+    StartRequest,
     is_exclusive,
-    queued,
-    retry_of,
-    slot_taken,
-    start_of,
+    queued_body,
+    queued_event,
+    retry_request,
+    slot_taken_event,
+    start_request,
 )
-from service.runs.write.numbers import Numbers
-from service.runs.write.run_cache import Newborn, States
-from service.runs.write.run_mailbox import TRIES, Batcher
-from service.runs.write.slots import Slots
+from service.runs.write.ids import RunNumbers, new_id
+from service.runs.write.run_cache import RunCache, UnloadedRun
+
+MAX_ATTEMPTS: Final = 5
+"""How often a start is decided anew while the catalogue or the flow's slot keeps changing."""
+
+SLOT_CAPACITY: Final = 10_000
+"""Slots of exclusive flows that are cached."""
 
 CheckPayload = Callable[[Flow, Mapping[str, Any]], None]
-"""Raises `InvalidPayload` where a payload does not fit the flow's schema."""
+"""Raises `InvalidPayload` if a payload does not fit the flow's schema."""
 
 
-class Catalogue(Protocol):
-    """What needs to be known of the flows."""
+class StartHandler:
+    """Starts runs, each in its caller's task: no mailbox, as the run does not exist yet.
 
-    def find(self, tenant: str, fullname: str) -> Flow | None:
-        """Find the current version of a flow that is not retired."""
-        ...
-
-    def version_of(self, tenant: str) -> Version:
-        """Tell the version up to which the tenant's catalogue has been read."""
-        ...
-
-    async def look_again(self, tenant: str) -> None:
-        """Read on in the tenant's catalogue."""
-        ...
-
-
-class Starter:
-    """Starts runs in the caller's own task: nobody else decides about a run that does not exist.
-
-    The batcher takes the starts that wait together; a condition on the tenant's catalogue stream
-    keeps a process that has not read the newest flows from starting an old one.
+    Every start expects the version of the tenant's catalogue that it was decided on. So a process
+    that has not read the latest flows cannot start an old one.
     """
 
     def __init__(
@@ -71,123 +63,165 @@ class Starter:
         log: Log,
         catalogue: Catalogue,
         *,
-        states: States,
-        numbers: Numbers,
+        run_cache: RunCache,
+        numbers: RunNumbers,
         check_payload: CheckPayload,
     ) -> None:
         self._batcher = batcher
         self._log = log
         self._catalogue = catalogue
-        self._states = states
+        self._run_cache = run_cache
         self._numbers = numbers
         self._check_payload = check_payload
-        self._slots = Slots(log)
+        self._slots = SlotReader(log)
 
     async def start(self, command: StartRun | RetryRun) -> Outcome:
-        """Make the run, or answer with the one that the same key made before, as it stands now.
+        """Create the run; a repeat returns the first request's run as it is now.
 
         Raises:
             UnknownFlow: the tenant has no such flow, or it is retired.
-            UnknownRun: there is no run to retry.
-            UnknownGroup, RunNotFinished, NotRetryable: no such part of it can run again.
-            InvalidPayload: the payload does not fit the flow's schema as it is now.
+            UnknownRun: the run to retry does not exist.
+            UnknownGroup, RunNotFinished, NotRetryable: the run cannot be retried in this scope.
+            InvalidPayload: the payload does not fit the flow's current schema.
             FlowBusy: the flow is exclusive and a run of it has not ended.
-            FlowChanged: the flow is not in the version that a firing is of.
-            IdempotencyKeyReused: the key was used for a different request.
-            Unavailable: the catalogue or the slot kept changing under five tries.
-            LogError: the log could not take it.
+            FlowChanged: the flow's version is not the one that the scheduled start names.
+            IdempotencyKeyReused: the key belongs to a different request.
+            Unavailable: the catalogue or the slot kept changing through five attempts.
+            LogError: the append failed.
         """
-        start = start_of(command) if isinstance(command, StartRun) else await self._again(command)
+        if isinstance(command, StartRun):
+            request = start_request(command)
+        else:
+            request = await self._retry_request(command)
         try:
-            return await self._make(start)
+            return await self._create(request)
         except IdempotencyMismatch as error:
             raise IdempotencyKeyReused from error
         except (UnknownFlow, InvalidPayload, FlowBusy, UnknownGroup, RunNotFinished, NotRetryable):
-            # What stands in the way now may have come after the first of two equal requests.
-            if outcome := await self._replay(start):
+            # The cause may be newer than the first of two equal requests, which succeeded.
+            if outcome := await self._replay(request):
                 return outcome
             raise
 
-    async def _again(self, command: RetryRun) -> Start:
+    async def _retry_request(self, command: RetryRun) -> StartRequest:
         key = (command.tenant, command.run_id)
-        entry = self._states.guess(key)
-        if entry is None or (command.part and not entry.state.has_ended):
-            # That a run has ended can be taken from a guess; that it is still open cannot.
-            entry = await self._states.read(key)
-        return retry_of(command, entry.state)
+        run = self._run_cache.peek(key)
+        if run is None or (command.scope and not run.state.has_ended):
+            # A cached state proves that a run has ended, but not that it has not.
+            run = await self._run_cache.read(key)
+        return retry_request(command, run.state)
 
-    async def _make(self, start: Start) -> Outcome:
-        flow, seen = self._find(start) or await self._find_anew(start)
+    async def _create(self, request: StartRequest) -> Outcome:
+        flow, catalogue_version = self._find_flow(request) or await self._reload_flow(request)
         run_id, run_number = new_id(), 0
-        for _ in range(TRIES):
-            carried = carried_over(flow.plan, start.earlier, start.part)
-            slot = await self._free_slot(flow, start) if is_exclusive(flow, start) else None
-            # Not before: what is refused uses up no number.
+        for _ in range(MAX_ATTEMPTS):
+            reused = reused_tasks(flow.plan, request.earlier, request.scope)
+            exclusive = is_exclusive(flow, request)
+            slot = await self._expect_free_slot(flow, request) if exclusive else None
+            # Taken after all checks, so that a refused start uses up no number.
             run_number = run_number or await self._numbers.next()
-            body = queued(flow, start, run_id=run_id, run_number=run_number, carried=carried)
-            event = first_event(start, body, new_id())
-            request = _request(start, event, run_id, slot=slot, seen=seen)
+            body = queued_body(flow, request, run_id=run_id, run_number=run_number, reused=reused)
+            event = queued_event(request, body, new_id())
+            append = _append_request(
+                request, event, run_id, slot=slot, catalogue_version=catalogue_version
+            )
             try:
-                appended = await self._batcher.append(request)
+                appended = await self._batcher.append(append)
             except VersionConflict as conflict:
                 if conflict.stream == CATALOGUE_STREAM:
-                    flow, seen = await self._find_anew(start)
+                    flow, catalogue_version = await self._reload_flow(request)
                 continue
             position = appended.first_position
             if appended.duplicate:
-                return await self._as_it_stands(start, position)
-            newborn = Newborn(flow.plan, event.body, event.event_id, position)
-            self._states.bear((start.tenant, run_id), newborn)
-            return Outcome(run_id, run_number, position, "queued", born=appended.events[0])
+                return await self._current_outcome(request, position)
+            new_run = UnloadedRun(flow.plan, event.body, event.event_id, position)
+            self._run_cache.add_new((request.tenant, run_id), new_run)
+            return Outcome(run_id, run_number, position, "queued", created_event=appended.events[0])
         raise Unavailable("the flow changes too quickly; try again")
 
-    def _find(self, start: Start) -> tuple[Flow, Version] | None:
-        """Find the flow, and the version of the catalogue at which it is the current one."""
-        flow = self._catalogue.find(start.tenant, start.fullname)
+    def _find_flow(self, request: StartRequest) -> tuple[Flow, Version] | None:
+        """Find the current flow, and the version of the catalogue that says so."""
+        flow = self._catalogue.find(request.tenant, request.fullname)
         if flow is None:
             return None
-        if start.firing and start.firing.flow_version != flow.version:
+        if request.scheduled_start and request.scheduled_start.flow_version != flow.version:
             raise FlowChanged(f"flow {flow.fullname} is at version {flow.version} now")
-        self._check_payload(flow, start.payload)
-        return flow, self._catalogue.version_of(start.tenant)
+        self._check_payload(flow, request.payload)
+        return flow, self._catalogue.version_of(request.tenant)
 
-    async def _find_anew(self, start: Start) -> tuple[Flow, Version]:
-        await self._catalogue.look_again(start.tenant)
-        found = self._find(start)
+    async def _reload_flow(self, request: StartRequest) -> tuple[Flow, Version]:
+        await self._catalogue.look_again(request.tenant)
+        found = self._find_flow(request)
         if found is None:
-            raise UnknownFlow(start.fullname)
+            raise UnknownFlow(request.fullname)
         return found
 
-    async def _free_slot(self, flow: Flow, start: Start) -> StreamAppend:
-        """Read the flow's slot: where it stands, and that it is free."""
-        slot = await self._slots.read(start.tenant, flow.fullname)
+    async def _expect_free_slot(self, flow: Flow, request: StartRequest) -> StreamAppend:
+        slot = await self._slots.read(request.tenant, flow.fullname)
         if slot.holder is not None:
             raise FlowBusy(f"flow {flow.fullname} is exclusive and run {slot.holder} has not ended")
         return StreamAppend(slot_stream(flow.fullname), slot.version)
 
-    async def _replay(self, start: Start) -> Outcome | None:
-        known = await self._log.find_key(start.tenant, start.key) if start.key else None
+    async def _replay(self, request: StartRequest) -> Outcome | None:
+        known = await self._log.find_key(request.tenant, request.key) if request.key else None
         if known is None:
             return None
-        if known.fingerprint != start.fingerprint:
+        if known.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
-        return await self._as_it_stands(start, known.first_position)
+        return await self._current_outcome(request, known.first_position)
 
-    async def _as_it_stands(self, start: Start, position: Position) -> Outcome:
+    async def _current_outcome(self, request: StartRequest, position: Position) -> Outcome:
+        """Answer a repeat with the run that was queued at a position, as it is now."""
         first = (await self._log.read(Position(position - 1), 1))[0]
-        entry = await self._states.read((start.tenant, run_id_of(first.stream) or ""))
-        state = entry.state
-        return Outcome(
-            state.run_id, state.run_number, entry.position(), state.status, replayed=True
-        )
+        run = await self._run_cache.read((request.tenant, run_id_of(first.stream) or ""))
+        state = run.state
+        return Outcome(state.run_id, state.run_number, run.position(), state.status, replayed=True)
 
 
-def _request(
-    start: Start, event: NewEvent, run_id: str, *, slot: StreamAppend | None, seen: Version
+def _append_request(
+    request: StartRequest,
+    event: NewEvent,
+    run_id: str,
+    *,
+    slot: StreamAppend | None,
+    catalogue_version: Version,
 ) -> AppendRequest:
     run = StreamAppend(run_stream(run_id), 0, (event,))
-    catalogue = StreamAppend(CATALOGUE_STREAM, seen)
+    catalogue = StreamAppend(CATALOGUE_STREAM, catalogue_version)
     if slot is None:
-        return AppendRequest(start.tenant, (run, catalogue), start.key, start.fingerprint)
-    taken = slot._replace(events=(slot_taken(start, event, run_id, new_id()),))
-    return AppendRequest(start.tenant, (run, taken, catalogue), start.key, start.fingerprint)
+        return AppendRequest(request.tenant, (run, catalogue), request.key, request.fingerprint)
+    taken = slot._replace(events=(slot_taken_event(request, event, run_id, new_id()),))
+    return AppendRequest(request.tenant, (run, taken, catalogue), request.key, request.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The slot of an exclusive flow at a version of its stream; ``holder`` is a run or None."""
+
+    version: Version = Version(0)  # noqa: RUF009 - a number
+    holder: str | None = None
+
+
+class SlotReader:
+    """Reads who holds a slot. It caches what it read last, and reads on from there."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._cache: OrderedDict[tuple[str, str], Slot] = OrderedDict()
+
+    async def read(self, tenant: str, fullname: str) -> Slot:
+        """Read the current holder of a flow's slot.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        key = (tenant, fullname)
+        slot = self._cache.pop(key, Slot())
+        for event in await self._log.read_stream(tenant, slot_stream(fullname), slot.version):
+            body: SlotTaken | SlotFreed = event.data
+            taken = event.type == SLOT_TAKEN
+            slot = Slot(event.version, body["run_id"] if taken else None)
+        self._cache[key] = slot
+        if len(self._cache) > SLOT_CAPACITY:
+            self._cache.popitem(last=False)
+        return slot

@@ -1,16 +1,13 @@
-"""The one writer: every front door's commands come in here and go to the log."""
+"""The one writer: every command, whatever API it came through, goes to the log here."""
 
 from __future__ import annotations
 
-from events.errors import (
-    AppendTimeout,
-    InvalidEvent,
-    LogBusy,
-    LogUnavailable,
-)
+from events.batcher import Batcher
+from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable
 from events.store import Log
 from projections.flow_versions import Flows
 from service.errors import BadRequest, Overloaded, Unavailable
+from service.flows.catalogue import Catalogue
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
@@ -22,22 +19,22 @@ from service.runs.domain.commands import (
     TimeOutRun,
     UnlistRun,
 )
-from service.runs.write.admission import Lanes
-from service.runs.write.corrections import Corrector
+from service.runs.write.admission import AdmissionControl
+from service.runs.write.correction_handler import CorrectionHandler
+from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import NumbersExhausted
-from service.runs.write.numbers import Numbers
-from service.runs.write.run_cache import States
-from service.runs.write.run_mailbox import Batcher, Chains
-from service.runs.write.start_handler import Catalogue, CheckPayload, Starter
+from service.runs.write.run_cache import RunCache
+from service.runs.write.run_mailbox import RunMailboxes
+from service.runs.write.start_handler import CheckPayload, StartHandler
 
-_INSIDE = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
+_INTERNAL = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
 
 
 class Writer:
-    """Decides commands and appends what they come to; whatever waits goes to the log together.
+    """Decides commands and appends their events.
 
     A start is decided in its caller's task and waits for the batcher alone. Commands for a run that
-    exists go through the run's chain, in the order in which they came.
+    exists go through the run's mailbox, in the order in which they came.
     """
 
     def __init__(
@@ -47,55 +44,55 @@ class Writer:
         catalogue: Catalogue,
         *,
         flows: Flows,
-        numbers: Numbers,
+        numbers: RunNumbers,
         check_payload: CheckPayload,
     ) -> None:
-        states = States(log, flows)
-        self._lanes = Lanes()
-        self._chains = Chains(batcher, states, numbers)
-        self._corrector = Corrector(batcher, states)
-        self._starter = Starter(
+        run_cache = RunCache(log, flows)
+        self._admission = AdmissionControl()
+        self._mailboxes = RunMailboxes(batcher, run_cache, numbers)
+        self._corrections = CorrectionHandler(batcher, run_cache)
+        self._starts = StartHandler(
             batcher,
             log,
             catalogue,
-            states=states,
+            run_cache=run_cache,
             numbers=numbers,
             check_payload=check_payload,
         )
 
-    async def submit(self, command: Command, *, inside: bool = False) -> Outcome:
-        """Carry out a command, and answer when what it wrote is in the log.
+    async def submit(self, command: Command, *, internal: bool = False) -> Outcome:
+        """Execute a command; return once its events are in the log.
 
-        ``inside`` is for the ledger's own executors and sweeps: what they report is never turned
-        away, nor are cancels. A caller that goes away while its command waits for its turn takes it
-        back; after that it is carried out, once.
+        ``internal`` is for the ledger's own executors and background tasks. Like cancels, their
+        commands bypass admission control. A caller that is cancelled while its command waits for
+        admission withdraws it; after that the command is executed, once.
 
         Raises:
-            ServiceError: the command is refused, see `Starter.start`, `Chains.submit` and
-                `Corrector.record`.
-            Overloaded: too many commands from outside wait.
-            Unavailable: the log does not answer; whether it was written is not known.
-            BadRequest: the log does not keep such values.
+            ServiceError: the command is refused, see `StartHandler.start`, `RunMailboxes.submit`
+                and `CorrectionHandler.record`.
+            Overloaded: too many external commands wait.
+            Unavailable: the log does not answer; the events may or may not be written.
+            BadRequest: the log cannot store the command's values.
         """
-        if inside or isinstance(command, _INSIDE):
-            return await self._carry_out(command)
-        await self._lanes.enter(command.tenant)
+        if internal or isinstance(command, _INTERNAL):
+            return await self._execute(command)
+        await self._admission.acquire(command.tenant)
         try:
-            return await self._carry_out(command)
+            return await self._execute(command)
         finally:
-            self._lanes.leave(command.tenant)
+            self._admission.release(command.tenant)
 
     async def close(self) -> None:
-        """Wait until what was taken is carried out; nothing may be submitted any more."""
-        await self._chains.close()
+        """Wait until all mailboxes are empty; submit nothing after this call."""
+        await self._mailboxes.close()
 
-    async def _carry_out(self, command: Command) -> Outcome:
+    async def _execute(self, command: Command) -> Outcome:
         try:
             if isinstance(command, (StartRun, RetryRun)):
-                return await self._starter.start(command)
+                return await self._starts.start(command)
             if isinstance(command, RecordCorrection):
-                return await self._corrector.record(command)
-            return await self._chains.submit(command)
+                return await self._corrections.record(command)
+            return await self._mailboxes.submit(command)
         except LogBusy as error:
             raise Overloaded from error
         except (LogUnavailable, AppendTimeout) as error:

@@ -13,7 +13,7 @@ from events.database import connect_pool
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.follow import Feed
 from events.store import Log
-from service.ids import new_id
+from service.runs.write.ids import new_id
 from service.serving import spare_the_collector
 from tests.benchmarks.load import Measured
 from tests.benchmarks.storing.tail import Tail
