@@ -10,11 +10,10 @@ from typing import Any, Final, Protocol
 
 from events.envelope import Event
 from events.types import RUN_TYPES, TASK_TYPES
-from projections.columns import Record
 from projections.documents.flow import Flow
 from projections.errors import ApplyEventError, MissingFirstEvent
 from projections.flow_versions import Flows
-from projections.results import Document
+from projections.results import Document, Record
 
 Key = tuple[str, str, str]
 """What a state is of: kind (``run``, ``flow``, ``list``), tenant, and the name in the tenant."""

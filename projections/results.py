@@ -1,76 +1,93 @@
-"""What a read gives: documents, and the position of the read model that they are from."""
+"""Query results: documents with the position they were read at, made of the driver's rows."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from events.envelope import Position
-from projections.columns import Record
 
-KEPT: Final = 2048
-"""Documents kept of those that were looked up: whoever waits for a run looks again and again.
+DOCUMENT_CACHE_SIZE: Final = 2048
+"""Looked-up documents that are cached: clients that wait for a run read it again and again.
 
-One with its answers takes some 10 KiB, at worst, in a payload of nothing but empty objects, 200.
+One takes about 10 KiB with its cached responses; at worst, for a payload of empty objects, 200.
 """
 
-LARGEST: Final = 8 * 1024
-"""Bytes of JSON that such a document may have."""
+MAX_CACHED_DOCUMENT_BYTES: Final = 8 * 1024
+"""Bytes of JSON of a document that is cached."""
 
 K = TypeVar("K")
 
 
-class Document(dict[str, Any]):
-    """What a read model shows of one thing: see `projections.documents.run` and each read model.
+class Record(Protocol):
+    """A row as the driver gives it."""
 
-    It is shared by all who ask for it, and found again by those who ask later while its row is the
-    same to the byte: read-only. ``shown`` is for those who show it: the answers that were made of
-    it, by what made them.
+    def __getitem__(self, column: str, /) -> Any:  # noqa: ANN401 - each column has its own type
+        """Give a column's value."""
+        ...
+
+
+class Document(dict[str, Any]):
+    """A read model's JSON document of one thing: see `projections.documents.run`.
+
+    Read-only: all who look up the same row, to the byte, share one document. ``response_cache``
+    holds the responses rendered from it, by how they were rendered.
     """
 
-    shown: dict[Hashable, bytes] | None = None
+    response_cache: dict[Hashable, bytes] | None = None
 
 
-class Found(NamedTuple, Generic[K]):
-    """The documents that were found, by what they were looked up by; a miss has no entry."""
+class LookupResult(NamedTuple, Generic[K]):
+    """Documents by the key that was looked up; a miss has no entry."""
 
     rows: dict[K, Document]
     position: Position
 
 
 class Rows(NamedTuple):
-    """Documents in the order that was asked for."""
+    """Documents in the order of the query."""
 
     rows: list[Document]
     position: Position
 
 
 class Page(NamedTuple):
-    """A page of a list, and how long the whole list is."""
+    """A page of a list, and the length of the whole list."""
 
     rows: list[Document]
     total: int
     position: Position
 
 
+def columns_of(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]:
+    """Transpose rows into columns, as a statement with `unnest` takes them.
+
+    >>> columns_of([("a", 1), ("b", 2)], 2)
+    (['a', 'b'], [1, 2])
+    >>> columns_of([], 2)
+    ([], [])
+    """
+    return tuple(map(list, zip(*rows, strict=True))) or tuple([] for _ in range(width))
+
+
 def rows_of(records: Sequence[Record]) -> Rows:
     """Read documents from records, each with ``position`` and a ``document`` that may be null."""
     return Rows(
-        [_read(record["document"]) for record in records if record["document"]], _position(records)
+        [_parse(record["document"]) for record in records if record["document"]], _position(records)
     )
 
 
-def found(records: Sequence[Record]) -> Found[tuple[str, Any]]:
+def lookup_result(records: Sequence[Record]) -> LookupResult[tuple[str, Any]]:
     """Read documents by tenant and ``name`` from records like those of `rows_of`."""
     rows = {
-        (record["tenant"], record["name"]): _kept(record["document"])
+        (record["tenant"], record["name"]): _cached(record["document"])
         for record in records
         if record["document"]
     }
-    return Found(rows, _position(records))
+    return LookupResult(rows, _position(records))
 
 
 def page_of(records: Sequence[Record]) -> Page:
@@ -79,17 +96,18 @@ def page_of(records: Sequence[Record]) -> Page:
     return Page(rows, records[0]["total"], position)
 
 
-def _read(document: bytes) -> Document:
+def _parse(document: bytes) -> Document:
     return Document(orjson.loads(document))
 
 
-_known = lru_cache(maxsize=KEPT)(_read)
+_parse_cached = lru_cache(maxsize=DOCUMENT_CACHE_SIZE)(_parse)
 
 
-def _kept(document: bytes) -> Document:
-    return _known(document) if len(document) <= LARGEST else _read(document)
+def _cached(document: bytes) -> Document:
+    small = len(document) <= MAX_CACHED_DOCUMENT_BYTES
+    return _parse_cached(document) if small else _parse(document)
 
 
 def _position(records: Sequence[Record]) -> Position:
-    # The checkpoint is on the left of every join, so there is a record even when nothing is found.
+    # The checkpoint is the left side of every join, so there is a record even for an empty result.
     return Position(records[0]["position"])

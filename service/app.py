@@ -19,8 +19,8 @@ from projections import registry
 from projections.flow_versions import Flows
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
-from projections.serving.lag import Progress
-from projections.serving.version_router import Reading
+from projections.serving.lag import LagMonitor
+from projections.serving.version_router import VersionRouter
 from service.apis import discover
 from service.auth.credentials import Credentials
 from service.errors import Unavailable
@@ -98,8 +98,8 @@ async def compose(
             beats=await keep(connect_pool(url, max_size=2)),
         )
         service = _assemble(settings, frozenset(parts), pools)
-        await service.reading.open()
-        stack.push_async_callback(service.reading.close)
+        await service.version_router.open()
+        stack.push_async_callback(service.version_router.close)
         yield service
 
 
@@ -108,7 +108,7 @@ class _Pools:
     """Connections, apart where one use may not keep another waiting.
 
     ``looks``: how far the read models are; ``keys``: a flood of unknown credentials; ``beats``: a
-    heartbeat that waits looks like a death. What reads the read models is `Reading`'s own.
+    heartbeat that waits looks like a death. What reads the read models is `VersionRouter`'s own.
     """
 
     log: Pool
@@ -130,13 +130,13 @@ def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) 
     known = registry.shapes()
     runner = Runner(feed, url, known, flows)
     checkpoints = Checkpoints(pools.looks, runner if ProcessRole.PROJECT in parts else None)
-    reading = Reading(url, pools.looks, checkpoints, known)
+    version_router = VersionRouter(url, pools.looks, checkpoints, known)
     endings = Endings(feed)
     writer = Writer(
         batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
     )
     queries = Queries(
-        reading=reading,
+        version_router=version_router,
         runner=runner,
         checkpoints=checkpoints,
         log=log,
@@ -154,13 +154,13 @@ def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) 
         feed=feed,
         runner=runner,
         checkpoints=checkpoints,
-        reading=reading,
+        version_router=version_router,
         catalogue=catalogue,
         numbers=numbers,
         writer=writer,
         endings=endings,
         queries=queries,
-        audit=Audit(log, pools.log, flows, lambda: reading.version("workflows").number),
+        audit=Audit(log, pools.log, flows, lambda: version_router.version("workflows").number),
         pauses=Pauses(pools.log, log),
         rebuilds=Rebuilds(url, pools.looks, registry.discover()),
         credentials=Credentials(
@@ -170,7 +170,7 @@ def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) 
             token_life_s=settings.etlworks_token_life_s,
         ),
         dialects=discover(),
-        progress=Progress(pools.looks),
+        lag_monitor=LagMonitor(pools.looks),
         metrics=metrics,
         request_metrics=RequestMetrics(metrics),
         scheduler=Scheduler(
@@ -195,7 +195,7 @@ def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) 
     state = ProcessState(
         lambda: {
             "log": pools.log,
-            "reading": reading.pool,
+            "reading": version_router.pool,
             "looks": pools.looks,
             "keys": pools.keys,
             "beats": pools.beats,
@@ -265,7 +265,7 @@ async def start(service: Service) -> None:
     supervise("keys", partial(_follow_keys, service))
     supervise("catalogue", partial(_follow_catalogue, service))
     supervise("endings", service.endings.run)
-    supervise("reading", service.reading.run)
+    supervise("reading", service.version_router.run)
     supervise("flips", partial(_follow_rebuilds, service))
     if ProcessRole.PROJECT in service.process_roles:
         supervise("runner", service.runner.run)
@@ -320,4 +320,4 @@ async def _follow_rebuilds(service: Service) -> None:
     async for events in service.feed.subscribe(service.feed.head):
         if any(event.type == REBUILD_FINISHED for event in events):
             service.runner.notify()
-            service.reading.look()
+            service.version_router.notify()

@@ -15,8 +15,8 @@ from events.store import Log
 from projections.flow_versions import Flows
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
-from projections.serving.lag import Progress
-from projections.serving.version_router import Reading
+from projections.serving.lag import LagMonitor
+from projections.serving.version_router import VersionRouter
 from service.auth.credentials import Credentials
 from service.dialect import Dialect
 from service.executors.dispatcher import Dispatcher
@@ -60,7 +60,7 @@ class Service:
     feed: Feed
     runner: Runner
     checkpoints: Checkpoints
-    reading: Reading
+    version_router: VersionRouter
     catalogue: Catalogue
     numbers: RunNumbers
     writer: Writer
@@ -71,7 +71,7 @@ class Service:
     rebuilds: Rebuilds
     credentials: Credentials
     dialects: tuple[Dialect, ...]
-    progress: Progress
+    lag_monitor: LagMonitor
     metrics: CollectorRegistry
     request_metrics: RequestMetrics
     scheduler: Scheduler

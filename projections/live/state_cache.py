@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from events.database import load
 from events.envelope import Event
-from projections.columns import columns_of
 from projections.projection import Key, Projection, States, run_key
-from projections.results import Document
+from projections.results import Document, columns_of
 
 CAPACITY: Final = 4_000
 """States cached between batches; a run that was evicted is read from its row again."""

@@ -1,1 +1,1 @@
-"""Chooses the version of each read model that answers, and reports how far it lags."""
+"""Routes queries to the serving version of each read model, and measures the versions' lag."""

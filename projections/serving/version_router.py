@@ -1,4 +1,4 @@
-"""Which versions of the read models this process answers from, and the change to the next."""
+"""Routes queries to the serving version of each read model, and switches versions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from projections.live.checkpoints import Checkpoints
 from projections.projection import Projection, Version
 from projections.registry import answering, open_read_pool
 
-LOOK_S: Final = 1.0
-"""How often the registry is looked at; `Reading.look` has it looked at now."""
+REFRESH_S: Final = 1.0
+"""Seconds between two reads of the registry; `VersionRouter.notify` asks for one now."""
 
 POLL_S: Final = 0.005
-"""Seconds between two looks whether the next version has got far enough."""
+"""Seconds between two checks whether the next version has caught up."""
 
-SWAP_S: Final = 10.0
-"""How long the next version may take to get far enough; then all is looked at anew."""
+SWITCH_TIMEOUT_S: Final = 10.0
+"""How long to wait for the next version to catch up, before the registry is read again."""
 
 DRAIN_S: Final = 10.0
-"""How long reads that are under way may take to end after a change."""
+"""How long queries in progress may take after a switch."""
 
-HOLD_S: Final = 2.0
-"""How long an answer of the version before waits for the next to get as far."""
+CATCH_UP_S: Final = 2.0
+"""How long a result of the previous version waits until the new one has the same position."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,189 +39,192 @@ _log = logging.getLogger("flowledger.projections")
 
 
 class Positioned(Protocol):
-    """An answer that says which position it is from."""
+    """A query result with the position that it was read at."""
 
     @property
     def position(self) -> Position:
-        """The position of the version that it was read from."""
+        """The position of the version that was queried."""
         ...
 
 
 A = TypeVar("A", bound=Positioned)
 
 
-class Served:
-    """Versions that answer, the pool whose bare names are theirs, and how many are reading."""
+class ReadPool:
+    """Connections whose bare table names are those of some versions, one of each read model."""
 
     def __init__(self, versions: Mapping[str, Version], pool: Pool) -> None:
         self.versions = versions
         self.pool = pool
-        # The pool gives a free connection to whoever happens to ask next: where more ask than it
-        # has, some would wait ten times as long as others.
-        self._turns = asyncio.Semaphore(pool.get_max_size())
+        # The pool gives a free connection to whoever happens to ask next. Without this queue some
+        # callers of a busy pool wait ten times as long as others.
+        self._queue = asyncio.Semaphore(pool.get_max_size())
         self._users = 0
-        self._left = asyncio.Event()
+        self._released = asyncio.Event()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Read through a connection; the pool stays open for as long."""
+        """Borrow a connection; the pool stays open meanwhile."""
         self._users += 1
         try:
-            async with self._turns, self.pool.acquire() as connection:
+            async with self._queue, self.pool.acquire() as connection:
                 yield connection
         finally:
             self._users -= 1
             if self._users == 0:
-                self._left.set()
+                self._released.set()
 
     async def close(self) -> None:
-        """Wait for those who are reading, and close the pool; what takes too long is cut off."""
+        """Close the pool once it is unused; after `DRAIN_S` cut queries off."""
         try:
             async with asyncio.timeout(DRAIN_S):
                 while self._users:
-                    self._left.clear()
-                    await self._left.wait()
+                    self._released.clear()
+                    await self._released.wait()
                 await self.pool.close()
         except TimeoutError:
             self.pool.terminate()
 
 
-class Reading:
-    """Answers questions from the versions that the registry names, and follows it to others.
+class VersionRouter:
+    """Queries the versions that the registry names, and follows it when it names others.
 
-    No read fails by a change: those under way end on the version they began with. The position of
-    the answers about a read model never goes back, nor does what was once waited for get lost: the
-    change is made when the next version has got as far as this process has answered and promised,
-    and an answer that ends only after it is held until the next version has got as far.
+    - No query fails because of a switch: one in progress ends on the version it began with.
+    - A read model's position never goes back: the switch waits until the next version has every
+      position that this process has shown or is known to have reached. A result that the previous
+      version gives after the switch waits for the new one in turn.
     """
 
     def __init__(
-        self, url: str, looks: Pool, checkpoints: Checkpoints, known: Iterable[Projection]
+        self, url: str, registry_pool: Pool, checkpoints: Checkpoints, known: Iterable[Projection]
     ) -> None:
         self._url = url
-        self._looks = looks
+        self._registry_pool = registry_pool
         self._checkpoints = checkpoints
         self._known = tuple(known)
-        self._names: dict[Any, str] = {
-            question: each.name
+        self._read_models: dict[Any, str] = {
+            read: each.name
             for each in self._known
-            for question in vars(each.reads).values()
-            if isinstance(question, FunctionType)
+            for read in vars(each.reads).values()
+            if isinstance(read, FunctionType)
         }
-        self._answered: dict[str, Position] = {}
-        self._news = asyncio.Event()
-        self._served: Served
+        """The name of each read function's read model."""
+        self._shown: dict[str, Position] = {}
+        """The last position of each read model that a result was read at."""
+        self._notified = asyncio.Event()
+        self._current: ReadPool
 
     async def open(self) -> None:
-        """Find what answers now, and open the pool.
+        """Open a pool for the serving versions.
 
         Raises:
             UnknownProjection: a read model of this release has not been set up.
             UnknownShape: this release can read no version of a read model.
             LogUnavailable: the database does not answer, or is not migrated.
         """
-        versions = await answering(self._looks, self._known)
-        self._take(Served(versions, await open_read_pool(self._url, versions)))
+        versions = await answering(self._registry_pool, self._known)
+        self._switch_to(ReadPool(versions, await open_read_pool(self._url, versions)))
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._served.close()
+        await self._current.close()
 
     @property
     def pool(self) -> Pool:
-        """The connections to the versions that answer now."""
-        return self._served.pool
+        """The connections to the versions served now."""
+        return self._current.pool
 
     def version(self, name: str) -> Version:
-        """Tell which version of a read model answers here."""
-        return self._served.versions[name]
+        """Give the version of a read model that this process serves."""
+        return self._current.versions[name]
 
     def connection(self) -> Any:  # noqa: ANN401 - the driver's, as a context manager
-        """Read through a connection whose bare names are those of the versions that answer."""
-        return self._served.connection()
+        """Borrow a connection whose bare table names are those of the serving versions."""
+        return self._current.connection()
 
-    async def ask(
+    async def query(
         self,
-        question: Callable[Concatenate[Any, P], Awaitable[A]],
+        read: Callable[Concatenate[Any, P], Awaitable[A]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> A:
-        """Ask a question of a read model's ``read`` module, of the version that answers.
+        """Run a function of a read model's ``read`` module on its serving version.
 
-        Where that has an older shape, the function of the same name of that shape is asked.
+        If that has an older shape, the function of the same name of that shape runs.
         """
-        served, name = self._served, self._names[question]
-        answer = await self._put(served, question, *args, **kwargs)
-        if served is self._served:
-            self._answered[name] = max(self._answered.get(name, Position(0)), answer.position)
+        pool, name = self._current, self._read_models[read]
+        result = await self._run(pool, read, *args, **kwargs)
+        if pool is self._current:
+            self._shown[name] = max(self._shown.get(name, Position(0)), result.position)
         else:
-            await self._checkpoints.wait(answer.position, (name,), HOLD_S)
-        return answer
+            await self._checkpoints.wait(result.position, (name,), CATCH_UP_S)
+        return result
 
-    async def look_up(
+    async def query_immutable(
         self,
-        question: Callable[Concatenate[Any, P], Awaitable[R]],
+        read: Callable[Concatenate[Any, P], Awaitable[R]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Ask what stays true from a position on that the read model is known to have passed."""
-        return await self._put(self._served, question, *args, **kwargs)
+        """Run a read whose result cannot change: as of a position the read model has passed."""
+        return await self._run(self._current, read, *args, **kwargs)
 
-    async def _put(
+    async def _run(
         self,
-        served: Served,
-        question: Callable[Concatenate[Any, P], Awaitable[R]],
+        pool: ReadPool,
+        read: Callable[Concatenate[Any, P], Awaitable[R]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        version = served.versions[self._names[question]]
-        asked = getattr(version.projection.reads, question.__name__)
-        async with served.connection() as connection:
-            answer: R = await asked(connection, *args, **kwargs)
-            return answer
+        version = pool.versions[self._read_models[read]]
+        read_of_version = getattr(version.projection.reads, read.__name__)
+        async with pool.connection() as connection:
+            result: R = await read_of_version(connection, *args, **kwargs)
+            return result
 
-    def look(self) -> None:
-        """Look at the registry now: there may be a change."""
-        self._news.set()
+    def notify(self) -> None:
+        """Read the registry now: it may have changed."""
+        self._notified.set()
 
     async def run(self) -> None:
-        """Follow the registry for ever; to be supervised. The database may be away."""
+        """Follow the registry for ever, also while the database is away; to be supervised."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._news.wait()
-            self._news.clear()
+                async with asyncio.timeout(REFRESH_S):
+                    await self._notified.wait()
+            self._notified.clear()
             try:
-                await self._follow()
+                await self._follow_registry()
             except (LogError, ProjectionError, TimeoutError) as error:
-                _log.warning("the read models answer from the versions of before: %s", error)
+                _log.warning("still serving the previous versions of the read models: %s", error)
 
-    async def _follow(self) -> None:
-        versions = await answering(self._looks, self._known)
-        if versions == self._served.versions:
+    async def _follow_registry(self) -> None:
+        versions = await answering(self._registry_pool, self._known)
+        if versions == self._current.versions:
             return
-        following = Served(versions, await open_read_pool(self._url, versions))
-        before = self._served
+        next_pool = ReadPool(versions, await open_read_pool(self._url, versions))
+        previous = self._current
         try:
-            async with asyncio.timeout(SWAP_S):
-                while not self._may_take(following):
+            async with asyncio.timeout(SWITCH_TIMEOUT_S):
+                while not self._has_caught_up(next_pool):
                     await asyncio.sleep(POLL_S)
                     await self._checkpoints.refresh()
         except (TimeoutError, LogError, asyncio.CancelledError):
-            await following.close()
+            await next_pool.close()
             raise
-        self._take(following)
-        _log.info("answering from %s", ", ".join(each.schema for each in versions.values()))
-        await before.close()
+        self._switch_to(next_pool)
+        _log.info("serving %s", ", ".join(each.schema for each in versions.values()))
+        await previous.close()
 
-    def _may_take(self, following: Served) -> bool:
-        known, before = self._checkpoints.known_position, self._served.versions
+    def _has_caught_up(self, next_pool: ReadPool) -> bool:
+        known_position, current = self._checkpoints.known_position, self._current.versions
         return all(
-            known(version) >= max(known(before[name]), self._answered.get(name, Position(0)))
-            for name, version in following.versions.items()
-            if version != before[name]
+            known_position(version)
+            >= max(known_position(current[name]), self._shown.get(name, Position(0)))
+            for name, version in next_pool.versions.items()
+            if version != current[name]
         )
 
-    def _take(self, served: Served) -> None:
-        self._served = served
-        self._checkpoints.pin_versions(served.versions)
+    def _switch_to(self, pool: ReadPool) -> None:
+        self._current = pool
+        self._checkpoints.pin_versions(pool.versions)

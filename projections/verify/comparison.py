@@ -12,9 +12,9 @@ import asyncpg
 
 from events.database import load, translate
 from events.envelope import Position
-from projections.columns import Record
 from projections.errors import UnknownProjection, VersionsNotComparable
 from projections.projection import schema_of
+from projections.results import Record
 from projections.verify.diff import Difference, differences
 
 MOST_ROWS: Final = 20

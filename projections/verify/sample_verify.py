@@ -14,11 +14,11 @@ from events.database import load
 from events.envelope import Position
 from events.store import Log
 from events.types import run_stream
-from projections.columns import Record
 from projections.errors import RebuildFailed
 from projections.flow_versions import Flows
 from projections.live.paused import skipped_events
 from projections.projection import Version, fold_run
+from projections.results import Record
 
 SAMPLED: Final = 100
 """Runs that are folded from the log one by one and compared with their rows."""

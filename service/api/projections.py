@@ -28,7 +28,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
     The text of an error may quote any tenant's event: it takes a key of tenant `*` to see it.
     """
     parsing.check_query(request)
-    rows = await request.app[SERVICE].progress.look()
+    rows = await request.app[SERVICE].lag_monitor.refresh()
     return json_response({"projections": [without_error(request, row) for row in rows]})
 
 

@@ -24,11 +24,11 @@ def show(
 
     That looks at nothing else: not at the clock, and not at who asks.
     """
-    shown = document.shown
-    if shown is None:
-        shown = document.shown = {}
+    cache = document.response_cache
+    if cache is None:
+        cache = document.response_cache = {}
     key = (make, *how)
-    body = shown.get(key)
+    body = cache.get(key)
     if body is None:
-        body = shown[key] = encode(make(document, *how))
+        body = cache[key] = encode(make(document, *how))
     return web.Response(body=body, content_type="application/json")

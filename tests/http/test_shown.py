@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from projections import results
-from projections.results import Document, found
+from projections.results import Document, lookup_result
 from service.http.response_cache import show
 
 
@@ -27,7 +27,7 @@ def make():
 def look_up(**values):
     """Find a document as a look-up does: bytes that nobody has seen before."""
     row = {"tenant": "t", "name": "n", "position": 1, "document": orjson.dumps(values)}
-    return found([row]).rows["t", "n"]
+    return lookup_result([row]).rows["t", "n"]
 
 
 def said(response):
@@ -69,20 +69,20 @@ def test_a_document_that_was_folded_is_shown_for_itself(make):
 
 
 def test_a_large_document_is_not_kept(make):
-    text = "x" * (results.LARGEST + 1)
-    before = results._known.cache_info()
+    text = "x" * (results.MAX_CACHED_DOCUMENT_BYTES + 1)
+    before = results._parse_cached.cache_info()
     for _ in range(2):
         assert said(show(make, look_up(text=text))) == [{"text": text}]
     assert len(make.made) == 2
-    assert results._known.cache_info() == before
+    assert results._parse_cached.cache_info() == before
 
 
 def test_of_many_documents_those_looked_up_last_are_kept(make):
-    for number in range(results.KEPT):
+    for number in range(results.DOCUMENT_CACHE_SIZE):
         look_up(number=number)
     show(make, look_up(number=0))
-    look_up(number=results.KEPT)
+    look_up(number=results.DOCUMENT_CACHE_SIZE)
     make.made.clear()
     show(make, look_up(number=0))
     assert make.made == []
-    assert results._known.cache_info().currsize == results.KEPT
+    assert results._parse_cached.cache_info().currsize == results.DOCUMENT_CACHE_SIZE

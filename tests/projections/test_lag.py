@@ -1,9 +1,9 @@
-"""How fast a read model goes on is what lies between two looks, whoever has moved it."""
+"""The lag monitor: a rate comes from two samples, whichever process applied the events."""
 
 import pytest
 
 from projections.serving import lag
-from projections.serving.lag import Progress, advice
+from projections.serving.lag import LagMonitor, suggested_action
 from tests.projections.histories import History
 
 ROW = {"name": "lists", "version": 1, "state": "running", "rate_per_s": 0.0, "lag_s": 0.0}
@@ -36,54 +36,54 @@ async def move(ledger, position):
     )
 
 
-async def executions(looking):
-    return next(row for row in await looking.look() if row["name"] == "executions")
+async def executions(monitor):
+    return next(row for row in await monitor.refresh() if row["name"] == "executions")
 
 
-async def test_the_first_to_ask_waits_for_a_second_look(ledger, clock):
-    row = await executions(Progress(ledger.pool))
+async def test_first_call_waits_for_a_second_sample(ledger, clock):
+    row = await executions(LagMonitor(ledger.pool))
     assert (clock.slept, row["rate_per_s"], row["rate_over_s"]) == (1.0, 0.0, 1.0)
 
 
-async def test_a_rate_is_taken_from_an_earlier_look_without_waiting(ledger, clock):
-    looking = Progress(ledger.pool)
-    await executions(looking)
+async def test_rate_from_an_earlier_sample_needs_no_wait(ledger, clock):
+    monitor = LagMonitor(ledger.pool)
+    await executions(monitor)
     await move(ledger, 600)
     clock.now += 2.0
 
-    row = await executions(looking)
+    row = await executions(monitor)
     assert (row["rate_per_s"], row["rate_over_s"], clock.slept) == (200.0, 3.0, 1.0)
 
 
-async def test_an_old_look_says_nothing_of_now(ledger, clock):
-    looking = Progress(ledger.pool)
-    await executions(looking)
+async def test_sample_older_than_a_minute_is_not_used(ledger, clock):
+    monitor = LagMonitor(ledger.pool)
+    await executions(monitor)
     await move(ledger, 600)
     clock.now += 61.0
 
-    row = await executions(looking)
+    row = await executions(monitor)
     assert (row["rate_per_s"], row["rate_over_s"], clock.slept) == (0.0, 1.0, 2.0)
 
 
-async def test_what_is_compared_with_moves_on(ledger, clock):
-    looking = Progress(ledger.pool)
-    await executions(looking)
+async def test_earlier_sample_moves_on(ledger, clock):
+    monitor = LagMonitor(ledger.pool)
+    await executions(monitor)
     clock.now += 9.0
-    await executions(looking)
+    await executions(monitor)
     await move(ledger, 600)
     clock.now += 2.0
 
-    row = await executions(looking)
+    row = await executions(monitor)
     assert (row["rate_per_s"], row["rate_over_s"]) == (300.0, 2.0)
 
 
-async def test_a_look_tells_head_lag_and_rate(ledger, clock):
+async def test_row_has_head_lag_and_rate(ledger, clock):
     history = History()
     history.register()
     history.queue()
     await ledger.write(history)
 
-    row = await executions(Progress(ledger.pool))
+    row = await executions(LagMonitor(ledger.pool))
     assert row.keys() >= {"position", "head", "lag_events", "lag_s", "state", "error", "serving"}
     assert (row["head"], row["lag_events"], row["advice"]) == (2, 2, None)
 
@@ -93,12 +93,12 @@ async def test_a_look_tells_head_lag_and_rate(ledger, clock):
     [
         ({}, None),
         ({"lag_s": 60.0, "rate_per_s": 3.0}, None),
-        ({"lag_s": 60.0}, "nobody applies it"),
+        ({"lag_s": 60.0}, "no process applies"),
         ({"lag_s": 60.0, "state": "building"}, None),
         ({"state": "paused", "error_position": 7}, "projections skip lists 7"),
         ({"state": "paused", "error_position": 7}, "projections retry lists"),
     ],
 )
-def test_the_advice_is_for_what_needs_a_hand(change, words):
-    given = advice(ROW | change)
+def test_action_is_suggested_only_where_an_operator_must_act(change, words):
+    given = suggested_action(ROW | change)
     assert given is None if words is None else words in given

@@ -1,4 +1,4 @@
-"""A process changes over to another version when that has got as far, and cuts nobody off."""
+"""The version router: it switches once the next version has caught up, and cuts no query off."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -10,8 +10,7 @@ from events.database import connect_pool
 from projections.live.checkpoints import Checkpoints
 from projections.read_models.executions import read
 from projections.registry import shapes
-from projections.serving import version_router as readings
-from projections.serving.version_router import Reading
+from projections.serving.version_router import VersionRouter
 from tests.projections.test_registry import _create_second
 from tests.waiting import until
 
@@ -23,59 +22,57 @@ PLACE = (
 
 
 @asynccontextmanager
-async def _reading(ledger):
-    looks = await connect_pool(ledger.url, max_size=2)
-    reading = Reading(ledger.url, looks, Checkpoints(looks), shapes())
-    await reading.open()
-    yield reading
-    await reading.close()
-    await looks.close()
+async def _router(ledger):
+    registry_pool = await connect_pool(ledger.url, max_size=2)
+    router = VersionRouter(ledger.url, registry_pool, Checkpoints(registry_pool), shapes())
+    await router.open()
+    yield router
+    await router.close()
+    await registry_pool.close()
 
 
-async def test_it_changes_over_once_the_next_version_has_got_as_far_as_it_answered(
-    ledger, monkeypatch
-):
-    monkeypatch.setattr(readings, "SWAP_S", 0.05)
+async def test_router_switches_once_the_next_version_has_the_position_shown(ledger, monkeypatch):
+    monkeypatch.setattr("projections.serving.version_router.SWITCH_TIMEOUT_S", 0.05)
     await _create_second(ledger)
-    async with _reading(ledger) as reading:
+    async with _router(ledger) as router:
         await ledger.pool.execute(PLACE, 7, 1)
-        assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 7
+        assert (await router.query(read.by_run_ids, [("acme", "none")])).position == 7
         await ledger.pool.execute(PLACE, 6, 2)
         await ledger.pool.execute(FLIP, "executions")
         with pytest.raises(TimeoutError):
-            await reading._follow()
-        assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 7
+            await router._follow_registry()
+        assert (await router.query(read.by_run_ids, [("acme", "none")])).position == 7
 
         await ledger.pool.execute(PLACE, 8, 2)
-        await reading._follow()
-        assert (await reading.ask(read.by_run_ids, [("acme", "none")])).position == 8
+        await router._follow_registry()
+        assert (await router.query(read.by_run_ids, [("acme", "none")])).position == 8
 
 
-async def test_readers_have_a_connection_in_the_order_in_which_they_came(ledger):
+async def test_connections_are_given_in_the_order_of_the_requests(ledger):
     asked, got = count(), []
 
     async def read_on(times):
         for _ in range(times):
             mine = next(asked)
-            async with reading.connection() as connection:
+            async with router.connection() as connection:
                 got.append(mine)
                 await connection.fetchval("select 1")
 
-    async with _reading(ledger) as reading:
+    async with _router(ledger) as router:
         await asyncio.gather(*(read_on(1) for _ in range(30)))  # all connections are open
         got.clear()
         await asyncio.gather(*(read_on(10) for _ in range(30)))
     assert got == sorted(got)
 
 
-async def test_a_read_under_way_ends_on_the_version_that_it_began_with(ledger):
+async def test_query_in_progress_ends_on_the_version_it_began_with(ledger):
     await _create_second(ledger)
-    async with _reading(ledger) as reading:
-        async with reading.connection() as connection:
+    async with _router(ledger) as router:
+        async with router.connection() as connection:
             await ledger.pool.execute(PLACE, 0, 2)
             await ledger.pool.execute(FLIP, "executions")
-            following = asyncio.create_task(reading._follow())
-            await until(lambda: reading.version("executions").number == 2)
+            following = asyncio.create_task(router._follow_registry())
+            await until(lambda: router.version("executions").number == 2)
             await asyncio.sleep(0)
             assert await connection.fetchval("select position from executions_checkpoint") == 0
             assert not following.done()

@@ -14,10 +14,10 @@ import orjson
 from events.bodies import Executor, RunCancelRequested, RunClaimed, RunQueued
 from events.envelope import Event
 from events.types import RUN_CANCEL_REQUESTED, RUN_CLAIMED, RUN_ENDS, RUN_QUEUED, RUN_STARTED
-from projections.columns import Record, columns_of
 from projections.documents.flow import Flow
 from projections.documents.run import micros
 from projections.projection import Columns, Key, KnownFlows, States, run_key
+from projections.results import Record, columns_of
 
 TYPES: Final = RUN_ENDS | {RUN_QUEUED, RUN_CLAIMED, RUN_STARTED, RUN_CANCEL_REQUESTED}
 

@@ -9,9 +9,9 @@ import orjson
 
 from events.envelope import Event
 from events.types import RUN_QUEUED
-from projections.columns import Record, columns_of
 from projections.documents.run import RunFacts, advance, queued
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+from projections.results import Record, columns_of
 
 
 def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:

@@ -9,34 +9,33 @@ from typing import Final
 import asyncpg
 
 from events.database import load
-from projections.columns import columns_of
-from projections.results import Found, found
+from projections.results import LookupResult, columns_of, lookup_result
 
 _SQL: Final = Path(__file__).parent
 
 
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
-) -> Found[tuple[str, str]]:
+) -> LookupResult[tuple[str, str]]:
     """Find runs by tenant and run id, each as `RunFacts`."""
     tenants, run_ids = columns_of(keys, 2)
-    return found(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
+    return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
 
 async def by_run_numbers(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
-) -> Found[tuple[str, int]]:
+) -> LookupResult[tuple[str, int]]:
     """Find runs by tenant and run number, each as `RunFacts`. Numbers are 64-bit."""
     tenants, numbers = columns_of(keys, 2)
-    return found(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))
+    return lookup_result(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))
 
 
 async def latest(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
-) -> Found[tuple[str, int]]:
+) -> LookupResult[tuple[str, int]]:
     """Find the run queued last of each flow, by tenant and flow number, each as `RunFacts`."""
     tenants, numbers = columns_of(keys, 2)
-    return found(await connection.fetch(load(_SQL, "latest"), tenants, numbers))
+    return lookup_result(await connection.fetch(load(_SQL, "latest"), tenants, numbers))
 
 
 async def latest_as_of(

@@ -19,10 +19,10 @@ import orjson
 from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED, RUN_UNLISTED, TASK_TYPES
-from projections.columns import Record, columns_of
 from projections.documents.run import RunFacts, advance, queued
 from projections.documents.task import TaskStanding, pending_steps, stand_task
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+from projections.results import Record, columns_of
 
 BLOCK: Final = 1000
 """Ordinals in a block; the statements that find pages say the same."""

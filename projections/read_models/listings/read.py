@@ -14,8 +14,7 @@ import orjson
 
 from events.database import load
 from events.envelope import Position
-from projections.columns import columns_of
-from projections.results import Document, Page, Rows, page_of, rows_of
+from projections.results import Document, Page, Rows, columns_of, page_of, rows_of
 
 _SQL: Final = Path(__file__).parent
 

@@ -14,11 +14,11 @@ import orjson
 from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED
-from projections.columns import Record, columns_of
 from projections.documents.flow import Flow, Plan, PlanGroup, PlanTask
 from projections.documents.run import Standing, carried, stand
 from projections.documents.task import TaskStatus, task_status
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
+from projections.results import Record, columns_of
 
 State = TaskStatus | Literal["partial"]
 """``partial``: all below has ended, and not all alike."""

@@ -9,23 +9,22 @@ from typing import Final
 import asyncpg
 
 from events.database import load
-from projections.columns import columns_of
-from projections.results import Found, found
+from projections.results import LookupResult, columns_of, lookup_result
 
 _SQL: Final = Path(__file__).parent
 
 
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
-) -> Found[tuple[str, str]]:
+) -> LookupResult[tuple[str, str]]:
     """Find runs by tenant and run id, each as `LoadPlan`."""
     tenants, run_ids = columns_of(keys, 2)
-    return found(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
+    return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
 
 async def by_run_numbers(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
-) -> Found[tuple[str, int]]:
+) -> LookupResult[tuple[str, int]]:
     """Find runs by tenant and run number, each as `LoadPlan`. Numbers are 64-bit."""
     tenants, numbers = columns_of(keys, 2)
-    return found(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))
+    return lookup_result(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))

@@ -11,7 +11,6 @@ import orjson
 from events.bodies import CatalogueBody, TaskBody
 from events.envelope import Event
 from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
-from projections.columns import Record, columns_of
 from projections.documents.run import RunFacts, advance, micros, queued
 from projections.documents.task import TaskFacts, advance_task, pending_tasks
 from projections.projection import (
@@ -23,6 +22,7 @@ from projections.projection import (
     run_keys,
     state_of,
 )
+from projections.results import Record, columns_of
 
 
 @dataclass(slots=True)

@@ -9,18 +9,17 @@ from typing import Final
 import asyncpg
 
 from events.database import load
-from projections.columns import columns_of
-from projections.results import Found, Rows, found, rows_of
+from projections.results import LookupResult, Rows, columns_of, lookup_result, rows_of
 
 _SQL: Final = Path(__file__).parent
 
 
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
-) -> Found[tuple[str, str]]:
+) -> LookupResult[tuple[str, str]]:
     """Find runs by tenant and run id, each as `RunFacts` with ``tasks``, a list of `TaskFacts`."""
     tenants, run_ids = columns_of(keys, 2)
-    return found(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
+    return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
 
 async def flows(connection: asyncpg.Connection, tenant: str) -> Rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from projections.serving.lag import Progress
+from projections.serving.lag import LagMonitor
 from service.cli.ledger import open_ledger, print_json, run
 
 COLUMNS = ("name", "version", "state", "position", "head", "lag", "behind", "rate")
@@ -27,9 +27,9 @@ def list_read_models(as_json: bool, watch: bool) -> None:
 
 async def _list(*, as_json: bool, watch: bool) -> None:
     async with open_ledger() as ledger:
-        progress = Progress(ledger.pool)
+        monitor = LagMonitor(ledger.pool)
         while True:
-            rows = await progress.look()
+            rows = await monitor.refresh()
             if as_json:
                 print_json(rows)
             else:

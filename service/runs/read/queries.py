@@ -29,8 +29,8 @@ from projections.read_models.listings.read import Beyond
 from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
-from projections.results import Document, Found, Page, Rows
-from projections.serving.version_router import Positioned, Reading
+from projections.results import Document, LookupResult, Page, Rows
+from projections.serving.version_router import Positioned, VersionRouter
 from service.dataloader import DataLoader
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.runs.domain.commands import Outcome
@@ -60,7 +60,7 @@ R = TypeVar("R")
 class Read(Protocol[K]):
     """A read of a read model: many look-ups in one statement."""
 
-    async def __call__(self, connection: Any, keys: Sequence[K], /) -> Found[K]:  # noqa: ANN401 - the driver's
+    async def __call__(self, connection: Any, keys: Sequence[K], /) -> LookupResult[K]:  # noqa: ANN401 - the driver's
         """Find documents by their keys."""
         ...
 
@@ -71,7 +71,7 @@ class Queries:
     def __init__(
         self,
         *,
-        reading: Reading,
+        version_router: VersionRouter,
         runner: Runner,
         checkpoints: Checkpoints,
         log: Log,
@@ -79,7 +79,7 @@ class Queries:
         endings: Endings,
         catalogue: Catalogue,
     ) -> None:
-        self._answers = reading
+        self._version_router = version_router
         self._runner = runner
         self._checkpoints = checkpoints
         self._log = log
@@ -113,7 +113,7 @@ class Queries:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Any]:
         with translate():
-            async with asyncio.timeout(READ_S), self._answers.connection() as connection:
+            async with asyncio.timeout(READ_S), self._version_router.connection() as connection:
                 yield connection
 
     async def _ask(
@@ -124,7 +124,7 @@ class Queries:
     ) -> A:
         with translate():
             async with asyncio.timeout(READ_S):
-                return await self._answers.ask(question, *args, **kwargs)
+                return await self._version_router.query(question, *args, **kwargs)
 
     async def _ask_past(
         self,
@@ -134,11 +134,11 @@ class Queries:
     ) -> R:
         with translate():
             async with asyncio.timeout(READ_S):
-                answer: R = await self._answers.look_up(question, *args, **kwargs)
+                answer: R = await self._version_router.query_immutable(question, *args, **kwargs)
                 return answer
 
     def _gather(self, read: Read[K]) -> DataLoader[K, Document]:
-        async def fetch(keys: Sequence[K]) -> Found[K]:
+        async def fetch(keys: Sequence[K]) -> LookupResult[K]:
             return await self._ask(read, keys)
 
         return DataLoader(fetch)
@@ -391,4 +391,6 @@ class Queries:
         return run
 
     async def _skipped(self, name: str) -> Collection[Position]:
-        return frozenset(await skipped_events(self._log, name, self._answers.version(name).number))
+        return frozenset(
+            await skipped_events(self._log, name, self._version_router.version(name).number)
+        )

@@ -20,7 +20,7 @@ from projections.read_models.executions import PROJECTION as SHAPE_1
 from projections.read_models.executions import read
 from projections.rebuild.phases import resume
 from projections.registry import _modules, create_schemas, discover, serving
-from projections.serving.version_router import Reading
+from projections.serving.version_router import VersionRouter
 from tests.projections.conftest import opened, working
 from tests.projections.histories import TENANT, run_id
 from tests.projections.rebuild.conftest import told
@@ -81,8 +81,8 @@ async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_chang
     known = [*new.FORMER, new.PROJECTION, *others]
     assert await create_schemas(able_url, [new.PROJECTION]) == ["rebuild of executions in shape 2"]
 
-    async with opened(able_url) as ledger, reading(ledger, known) as newer:
-        async with reading(ledger, discover()) as older:
+    async with opened(able_url) as ledger, routing(ledger, known) as newer:
+        async with routing(ledger, discover()) as older:
             runners = [
                 Runner(ledger.feed, able_url, shapes, Flows(ledger.log))
                 for shapes in (known, discover())
@@ -92,8 +92,8 @@ async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_chang
                 assert (newer.version("executions").number, document["priority"]) == (1, 0)
 
                 await asyncio.wait_for(resume(able_url, "executions", known), 60)
-                newer.look()
-                older.look()
+                newer.notify()
+                older.notify()
                 await until(lambda: newer.version("executions").number == 2)
                 assert (await _read(newer, new.read.by_run_ids))["priority"] == 0
                 assert older.version("executions").number == 1
@@ -113,32 +113,34 @@ async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_chang
         ]
 
 
-def reading(ledger, known):
+def routing(ledger, known):
     return _Opened(ledger.url, known)
 
 
 class _Opened:
-    """A process's `Reading`, followed while the block runs."""
+    """A process's `VersionRouter`, followed while the block runs."""
 
     def __init__(self, url, known) -> None:
         self._url, self._known = url, known
 
-    async def __aenter__(self) -> Reading:
-        self._looks = await connect_pool(self._url, max_size=2)
-        self._reading = Reading(self._url, self._looks, Checkpoints(self._looks), self._known)
-        await self._reading.open()
-        self._following = working(self._reading.run())
+    async def __aenter__(self) -> VersionRouter:
+        self._registry_pool = await connect_pool(self._url, max_size=2)
+        self._router = VersionRouter(
+            self._url, self._registry_pool, Checkpoints(self._registry_pool), self._known
+        )
+        await self._router.open()
+        self._following = working(self._router.run())
         await self._following.__aenter__()
-        return self._reading
+        return self._router
 
     async def __aexit__(self, *_) -> None:
         await self._following.__aexit__(None, None, None)
-        await self._reading.close()
-        await self._looks.close()
+        await self._router.close()
+        await self._registry_pool.close()
 
 
-async def _read(reading, question) -> dict:
-    found = await reading.ask(question, [(TENANT, run_id(1))])
+async def _read(router, question) -> dict:
+    found = await router.query(question, [(TENANT, run_id(1))])
     return found.rows[TENANT, run_id(1)]
 
 
