@@ -20,7 +20,7 @@ FUZZ_SEED ?= 4
 # The tests start hundreds of processes: each would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: venv demo test torture torture-tests torture-ledger compare-director director-ui fuzz \
+.PHONY: venv demo test unit torture torture-tests torture-ledger compare-director director-ui fuzz \
 	check lint format bench bench-peers bench-smoke peers lock clean
 
 venv: $(STAMP)
@@ -37,6 +37,10 @@ demo: venv
 
 test: venv
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# The tests that need no database and no server, in a few seconds.
+unit: venv
+	$(BIN)/pytest -n 2 tests/unit
 
 torture: torture-tests torture-ledger
 

@@ -1,48 +1,14 @@
 """Folders of flows, written by the tests, and a log to register them in."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from events.database import connect_pool
 from events.store import Log
-from service.flows.definitions import load_definitions
-from service.flows.errors import LoadRefused
+from tests.unit.flows.conftest import folder
 
-TASKS = """\
-from service.tasks import task
-
-
-def make(name):
-    return task(name=name)(lambda *args, **kwargs: name)
-
-
-for name in ("A", "B", "C", "D", "OK", "KO"):
-    make(name)
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the tasks A to D, OK and KO."""
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks" / "letters.py").write_text(TASKS)
-    return tmp_path
-
-
-@pytest.fixture
-def refusals(folder: Path) -> Callable[[str], list[tuple[int, str]]]:
-    """Tells what is refused of a flows.yaml of this text: lines and reasons."""
-
-    def of(text: str) -> list[tuple[int, str]]:
-        (folder / "flows.yaml").write_text(text)
-        with pytest.raises(LoadRefused) as refused:
-            load_definitions(folder)
-        assert {r.file for r in refused.value.refusals} == {str(folder / "flows.yaml")}
-        return [(r.line, r.reason) for r in refused.value.refusals]
-
-    return of
+__all__ = ["folder", "log"]
 
 
 @pytest.fixture

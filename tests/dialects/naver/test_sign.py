@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli.sign import VERB
-from tests.dialects.naver.test_auth import ACCESS_KEY, SECRET, TIMESTAMP, VECTORS
+from tests.unit.dialects.naver.test_auth import ACCESS_KEY, SECRET, TIMESTAMP, VECTORS
 
 KEYS = {"NCLOUD_ACCESS_KEY": ACCESS_KEY, "NCLOUD_SECRET_KEY": SECRET}
 PATH = VECTORS[0][1]

@@ -21,7 +21,7 @@ from service.runs.domain.transitions import (
     task_change,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "states.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "states.md"
 NOTES = {"ReportRefused", "CorrectionRecorded"}
 MOVES = {
     "queued": {

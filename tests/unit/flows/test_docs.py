@@ -10,7 +10,7 @@ from service.flows.catalogue import Shelf
 from service.flows.definitions import load_definitions
 from service.flows.versioning import settle
 
-DOCS = (Path(__file__).parents[2] / "docs" / "reference" / "flows.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[3] / "docs" / "reference" / "flows.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
 
 

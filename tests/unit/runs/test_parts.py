@@ -16,7 +16,7 @@ from service.runs.domain.retries import reused_tasks, task_groups
 from service.runs.domain.state import TaskState
 from tests.projections.histories import History, shown
 from tests.runs.story import HOOKS, RUN, Story, running
-from tests.runs.test_properties import carry_out, commands, plans
+from tests.unit.runs.test_properties import carry_out, commands, plans
 
 EARLIER = "0b9f3c0e-9d3e-4f43-8f6b-0d7f2c2f9a11"
 LOADS = Plan(

@@ -15,7 +15,7 @@ from service.flows.identity import FlowIdentity
 from service.runs.read.history import Unfolding
 from tests.runs.processes import flow
 from tests.runs.story import CHAIN, HOOKS, RUN, TENANT, Story, running
-from tests.runs.test_properties import carry_out, commands, plans
+from tests.unit.runs.test_properties import carry_out, commands, plans
 
 DIALECTS = discover()
 LATER = datetime(2026, 3, 1, 11, tzinfo=UTC)
