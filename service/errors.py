@@ -57,7 +57,9 @@ class UnknownGroup(BadRequest):
     code = "unknown-group"
 
     def __init__(self, group: int, groups: int) -> None:
-        super().__init__(f"there is no group {group}: the plan has {groups}", field="group")
+        super().__init__(
+            f"there is no group {group}; the plan has groups 1 to {groups}", field="group"
+        )
         self.group = group
         self.groups = groups
 
@@ -87,7 +89,7 @@ class Forbidden(ServiceError):
 
 
 class NotFound(ServiceError):
-    """There is no such thing, or it belongs to another tenant."""
+    """Nothing of this name exists in this tenant."""
 
     code = "not-found"
     status = 404
@@ -124,7 +126,7 @@ class UnknownReadModel(NotFound):
 
 
 class MethodNotAllowed(ServiceError):
-    """This address does not take that method."""
+    """The resource does not allow this method."""
 
     code = "method-not-allowed"
     status = 405
@@ -135,14 +137,14 @@ class MethodNotAllowed(ServiceError):
 
 
 class NotPaused(ServiceError):
-    """The read model does not stand before an event that it cannot apply."""
+    """The read model is not paused."""
 
     code = "not-paused"
     status = 409
 
 
 class OperationConflict(ServiceError):
-    """A read model cannot be rebuilt or changed over as things stand."""
+    """The state of the read model does not allow this operation now."""
 
     code = "not-now"
     status = 409
@@ -156,7 +158,7 @@ class RunNotFinished(ServiceError):
 
 
 class NotRetryable(ServiceError):
-    """No such part of the run can run again."""
+    """The run has no such part that can run again."""
 
     code = "not-retryable"
     status = 409
@@ -170,7 +172,7 @@ class FlowBusy(ServiceError):
 
 
 class TooLarge(ServiceError):
-    """The request is larger than the ledger keeps."""
+    """The request is larger than the ledger stores."""
 
     code = "too-large"
     status = 413
@@ -184,7 +186,7 @@ class UnsupportedMediaType(ServiceError):
 
 
 class IdempotencyKeyReused(ServiceError):
-    """The idempotency key was used before, for a different request."""
+    """This idempotency key belongs to a different request; send a new key."""
 
     code = "key-reused"
     status = 422
@@ -202,7 +204,7 @@ class Unavailable(ServiceError):
 
 
 class FlowChanged(Unavailable):
-    """The flow has been registered anew since its schedule was read."""
+    """The flow has a newer version than the one whose schedule was read."""
 
     code = "flow-changed"
 
@@ -214,22 +216,24 @@ class Overloaded(Unavailable):
 
 
 class PositionAhead(BadRequest):
-    """The asked position lies beyond the head of the log."""
+    """The requested position is beyond the end of the log."""
 
     code = "position-ahead"
 
 
 class PositionNotReached(Unavailable):
-    """The read model has not reached the asked position in time."""
+    """The read model did not reach the requested position in time; try again."""
 
     code = "position-not-reached"
 
 
 class InternalError(ServiceError):
-    """A bug of ours; the log has the traceback under the request's id."""
+    """The service failed unexpectedly; its log has the traceback under the request's id."""
 
     code = "crashed"
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"internal error; the log has it under request {request_id}")
+        super().__init__(
+            f"internal error; the service's log has the details under request {request_id}"
+        )
         self.request_id = request_id

@@ -77,7 +77,9 @@ async def audit_trail(request: web.Request) -> web.StreamResponse:
 @request_schema(schemas.LedgerCorrect)
 @response_schema(schemas.LedgerCorrection, 201, description="The correction, recorded")
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
-@response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
+@response_schema(
+    schemas.LedgerProblem, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def correct(request: web.Request) -> web.StreamResponse:
     """Record what is wrong in an event of the run; the event and the run's states stay."""
     tenant = parsing.tenant(request)

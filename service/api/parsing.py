@@ -59,7 +59,7 @@ def check_query(request: web.Request, *known: str) -> None:
             names = ", ".join(known) or "none"
             raise BadRequest(f"unknown parameter {name}; known are {names}", field=name)
         if len(given.getall(name)) > 1:
-            raise BadRequest(f"parameter {name} is there twice", field=name)
+            raise BadRequest(f"parameter {name} is given twice", field=name)
 
 
 def tenant(request: web.Request, *others: str) -> str:
@@ -69,7 +69,9 @@ def tenant(request: web.Request, *others: str) -> str:
     """
     named = tenant_or_all(request, *others)
     if named == types.EVERY_TENANT:
-        raise BadRequest("this credential is of the whole ledger: name ?tenant=", field="tenant")
+        raise BadRequest(
+            "this credential is valid for all tenants; name one with ?tenant=", field="tenant"
+        )
     return named
 
 
@@ -86,7 +88,7 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
 def whole_ledger(request: web.Request) -> None:
     """Refuse a credential of one tenant: what is asked concerns all of them."""
     if request[CALL].principal.tenant != types.EVERY_TENANT:
-        raise Forbidden("this concerns every tenant: it needs a key of tenant *")
+        raise Forbidden("this operation concerns all tenants and needs a key of tenant *")
 
 
 def run_id(request: web.Request) -> str:

@@ -33,7 +33,9 @@ START: Final = frozenset({"flow", "payload", "comment"})
 @response_schema(schemas.LedgerProblem, 404, description="The tenant has no such flow")
 @response_schema(schemas.LedgerProblem, 409, description="The flow is exclusive and runs")
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
-@response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
+@response_schema(
+    schemas.LedgerProblem, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def start(request: web.Request) -> web.StreamResponse:
     """Start a flow: 201 with the run, answered when it can be read."""
     tenant = parsing.tenant(request)
@@ -61,7 +63,9 @@ async def start(request: web.Request) -> web.StreamResponse:
     description="The flow is exclusive and runs, or no such part of the run can run again",
 )
 @response_schema(schemas.LedgerProblem, 415, description="Not JSON")
-@response_schema(schemas.LedgerProblem, 422, description="The key was used otherwise")
+@response_schema(
+    schemas.LedgerProblem, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def retry(request: web.Request) -> web.StreamResponse:
     """Start a new run like this one: of all of it, from a group on, or of what is not done."""
     tenant = parsing.tenant(request)

@@ -31,6 +31,10 @@ _NAMES: Final = {
         *("jul", "aug", "sep", "oct", "nov", "dec"),
     ),
 }
+_FIELDS: Final = {
+    "crontab": "minute hour day month weekday",
+    "schedule": "minute hour weekday day month",
+}
 _PART: Final = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d{0,8}))?", re.ASCII)
 
 
@@ -121,7 +125,7 @@ def schedule_of(periodic: object) -> Schedule:
     """
     kind, value = kind_of(periodic)
     if type(value) not in (int, float, str):
-        raise ValueError(f"{value!r} is no {kind}")
+        raise ValueError(f"{kind} must be a number or a text, not {value!r}")
     return _read(kind, value)
 
 
@@ -155,11 +159,15 @@ def _read(kind: str, value: float | str) -> Schedule:
     seconds = None if kind == "crontab" else _seconds(value)
     if seconds is not None:
         if not SHORTEST_S <= seconds <= LONGEST_S:
-            raise ValueError(f"{value!r} is no {kind}: give {SHORTEST_S:.0f} to {LONGEST_S:.0f} s")
+            raise ValueError(
+                f"{value!r} is out of range: give {SHORTEST_S:.0f} to {LONGEST_S:.0f} seconds"
+            )
         return Interval(timedelta(seconds=seconds))
-    fields = value.split() if isinstance(value, str) and kind != "interval" else []
+    if kind == "interval":
+        raise ValueError(f"{value!r} is not a number of seconds")
+    fields = str(value).split()
     if len(fields) != len(_RANGES):
-        raise ValueError(f"{value!r} is no {kind}")
+        raise ValueError(f"{value!r} has {len(fields)} fields; 5 are needed: {_FIELDS[kind]}")
     if kind == "schedule":
         # The old key has the day of the week third, a slip that Director kept for those who rely
         # on it.
@@ -168,7 +176,7 @@ def _read(kind: str, value: float | str) -> Schedule:
     try:
         crontab = Crontab(" ".join(map(_field, fields, _RANGES)))
     except ValueError as error:
-        raise ValueError(f"{value!r} is no {kind}: {error}") from error
+        raise ValueError(f"{value!r} is not a crontab: {error}") from error
     if not _is_ever_due(crontab):
         raise ValueError(f"{value!r} is never due")
     return crontab
@@ -199,7 +207,7 @@ def _field(text: str, allowed: range) -> str:
 def _part(text: str, allowed: range) -> Iterable[int]:
     match = _PART.fullmatch(text)
     if match is None:
-        raise ValueError(f"what is {text!r}?")
+        raise ValueError(f"cannot read {text!r}")
     first, last, step = match.groups()
     values = _whole(allowed)
     if first is not None:
@@ -231,5 +239,5 @@ def _value(text: str, allowed: range) -> int:
     names = _NAMES.get(allowed, ())
     # By its first three letters, so Monday too.
     if text[:3].lower() not in names:
-        raise ValueError(f"what is {text!r}?")
+        raise ValueError(f"cannot read {text!r}")
     return names.index(text[:3].lower()) + (allowed[0] if allowed is _MONTH else 0)

@@ -86,5 +86,5 @@ async def _at_moment(service: Service, at: datetime) -> Past:
     now = await service.log.now()
     if at >= now:  # what is recorded next may have that very time, where the clock was set back
         said = now.astimezone(UTC).isoformat()
-        raise BadRequest(f"{AS_OF} is not over yet: the ledger's clock says {said}", field=AS_OF)
+        raise BadRequest(f"{AS_OF} is in the future: the ledger's clock says {said}", field=AS_OF)
     return service.queries.at(await service.log.position_at(at), micros(at))

@@ -52,7 +52,7 @@ def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa:
         case ApplyEventError():
             return Unavailable(
                 f"this release cannot apply the event at position {error.first}, which the answer"
-                " needs; an administrator finds it in the projections"
+                " needs; GET /v1/projections shows an administrator why"
             )
         case MalformedJson() | InvalidEvent():
             return BadRequest(str(error))
@@ -71,11 +71,11 @@ def check_target(target: str) -> None:
         BadRequest: for broken percent-encoding, NUL, and what is no UTF-8 once decoded.
     """
     if _BROKEN_ENCODING.search(target):
-        raise BadRequest("the address has a NUL or broken percent-encoding")
+        raise BadRequest("the URL has a NUL or invalid percent-encoding")
     try:
         unquote_to_bytes(target).decode()
     except UnicodeDecodeError as error:
-        raise BadRequest("the address is not UTF-8") from error
+        raise BadRequest("the URL is not UTF-8 once decoded") from error
 
 
 def _with_headers(response: web.Response, refusal: ServiceError) -> web.Response:

@@ -40,7 +40,7 @@ async def read_json(request: web.Request, max_bytes: int | None = None) -> Any: 
     if max_bytes is not None and len(raw) > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     if not raw:
-        raise BadRequest("the body is empty; JSON is needed")
+        raise BadRequest("the body is empty; send JSON")
     return codec.parse(raw)
 
 

@@ -46,7 +46,7 @@ class Served:
         if self.right is not None:
             principal.require(self.right)
         if principal.tenant == EVERY_TENANT and not self.ledger_wide:
-            raise Forbidden("a key of the whole ledger is for /v1 only")
+            raise Forbidden("a key of all tenants works under /v1 only; use a key of one tenant")
 
 
 def front_door(
@@ -110,9 +110,9 @@ async def _set_reader(request: web.Request, served: Served) -> None:
     if (moment := asked(request)) is None:
         return
     if request.method not in _READS:
-        raise BadRequest("only reads look back: leave the moment out", field=AS_OF)
+        raise BadRequest(f"{AS_OF} goes with GET and HEAD only; leave it out", field=AS_OF)
     if not served.past:
-        raise BadRequest("this is of now and in no log: leave the moment out", field=AS_OF)
+        raise BadRequest(f"this resource has no past; leave {AS_OF} out", field=AS_OF)
     request[CALL].past = await look_back(request.app[SERVICE], moment)
 
 

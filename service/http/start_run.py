@@ -27,7 +27,9 @@ def idempotency_key(request: web.Request) -> str:
     if not keys:
         return ""
     if len(keys) > 1:
-        raise BadRequest(f"give {IDEMPOTENCY_KEY} once", field=IDEMPOTENCY_KEY)
+        raise BadRequest(
+            f"send {IDEMPOTENCY_KEY} once, not {len(keys)} times", field=IDEMPOTENCY_KEY
+        )
     (key,) = keys
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise BadRequest(

@@ -20,7 +20,7 @@ async def test_a_moment_that_may_still_be_recorded_at_is_refused(database_url):
     await owner.execute("update log.head set recorded_at = $1", last)
     await owner.close()
     async with opened(database_url) as process:
-        with pytest.raises(BadRequest, match="not over yet"):
+        with pytest.raises(BadRequest, match="is in the future"):
             await look_back(process.service, last.isoformat())
         before = await look_back(process.service, (last - TICK).isoformat())
         await process.start()

@@ -125,7 +125,11 @@ async def download(request: web.Request) -> web.StreamResponse:
 def _starts(handler: Handler) -> Handler:
     """Document a start with parameters."""
     for documented in (
-        response_schema(schemas.EtlworksError, 422, description="The key was used otherwise"),
+        response_schema(
+            schemas.EtlworksError,
+            422,
+            description="This Idempotency-Key belongs to a different request",
+        ),
         response_schema(schemas.EtlworksError, 415, description="The body is not JSON"),
         response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs"),
         response_schema(schemas.EtlworksStarted, 200, description="The execution was started"),
@@ -157,7 +161,9 @@ async def run_by_name(request: web.Request) -> web.StreamResponse:
 @request_schema(schemas.EtlworksMessage, required=False)
 @response_schema(schemas.EtlworksStarted, 200, description="The message started an execution")
 @response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs")
-@response_schema(schemas.EtlworksError, 422, description="The key was used otherwise")
+@response_schema(
+    schemas.EtlworksError, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def run_by_message(request: web.Request) -> web.StreamResponse:
     """Start the flow that listens at an address with a message; `messageUuid` is the message."""
     tenant, pattern = request[CALL].principal.tenant, parsing.listener(request)

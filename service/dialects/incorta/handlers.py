@@ -65,7 +65,9 @@ async def status(request: web.Request) -> web.StreamResponse:
 @request_schema(schemas.IncortaExecute)
 @response_schema(schemas.IncortaExecution, 200, description="The execution was started")
 @response_schema(schemas.IncortaError, 415, description="The body is not JSON")
-@response_schema(schemas.IncortaError, 422, description="The key was used otherwise")
+@response_schema(
+    schemas.IncortaError, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
     tenant, service = request[CALL].principal.tenant, request.app[SERVICE]
@@ -86,7 +88,9 @@ async def execute(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.IncortaExecution, 200, description="A new execution was started")
 @response_schema(schemas.IncortaError, 415, description="The body is not JSON")
 @response_schema(
-    schemas.IncortaError, 422, description="No such group, or the key was used otherwise"
+    schemas.IncortaError,
+    422,
+    description="No such group, or this Idempotency-Key belongs to a different request",
 )
 async def restart(request: web.Request) -> web.StreamResponse:
     """Execute a load plan again: from the start, from a group on, or what failed there."""

@@ -33,7 +33,9 @@ from service.runtime import SERVICE
 @response_schema(schemas.InvisionRun, 200, description="The run, as it stands or as it ended")
 @response_schema(schemas.InvisionError, 409, description="The flow is exclusive and runs")
 @response_schema(schemas.InvisionError, 415, description="The body is not JSON")
-@response_schema(schemas.InvisionError, 422, description="The key was used otherwise")
+@response_schema(
+    schemas.InvisionError, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def start(request: web.Request) -> web.StreamResponse:
     """Start a data flow; with ``await=true`` answered when it has ended, however it ended."""
     service = request.app[SERVICE]

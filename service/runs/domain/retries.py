@@ -44,7 +44,9 @@ def reused_tasks(
     if not 1 <= scope.group <= len(groups):
         raise UnknownGroup(scope.group, len(groups))
     if not earlier.has_ended:
-        raise RunNotFinished(f"run {earlier.run_id} has not ended: it is {earlier.status}")
+        raise RunNotFinished(
+            f"run {earlier.run_id} has not ended, it is {earlier.status}; retry it when it has"
+        )
     again = _tasks_to_run(plan, earlier, scope, groups)
     if not again:
         raise NotRetryable("nothing of the run is left to do: retry it from the start")

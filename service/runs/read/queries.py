@@ -251,7 +251,7 @@ class Queries:
             shelf = self._catalogue.shelf(tenant)
             if shelf.version == version:
                 return Newest(shelf, {run["fullname"]: run for run in found.rows}, found.position)
-        raise Unavailable("the flows change too quickly; try again")
+        raise Unavailable("the flows keep changing while they are read; try again")
 
     async def flow_version(self, tenant: str, fullname: str, version: int) -> Flow:
         """Read a version of a flow that a run names."""
@@ -284,7 +284,7 @@ class Queries:
                 return RowPage(found.rows, found.skipped, found.total, found.position, flows)
             # Another process has registered a version, and a run of it is listed already.
             await self._catalogue.refresh(tenant)
-        raise Unavailable("the flow changes too quickly; try again")
+        raise Unavailable("the flow keeps changing while it is read; try again")
 
     async def flows(self, tenant: str) -> Rows:
         """Read a tenant's flows by name, retired ones too."""
@@ -336,7 +336,9 @@ class Queries:
             raise PositionAhead(f"position {position} is beyond the head of the log, {head}")
         await self._checkpoints.wait(wanted, SERVED, WAIT_S)
         if late := self._checkpoints.lagging(wanted, SERVED):
-            raise PositionNotReached(f"not yet at position {position}: {', '.join(late)}")
+            raise PositionNotReached(
+                f"read models not yet at position {position}: {', '.join(late)}"
+            )
 
     async def _run(
         self,
@@ -366,7 +368,7 @@ class Queries:
             run, late = await self._look_again(gathering, name, key, position)
             if late:
                 # Nothing leads from a number to a stream but the read model itself.
-                raise Unavailable(f"the read model {name} is late")
+                raise Unavailable(f"the read model {name} is late; try again")
         if run is None:
             raise UnknownRun(number)
         return run

@@ -104,7 +104,7 @@ class RunMailboxes:
                 await self._process_next(key, mailbox)
         except BaseException:
             for pending in mailbox:
-                pending.resolve(Unavailable("the writer stopped"))
+                pending.resolve(Unavailable("the service is stopping; try again"))
             raise
         finally:
             del self._mailboxes[key]
@@ -140,7 +140,7 @@ class RunMailboxes:
                 for pending, decision in batch:
                     mailbox.popleft().resolve(_outcome(pending, decision, run))
                 return
-        raise Unavailable("the run changes too quickly; try again")
+        raise Unavailable("the run keeps changing while the command is decided; try again")
 
     async def _append(self, key: Key, run: CachedRun, batch: CommandBatch, *, latest: bool) -> None:
         events = [event for _, decision in batch for event in decision.events]

@@ -137,7 +137,7 @@ class StartHandler:
             new_run = UnloadedRun(flow.plan, event.body, event.event_id, position)
             self._run_cache.add_new((request.tenant, run_id), new_run)
             return Outcome(run_id, run_number, position, "queued", created_event=appended.events[0])
-        raise Unavailable("the flow changes too quickly; try again")
+        raise Unavailable("the flow keeps changing while the run is started; try again")
 
     def _find_flow(self, request: StartRequest) -> tuple[Flow, Version] | None:
         """Find the current flow, and the version of the catalogue that says so."""
@@ -145,7 +145,7 @@ class StartHandler:
         if flow is None:
             return None
         if request.scheduled_start and request.scheduled_start.flow_version != flow.version:
-            raise FlowChanged(f"flow {flow.fullname} is at version {flow.version} now")
+            raise FlowChanged(f"flow {flow.fullname} has version {flow.version} by now; try again")
         self._check_payload(flow, request.payload)
         return flow, self._catalogue.version_of(request.tenant)
 

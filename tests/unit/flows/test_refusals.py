@@ -135,14 +135,26 @@ CASES = {
     "a periodic without a schedule": (f"{FLOW}  periodic: {{payload: {{}}}}\n", 3, "exactly one"),
     "a periodic with two": (f"{FLOW}  periodic: {{interval: 5, crontab: x}}\n", 3, "exactly one"),
     "a periodic with another key": (f"{FLOW}  periodic: {{intervall: 5}}\n", 3, "exactly one of"),
-    "an interval of 0": (f"{FLOW}  periodic: {{interval: 0}}\n", 3, "periodic: 0 is no interval"),
-    "an interval that is a text": (f"{FLOW}  periodic: {{interval: x}}\n", 3, "'x' is no interval"),
+    "an interval of 0": (
+        f"{FLOW}  periodic: {{interval: 0}}\n",
+        3,
+        "periodic: 0 is out of range: give 1 to",
+    ),
+    "an interval that is a text": (
+        f"{FLOW}  periodic: {{interval: x}}\n",
+        3,
+        "'x' is not a number of seconds",
+    ),
     "a crontab of four fields": (
         f"{FLOW}  periodic:\n    crontab: '0 0 * *'\n",
         4,
-        "periodic: '0 0 * *' is no crontab",
+        "periodic: '0 0 * *' has 4 fields; 5 are needed: minute hour day month weekday",
     ),
-    "a crontab of 60 minutes": (f"{FLOW}  periodic: {{crontab: 60 * * * *}}\n", 3, "no crontab"),
+    "a crontab of 60 minutes": (
+        f"{FLOW}  periodic: {{crontab: 60 * * * *}}\n",
+        3,
+        "is not a crontab: 60 is not in 0-59",
+    ),
     "a crontab of a day that never comes": (
         f"{FLOW}  periodic:\n    crontab: 0 0 30 2 *\n",
         4,
@@ -151,7 +163,7 @@ CASES = {
     "an interval below a second": (
         f"{FLOW}  periodic: {{interval: 0.1}}\n",
         3,
-        "periodic: 0.1 is no interval: give 1 to 316224000 s",
+        "periodic: 0.1 is out of range: give 1 to 316224000 seconds",
     ),
     "a periodic payload that its own schema refuses": (
         f"{FLOW}  schema: {{required: [user]}}\n  periodic:\n    interval: 5\n    payload: {{}}\n",

@@ -87,13 +87,13 @@ def test_where_all_is_done_there_is_nothing_undone_to_retry():
 
 @pytest.mark.parametrize("group", [-1, 0, 4])
 def test_a_group_that_the_plan_has_not_is_refused(group):
-    with pytest.raises(UnknownGroup, match="the plan has 3"):
+    with pytest.raises(UnknownGroup, match="the plan has groups 1 to 3"):
         reused_tasks(LOADS, FAILED, RetryScope(group))
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "cancelling"])
 def test_no_part_of_an_open_run_runs_again(status):
-    with pytest.raises(RunNotFinished, match=f"it is {status}"):
+    with pytest.raises(RunNotFinished, match=f"it is {status}; retry it when it has"):
         reused_tasks(LOADS, replace(FAILED, status=status), RetryScope())
 
 
