@@ -51,7 +51,7 @@ class RunQueued(TypedDict):
     flow: Annotated[str, "Full name of the flow: its project, a dot, its name."]
     flow_version: Annotated[int, "Version of the flow that the run executes."]
     executor: Annotated[
-        Executor, "Who executes the run: a worker of the ledger, or a system that reports."
+        Executor, "`in_process`: a worker executes the run; `external`: another system reports it."
     ]
     exclusive: Annotated[bool, "Whether the run takes the slot of its flow."]
     payload: Annotated[JsonObject, "Parameters of the run."]
@@ -274,7 +274,7 @@ class FlowRegistered(TypedDict):
     name: Annotated[str, "Name of the flow in its project."]
     version: Annotated[int, "Version of the flow, from 1."]
     number: Annotated[int, "Number of the flow, unique in the tenant, of all its versions."]
-    executor: Annotated[Executor, "Who executes its runs."]
+    executor: Annotated[Executor, "Who executes its runs, as in `RunQueued`."]
     exclusive: Annotated[bool, "Whether only one run of it may be open."]
     timeout_s: Annotated[float | None, "Seconds that a run may take; null: no limit."]
     ids: Annotated[Mapping[str, JsonObject], "Ids of the flow by vendor."]
@@ -298,7 +298,7 @@ class FlowRetired(TypedDict):
 class KeyRevoked(TypedDict):
     """A credential was revoked for ever."""
 
-    key_id: Annotated[str, "Id of the credential."]
+    key_id: Annotated[str, "Id of the credential: a UUID."]
     tenant: Annotated[str, "Its tenant; `*`: all tenants."]
     name: Annotated[str, "Its name: the `actor` of events that come through it."]
     role: Annotated[str, "What it may do."]
@@ -307,7 +307,7 @@ class KeyRevoked(TypedDict):
 class KeyCreated(TypedDict):
     """A credential was created; its secrets are not in the log."""
 
-    key_id: Annotated[str, "Id of the credential."]
+    key_id: Annotated[str, "Id of the credential: a UUID."]
     tenant: Annotated[str, "Its tenant; `*`: all tenants."]
     name: Annotated[str, "Its name: the `actor` of events that come through it."]
     role: Annotated[str, "What it may do."]

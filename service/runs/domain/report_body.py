@@ -22,8 +22,9 @@ def shape_error(event: ReportedEvent) -> str:
 
     A null counts as absent; unknown members are allowed.
     """
+    said = event.data
     for name, (fits, wanted) in _SHAPES.items():
-        value = event.data.get(name)
+        value = said.get(name)
         if value is not None and not fits(value):
             return f"{name} is not {wanted}"
     return ""
@@ -64,14 +65,15 @@ def _task_members(state: RunState, event: ReportedEvent, path: str, retries: int
         case types.TASK_OUTPUT_RECORDED:
             return {"attempt": task.attempt}
         case types.TASK_FAILED:
+            said = event.data
             # Other platforms count their attempts themselves. A lost attempt uses up no retry.
             granted = (
                 state.executor == "external"
-                or event.data.get("given_back")
+                or said.get("given_back")
                 or task.attempt - task.lost_attempts <= retries
             )
-            again = bool(event.data.get("will_retry") and granted and state.status != "cancelling")
-            return {"reason": event.data.get("reason") or "error", "will_retry": again}
+            again = bool(said.get("will_retry") and granted and state.status != "cancelling")
+            return {"reason": said.get("reason") or "error", "will_retry": again}
         case _:
             return {}
 
