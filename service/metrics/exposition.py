@@ -25,10 +25,12 @@ def exposition(registry: CollectorRegistry, rows: Rows | None, accept: str) -> t
     ``rows`` tell of the read models as `projections.registry.status` does; None: nothing is known.
     """
     encode, content_type = choose_encoder(accept)
-    return encode(_Both(registry, rows)), content_type
+    return encode(_Scrape(registry, rows)), content_type
 
 
-class _Both(Collector):
+class _Scrape(Collector):
+    """All that one scrape shows: what this process counts, and what the database says now."""
+
     def __init__(self, registry: CollectorRegistry, rows: Rows | None) -> None:
         self._registry = registry
         self._rows = rows
