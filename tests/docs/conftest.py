@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -12,45 +13,77 @@ import pytest
 
 from tests import postgres
 from tests.acceptance.ledger import free_port
-from tests.docs.pages import DOCS
+from tests.docs.pages import DOCS, RunCommands
 from tests.docs.reader import Reader
 
 ROOT = DOCS.parent
 UNCLONED = {".git", ".flowledger"}
+BEFORE = DOCS / "how-to" / "before-you-begin.md"
+SETUPS = Path(__file__).parent / "setups"
+"""What must have happened before a guide applies, by the guide's name."""
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """The reader's home, with a clone in it."""
+@contextlib.contextmanager
+def new_reader(**settings: str) -> Iterator[Reader]:
+    """A reader with a clone, and with these settings in the environment."""
     # Not below pytest's own folder: the embedded server's account must reach it.
-    folder = Path(tempfile.mkdtemp(prefix="flowledger-docs-"))
-    folder.chmod(0o711)
-    (folder / "flowledger").mkdir()
+    home = Path(tempfile.mkdtemp(prefix="flowledger-docs-"))
+    home.chmod(0o711)
+    clone, scratch = home / "flowledger", home / "scratch"
+    for folder in (clone, scratch):
+        folder.mkdir()
     for each in ROOT.iterdir():
         if each.name not in UNCLONED:
-            (folder / "flowledger" / each.name).symlink_to(each)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+            (clone / each.name).symlink_to(each)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    own = {"HOME": str(home), "FLOWLEDGER_PORT": str(free_port())}
+    try:
+        with Reader({**kept, **own, **settings}, clone, scratch) as reader:
+            yield reader
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
-def fresh(home: Path, tmp_path: Path) -> Iterator[Reader]:
+def fresh() -> Iterator[Reader]:
     """A reader who has nothing but a clone: the ledger is on the embedded Postgres."""
-    with Reader(_environment(home), home / "flowledger", tmp_path) as reader:
+    with new_reader() as reader:
         yield reader
 
 
-@pytest.fixture
-def prepared(
-    home: Path, tmp_path: Path, postgres_run: Path, template_database: str
-) -> Iterator[Reader]:
-    """A reader whose ledger is on the Postgres of this test run, which is quicker."""
-    with postgres.fresh_database(postgres_run, template_database) as url:
-        environment = {**_environment(home), "FLOWLEDGER_DATABASE_URL": url}
-        with Reader(environment, home / "flowledger", tmp_path) as reader:
-            yield reader
+class Library:
+    """One service for all guides, on the Postgres of this test run; a new one after a failure."""
+
+    def __init__(self, folder: Path, template: str) -> None:
+        self._folder = folder
+        self._template = template
+        self._opened = contextlib.ExitStack()
+        self._reader: Reader | None = None
+
+    def follow(self, guide: Path) -> None:
+        """Follow a guide in new terminals, beside the service of the guides before it."""
+        reader, self._reader = self._reader or self._open(), None
+        reader.open_terminals(beside="service")
+        reader.follow(BEFORE, leave_running="service")
+        setup = SETUPS / f"{guide.stem}.py"
+        if setup.exists():
+            reader.do(RunCommands(f"PYTHONPATH={ROOT} python3 {setup}", line=0))
+        reader.follow(guide)
+        self._reader = reader
+
+    def close(self) -> None:
+        """End the service."""
+        self._opened.close()
+
+    def _open(self) -> Reader:
+        self._opened.close()
+        url = self._opened.enter_context(postgres.fresh_database(self._folder, self._template))
+        return self._opened.enter_context(new_reader(FLOWLEDGER_DATABASE_URL=url))
 
 
-def _environment(home: Path) -> dict[str, str]:
-    given = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
-    return {**given, "HOME": str(home), "FLOWLEDGER_PORT": str(free_port())}
+@pytest.fixture(scope="module")
+def library(postgres_run: Path, template_database: str) -> Iterator[Library]:
+    """What follows the guides."""
+    library = Library(postgres_run, template_database)
+    yield library
+    library.close()

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.acceptance.ledger import free_port
 from tests.docs.pages import RunCommands, SaveFile, output_pattern, steps
 
 STEP_S = 60.0
 STOP_S = 30.0
-DOCUMENTED_PORT = re.compile(r"\b8080\b")
+DOCUMENTED_PORT = re.compile(r"\b808[01]\b")
 
 
 class PageError(AssertionError):
@@ -111,7 +112,7 @@ class Terminal:
 class Reader:
     """Follows a page; `environment` is what the page takes for granted.
 
-    Pages say port 8080; the reader's service listens on another one, which is free.
+    Pages say ports 8080 and 8081; the reader's services listen on others, which are free.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path, scratch: Path) -> None:
@@ -119,6 +120,7 @@ class Reader:
         self._folder = folder
         self._scratch = scratch
         self._terminals: dict[str, Terminal] = {}
+        self._ports = {"8080": environment["FLOWLEDGER_PORT"], "8081": str(free_port())}
 
     def __enter__(self) -> Self:
         return self
@@ -132,13 +134,21 @@ class Reader:
         for terminal in self._terminals.values():
             terminal.close()
 
-    def follow(self, page: Path) -> None:
-        """Do every step of a page.
+    def open_terminals(self, *, beside: str) -> None:
+        """Close all terminals but one, so that the next page begins in new ones."""
+        for name in self._terminals.keys() - {beside}:
+            self._terminals.pop(name).close()
+
+    def follow(self, page: Path, *, leave_running: str = "") -> None:
+        """Do every step of a page; what a terminal runs already may be left running.
 
         Raises:
             PageError: a command fails, or prints something else than the page shows.
         """
+        running = self._terminals.keys() & {leave_running}
         for step in steps(page):
+            if isinstance(step, RunCommands) and step.terminal in running:
+                continue
             try:
                 self.do(step)
             except PageError as error:
@@ -188,7 +198,7 @@ class Reader:
         return terminal
 
     def _here(self, text: str) -> str:
-        return DOCUMENTED_PORT.sub(self._environment["FLOWLEDGER_PORT"], text)
+        return DOCUMENTED_PORT.sub(lambda port: self._ports[port[0]], text)
 
 
 def _compare(step: RunCommands, shown: str, printed: str) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.conftest import BEFORE, Library
 from tests.docs.pages import DOCS
 from tests.docs.reader import Reader
 
-BEFORE = DOCS / "how-to" / "before-you-begin.md"
+# A page is many commands; each of them has a bound of its own.
+pytestmark = pytest.mark.timeout(300)
+
 ALONE = [*sorted((DOCS / "tutorial").glob("*.md")), BEFORE]
 GUIDES = [page for page in sorted((DOCS / "how-to").glob("*.md")) if page != BEFORE]
 
@@ -19,8 +22,7 @@ def test_page_works_from_a_fresh_clone(fresh: Reader, page: Path) -> None:
     fresh.follow(page)
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
-def test_guide_works_as_written(prepared: Reader, page: Path) -> None:
-    if f"({BEFORE.name})" in page.read_text():
-        prepared.follow(BEFORE)
-    prepared.follow(page)
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_guide_works_as_written(library: Library, guide: Path) -> None:
+    assert f"({BEFORE.name})" in guide.read_text()
+    library.follow(guide)
