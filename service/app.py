@@ -1,9 +1,9 @@
-"""The composition root: what the service is made of, how its parts start, and how they stop."""
+"""The composition root: makes every part of a service from the settings."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from aiohttp import web
 from events.batcher import Batcher
 from events.database import Pool, connect_pool
 from events.follow import Feed, Notifier
-from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
+from events.store import Log
 from projections import registry
 from projections.flow_versions import Flows
 from projections.live.checkpoints import Checkpoints
@@ -23,7 +23,6 @@ from projections.serving.lag import LagMonitor
 from projections.serving.version_router import VersionRouter
 from service.apis import discover
 from service.auth.credentials import Credentials
-from service.errors import Unavailable
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.heartbeats import Workers
@@ -44,7 +43,17 @@ from service.runs.read.queries import Queries
 from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import next_blocks
 from service.runs.write.writer import Writer
-from service.runtime import ALL_ROLES, SERVICE, ProcessRole, Service
+from service.runtime import (
+    ALL_ROLES,
+    SERVICE,
+    LogIO,
+    Operations,
+    ProcessRole,
+    ReadModels,
+    Schedules,
+    Service,
+    Worker,
+)
 from service.schedules.advisory_lock import turn
 from service.schedules.last_fired import Marks
 from service.schedules.metrics import firing_counter, unlisted_counter
@@ -52,15 +61,8 @@ from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
 from service.settings import Settings
 
-CATCH_UP_S: Final = 10.0
-"""How long a start may take to read up to the head of the log."""
-
-HANG_UP_S: Final = 2.0
-"""How long a pool may take to close politely."""
-
-
-_SCHEDULING: Final = frozenset({ProcessRole.API, ProcessRole.WORK})
-"""Any of these: what happens by itself happens once, in however many processes."""
+CLOSE_TIMEOUT_S: Final = 2.0
+"""How long a pool may take to close before its connections are cut."""
 
 
 def build_app(service: Service) -> web.Application:
@@ -79,245 +81,212 @@ def build_app(service: Service) -> web.Application:
 
 @asynccontextmanager
 async def compose(
-    settings: Settings, parts: Collection[ProcessRole] = ALL_ROLES
+    settings: Settings, process_roles: Collection[ProcessRole] = ALL_ROLES
 ) -> AsyncIterator[Service]:
-    """Make all parts and connect them; nothing runs yet. Closes its connections at the end.
+    """Make and connect all parts without starting them; close their connections at the end.
 
     Raises:
         InvalidSetting: a setting that the service needs is missing.
         LogUnavailable: the database does not answer, or was not migrated.
         UnknownProjection: the database was not migrated to this release.
     """
-    url = settings.require_database_url
     async with AsyncExitStack() as stack:
-        keep = partial(_keep, stack)
-        pools = _Pools(
-            log=await keep(connect_pool(url)),
-            looks=await keep(connect_pool(url, max_size=2)),
-            keys=await keep(connect_pool(url, max_size=2)),
-            beats=await keep(connect_pool(url, max_size=2)),
-        )
-        service = _assemble(settings, frozenset(parts), pools)
-        await service.version_router.open()
-        stack.push_async_callback(service.version_router.close)
+        pools = await _connect(stack, settings.require_database_url)
+        service = _assemble(settings, frozenset(process_roles), pools)
+        await service.read_models.version_router.open()
+        stack.push_async_callback(service.read_models.version_router.close)
         yield service
 
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
-    """Connections, apart where one use may not keep another waiting.
+    """Connections of this process, one pool for each use that must not delay another.
 
-    ``looks``: how far the read models are; ``keys``: a flood of unknown credentials; ``beats``: a
-    heartbeat that waits looks like a death. What reads the read models is `VersionRouter`'s own.
+    ``status`` reads how far the read models are. ``keys`` looks up credentials: a flood of unknown
+    ones fills it. ``heartbeats`` stands alone because a late heartbeat looks like a dead worker.
+    Queries of the read models have pools of their own, in `VersionRouter`.
     """
 
     log: Pool
-    looks: Pool
+    status: Pool
     keys: Pool
-    beats: Pool
+    heartbeats: Pool
 
 
-def _assemble(settings: Settings, parts: frozenset[ProcessRole], pools: _Pools) -> Service:
-    url = settings.require_database_url
-    metrics = new_registry()
-    log = MeasuredLog(pools.log, metrics)
-    flows = Flows(log)
-    feed, batcher, notifier = Feed(log, url), Batcher(log), Notifier(url)
-    batcher.on_commit(feed.wake)
-    batcher.on_commit(notifier.committed)
-    catalogue = Catalogue(log)
-    numbers = RunNumbers(partial(next_blocks, pools.log))
-    known = registry.shapes()
-    runner = Runner(feed, url, known, flows)
-    checkpoints = Checkpoints(pools.looks, runner if ProcessRole.PROJECT in parts else None)
-    version_router = VersionRouter(url, pools.looks, checkpoints, known)
-    endings = Endings(feed)
-    writer = Writer(
-        batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
-    )
-    queries = Queries(
-        version_router=version_router,
-        runner=runner,
-        checkpoints=checkpoints,
-        log=log,
-        flows=flows,
-        endings=endings,
-        catalogue=catalogue,
-    )
-    service = Service(
-        settings=settings,
-        process_roles=parts,
-        log=log,
-        flows=flows,
-        batcher=batcher,
-        notifier=notifier,
-        feed=feed,
-        runner=runner,
-        checkpoints=checkpoints,
-        version_router=version_router,
-        catalogue=catalogue,
-        numbers=numbers,
-        writer=writer,
-        endings=endings,
-        queries=queries,
-        audit=Audit(log, pools.log, flows, lambda: version_router.version("workflows").number),
-        pauses=Pauses(pools.log, log),
-        rebuilds=Rebuilds(url, pools.looks, registry.discover()),
-        credentials=Credentials(
-            pools.keys,
-            log,
-            settings.require_secret_key,
-            token_life_s=settings.etlworks_token_life_s,
-        ),
-        dialects=discover(),
-        lag_monitor=LagMonitor(pools.looks),
-        metrics=metrics,
-        request_metrics=RequestMetrics(metrics),
-        scheduler=Scheduler(
-            catalogue=catalogue,
-            writer=writer,
-            marks=Marks(pools.log),
-            clock=log.now,
-            tell=firing_counter(metrics),
-        ),
-        retention=Retention(
-            catalogue=catalogue,
-            queries=queries,
-            writer=writer,
-            feed=feed,
-            turn=partial(turn, pools.log),
-            default=settings.retention_offset,
-            tell=unlisted_counter(metrics),
-        ),
-    )
-    if ProcessRole.WORK in parts:
-        _add_worker(service, pools.beats)
-    state = ProcessState(
-        lambda: {
-            "log": pools.log,
-            "reading": version_router.pool,
-            "looks": pools.looks,
-            "keys": pools.keys,
-            "beats": pools.beats,
-        },
-        feed,
-        service.supervisor,
-    )
-    metrics.register(state)
-    return service
+async def _connect(stack: AsyncExitStack, url: str) -> _Pools:
+    async def opened(pool: Awaitable[Pool]) -> Pool:
+        opened = await pool
+        stack.push_async_callback(_close, opened)
+        return opened
 
-
-async def _keep(stack: AsyncExitStack, opening: Awaitable[Pool]) -> Pool:
-    pool = await opening
-    stack.push_async_callback(_close, pool)
-    return pool
+    return _Pools(
+        log=await opened(connect_pool(url)),
+        status=await opened(connect_pool(url, max_size=2)),
+        keys=await opened(connect_pool(url, max_size=2)),
+        heartbeats=await opened(connect_pool(url, max_size=2)),
+    )
 
 
 async def _close(pool: Pool) -> None:
     try:
-        async with asyncio.timeout(HANG_UP_S):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await pool.close()
     except TimeoutError:
         pool.terminate()
 
 
-def _add_worker(service: Service, beats: Pool) -> None:
-    settings = service.settings
-    # Without tasks it would claim runs and fail them: it then claims none, and only times runs out.
+def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: _Pools) -> Service:
+    url, metrics = settings.require_database_url, new_registry()
+    log = MeasuredLog(pools.log, metrics)
+    log_io = _log_io(log, url)
+    read_models = _read_models(url, log, log_io.feed, pools, process_roles)
+    catalogue = Catalogue(log)
+    numbers = RunNumbers(partial(next_blocks, pools.log))
+    endings = Endings(log_io.feed)
+    writer = _writer(log, log_io.batcher, catalogue, read_models.flows, numbers)
+    queries = _queries(log, catalogue, read_models, endings)
+    service = Service(
+        settings=settings,
+        process_roles=process_roles,
+        log=log,
+        log_io=log_io,
+        read_models=read_models,
+        catalogue=catalogue,
+        numbers=numbers,
+        endings=endings,
+        writer=writer,
+        queries=queries,
+        audit=_audit(log, pools, read_models),
+        operations=_operations(url, log, pools),
+        credentials=_credentials(settings, log, pools),
+        dialects=discover(),
+        metrics=metrics,
+        request_metrics=RequestMetrics(metrics),
+    )
+    service.schedules = _schedules(service, pools)
+    if ProcessRole.WORK in process_roles:
+        service.worker = _worker(service, pools)
+    _measure_process(service, pools)
+    return service
+
+
+def _log_io(log: Log, url: str) -> LogIO:
+    log_io = LogIO(feed=Feed(log, url), batcher=Batcher(log), notifier=Notifier(url))
+    log_io.batcher.on_commit(log_io.feed.wake)
+    log_io.batcher.on_commit(log_io.notifier.committed)
+    return log_io
+
+
+def _read_models(
+    url: str, log: Log, feed: Feed, pools: _Pools, process_roles: frozenset[ProcessRole]
+) -> ReadModels:
+    flows, known = Flows(log), registry.shapes()
+    runner = Runner(feed, url, known, flows)
+    projects = ProcessRole.PROJECT in process_roles
+    checkpoints = Checkpoints(pools.status, runner if projects else None)
+    version_router = VersionRouter(url, pools.status, checkpoints, known)
+    return ReadModels(
+        flows=flows, runner=runner, checkpoints=checkpoints, version_router=version_router
+    )
+
+
+def _writer(
+    log: Log, batcher: Batcher, catalogue: Catalogue, flows: Flows, numbers: RunNumbers
+) -> Writer:
+    return Writer(
+        batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
+    )
+
+
+def _queries(log: Log, catalogue: Catalogue, read_models: ReadModels, endings: Endings) -> Queries:
+    return Queries(
+        version_router=read_models.version_router,
+        runner=read_models.runner,
+        checkpoints=read_models.checkpoints,
+        log=log,
+        flows=read_models.flows,
+        endings=endings,
+        catalogue=catalogue,
+    )
+
+
+def _audit(log: Log, pools: _Pools, read_models: ReadModels) -> Audit:
+    version_router = read_models.version_router
+    return Audit(
+        log, pools.log, read_models.flows, lambda: version_router.version("workflows").number
+    )
+
+
+def _operations(url: str, log: Log, pools: _Pools) -> Operations:
+    return Operations(
+        pauses=Pauses(pools.log, log),
+        rebuilds=Rebuilds(url, pools.status, registry.discover()),
+        lag_monitor=LagMonitor(pools.status),
+    )
+
+
+def _credentials(settings: Settings, log: Log, pools: _Pools) -> Credentials:
+    return Credentials(
+        pools.keys,
+        log,
+        settings.require_secret_key,
+        token_life_s=settings.etlworks_token_life_s,
+    )
+
+
+def _schedules(service: Service, pools: _Pools) -> Schedules:
+    scheduler = Scheduler(
+        catalogue=service.catalogue,
+        writer=service.writer,
+        marks=Marks(pools.log),
+        clock=service.log.now,
+        tell=firing_counter(service.metrics),
+    )
+    retention = Retention(
+        catalogue=service.catalogue,
+        queries=service.queries,
+        writer=service.writer,
+        feed=service.log_io.feed,
+        turn=partial(turn, pools.log),
+        default=service.settings.retention_offset,
+        tell=unlisted_counter(service.metrics),
+    )
+    return Schedules(scheduler=scheduler, retention=retention)
+
+
+def _worker(service: Service, pools: _Pools) -> Worker:
+    settings, worker = service.settings, new_worker()
+    # Without flows a worker claims no run, since it would fail it; it still times runs out.
     slots = 0 if settings.flows is None else settings.slots
-    worker = new_worker()
-    service.executor = InProcess(settings.flows or settings.home, slots=slots)
+    executor = InProcess(settings.flows or settings.home, slots=slots)
     tools = Tools(
         log=service.log,
-        flows=service.flows,
+        flows=service.read_models.flows,
         writer=service.writer,
-        executor=service.executor,
+        executor=executor,
         slots=asyncio.Semaphore(slots),
     )
-    service.dispatcher = Dispatcher(
+    dispatcher = Dispatcher(
         worker=worker,
         slots=slots,
         tools=tools,
-        feed=service.feed,
+        feed=service.log_io.feed,
         queries=service.queries,
-        workers=Workers(beats, worker, slots=slots),
+        workers=Workers(pools.heartbeats, worker, slots=slots),
     )
-    register_slots(service.metrics, service.dispatcher)
+    register_slots(service.metrics, dispatcher)
+    return Worker(executor=executor, dispatcher=dispatcher)
 
 
-async def start(service: Service) -> None:
-    """Start the background tasks, in the order in which they need each other.
+def _measure_process(service: Service, pools: _Pools) -> None:
+    def named_pools() -> Mapping[str, Pool]:
+        # The names stand in the metric's labels, where dashboards match on them.
+        return {
+            "log": pools.log,
+            "reading": service.read_models.version_router.pool,
+            "looks": pools.status,
+            "keys": pools.keys,
+            "beats": pools.heartbeats,
+        }
 
-    Raises:
-        InvalidSetting: the secret key is not the one that the credentials were made under.
-        LogUnavailable: the database does not answer.
-        Unavailable: the head of the log was not reached in time.
-    """
-    supervise = service.supervisor.start
-    supervise("batcher", service.batcher.run)
-    supervise("notifier", service.notifier.run)
-    supervise("feed", service.feed.run)
-    # Who follows from the feed's head on needs it to be there: before, it stands at 0.
-    if not await service.feed.wait_for(await service.log.head(), CATCH_UP_S):
-        raise Unavailable(f"the head of the log was not reached within {CATCH_UP_S:.0f} s")
-    await service.credentials.start()
-    await service.catalogue.load()
-    supervise("keys", partial(_follow_keys, service))
-    supervise("catalogue", partial(_follow_catalogue, service))
-    supervise("endings", service.endings.run)
-    supervise("reading", service.version_router.run)
-    supervise("flips", partial(_follow_rebuilds, service))
-    if ProcessRole.PROJECT in service.process_roles:
-        supervise("runner", service.runner.run)
-        supervise("rebuilding", service.rebuilds.run)
-    if service.dispatcher is not None:
-        supervise("dispatcher", service.dispatcher.run)
-    if service.process_roles & _SCHEDULING:
-        supervise("schedules", service.scheduler.run)
-        supervise("retention", service.retention.run)
-
-
-async def stop(service: Service, close_doors: Callable[[], Awaitable[None]]) -> None:
-    """Stop in the reverse order: doors and workers first, with grace, then what they write with."""
-    service.stopping = True
-    service.supervisor.wind_down()
-    await service.supervisor.stop("schedules", "retention")
-    workers = service.dispatcher.close(service.settings.grace_s) if service.dispatcher else _done()
-    await asyncio.gather(close_doors(), workers)
-    await service.supervisor.stop("dispatcher")
-    await service.writer.close()
-    await service.batcher.close()
-    await service.numbers.close()
-    await service.supervisor.stop()
-    if service.executor is not None:
-        await service.executor.close()
-
-
-async def _done() -> None:
-    return
-
-
-async def _follow_keys(service: Service) -> None:
-    after = service.feed.head
-    await service.credentials.refresh()
-    async for events in service.feed.subscribe(after):
-        service.credentials.apply(events)
-
-
-async def _follow_catalogue(service: Service) -> None:
-    after = service.feed.head
-    await service.catalogue.load()
-    service.scheduler.look()
-    service.retention.look()
-    async for events in service.feed.subscribe(after):
-        service.catalogue.apply(events)
-        if any(event.stream == CATALOGUE_STREAM for event in events):
-            service.scheduler.look()
-        service.retention.hear(events)
-
-
-async def _follow_rebuilds(service: Service) -> None:
-    async for events in service.feed.subscribe(service.feed.head):
-        if any(event.type == REBUILD_FINISHED for event in events):
-            service.runner.notify()
-            service.version_router.notify()
+    service.metrics.register(ProcessState(named_pools, service.log_io.feed, service.supervisor))

@@ -47,37 +47,72 @@ class ProcessRole(StrEnum):
 ALL_ROLES: Final = frozenset(ProcessRole)
 
 
+@dataclass(frozen=True, slots=True)
+class LogIO:
+    """What appends events in batches, wakes other processes, and delivers new events decoded."""
+
+    batcher: Batcher
+    notifier: Notifier
+    feed: Feed
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModels:
+    """What keeps the read models up to date, and what routes queries to their versions."""
+
+    flows: Flows
+    runner: Runner
+    checkpoints: Checkpoints
+    version_router: VersionRouter
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What operators of the read models use: status, paused ones, rebuilds."""
+
+    lag_monitor: LagMonitor
+    pauses: Pauses
+    rebuilds: Rebuilds
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules:
+    """What starts runs when they are due, and removes old ones from the lists."""
+
+    scheduler: Scheduler
+    retention: Retention
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What executes runs in this process."""
+
+    executor: InProcess
+    dispatcher: Dispatcher
+
+
 @dataclass(slots=True)
 class Service:
-    """The parts of a running service, one of each in a process."""
+    """All parts of one process."""
 
     settings: Settings
     process_roles: frozenset[ProcessRole]
     log: Log
-    flows: Flows
-    batcher: Batcher
-    notifier: Notifier
-    feed: Feed
-    runner: Runner
-    checkpoints: Checkpoints
-    version_router: VersionRouter
+    log_io: LogIO
+    read_models: ReadModels
     catalogue: Catalogue
     numbers: RunNumbers
-    writer: Writer
     endings: Endings
+    writer: Writer
     queries: Queries
     audit: Audit
-    pauses: Pauses
-    rebuilds: Rebuilds
+    operations: Operations
     credentials: Credentials
     dialects: tuple[Dialect, ...]
-    lag_monitor: LagMonitor
     metrics: CollectorRegistry
     request_metrics: RequestMetrics
-    scheduler: Scheduler
-    retention: Retention
-    executor: InProcess | None = None
-    dispatcher: Dispatcher | None = None
+    schedules: Schedules = field(init=False)
+    worker: Worker | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
     stopping: bool = False
 

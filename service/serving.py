@@ -1,4 +1,4 @@
-"""Serving: the parts of a process run until it is told to stop, its doors open to the network."""
+"""Serving: runs the parts of one process, and its HTTP listener, until the process must stop."""
 
 from __future__ import annotations
 
@@ -16,61 +16,63 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from service.app import build_app, compose, start, stop
+from service.app import build_app, compose
 from service.errors import InvalidSetting
+from service.lifecycle import start, stop
 from service.runtime import ALL_ROLES, ProcessRole, Service
 from service.settings import Settings
 
 BACKLOG: Final = 1024
 
-LONGEST_LINE: Final = 32 * 1024
-"""Bytes of a request's target, and of one header: up to there a dialect says what is wrong."""
+MAX_LINE_BYTES: Final = 32 * 1024
+"""Limit of a request line and of each header; below it the dialect words the error."""
 
 _log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, parts: Collection[ProcessRole] = ALL_ROLES
+    settings: Settings, process_roles: Collection[ProcessRole] = ALL_ROLES
 ) -> AsyncIterator[tuple[Service, str | None]]:
-    """Run a service while the block runs: gives it and, with the part API, its address.
+    """Run a service while the block runs; yield it and its address.
 
-    At the end requests in flight and running tasks get the grace period.
+    The address is None without the role API. At the end, requests in flight and running tasks get
+    the grace period.
 
     Raises:
-        InvalidSetting: a setting is missing or wrong, or the port cannot be had.
+        InvalidSetting: a setting is missing or wrong, or the port is taken.
         LogUnavailable: the database does not answer, or was not migrated.
     """
-    async with compose(settings, parts) as service:
-        doors = _doors(service) if ProcessRole.API in service.process_roles else None
+    async with compose(settings, process_roles) as service:
+        listener = _listener(service) if ProcessRole.API in service.process_roles else None
         try:
             await start(service)
-            spare_the_collector()
-            yield service, await _open(doors, settings) if doors else None
+            tune_garbage_collection()
+            yield service, await _listen(listener, settings) if listener else None
         finally:
-            await stop(service, doors.cleanup if doors else _nothing)
+            await stop(service, listener.cleanup if listener else _nothing)
 
 
-async def until_told_to_stop() -> None:
+async def wait_for_stop_signal() -> None:
     """Wait for SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    stopping = asyncio.Event()
 
-    def tell(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         _log.info("stopping", signal=number.name)
         loop.remove_signal_handler(number)
-        told.set()
+        stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell, number)
-    await told.wait()
+        loop.add_signal_handler(number, on_signal, number)
+    await stopping.wait()
 
 
 def end_process() -> NoReturn:
-    """End the process, status 0, once all of ours is closed.
+    """End the process with status 0, after everything of ours is closed.
 
-    What the tasks of flows leave on the loop and in threads would keep it: asyncio and Python wait
-    for both without bound, also for what heeds no cancellation.
+    A normal exit would wait without bound for coroutines and threads that a flow's task has left
+    behind, even for those that ignore cancellation.
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -78,27 +80,38 @@ def end_process() -> NoReturn:
     os._exit(0)
 
 
-def _doors(service: Service) -> web.AppRunner:
+def tune_garbage_collection() -> None:
+    """Exempt all existing objects from garbage collection, and collect rarely from now on.
+
+    The cached runs are large, long-lived and free of cycles. With Python's defaults, scanning them
+    takes a third of the time of a start request, and finds nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
+def _listener(service: Service) -> web.AppRunner:
     debugging = service.settings.log_level == "debug"
     return web.AppRunner(
         build_app(service),
         access_log=logging.getLogger("aiohttp.access") if debugging else None,
-        logger=_malformed_apart(),
-        max_line_size=LONGEST_LINE,
-        max_field_size=LONGEST_LINE,
+        logger=_server_logger(),
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
         shutdown_timeout=service.settings.grace_s,
     )
 
 
-def _malformed_apart() -> logging.Logger:
+def _server_logger() -> logging.Logger:
     logger = logging.getLogger("aiohttp.server")
-    if not any(isinstance(each, _MalformedApart) for each in logger.filters):
-        logger.addFilter(_MalformedApart())
+    if not any(isinstance(each, _QuietMalformedRequests) for each in logger.filters):
+        logger.addFilter(_QuietMalformedRequests())
     return logger
 
 
-class _MalformedApart(logging.Filter):
-    """What is no HTTP is its sender's mistake: one quiet line, no traceback."""
+class _QuietMalformedRequests(logging.Filter):
+    """Logs bytes that are not HTTP as one INFO line without a traceback: it is no bug of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -108,9 +121,9 @@ class _MalformedApart(logging.Filter):
         return True
 
 
-async def _open(doors: web.AppRunner, settings: Settings) -> str:
-    await doors.setup()
-    site = web.TCPSite(doors, settings.host, settings.port, backlog=BACKLOG)
+async def _listen(listener: web.AppRunner, settings: Settings) -> str:
+    await listener.setup()
+    site = web.TCPSite(listener, settings.host, settings.port, backlog=BACKLOG)
     try:
         await site.start()
     except OSError as error:
@@ -118,21 +131,10 @@ async def _open(doors: web.AppRunner, settings: Settings) -> str:
             "FLOWLEDGER_HOST",
             f"and FLOWLEDGER_PORT: cannot listen on {settings.host}:{settings.port}: {error}",
         ) from error
-    host, port = doors.addresses[0][:2]
+    host, port = listener.addresses[0][:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _log.info("serving", address=address)
     return address
-
-
-def spare_the_collector() -> None:
-    """Leave what exists to no collection, and collect seldom, in this process from now on.
-
-    What is remembered of runs is large, lives long and has no cycles: collecting as often as Python
-    does by default goes through all of it for nothing, a third of a start's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 async def _nothing() -> None:

@@ -32,7 +32,7 @@ async def start(request: web.Request) -> web.StreamResponse:
     parsing.check_query(request)
     body = await parsing.optional_object(request, _START)
     name = request.match_info["name"]
-    found = await request.app[SERVICE].rebuilds.start(
+    found = await request.app[SERVICE].operations.rebuilds.start(
         name,
         origin(request, "api"),
         workers=parsing.optional_integer(body, "workers"),
@@ -46,7 +46,7 @@ async def start(request: web.Request) -> web.StreamResponse:
 async def progress(request: web.Request) -> web.StreamResponse:
     """Tell how far a rebuild is."""
     parsing.check_query(request)
-    found = await request.app[SERVICE].rebuilds.progress(request.match_info["name"])
+    found = await request.app[SERVICE].operations.rebuilds.progress(request.match_info["name"])
     return json_response(_shown(request, found))
 
 
@@ -56,7 +56,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     """Drop a rebuild and what it has built."""
     parsing.check_query(request)
     await parsing.optional_object(request, _NOTHING)
-    found = await request.app[SERVICE].rebuilds.cancel(request.match_info["name"])
+    found = await request.app[SERVICE].operations.rebuilds.cancel(request.match_info["name"])
     return json_response(_shown(request, found), status=202)
 
 
@@ -66,7 +66,7 @@ async def roll_back(request: web.Request) -> web.StreamResponse:
     """Have the version before answer again."""
     parsing.check_query(request)
     await parsing.optional_object(request, _NOTHING)
-    found = await request.app[SERVICE].rebuilds.roll_back(
+    found = await request.app[SERVICE].operations.rebuilds.roll_back(
         request.match_info["name"], origin(request, "api")
     )
     return json_response(_shown(request, found))

@@ -22,7 +22,7 @@ from service.ops.migrations import migrate_all
 from service.origin import Origin
 from service.runs.domain.commands import StartRun
 from service.runtime import Service
-from service.serving import end_process, serving, until_told_to_stop
+from service.serving import end_process, serving, wait_for_stop_signal
 from service.settings import Settings, make_secret_key, read_settings
 
 TENANT: Final = "default"
@@ -57,7 +57,7 @@ async def _demo() -> None:
             key = await _new_key(service.credentials)
             docs = await _first_runs(service)
             click.echo(_page(service, str(address), key, docs))
-            await until_told_to_stop()
+            await wait_for_stop_signal()
     end_process()
 
 

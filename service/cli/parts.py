@@ -7,7 +7,7 @@ from collections.abc import Collection
 from service.cli.ledger import database
 from service.ops.migrations import migrate_all
 from service.runtime import ProcessRole
-from service.serving import end_process, serving, until_told_to_stop
+from service.serving import end_process, serving, wait_for_stop_signal
 from service.settings import read_settings
 
 
@@ -17,5 +17,5 @@ async def run_parts(parts: Collection[ProcessRole], *, migrate: bool = False) ->
         if migrate:
             await migrate_all(settings.require_database_url)
         async with serving(settings, parts):
-            await until_told_to_stop()
+            await wait_for_stop_signal()
     end_process()

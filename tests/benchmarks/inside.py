@@ -12,7 +12,7 @@ from events.envelope import Appended, AppendRequest
 from events.store import Log
 from projections.live.checkpoints import Checkpoints
 from service.auth.credentials import Credentials
-from service.serving import spare_the_collector
+from service.serving import tune_garbage_collection
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.load import Measured
 from tests.postgres import migrate_whole
@@ -44,7 +44,7 @@ async def visible(url: str, per_s: int, seconds: float) -> Figure:
             measured.latencies.append(time.perf_counter() - sent)
             measured.errors += not shown
 
-        spare_the_collector()
+        tune_garbage_collection()
         async with working(runner.run()), working(batcher.run()):
             await follow(first)
             measured.latencies.clear()

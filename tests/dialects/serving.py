@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from service import app
+from service import app, lifecycle
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.origin import Origin
@@ -174,8 +174,8 @@ async def _open(stack, url, run):
     own, *_ = service.dialects
     service.dialects = (own, *DIALECTS.values())
     doors = AsyncExitStack()
-    stack.push_async_callback(app.stop, service, doors.aclose)
-    await app.start(service)
+    stack.push_async_callback(lifecycle.stop, service, doors.aclose)
+    await lifecycle.start(service)
     await _register(service)
     application = app.build_app(service)
     # The door still knows who asks; what handlers reach for is gone.

@@ -25,7 +25,7 @@ from events.database import connect_pool
 from events.envelope import AppendRequest
 from events.store import Log
 from service.runs.write.ids import new_id
-from service.serving import spare_the_collector
+from service.serving import tune_garbage_collection
 from tests.events.making import request, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
@@ -64,7 +64,7 @@ async def measured(owner: asyncpg.Connection, work: Awaitable[None], count: int 
             " where datname = current_database() and backend_type = 'client backend'"
         )
     ]
-    spare_the_collector()
+    tune_garbage_collection()
     here, there, begin = time.process_time(), spent(backends), time.perf_counter()
     await work
     elapsed = time.perf_counter() - begin

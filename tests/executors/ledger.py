@@ -14,7 +14,7 @@ from events import types
 from events.database import connect_pool
 from events.envelope import Event
 from projections.documents.flow import Plan
-from service.app import compose, start, stop
+from service.app import compose
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.executor import Executor, Failure, Result, Stop, Work
@@ -22,6 +22,7 @@ from service.executors.heartbeats import Pace, Workers
 from service.flows.errors import Findings
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
+from service.lifecycle import start, stop
 from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
@@ -97,10 +98,10 @@ class Ledger:
         """Wait until something holds of a run's events."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                head = self.service.feed.head
+                head = self.service.log_io.feed.head
                 if holds(events := await self.events(run_id)):
                     return events
-                await self.service.feed.after(head)
+                await self.service.log_io.feed.after(head)
 
     async def ended(self, run_id: str) -> RunState:
         """Wait for the end of a run."""
@@ -166,7 +167,7 @@ class Worker:
 def tools(ledger: Ledger, executor: Executor, *, slots: int, backoff_s: float) -> Tools:
     return Tools(
         log=ledger.service.log,
-        flows=ledger.service.flows,
+        flows=ledger.service.read_models.flows,
         writer=ledger.service.writer,
         executor=executor,
         slots=asyncio.Semaphore(slots),
@@ -192,7 +193,7 @@ async def working(
         worker=name,
         slots=slots,
         tools=tools(ledger, executor, slots=slots, backoff_s=backoff_s),
-        feed=service.feed,
+        feed=service.log_io.feed,
         queries=service.queries,
         workers=workers,
     )

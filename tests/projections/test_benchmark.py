@@ -13,7 +13,7 @@ import pytest
 from events import types
 from events.batcher import Batcher
 from projections.live.checkpoints import Checkpoints
-from service.serving import spare_the_collector
+from service.serving import tune_garbage_collection
 from tests.projections.conftest import NAMES, working
 from tests.projections.histories import ONE, History, requests
 
@@ -57,7 +57,7 @@ async def test_events_a_second_through_all_read_models(ledger, told):
     head = await _write(ledger, history)
     copied = await _copy(ledger)
     checkpoints = Checkpoints(ledger.read, runner := ledger.runner())
-    spare_the_collector()
+    tune_garbage_collection()
     began = time.perf_counter()
     async with working(runner.run()):
         assert await checkpoints.wait(head, NAMES, 100)
@@ -105,7 +105,7 @@ async def test_an_event_is_visible_soon_after_its_append(ledger):
     checkpoints = Checkpoints(ledger.read, runner := ledger.runner())
     late: list[int] = []
     taken: dict[str, list[float]] = {}
-    spare_the_collector()
+    tune_garbage_collection()
 
     def note(what: str, seconds: float) -> None:
         taken.setdefault(what, []).append(seconds)

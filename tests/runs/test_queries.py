@@ -11,7 +11,7 @@ import pytest
 
 from events.database import connect_pool
 from projections.documents.run import ENDED
-from service import app
+from service import app, lifecycle
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
@@ -56,15 +56,19 @@ class Process:
         return self.service.catalogue.find(TENANT, flow).number
 
 
+async def no_listener():
+    return
+
+
 @contextlib.asynccontextmanager
 async def opened(url, *parts):
     settings = Settings(database_url=url, secret_key=bytes(32), grace_s=0)
     async with app.compose(settings, parts) as service:
-        await app.start(service)
+        await lifecycle.start(service)
         try:
             yield Process(service)
         finally:
-            await app.stop(service, app._done)
+            await lifecycle.stop(service, no_listener)
 
 
 async def load_flows(url):
@@ -210,7 +214,7 @@ async def test_at_the_head_what_is_missed_is_not_found_at_once(late, waits, soon
             await soon(read(TENANT, 77))
     with pytest.raises(UnknownRun):
         await soon(late.queries.latest_execution(TENANT, await late.flow_number()))
-    assert late.service.checkpoints._poll is None, "nobody waited"
+    assert late.service.read_models.checkpoints._poll is None, "nobody waited"
 
 
 async def test_what_is_in_no_stream_is_not_found_however_late_the_read_model(late, waits, soon):

@@ -10,4 +10,4 @@ from service.settings import Settings
 async def main(url: str) -> None:
     settings = Settings(database_url=url, secret_key=secrets.token_bytes(32))
     async with serving(settings, {ProcessRole.PROJECT}) as (service, _):
-        await service.retention.batch()
+        await service.schedules.retention.batch()

@@ -73,10 +73,10 @@ async def ended_runs(service, count, fullname=FLOW):
 async def clean(service):
     """Let go until all have gone; how many batches that took."""
     head = await service.log.head()
-    await service.feed.wait_for(head, 10)
+    await service.log_io.feed.wait_for(head, 10)
     await service.queries.reached("listings", head)
     batches = 1
-    while await service.retention.batch() != "all":
+    while await service.schedules.retention.batch() != "all":
         batches += 1
     return batches
 
@@ -150,9 +150,9 @@ async def test_nobody_goes_while_the_lists_do_not_show_how_runs_stand(database_u
     async with serving(settings_of(database_url), set()) as (service, _):
         await keep(service, 1)
         await ended_runs(service, 3)
-        await service.feed.wait_for(await service.log.head(), 10)
+        await service.log_io.feed.wait_for(await service.log.head(), 10)
         with pytest.raises(Unavailable, match="listings is not yet at position"):
-            await service.retention.batch()
+            await service.schedules.retention.batch()
         assert await unlisted(service) == {}
 
 
@@ -183,8 +183,8 @@ async def test_of_processes_that_let_go_at_once_each_run_leaves_once(services):
     await two.catalogue.refresh(TENANT)
     runs = await ended_runs(one, 40)
     for service in (one, two):
-        await service.feed.wait_for(await one.log.head(), 10)
-    answers = await together(one.retention.batch(), two.retention.batch())
+        await service.log_io.feed.wait_for(await one.log.head(), 10)
+    answers = await together(one.schedules.retention.batch(), two.schedules.retention.batch())
     assert set(answers) <= {"all", "another's turn"}
     await clean(two)
     assert await unlisted(one) == dict.fromkeys(runs[:-1], 1)
@@ -199,7 +199,9 @@ async def test_two_that_do_not_know_of_each_other_still_let_each_run_go_once(ser
     kept = [(TENANT, FLOW, 1)]
     for service in (one, two):
         await service.queries.reached("listings", await one.log.head())
-    answers = await together(one.retention._let_go(kept), two.retention._let_go(kept))
+    answers = await together(
+        one.schedules.retention._let_go(kept), two.schedules.retention._let_go(kept)
+    )
     assert answers == ["all", "all"]
     assert await unlisted(one) == dict.fromkeys(runs[:-1], 1)
 
@@ -218,8 +220,8 @@ async def test_a_long_backlog_goes_in_batches_and_pages_and_counts_stay_right_at
     mine = [run_id for kind, run_id in started if kind == FLOW]
     stay = {*mine[-400:], *going_on}
     leave = [run_id for run_id in mine if run_id not in stay]
-    await service.feed.wait_for(await service.log.head(), 10)
-    assert await service.retention.batch() == "some"
+    await service.log_io.feed.wait_for(await service.log.head(), 10)
+    assert await service.schedules.retention.batch() == "some"
     assert set(await unlisted(service)) == set(leave[:BATCH])  # the oldest first
     assert await clean(service) == len(leave[BATCH:]) // BATCH + 1
     everything = [r for kind, r in reversed(started) if kind != FLOW or r in stay]

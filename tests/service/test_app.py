@@ -21,7 +21,7 @@ from service.flows.registration import register
 from service.ops.migrations import migrate_all
 from service.origin import Origin
 from service.runtime import ProcessRole
-from service.serving import serving, until_told_to_stop
+from service.serving import serving, wait_for_stop_signal
 from service.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -184,7 +184,7 @@ async def test_what_is_no_http_is_a_quiet_line(settings, caplog):
 
 
 async def test_a_signal_tells_it_to_stop():
-    waiting = asyncio.create_task(until_told_to_stop())
+    waiting = asyncio.create_task(wait_for_stop_signal())
     await asyncio.sleep(0)
     signal.raise_signal(signal.SIGTERM)
     await asyncio.wait_for(waiting, PATIENCE_S)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from service.serving import spare_the_collector
+from service.serving import tune_garbage_collection
 from tests.benchmarks.load import Measured
 from tests.benchmarks.storing import ours
 from tests.events.test_speed import EVENTS, TABLES, batches, rows_to_copy
@@ -30,7 +30,7 @@ async def _rows(url: str):
     owner = await asyncpg.connect(url)
     try:
         rows = await rows_to_copy(owner)
-        spare_the_collector()
+        tune_garbage_collection()
         yield owner, rows
     finally:
         await owner.close()

@@ -14,7 +14,7 @@ from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.follow import Feed
 from events.store import Log
 from service.runs.write.ids import new_id
-from service.serving import spare_the_collector
+from service.serving import tune_garbage_collection
 from tests.benchmarks.load import Measured
 from tests.benchmarks.storing.tail import Tail
 from tests.events.making import running
@@ -67,7 +67,7 @@ async def append(url: str, wanted: list[AppendRequest], callers: int) -> Measure
 
         async with running(batcher.run()):
             for some, latencies in ((requests(WARMING), []), (wanted, measured.latencies)):
-                spare_the_collector()
+                tune_garbage_collection()
                 waiting, began = iter(some), time.perf_counter()
                 await asyncio.gather(*(call(waiting, latencies) for _ in range(callers)))
             measured.elapsed_s = time.perf_counter() - began
