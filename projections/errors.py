@@ -27,17 +27,17 @@ class UnknownProjection(ProjectionError):
 
 
 @dataclass
-class UnknownShape(ProjectionError):
-    """A version of a read model has a shape that this release does not know."""
+class UnknownSchemaVersion(ProjectionError):
+    """A version of a read model has a schema version that this release does not know."""
 
     name: str
     version: int
-    shape: int
+    schema_version: int
 
     def __post_init__(self) -> None:
         super().__init__(
-            f"{self.name} version {self.version} has shape {self.shape}, which this release does"
-            " not know: run a newer one"
+            f"{self.name} version {self.version} has schema version {self.schema_version}, which"
+            " this release does not know: run a newer one"
         )
 
 
@@ -53,15 +53,15 @@ class NoSuchReadModel(ProjectionError):
 
 
 class RebuildRefused(ProjectionError):
-    """A read model cannot be rebuilt, or changed over, as things stand."""
+    """A read model cannot be rebuilt or switched to another version now."""
 
 
 class NoRebuildInProgress(ProjectionError):
-    """There is no rebuild of this read model."""
+    """No rebuild of this read model is in progress."""
 
 
 class RebuildFailed(ProjectionError):
-    """A rebuild stopped before its end; the version that answers is as it was."""
+    """A rebuild stopped before its end; the serving version is unchanged."""
 
 
 @dataclass
@@ -122,9 +122,11 @@ class VersionsNotComparable(ProjectionError):
 
 @dataclass
 class VerificationInProgress(ProjectionError):
-    """Another process verifies this read model now."""
+    """Another process verifies or rebuilds this read model."""
 
     name: str
 
     def __post_init__(self) -> None:
-        super().__init__(f"{self.name} is being verified already; try again when that has ended")
+        super().__init__(
+            f"{self.name} is being verified or rebuilt already; try again when that has ended"
+        )

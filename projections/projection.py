@@ -1,4 +1,4 @@
-"""The contract of a projection: how a read model is folded from events, and kept in its tables."""
+"""The contract of a projection: how events are folded into the tables of a read model."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from projections.flow_versions import Flows
 from projections.results import Document, Record
 
 Key = tuple[str, str, str]
-"""What a state is of: kind (``run``, ``flow``, ``list``), tenant, and the name in the tenant."""
+"""Names a state: kind (``run``, ``flow``, ``list``), tenant, and name within the tenant."""
 
 States = dict[Key, Any]
-"""States by key, for the fold to change: None has no row, of a missing key nothing is known."""
+"""States by key, changed in place by the fold. None: there is no row; missing: not loaded."""
 
 Columns = tuple[list[Any], ...]
-"""What ``store.sql`` writes, as parallel arrays: its parameters from the fifth on."""
+"""The rows that ``store.sql`` writes, as parallel arrays: its parameters from the fifth on."""
 
 RUN_EVENTS: Final = RUN_TYPES | TASK_TYPES
 """The event types of a run's stream."""
 
 
 class KnownFlows(Protocol):
-    """The flow versions that the runs of a batch name."""
+    """The flow versions that the runs of a batch use."""
 
     def of(self, event: Event) -> Flow:
         """Give the flow version that a `RunQueued` names."""
@@ -37,75 +37,78 @@ class KnownFlows(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """A table that a rebuild fills by COPY with the next of the arrays that ``columns`` gives."""
+class CopyTarget:
+    """A table that a rebuild fills by COPY, with the next ``columns`` of the projection's."""
 
     table: str
     columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """States that many streams share: each counts the events that enter it, in their order.
+class SharedCounters:
+    """States shared by many streams, each of which counts the events that enter it, in order.
 
-    - ``types``: the events that enter any.
-    - ``keys``: the states that such an event enters.
-    - ``begin``: makes the state that so many events have entered.
+    - ``types``: the event types that enter such a state.
+    - ``keys``: the states that an event enters.
+    - ``initial``: makes a state that so many events have entered.
     """
 
     types: frozenset[str]
     keys: Callable[[Event], Sequence[Key]]
-    begin: Callable[[int], Any]
+    initial: Callable[[int], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
-    """One shape of a read model. Its folder exposes the newest as ``PROJECTION``.
+    """One schema version of a read model: its events, fold, tables and reads.
 
-    The shape is a number that a release raises when it changes tables, documents or fold. The code
-    of the shape before stays beside the new one for as long as a version of it may answer, in
-    ``FORMER``; its reads give documents as the newest ones do, so that nobody above need know.
+    A release raises ``schema_version`` when it changes tables, documents or fold. A read model's
+    package exposes the newest as ``PROJECTION``. In ``PREVIOUS`` it keeps the earlier ones while a
+    ledger may still serve them; their reads give documents as the newest ones do.
 
-    The fold is pure: the events, the flows they name and the states before give the states after,
-    in any process, in batches of any size. The tables are written in one statement.
+    The fold is pure: it depends on the events, the flows they name and the states before, and not
+    on how the events are cut into batches.
 
-    - ``types``: the events it folds; all others pass by.
+    - ``types``: the event types it folds; others are ignored.
     - ``keys``: the states that folding an event needs.
-    - ``fold``: folds one event into the states; gives the keys whose rows changed.
-    - ``revive``: makes a state of a row of ``load.sql``.
-    - ``columns``: makes the parameters of ``store.sql`` of the states that changed.
-    - ``document``: what a reader is shown of a state.
-    - ``reads``: the module with its questions, each one statement.
+    - ``fold``: folds one event into the states; returns the keys whose rows changed.
+    - ``deserialize``: makes a state of a row of ``load.sql``.
+    - ``columns``: makes the parameters of ``store.sql`` of the changed states.
+    - ``document``: makes the document that readers get of a state.
+    - ``reads``: the module of its queries, each one statement.
 
-    ``folder`` holds its SQL. ``create*.sql`` and ``index*.sql`` make its tables, in the order of
-    their names, indexes last. ``load.sql`` takes kinds, tenants and names as arrays and gives a row
-    with ``kind``, ``tenant``, ``name`` for each that exists. ``store.sql`` takes the checkpoint
-    (name, version, position before, position after) and the columns; it moves the checkpoint and
-    writes, or does neither and answers false.
+    ``folder`` holds its SQL:
 
-    A rebuild folds streams apart from each other: each state is of one stream, or ``counted``. It
-    fills the tables that ``copied`` names, and then runs ``finish*.sql``, once, for the others.
+    - ``create*.sql``, then ``index*.sql``, in the order of their names, make the tables.
+    - ``load.sql`` takes kinds, tenants and names as arrays and gives a row with ``kind``,
+      ``tenant`` and ``name`` for each state that exists.
+    - ``store.sql`` takes the checkpoint (name, version, position before and after) and the columns.
+      It advances the checkpoint and writes the rows, or does neither and returns false.
+
+    A rebuild folds segments of streams apart from each other: each state belongs to one stream, or
+    is one of the ``counters``. It fills the tables of ``copy_targets``, then runs ``finish*.sql``
+    once to fill the others from them.
     """
 
     name: str
-    shape: int
+    schema_version: int
     types: frozenset[str]
     folder: Path
     reads: ModuleType
     keys: Callable[[Event], Sequence[Key]]
     fold: Callable[[States, Event, KnownFlows], Sequence[Key]]
-    revive: Callable[[Record], Any]
+    deserialize: Callable[[Record], Any]
     columns: Callable[[States, Iterable[Key]], Columns]
     document: Callable[[Any], Any]
-    copied: tuple[Copied, ...]
-    counted: Counted | None = None
+    copy_targets: tuple[CopyTarget, ...]
+    counters: SharedCounters | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One making of a read model: tables of some shape in a Postgres schema of their own.
+    """One build of a read model: tables of its own, in a Postgres schema of their own.
 
-    Its number only grows: a rebuild makes the next, whether the shape is a new one or the same.
+    Each rebuild makes the next number, with the same schema version or a new one.
     """
 
     projection: Projection
@@ -137,12 +140,12 @@ def run_key(event: Event) -> Key:
 
 
 def run_keys(event: Event) -> Sequence[Key]:
-    """Give the key of an event's run as the only one."""
+    """Give the key of an event's run, as the only one."""
     return (("run", event.tenant, event.stream[4:]),)
 
 
 def state_of(states: States, key: Key) -> Any:  # noqa: ANN401 - each read model has its own states
-    """Give the state of what an event after the first is about.
+    """Give the state that an event continues.
 
     Raises:
         MissingFirstEvent: there is none.
@@ -153,13 +156,13 @@ def state_of(states: States, key: Key) -> Any:  # noqa: ANN401 - each read model
     return state
 
 
-def fold_one(
+def fold_event(
     projection: Projection, states: States, event: Event, flows: KnownFlows
 ) -> Sequence[Key]:
-    """Fold one event into the states; gives the keys whose rows changed.
+    """Fold one event into the states; returns the keys whose rows changed.
 
     Raises:
-        ApplyEventError: the projection cannot; names the position, and has the cause.
+        ApplyEventError: the fold failed; names the position and has the cause.
     """
     try:
         return projection.fold(states, event, flows)
@@ -170,19 +173,19 @@ def fold_one(
 async def fold_run(
     projection: Projection, events: Iterable[Event], flows: Flows
 ) -> Document | None:
-    """Fold one run's stream alone: what the read model shows of the run after these events.
+    """Fold a run's stream into its document as of the last event; None if it has none.
 
-    None when the read model has nothing to show of it. Events of other types pass by.
+    Events that the projection does not fold are ignored.
 
     Raises:
-        ApplyEventError: it cannot apply one of them; names its position.
-        UnknownFlowVersion: the run names a flow version that its catalogue does not hold.
+        ApplyEventError: the fold failed; names the position.
+        UnknownFlowVersion: the catalogue lacks the flow version that the run names.
         LogError: the log cannot be read.
     """
-    taken = [event for event in events if event.type in projection.types]
-    await flows.prepare(taken)
+    relevant = [event for event in events if event.type in projection.types]
+    await flows.prepare(relevant)
     states: States = {}
-    for event in taken:
-        fold_one(projection, states, event, flows)
-    state = states.get(run_key(taken[0])) if taken else None
+    for event in relevant:
+        fold_event(projection, states, event, flows)
+    state = states.get(run_key(relevant[0])) if relevant else None
     return None if state is None else Document(projection.document(state))

@@ -1,4 +1,4 @@
-"""Which read models there are, which version of each answers, and how far they are."""
+"""The read models of this release, and the registry of their versions in the database."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ import asyncpg
 
 from events.database import Pool, connect, connect_pool, hang_up, load, translate
 from projections import read_models
-from projections.errors import UnknownProjection, UnknownShape
+from projections.errors import UnknownProjection, UnknownSchemaVersion
 from projections.projection import Projection, Version, schema_of
+
+READ_MODEL_LOCKS: Final = 1886547819
+"""The class of the advisory locks of read models, held by rebuilds and verifications."""
 
 _SQL: Final = Path(__file__).parent / "sql"
 
 
 def discover() -> tuple[Projection, ...]:
-    """Find every read model in its newest shape: each folder of `projections.read_models`."""
+    """Find the newest schema version of every read model: each package of `read_models`."""
     return tuple(module.PROJECTION for module in _modules())
 
 
-def shapes() -> tuple[Projection, ...]:
-    """Find every shape of every read model that this release applies and reads."""
-    return tuple(each for module in _modules() for each in (*module.FORMER, module.PROJECTION))
+def discover_all() -> tuple[Projection, ...]:
+    """Find every schema version of every read model that this release applies and reads."""
+    return tuple(each for module in _modules() for each in (*module.PREVIOUS, module.PROJECTION))
 
 
 def _modules() -> list[Any]:
@@ -35,11 +38,11 @@ def _modules() -> list[Any]:
 
 
 async def create_schemas(url: str, projections: Iterable[Projection] | None = None) -> list[str]:
-    """Make every read model that there is none of yet; names the schemas that it made.
+    """Create every read model that does not exist yet; says what was done, one line each.
 
-    The first version of a read model answers from now on. Where this release brings a newer shape
-    than the one that answers, a rebuild is entered, which a running service takes up; where it is
-    older, nothing is done. Safe beside itself and a running service. The database must be migrated.
+    The first version of a read model serves at once. If this release has a newer schema version
+    than the serving one, a rebuild is requested, which a running service carries out; if it has an
+    older one, nothing is done. Safe to run concurrently and beside a service.
 
     Raises:
         LogUnavailable: the database cannot be reached, or is not migrated.
@@ -56,31 +59,33 @@ async def create_schemas(url: str, projections: Iterable[Projection] | None = No
 
 async def _set_up(connection: asyncpg.Connection, projection: Projection) -> str | None:
     async with connection.transaction():
-        await connection.execute(load(_SQL, "one_at_a_time"))
-        row = (await standings(connection)).get(projection.name)
+        await connection.execute(load(_SQL, "lock_set_up"))
+        row = (await read_registry(connection)).get(projection.name)
         if row is None:
             version = Version(projection, 1)
             await create_tables(connection, version)
             await create_indexes(connection, version)
             return version.schema
-        if projection.shape <= row.shape:
+        if projection.schema_version <= row.schema_version:
             return None
-        wanted = (projection.name, projection.shape, None, None, "migrate", "migrate")
-        entered = await connection.fetchval(load(_SQL, "want_rebuild"), *wanted)
-        return f"rebuild of {projection.name} in shape {projection.shape}" if entered else None
+        request = (projection.name, projection.schema_version, None, None, "migrate", "migrate")
+        requested = await connection.fetchval(load(_SQL, "request_rebuild"), *request)
+        if not requested:
+            return None
+        return f"rebuild of {projection.name} in schema version {projection.schema_version}"
 
 
 async def create_tables(connection: asyncpg.Connection, version: Version) -> None:
-    """Enter a version and make its tables, without indexes; within a transaction."""
+    """Record a version and create its tables, without indexes; in the caller's transaction."""
     projection = version.projection
     await connection.execute(
-        load(_SQL, "create_version"), projection.name, version.number, projection.shape
+        load(_SQL, "create_version"), projection.name, version.number, projection.schema_version
     )
     await _execute(connection, version, "create*.sql")
 
 
 async def create_indexes(connection: asyncpg.Connection, version: Version) -> None:
-    """Make a version's indexes; within a transaction."""
+    """Create a version's indexes; in the caller's transaction."""
     await _execute(connection, version, "index*.sql")
 
 
@@ -91,67 +96,70 @@ async def _execute(connection: asyncpg.Connection, version: Version, files: str)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Which version of a read model answers, and which one answered before, if it is kept.
+class ServingVersions:
+    """A read model's serving version, and the previous one if it is kept.
 
-    ``changed_s`` is how long the one has answered.
+    ``changed_s`` is the number of seconds since it began to serve.
     """
 
     name: str
     version: int
-    shape: int
+    schema_version: int
     previous_version: int | None
-    previous_shape: int | None
+    previous_schema_version: int | None
     changed_s: float
 
 
-async def standings(connection: asyncpg.Connection | Pool) -> dict[str, Standing]:
-    """Tell of each read model which version answers."""
+async def read_registry(connection: asyncpg.Connection | Pool) -> dict[str, ServingVersions]:
+    """Read the serving and previous version of each read model, by its name."""
     with translate():
-        rows = await connection.fetch(load(_SQL, "serving"))
-    return {row["name"]: Standing(**dict(row)) for row in rows}
+        rows = await connection.fetch(load(_SQL, "read_registry"))
+    return {row["name"]: ServingVersions(**dict(row)) for row in rows}
 
 
-async def serving(connection: asyncpg.Connection | Pool) -> dict[str, int]:
-    """Tell which version of each read model answers."""
-    return {name: each.version for name, each in (await standings(connection)).items()}
+async def serving_numbers(connection: asyncpg.Connection | Pool) -> dict[str, int]:
+    """Read the number of each read model's serving version, by its name."""
+    return {name: each.version for name, each in (await read_registry(connection)).items()}
 
 
-async def answering(
+async def servable_versions(
     connection: asyncpg.Connection | Pool, known: Iterable[Projection]
 ) -> dict[str, Version]:
-    """Tell from which versions a process that knows these shapes answers.
+    """Choose the version of each read model that a process with these projections serves.
 
-    That is the version that the registry names; or the one before, where this release is older and
-    does not know the shape.
+    That is the serving version; or the previous one, if the process is of an older release that
+    does not know the schema version of the serving one.
 
     Raises:
         UnknownProjection: a read model has not been set up.
-        UnknownShape: this release can read no version of a read model.
+        UnknownSchemaVersion: this release can read no version of a read model.
         LogUnavailable: the database does not answer, or is not migrated.
     """
-    by_shape = {(each.name, each.shape): each for each in known}
-    rows = await standings(connection)
-    names = dict.fromkeys(name for name, _ in by_shape)
+    by_schema_version = {(each.name, each.schema_version): each for each in known}
+    rows = await read_registry(connection)
+    names = dict.fromkeys(name for name, _ in by_schema_version)
     if missing := [name for name in names if name not in rows]:
         raise UnknownProjection(missing)
-    found: dict[str, Version] = {}
-    for name in names:
-        row = rows[name]
-        if projection := by_shape.get((name, row.shape)):
-            found[name] = Version(projection, row.version)
-        elif row.previous_version and (projection := by_shape.get((name, row.previous_shape or 0))):
-            found[name] = Version(projection, row.previous_version)
-        else:
-            raise UnknownShape(name, row.version, row.shape)
-    return found
+    return {name: _servable(rows[name], by_schema_version) for name in names}
 
 
-async def applied(connection: asyncpg.Connection) -> dict[str, tuple[str, int, int]]:
-    """Tell which versions are to be kept up to date: by schema the name, number and shape."""
+def _servable(row: ServingVersions, known: Mapping[tuple[str, int], Projection]) -> Version:
+    if projection := known.get((row.name, row.schema_version)):
+        return Version(projection, row.version)
+    previous = known.get((row.name, row.previous_schema_version or 0))
+    if row.previous_version and previous:
+        return Version(previous, row.previous_version)
+    raise UnknownSchemaVersion(row.name, row.version, row.schema_version)
+
+
+async def projected_versions(connection: asyncpg.Connection) -> dict[str, tuple[str, int, int]]:
+    """Read which versions projectors keep up to date.
+
+    By schema: the read model's name, the version's number, its schema version.
+    """
     with translate():
-        rows = await connection.fetch(load(_SQL, "applied"))
-    return {schema_of(name, number): (name, number, shape) for name, number, shape in rows}
+        rows = await connection.fetch(load(_SQL, "projected_versions"))
+    return {schema_of(name, number): (name, number, schema) for name, number, schema in rows}
 
 
 async def open_read_pool(
@@ -161,38 +169,38 @@ async def open_read_pool(
     min_size: int = 1,
     max_size: int = 10,
 ) -> Pool:
-    """Open a pool whose bare table names are those of these versions; of those that answer now.
+    """Open a pool whose bare table names are those of some versions, or of the serving ones.
 
     Raises:
         UnknownProjection: a read model of this release has not been set up.
-        UnknownShape: this release can read no version of a read model.
+        UnknownSchemaVersion: this release can read no version of a read model.
         LogUnavailable: the database cannot be reached, or is not migrated.
     """
-    served = await _answering(url) if versions is None else versions
+    served = await _servable_now(url) if versions is None else versions
     path = ", ".join(version.schema for version in served.values())
     return await connect_pool(
-        url, min_size=min_size, max_size=max_size, search_path=path, init=_set_up_reader
+        url, min_size=min_size, max_size=max_size, search_path=path, init=_prefer_indexes
     )
 
 
-async def _answering(url: str) -> dict[str, Version]:
+async def _servable_now(url: str) -> dict[str, Version]:
     connection = await connect(url)
     try:
-        return await answering(connection, shapes())
+        return await servable_versions(connection, discover_all())
     finally:
         await hang_up(connection)
 
 
-async def _set_up_reader(connection: asyncpg.Connection) -> None:
+async def _prefer_indexes(connection: asyncpg.Connection) -> None:
     await connection.execute(load(_SQL, "prefer_indexes"))
 
 
 async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:
-    """Tell how far every version of every read model is.
+    """Read the status of every version of every read model.
 
-    Each has ``name``, ``version``, ``serving`` (whether it answers), ``position``, ``head`` of the
-    log, ``lag_events``, ``lag_s`` (the age of the first event not applied; 0.0 at the head),
-    ``state`` (running, paused or building), ``error`` and ``error_position`` of a paused one.
+    Each has ``name``, ``version``, ``serving`` (a bool), ``position``, ``head`` of the log,
+    ``lag_events``, ``lag_s`` (the age of the first unapplied event; 0.0 at the head), ``state``
+    (running, paused or building), ``error`` and ``error_position`` of a paused one.
     """
     with translate():
         rows = await connection.fetch(load(_SQL, "status"))

@@ -180,7 +180,7 @@ def _log_io(log: Log, url: str) -> LogIO:
 def _read_models(
     url: str, log: Log, feed: Feed, pools: _Pools, process_roles: frozenset[ProcessRole]
 ) -> ReadModels:
-    flows, known = Flows(log), registry.shapes()
+    flows, known = Flows(log), registry.discover_all()
     runner = Runner(feed, url, known, flows)
     projects = ProcessRole.PROJECT in process_roles
     checkpoints = Checkpoints(pools.status, runner if projects else None)

@@ -1,1 +1,1 @@
-"""Folds long stretches of history into new tables."""
+"""Loads the tables of a new version from the whole history of the log."""

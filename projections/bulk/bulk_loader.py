@@ -1,4 +1,4 @@
-"""Folds a part of history into the tables of a version that is being built."""
+"""Folds segments of history and copies their rows into the tables of a new version."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from events import scan
 from events.batch import event_of
 from events.database import load, translate
 from events.envelope import Event, Position, Version
-from projections.bulk.segments import Part
+from projections.bulk.segments import Segment
 from projections.errors import UnknownFlowVersion
 from projections.flow_versions import Flows
-from projections.projection import Columns, Key, Projection, States, fold_one
+from projections.projection import Columns, Key, Projection, States, fold_event
 
 STATEMENT_TIMEOUT_S: Final = 600.0
-"""Seconds after which a COPY counts as lost with its connection."""
+"""Seconds after which a COPY counts as lost, and its connection too."""
 
-Mark = Callable[[asyncpg.Connection], Awaitable[None]]
-"""Notes that a part is done, in the transaction that writes its rows."""
+MarkDone = Callable[[asyncpg.Connection], Awaitable[None]]
+"""Records that a segment is done, in the transaction that writes its rows."""
 
 
-class Folding:
-    """Folds parts up to a target, through a connection of its own, one after the other.
+class BulkLoader:
+    """Loads segments up to a target, one after the other, through a connection of its own.
 
-    A part's streams are those that begin in it, and they are folded to the target, so no row is
-    written twice and no part waits for another. In memory are one part's states and one page of
-    events: about `segments.MOST_BYTES` of bodies, and what the part's streams get later.
+    A segment's streams are those that begin in it, and they are folded up to the target. So no row
+    is written twice, and no segment waits for another. Memory holds one segment's states and one
+    page of events: about `segments.MAX_BYTES` of bodies, and what later positions add.
     """
 
     def __init__(
@@ -50,78 +50,85 @@ class Folding:
         self._skipped = frozenset(skipped)
         self._target = target
 
-    async def fold(self, part: Part, mark: Mark) -> None:
-        """Write the rows of a part and mark it as done: both or neither.
+    async def load(self, segment: Segment, mark_done: MarkDone) -> None:
+        """Write a segment's rows and mark it as done, in one transaction.
 
         Raises:
-            ApplyEventError: the projection cannot apply an event; names its position.
+            ApplyEventError: the fold failed; names the event's position.
             LogError: the log cannot be read, or the rows cannot be written.
         """
         with translate():
             async with self._connection.transaction():
-                states, changed = await self._states(part)
+                states, changed = await self._fold(segment)
                 await self._copy(self._projection.columns(states, changed))
-                await mark(self._connection)
+                await mark_done(self._connection)
 
-    async def _states(self, part: Part) -> tuple[States, dict[Key, None]]:
-        states = self._begin(part)
+    async def _fold(self, segment: Segment) -> tuple[States, dict[Key, None]]:
+        states = self._initial_states(segment)
         changed: dict[Key, None] = {}
-        async with aclosing(self._events(part)) as pages:
+        async with aclosing(self._events(segment)) as pages:
             async for events in pages:
-                with suppress(UnknownFlowVersion):  # its run's fold says so, and names the position
+                with suppress(UnknownFlowVersion):  # the run's fold fails, and names the position
                     await self._flows.prepare(events)
                 for event in events:
-                    for key in fold_one(self._projection, states, event, self._flows):
+                    for key in fold_event(self._projection, states, event, self._flows):
                         changed[key] = None
         return states, changed
 
-    def _begin(self, part: Part) -> States:
-        counted = self._projection.counted
-        if counted is None:
+    def _initial_states(self, segment: Segment) -> States:
+        counters = self._projection.counters
+        if counters is None:
             return {}
-        return {(kind, tenant, name): counted.begin(n) for kind, tenant, name, n in part.begun}
+        return {
+            (kind, tenant, name): counters.initial(count)
+            for kind, tenant, name, count in segment.initial_counts
+        }
 
-    async def _events(self, part: Part) -> AsyncGenerator[Sequence[Event], None]:
-        """Give what concerns the streams that begin in a part: in the part, then later on."""
-        known: dict[scan.Stream, Version] = {}
-        async with aclosing(scan.window(self._connection, part.after, part.up_to)) as pages:
+    async def _events(self, segment: Segment) -> AsyncGenerator[Sequence[Event], None]:
+        """Give the events of the segment's streams: those in the segment, then the later ones."""
+        streams: dict[scan.Stream, Version] = {}
+        window = scan.window(self._connection, segment.after, segment.up_to)
+        async with aclosing(window) as pages:
             async for page in pages:
-                yield [event_of(row) for row in self._taken(page, known)]
+                yield [event_of(row) for row in self._relevant(page, streams)]
         later = scan.rest(
             self._connection,
-            known,
+            streams,
             self._projection.types,
-            after=part.up_to,
+            after=segment.up_to,
             up_to=self._target,
         )
-        async with aclosing(later) as rest:
-            async for events in rest:
+        async with aclosing(later) as pages_of_events:
+            async for events in pages_of_events:
                 yield [event for event in events if event.position not in self._skipped]
 
-    def _taken(self, page: Sequence[Any], known: dict[scan.Stream, Version]) -> Iterator[Any]:
+    def _relevant(self, page: Sequence[Any], streams: dict[scan.Stream, Version]) -> Iterator[Any]:
         types, skipped = self._projection.types, self._skipped
         for row in page:
             position, tenant, stream, version, _, type_ = row[:6]
-            if version > 1 and (tenant, stream) not in known:
+            if version > 1 and (tenant, stream) not in streams:
                 continue
-            known[tenant, stream] = version
+            streams[tenant, stream] = version
             if type_ in types and position not in skipped:
                 yield row
 
     async def _copy(self, columns: Columns) -> None:
         arrays = iter(columns)
-        for copied in self._projection.copied:
-            mine = list(islice(arrays, len(copied.columns)))
+        for target in self._projection.copy_targets:
+            table_columns = list(islice(arrays, len(target.columns)))
             await self._connection.copy_records_to_table(
-                copied.table,
+                target.table,
                 schema_name=self._schema,
-                columns=copied.columns,
-                records=zip(*mine, strict=True),
+                columns=target.columns,
+                records=zip(*table_columns, strict=True),
                 timeout=STATEMENT_TIMEOUT_S,
             )
 
 
 async def finish(connection: asyncpg.Connection, projection: Projection) -> None:
-    """Fill what is counted from the tables that were copied; within the version's search path."""
+    """Fill the tables that are counted from the copied ones, by ``finish*.sql``.
+
+    The connection's search path is the version's schema.
+    """
     for statement in sorted(projection.folder.glob("finish*.sql")):
         await connection.execute(load(projection.folder, statement.stem))

@@ -1,4 +1,4 @@
-"""Cuts history into the parts that a rebuild folds: ranges of positions, each of a bounded size."""
+"""Splits history into segments: ranges of positions of a bounded size, to be loaded in parallel."""
 
 from __future__ import annotations
 
@@ -13,85 +13,86 @@ import asyncpg
 from events import scan
 from events.database import translate
 from events.envelope import Position
-from projections.projection import Counted, Key, Projection
+from projections.projection import Key, Projection, SharedCounters
 
-MOST_EVENTS: Final = 20_000
-MOST_BYTES: Final = 32 * 1024 * 1024
-"""What a part holds at most, in events and in bytes of their bodies; or it is one bucket."""
+MAX_EVENTS: Final = 20_000
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Size of a segment, in events and in bytes of their bodies; one bucket may be larger."""
 
-BUCKET: Final = 100
-"""Positions that are not cut apart."""
+BUCKET_SIZE: Final = 100
+"""Positions that are measured, and kept, together."""
 
-Begun = tuple[tuple[str, str, str, int], ...]
-"""The counted states that a part begins with, each as its key and its count; JSON takes it."""
+InitialCounts = tuple[tuple[str, str, str, int], ...]
+"""Shared counters at the start of a segment: key (three columns) and count. JSON-serialisable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The streams that begin after one position and up to another, and what is counted by then."""
+class Segment:
+    """The streams that begin after one position and up to another."""
 
     number: int
     after: Position
     up_to: Position
-    begun: Begun = ()
+    initial_counts: InitialCounts = ()
 
 
-async def parts_of(
+async def split_history(
     connection: asyncpg.Connection,
     projection: Projection,
     target: Position,
     skipped: Collection[Position] = (),
-) -> list[Part]:
-    """Cut the log up to a target into parts, in the order of position; none of an empty log.
+) -> list[Segment]:
+    """Split the log up to a target into segments, in the order of position; none if it is empty.
 
-    What is skipped is not counted.
+    Skipped events do not count in the initial counts.
 
     Raises:
         LogError: the log cannot be read.
     """
     with translate():
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            ends = list(_ends(await scan.sizes(connection, target, bucket=BUCKET)))
-            begun: list[Begun] = [()] * len(ends)
-            if projection.counted is not None:
-                begun = await _count(connection, projection.counted, ends, skipped)
-    begins = [Position(0), *ends]
+            sizes = await scan.sizes(connection, target, bucket=BUCKET_SIZE)
+            ends = list(_segment_ends(sizes))
+            counts: list[InitialCounts] = [()] * len(ends)
+            if projection.counters is not None:
+                counts = await _initial_counts(connection, projection.counters, ends, skipped)
+    starts = [Position(0), *ends]
     return [
-        Part(number, after, up_to, counts)
-        for number, (after, up_to, counts) in enumerate(zip(begins, ends, begun, strict=False), 1)
+        Segment(number, after, up_to, initial)
+        for number, (after, up_to, initial) in enumerate(zip(starts, ends, counts, strict=False), 1)
     ]
 
 
-def _ends(buckets: Sequence[tuple[Position, int]]) -> Iterator[Position]:
-    begin, last, size_bytes = 0, 0, 0
+def _segment_ends(buckets: Sequence[tuple[Position, int]]) -> Iterator[Position]:
+    start, last, size_bytes = 0, 0, 0
     for end, bucket_bytes in buckets:
         size_bytes += bucket_bytes
-        if last > begin and (end - begin > MOST_EVENTS or size_bytes > MOST_BYTES):
+        if last > start and (end - start > MAX_EVENTS or size_bytes > MAX_BYTES):
             yield Position(last)
-            begin, size_bytes = last, bucket_bytes
+            start, size_bytes = last, bucket_bytes
         last = end
-    if last > begin:
+    if last > start:
         yield Position(last)
 
 
-async def _count(
+async def _initial_counts(
     connection: asyncpg.Connection,
-    counted: Counted,
+    counters: SharedCounters,
     ends: Sequence[Position],
     skipped: Collection[Position],
-) -> list[Begun]:
+) -> list[InitialCounts]:
     counts: Counter[Key] = Counter()
-    begins = [Position(0), *ends]
-    begun: list[Begun] = []
-    async with aclosing(scan.of_types(connection, counted.types, begins[-1])) as pages:
+    starts = [Position(0), *ends]
+    initial: list[InitialCounts] = []
+    async with aclosing(scan.of_types(connection, counters.types, starts[-1])) as pages:
         async for page in pages:
             for event in page:
-                while event.position > begins[len(begun)]:
-                    begun.append(_begun(counts))
+                while event.position > starts[len(initial)]:
+                    initial.append(_as_rows(counts))
                 if event.position not in skipped:
-                    counts.update(counted.keys(event))
-    return begun + [_begun(counts)] * (len(ends) - len(begun))
+                    counts.update(counters.keys(event))
+    return initial + [_as_rows(counts)] * (len(ends) - len(initial))
 
 
-def _begun(counts: Counter[Key]) -> Begun:
+def _as_rows(counts: Counter[Key]) -> InitialCounts:
     return tuple((*key, count) for key, count in counts.items())

@@ -168,7 +168,7 @@ class Checkpoints:
         """
         observed = next(self._sequence)
         with translate():
-            rows = await self._pool.fetch(load(_SQL, "positions"))
+            rows = await self._pool.fetch(load(_SQL, "all_checkpoints"))
         for row in rows:
             schema = schema_of(row["name"], row["version"])
             if observed > self._known.get(schema, _UNKNOWN).observed:

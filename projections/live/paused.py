@@ -79,7 +79,7 @@ async def resume_outcome(
 
 async def _outcome_now(pool: Pool, name: str, version: int, before: Position) -> ResumeOutcome:
     with translate():
-        row = await pool.fetchrow(load(_SQL, "read_checkpoint"), name, version)
+        row = await pool.fetchrow(load(_SQL, "read_checkpoints"), name, [version])
     if row is None or row["position"] >= before:
         return ResumeOutcome.RESUMED
     paused_again = row["error_position"] == before

@@ -163,9 +163,9 @@ class Projector:
     async def _read_checkpoint(self) -> None:
         """Read position and state; the cache is valid only if nobody has moved the position."""
         row = await self._connection.fetchrow(
-            load(_SQL, "read_checkpoint"),
+            load(_SQL, "read_checkpoints"),
             self.projection.name,
-            self.version.number,
+            [self.version.number],
             timeout=STATEMENT_TIMEOUT_S,
         )
         if row is None:

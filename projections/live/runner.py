@@ -17,7 +17,7 @@ from projections.flow_versions import Flows
 from projections.live.feed import CoalescingFeed
 from projections.live.projector import Projector
 from projections.projection import Projection, Version
-from projections.registry import applied
+from projections.registry import projected_versions
 from projections.results import Document
 
 REFRESH_S: Final = 1.0
@@ -32,8 +32,8 @@ _log = logging.getLogger("flowledger.projections")
 class Runner:
     """Keeps the read models up to date; any number of processes may run one.
 
-    It runs a projector for every version whose shape is among ``projections``: the serving version
-    and those kept or built beside it. It leaves other shapes to other releases. A paused or slow
+    It runs a projector for every version whose schema version is among ``projections``: the serving
+    version and those kept or built beside it. It leaves others to other releases. A paused or slow
     version delays no other.
     """
 
@@ -42,7 +42,7 @@ class Runner:
     ) -> None:
         self.positions: dict[str, Position] = {}
         """The position of each version, by its schema, as far as this process knows."""
-        self._known = {(each.name, each.shape): each for each in projections}
+        self._known = {(each.name, each.schema_version): each for each in projections}
         self._callbacks: list[OnAdvance] = []
         self._feed = CoalescingFeed(feed)
         self._url = url
@@ -99,7 +99,7 @@ class Runner:
         connection = await connect(self._url)
         try:
             while True:
-                self._reconcile(group, await applied(connection))
+                self._reconcile(group, await projected_versions(connection))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(REFRESH_S):
                         await self._notified.wait()
@@ -116,8 +116,8 @@ class Runner:
             self._tasks[schema].cancel()
         ours = {
             schema: Version(projection, number)
-            for schema, (name, number, shape) in found.items()
-            if (projection := self._known.get((name, shape)))
+            for schema, (name, number, schema_version) in found.items()
+            if (projection := self._known.get((name, schema_version)))
         }
         self._leave_to_others({schema for schema in found if schema not in ours})
         for schema, version in ours.items():
@@ -130,7 +130,7 @@ class Runner:
         names = {name for name, _ in self._known}
         foreign = frozenset(s for s in schemas if s.rpartition("_v")[0] in names)
         for schema in foreign - self._foreign:
-            _log.warning("%s has a shape unknown to this release: left to another", schema)
+            _log.warning("%s has a schema version unknown to this release: left to another", schema)
         self._foreign = foreign
 
     async def _project(self, version: Version) -> None:

@@ -51,7 +51,7 @@ class StateCache:
         )
         self.states.update(dict.fromkeys(missing))
         for row in rows:
-            self.states[row["kind"], row["tenant"], row["name"]] = self._projection.revive(row)
+            self.states[row["kind"], row["tenant"], row["name"]] = self._projection.deserialize(row)
 
     def _missing(self, events: Iterable[Event]) -> dict[Key, None]:
         states, new_runs, missing = self.states, self._new_runs, dict[Key, None]()

@@ -1,1 +1,1 @@
-"""Rebuilds a read model beside the version that answers, then switches over."""
+"""Rebuilds a read model beside the serving version, and switches over when it is verified."""

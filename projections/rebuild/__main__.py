@@ -1,7 +1,7 @@
-"""A process that goes on with a rebuild that nobody is at: ``-m projections.rebuild NAME``.
+"""A process that continues an unattended rebuild: ``-m projections.rebuild NAME``.
 
-It reads the database's address from its standard input, where nobody else sees it, and ends when
-that is closed: with the process that began it.
+It reads the database's URL from standard input, where no other process sees it. It ends when that
+is closed, and so with its parent.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import threading
 
 from events.errors import LogError
 from projections.errors import ProjectionError
-from projections.rebuild.phases import resume
+from projections.rebuild.start import resume
 
 
 def main() -> int:
-    """Go on with a rebuild to its end."""
+    """Continue a rebuild to its end."""
     url = sys.stdin.readline().strip()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
         asyncio.run(resume(url, sys.argv[1]))
     except (ProjectionError, LogError) as error:
@@ -28,7 +28,7 @@ def main() -> int:
     return 0
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     sys.stdin.read()
     os._exit(1)
 

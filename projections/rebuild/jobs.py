@@ -1,4 +1,4 @@
-"""The rebuilds of read models as they are entered in the database, and what is recorded of them."""
+"""Records rebuilds of read models in the database, and their start and end in the log."""
 
 from __future__ import annotations
 
@@ -19,28 +19,26 @@ from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, REBUILD_FINISHED, REBUILD_STARTED
 from projections.errors import NoRebuildInProgress, NoSuchReadModel, RebuildRefused
 from projections.projection import Projection
-from projections.registry import standings
+from projections.registry import READ_MODEL_LOCKS, read_registry
 
-"""What a rebuild is for: to answer; or to have the version before answer, building nothing."""
-
-LOCKS: Final = 1886547819
-"""The class of the advisory locks that tell who is at a rebuild."""
-
-OVER: Final = ("finished", "cancelled")
+CLOSED_PHASES: Final = ("finished", "cancelled")
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """A rebuild and how far it is: events ``folded`` of ``target``, at ``rate`` a second."""
+    """A rebuild and its progress: events ``folded`` of ``target``, at ``rate`` per second.
+
+    ``most_rate`` is the requested limit of the rate; ``stopped_in`` the phase of a failed one.
+    """
 
     rebuild_id: str
     name: str
     purpose: RebuildPurpose
     from_version: int
     new_version: int
-    shape: int
+    schema_version: int
     phase: str
     stopped_in: str | None
     target: Position | None
@@ -59,20 +57,20 @@ class Rebuild:
 
     @property
     def open(self) -> bool:
-        """Whether it is neither finished nor cancelled; one that has failed is open."""
-        return self.phase not in OVER
+        """Whether it is neither finished nor cancelled; a failed one is open."""
+        return self.phase not in CLOSED_PHASES
 
     @property
     def remaining_s(self) -> float | None:
-        """How long folding will take at the rate of now; None where that is not known."""
+        """How long folding will take at the current rate; None if unknown."""
         if self.phase != "folding" or not self.rate or self.target is None:
             return None
         return (self.target - self.folded) / self.rate
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How a rebuild is asked for: in how many processes, events a second at most, by whom."""
+class RebuildOptions:
+    """Who requests a rebuild, and its limits: worker processes, events per second."""
 
     started_by: str
     source: str
@@ -81,7 +79,7 @@ class Wish:
 
 
 async def find(connection: asyncpg.Connection | Pool, name: str) -> Rebuild | None:
-    """Find the newest rebuild of a read model."""
+    """Read the newest rebuild of a read model; None if it was never rebuilt."""
     with translate():
         row = await connection.fetchrow(load(_SQL, "find_rebuild"), name)
     if row is None:
@@ -90,104 +88,107 @@ async def find(connection: asyncpg.Connection | Pool, name: str) -> Rebuild | No
     return Rebuild(**{**dict(row), "result": None if result is None else orjson.loads(result)})
 
 
-async def enter(
-    connection: asyncpg.Connection | Pool, projection: Projection, wish: Wish
+async def request_rebuild(
+    connection: asyncpg.Connection | Pool, projection: Projection, options: RebuildOptions
 ) -> Rebuild:
-    """Enter a rebuild, or have a failed one go on; whoever is told of it takes it up.
+    """Record a rebuild, or reopen a failed one; a process of role `project` carries it out.
 
     Raises:
         NoSuchReadModel: there is none of this name.
-        RebuildRefused: one is under way, or a newer shape answers than this release has.
+        RebuildRefused: one is in progress, or the serving schema version is newer than ours.
         LogUnavailable: the database does not answer.
     """
     name = projection.name
-    await _check_shape(connection, projection)
+    await _check_schema_version(connection, projection)
     before = await find(connection, name)
     if before is not None and before.phase == "failed":
         with translate():
             statement = load(_SQL, "reopen_rebuild")
-            await connection.fetchval(statement, before.rebuild_id, wish.workers, wish.rate)
+            await connection.fetchval(statement, before.rebuild_id, options.workers, options.rate)
     elif before is not None and before.open:
         raise RebuildRefused(
             f"{name} is being rebuilt already, as version {before.new_version}, by"
             f" {before.started_by}: {before.phase}"
         )
-    elif not await insert(connection, projection, wish):
+    elif not await _insert(connection, projection, options):
         raise RebuildRefused(f"{name} is being rebuilt already")
     found = await find(connection, name)
-    assert found is not None  # noqa: S101 - it was entered
+    assert found is not None  # noqa: S101 - it was recorded
     return found
 
 
-async def insert(
-    connection: asyncpg.Connection | Pool, projection: Projection, wish: Wish
+async def _insert(
+    connection: asyncpg.Connection | Pool, projection: Projection, options: RebuildOptions
 ) -> str | None:
-    """Enter a rebuild; None if one is open."""
+    """Record a rebuild; None if one is open."""
     with translate():
         rebuild_id: str | None = await connection.fetchval(
-            load(_SQL, "want_rebuild"),
+            load(_SQL, "request_rebuild"),
             projection.name,
-            projection.shape,
-            wish.workers,
-            wish.rate,
-            wish.started_by,
-            wish.source,
+            projection.schema_version,
+            options.workers,
+            options.rate,
+            options.started_by,
+            options.source,
         )
     return rebuild_id
 
 
-async def _check_shape(connection: asyncpg.Connection | Pool, projection: Projection) -> None:
-    rows = await standings(connection)
+async def _check_schema_version(
+    connection: asyncpg.Connection | Pool, projection: Projection
+) -> None:
+    rows = await read_registry(connection)
     row = rows.get(projection.name)
     if row is None:
         raise NoSuchReadModel(projection.name, sorted(rows))
-    if row.shape > projection.shape:
+    if row.schema_version > projection.schema_version:
         raise RebuildRefused(
-            f"{projection.name} version {row.version} has shape {row.shape} and this release"
-            f" makes shape {projection.shape}: that would go back; use a newer release"
+            f"{projection.name} version {row.version} has schema version {row.schema_version},"
+            f" newer than {projection.schema_version} of this release: use a newer release"
         )
 
 
 async def request_cancel(connection: asyncpg.Connection | Pool, name: str) -> None:
-    """Ask for the rebuild of a read model to be dropped.
+    """Request the cancellation of the rebuild of a read model.
 
     Raises:
-        NoRebuildInProgress: none is under way.
+        NoRebuildInProgress: none is in progress.
         LogUnavailable: the database does not answer.
     """
     with translate():
         found = await connection.fetchval(load(_SQL, "cancel_rebuild"), name)
     if found is None:
-        raise NoRebuildInProgress(f"no rebuild of {name} is under way that could be cancelled")
+        raise NoRebuildInProgress(f"no rebuild of {name} is in progress that could be cancelled")
 
 
-async def waiting(pool: Pool) -> dict[str, int]:
-    """Name the read models with a rebuild that may go on and nobody is at, each with its shape."""
+async def find_unattended(pool: Pool) -> dict[str, int]:
+    """Find open rebuilds that no process works on: their schema versions by read model."""
     with translate():
-        rows = await pool.fetch(load(_SQL, "open_rebuilds"), LOCKS)
-    return {row["name"]: row["shape"] for row in rows}
+        rows = await pool.fetch(load(_SQL, "unattended_rebuilds"), READ_MODEL_LOCKS)
+    return {row["name"]: row["schema_version"] for row in rows}
 
 
-async def take(connection: asyncpg.Connection, name: str) -> bool:
-    """Take the turn at the rebuilds of a read model, for as long as the connection lives."""
-    taken: bool = await connection.fetchval(load(_SQL, "take_rebuild"), LOCKS, name)
-    return taken
+async def try_lock(connection: asyncpg.Connection, name: str) -> bool:
+    """Lock the rebuilds of a read model for as long as the connection lives; False if locked."""
+    statement = load(_SQL, "try_lock_rebuild")
+    locked: bool = await connection.fetchval(statement, READ_MODEL_LOCKS, name)
+    return locked
 
 
 async def record_start(log: Log, rebuild: Rebuild) -> None:
-    """Record that a rebuild began; once, however often it is said."""
+    """Append `RebuildStarted`; once, however often it is called."""
     body: RebuildStarted = {
         "rebuild_id": rebuild.rebuild_id,
         "projection": rebuild.name,
         "version": rebuild.new_version,
         "purpose": rebuild.purpose,
-        "shape": rebuild.shape,
+        "shape": rebuild.schema_version,
     }
     await _record(log, rebuild, REBUILD_STARTED, body)
 
 
 async def record_end(log: Log, rebuild: Rebuild, outcome: RebuildOutcome) -> None:
-    """Record what a rebuild came to; once, however often it is said."""
+    """Append `RebuildFinished` with its outcome; once, however often it is called."""
     body: RebuildFinished = {
         "rebuild_id": rebuild.rebuild_id,
         "projection": rebuild.name,
@@ -212,7 +213,7 @@ async def _record(
         metadata=codec.encode({"source": rebuild.source}),
     )
     stream = StreamAppend(ADMINISTRATION_STREAM, Expected.ANY, (event,))
-    # One key for all who say so: the fingerprint is the key's, what was said first stands.
+    # The fingerprint is made of the key alone, so that the first event recorded stands.
     (answer,) = await log.append([AppendRequest(EVERY_TENANT, (stream,), key, key.encode())])
     if not isinstance(answer, Appended):
         raise answer

@@ -1,4 +1,4 @@
-"""The way back: has the version before answer again, which the runners have kept up to date."""
+"""Rolls a read model back to its previous version, which the runners keep up to date."""
 
 from __future__ import annotations
 
@@ -9,82 +9,77 @@ import orjson
 from events.database import translate
 from events.envelope import Position
 from projections.errors import NoSuchReadModel, RebuildRefused
-from projections.projection import Projection, Version
+from projections.projection import Projection
 from projections.rebuild import jobs
-from projections.rebuild.jobs import Rebuild, Wish
-from projections.rebuild.phases import Desk, carry_on, desk, drop_previous, flip
-from projections.rebuild.version_sync import Pair
-from projections.registry import answering, standings
+from projections.rebuild.flip import drop_previous, flip
+from projections.rebuild.jobs import Rebuild, RebuildOptions
+from projections.rebuild.phases import run_phases
+from projections.rebuild.session import RebuildSession, acquire_session
+from projections.rebuild.version_sync import VersionPair
+from projections.registry import read_registry
 
 
 async def roll_back(
-    url: str, name: str, wish: Wish, known: Iterable[Projection] | None = None
+    url: str, name: str, options: RebuildOptions, known: Iterable[Projection] | None = None
 ) -> Rebuild:
-    """Have the version before answer again; what answered till then is kept for the way forth.
+    """Make the previous version serve again; the current one becomes the previous version.
 
     Raises:
         NoSuchReadModel: there is none of this name.
-        RebuildRefused: there is no version before, it is paused or far behind, this release does
-            not know its shape, or a rebuild is under way.
+        RebuildRefused: there is no previous version, it is paused or far behind, this release does
+            not know its schema version, or a rebuild is in progress.
         LogError: the database does not answer.
     """
-    async with desk(url, name, known) as taken:
-        if taken is None:
+    async with acquire_session(url, name, known) as session:
+        if session is None:
             raise RebuildRefused(f"{name} is being rebuilt: cancel that first")
         with translate():
-            pair = await _pair(taken, name)
-            found = await jobs.find(taken.connection, name)
+            pair = await _pair(session, name)
+            found = await jobs.find(session.connection, name)
             if found is not None and found.open:
                 raise RebuildRefused(
                     f"a rebuild of {name} is {found.phase}: let it finish, or cancel it first"
                 )
 
-            async def note(position: Position) -> None:
-                shown = orjson.dumps({"position": position}).decode()
+            async def record(position: Position) -> None:
                 following = pair.following
-                entered = await taken.fetchval(
-                    "enter_rollback",
+                recorded = await session.fetchval(
+                    "record_rollback",
                     name,
                     pair.serving.number,
                     following.number,
-                    following.projection.shape,
-                    wish.started_by,
-                    wish.source,
-                    shown,
+                    following.projection.schema_version,
+                    options.started_by,
+                    options.source,
+                    orjson.dumps({"position": position}).decode(),
                 )
-                if entered is None:
-                    raise RebuildRefused(f"a rebuild of {name} was begun just now")
+                if recorded is None:
+                    raise RebuildRefused(f"a rebuild of {name} has just been requested")
 
-            await flip(taken.connection, pair, note)
-        return await carry_on(taken, name)
+            await flip(session.connection, pair, record)
+        return await run_phases(session, name)
 
 
-async def _pair(desk: Desk, name: str) -> Pair:
-    rows = await standings(desk.connection)
+async def _pair(session: RebuildSession, name: str) -> VersionPair:
+    rows = await read_registry(session.connection)
     if name not in rows:
         raise NoSuchReadModel(name, sorted(rows))
-    number, shape = rows[name].previous_version, rows[name].previous_shape
-    if number is None:
-        raise RebuildRefused(f"no version before is kept of {name}: there is no way back")
-    for projection in desk.known:
-        if (projection.name, projection.shape) == (name, shape):
-            serving = (await answering(desk.connection, desk.known_of(name)))[name]
-            return Pair(desk.url, desk.log, serving, Version(projection, number))
-    raise RebuildRefused(
-        f"{name} version {number} has shape {shape}, which this release does not know:"
-        " use the release that it was made by"
-    )
+    number, schema_version = rows[name].previous_version, rows[name].previous_schema_version
+    if number is None or schema_version is None:
+        raise RebuildRefused(f"{name} has no previous version: there is no way back")
+    previous = session.version(name, schema_version, number)
+    return VersionPair(session.url, session.log, await session.serving(name), previous)
 
 
-async def drop_kept(url: str, name: str) -> str | None:
-    """Drop the version that is kept for a way back; names its schema, None if there is none.
+async def drop_previous_version(url: str, name: str) -> str | None:
+    """Drop the version kept for a rollback; gives its schema, or None if there is none.
 
     Raises:
-        RebuildRefused: a rebuild is under way.
+        RebuildRefused: a rebuild is in progress.
         LogError: the database does not answer.
     """
-    async with desk(url, name) as taken:
-        if taken is None:
-            raise RebuildRefused(f"{name} is being rebuilt: its next step may need what is kept")
+    async with acquire_session(url, name) as session:
+        if session is None:
+            raise RebuildRefused(f"{name} is being rebuilt: its next phase may need that version")
         with translate():
-            return await drop_previous(taken.connection, name)
+            return await drop_previous(session.connection, name)

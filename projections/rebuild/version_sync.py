@@ -1,4 +1,4 @@
-"""Two versions of a read model at one position: held for a moment, or seen in one snapshot."""
+"""Brings two versions of a read model to one position: under locks, or in one snapshot."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from projections.flow_versions import Flows
 from projections.live.projector import Projector
 from projections.projection import Version
 
-TRIES: Final = 200
-"""How often two versions are brought to one position before it is given up."""
+MAX_ATTEMPTS: Final = 200
+"""Attempts to bring two versions to one position."""
 
-NEAR_S: Final = 0.05
-"""Seconds between two tries while a version lacks more than `NEAR` events."""
+RETRY_S: Final = 0.05
+"""Seconds between two attempts while a version is more than `MAX_CATCH_UP_EVENTS` behind."""
 
-NEAR: Final = 500
-"""Events that the version behind may lack for the moment in which the other is held."""
+MAX_CATCH_UP_EVENTS: Final = 500
+"""Events that a version may be behind to be brought up to the other while that is locked."""
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """Where a version stands."""
+class Checkpoint:
+    """A version's position, and the error if it is paused."""
 
     position: Position
     state: str
@@ -42,8 +42,8 @@ class Stand:
     error_position: int | None
 
 
-class _Pages:
-    """The log as a projector reads it that knows how far it will read."""
+class _LogPages:
+    """The log as a projector's event source, for positions that are known to exist."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -52,112 +52,114 @@ class _Pages:
         return await self._log.read(position, limit)
 
 
-class Pair:
-    """The version that answers and the one that is to follow it, of one read model."""
+class VersionPair:
+    """The serving version of a read model and the one that is to follow it."""
 
     def __init__(self, url: str, log: Log, serving: Version, following: Version) -> None:
         self.serving = serving
         self.following = following
-        self.longest_hold_s = 0.0
-        """How long projectors had to stay back at most, so far."""
+        self.longest_lock_s = 0.0
+        """How long projectors have been locked out at most, so far."""
         self._url = url
         self._log = log
         self._flows = Flows(log)
 
-    async def stand(self, connection: asyncpg.Connection) -> tuple[Stand, Stand]:
-        """Tell where both stand: the one that answers first."""
-        return self._stands(await self._fetch(connection, "two_positions"))
+    async def checkpoints(self, connection: asyncpg.Connection) -> tuple[Checkpoint, Checkpoint]:
+        """Read both checkpoints, the serving version's first."""
+        return await self._fetch(connection, "read_checkpoints")
 
-    async def _fetch(self, connection: asyncpg.Connection, statement: str) -> Sequence[Any]:
+    async def _fetch(
+        self, connection: asyncpg.Connection, statement: str
+    ) -> tuple[Checkpoint, Checkpoint]:
+        numbers = [self.serving.number, self.following.number]
         rows: Sequence[Any] = await connection.fetch(
-            load(_SQL, statement), self.serving.name, self.serving.number, self.following.number
+            load(_SQL, statement), self.serving.name, numbers
         )
-        return rows
-
-    def _stands(self, rows: Sequence[Any]) -> tuple[Stand, Stand]:
         by_number = {
-            row["version"]: Stand(
+            row["version"]: Checkpoint(
                 row["position"], row["state"], row["error"], row["error_position"]
             )
             for row in rows
         }
-        if len(by_number) < 2:  # noqa: PLR2004 - a pair
+        if len(by_number) < len(numbers):
             raise RebuildRefused(f"a version of {self.serving.name} was dropped meanwhile")
         return by_number[self.serving.number], by_number[self.following.number]
 
     @asynccontextmanager
-    async def held(self, connection: asyncpg.Connection) -> AsyncIterator[tuple[Stand, Stand]]:
-        """Hold both, the following one brought to where the other stands; in one transaction.
+    async def lock_both(
+        self, connection: asyncpg.Connection
+    ) -> AsyncIterator[tuple[Checkpoint, Checkpoint]]:
+        """Lock both checkpoints in one transaction, with the following one at least as far.
 
-        Appliers pass a held row by and come again; readers notice nothing.
+        Projectors skip a locked checkpoint and try again; readers are not affected.
         """
-        began = time.perf_counter()
+        locked_at = time.perf_counter()
         async with connection.transaction():
-            serving, following = self._stands(await self._fetch(connection, "hold_two"))
-            began = time.perf_counter()
+            serving, following = await self._fetch(connection, "lock_checkpoints")
+            locked_at = time.perf_counter()
             if following.position < serving.position:
-                await self._bring(connection, self.following, following, serving.position)
-            yield self._stands(await self._fetch(connection, "two_positions"))
-        self.longest_hold_s = max(self.longest_hold_s, time.perf_counter() - began)
+                await self._catch_up(connection, self.following, following, serving.position)
+            yield await self.checkpoints(connection)
+        self.longest_lock_s = max(self.longest_lock_s, time.perf_counter() - locked_at)
 
-    async def _bring(
-        self, connection: asyncpg.Connection, version: Version, stand: Stand, position: Position
+    async def _catch_up(
+        self,
+        connection: asyncpg.Connection,
+        version: Version,
+        checkpoint: Checkpoint,
+        position: Position,
     ) -> None:
-        if stand.state != "running":
+        if checkpoint.state != "running":
             raise RebuildRefused(
-                f"{version.schema} is {stand.state} at position {stand.error_position}:"
-                f" {stand.error}"
+                f"{version.schema} is {checkpoint.state} at position"
+                f" {checkpoint.error_position}: {checkpoint.error}"
             )
-        if position - stand.position > NEAR:
-            raise TooFarBehind(version, Position(position - stand.position))
+        if position - checkpoint.position > MAX_CATCH_UP_EVENTS:
+            raise TooFarBehind(version, Position(position - checkpoint.position))
         await connection.execute(load(_SQL, "set_search_path"), version.schema)
-        projector = Projector(
-            version,
-            feed=_Pages(self._log),
-            url=self._url,
-            flows=self._flows,
-        )
+        feed = _LogPages(self._log)
+        projector = Projector(version, feed=feed, url=self._url, flows=self._flows)
         await projector.catch_up(connection, position)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[tuple[asyncpg.Connection, Position]]:
-        """See both at exactly one position, for as long as it takes; projectors go on meanwhile.
+        """Open a snapshot in which both versions are at one position; projectors go on meanwhile.
 
         Raises:
-            RebuildRefused: one is paused, or they do not meet.
-            ApplyEventError: one cannot apply an event that the other has.
+            RebuildRefused: one is paused, or they reach no common position.
+            ApplyEventError: one cannot apply an event that the other has applied.
         """
-        seeing, holding = await connect(self._url), await connect(self._url)
+        reading, locking = await connect(self._url), await connect(self._url)
         try:
-            for _ in range(TRIES):
-                if await self._meet(holding):
-                    transaction = seeing.transaction(isolation="repeatable_read", readonly=True)
+            for _ in range(MAX_ATTEMPTS):
+                if await self._align(locking):
+                    transaction = reading.transaction(isolation="repeatable_read", readonly=True)
                     await transaction.start()
-                    serving, following = await self.stand(seeing)
+                    serving, following = await self.checkpoints(reading)
                     if serving.position == following.position:
-                        yield seeing, serving.position
+                        yield reading, serving.position
                         await transaction.rollback()
                         return
+                    # A projector has moved one of them since the locks were released.
                     await transaction.rollback()
-            raise RebuildRefused(f"the versions of {self.serving.name} came to no common position")
+            raise RebuildRefused(f"the versions of {self.serving.name} reach no common position")
         finally:
-            await hang_up(seeing)
-            await hang_up(holding)
+            await hang_up(reading)
+            await hang_up(locking)
 
-    async def _meet(self, holding: asyncpg.Connection) -> bool:
-        # Once let go, a projector may move one of them before the snapshot is taken: then again.
+    async def _align(self, locking: asyncpg.Connection) -> bool:
         try:
-            async with self.held(holding) as (serving, following):
+            async with self.lock_both(locking) as (serving, following):
                 if serving.position < following.position:
-                    await self._bring(holding, self.serving, serving, following.position)
+                    await self._catch_up(locking, self.serving, serving, following.position)
         except TooFarBehind:
-            await asyncio.sleep(NEAR_S)
+            await asyncio.sleep(RETRY_S)
             return False
         return True
 
 
 class TooFarBehind(RebuildRefused):
-    """A version lacks too many events to be brought up while the other is held."""
+    """A version is too many events behind to be brought up while the other one is locked."""
 
     def __init__(self, version: Version, lag: Position) -> None:
         super().__init__(

@@ -15,7 +15,7 @@ from events.errors import LogError
 from projections.errors import ProjectionError
 from projections.live.checkpoints import Checkpoints
 from projections.projection import Projection, Version
-from projections.registry import answering, open_read_pool
+from projections.registry import open_read_pool, servable_versions
 
 REFRESH_S: Final = 1.0
 """Seconds between two reads of the registry; `VersionRouter.notify` asks for one now."""
@@ -119,10 +119,10 @@ class VersionRouter:
 
         Raises:
             UnknownProjection: a read model of this release has not been set up.
-            UnknownShape: this release can read no version of a read model.
+            UnknownSchemaVersion: this release can read no version of a read model.
             LogUnavailable: the database does not answer, or is not migrated.
         """
-        versions = await answering(self._registry_pool, self._known)
+        versions = await servable_versions(self._registry_pool, self._known)
         self._switch_to(ReadPool(versions, await open_read_pool(self._url, versions)))
 
     async def close(self) -> None:
@@ -150,7 +150,7 @@ class VersionRouter:
     ) -> A:
         """Run a function of a read model's ``read`` module on its serving version.
 
-        If that has an older shape, the function of the same name of that shape runs.
+        If that has an older schema version, that one's function of the same name runs.
         """
         pool, name = self._current, self._read_models[read]
         result = await self._run(pool, read, *args, **kwargs)
@@ -199,7 +199,7 @@ class VersionRouter:
                 _log.warning("still serving the previous versions of the read models: %s", error)
 
     async def _follow_registry(self) -> None:
-        versions = await answering(self._registry_pool, self._known)
+        versions = await servable_versions(self._registry_pool, self._known)
         if versions == self._current.versions:
             return
         next_pool = ReadPool(versions, await open_read_pool(self._url, versions))

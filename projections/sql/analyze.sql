@@ -1,4 +1,4 @@
--- Tells the planner about a version's tables, those of the first schema in the path.
+-- Updates the planner's statistics of a version's tables: those of the first schema in the search path.
 -- no parameters
 -- no index
 do $$

@@ -1,4 +1,4 @@
--- Asks whoever is at a rebuild to drop it; one that has failed waits for somebody to do so.
+-- Requests the cancellation of a rebuild; a failed one becomes open again, so that a process carries it out.
 -- $1 name
 -- rebuilds_open
 update projections.rebuilds

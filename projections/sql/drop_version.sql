@@ -1,4 +1,4 @@
--- Removes a version, its tables and its checkpoint.
+-- Drops a version, its tables and its checkpoint.
 -- $1 name, $2 version
 -- no index
 select projections.drop_version($1, $2)

@@ -1,4 +1,4 @@
--- Notes why a rebuild has stopped, and where.
+-- Records why a rebuild stopped, and in which phase.
 -- $1 rebuild, $2 error, $3 position of the event at fault or null
 -- rebuilds_pkey
 update projections.rebuilds

@@ -1,5 +1,5 @@
--- Has another version answer, and keeps the one before for a way back; the caller holds both.
--- $1 name, $2 version that answered, $3 version that answers
+-- Makes another version serve, and keeps the current one for a rollback; the caller has locked both checkpoints.
+-- $1 name, $2 version that serves, $3 version that will serve
 -- registry_pkey
 update projections.registry
 set serving_version = $3, previous_version = $2, changed_at = clock_timestamp()

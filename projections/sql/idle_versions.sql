@@ -1,4 +1,4 @@
--- Lists the versions that neither answer, nor are kept for a way back, nor are being built by an open rebuild.
+-- Lists the versions that neither serve, nor are kept for a rollback, nor are being built by an open rebuild.
 -- $1 name
 -- checkpoints_pkey, registry_pkey, rebuilds_open (a handful of rows)
 select c.version

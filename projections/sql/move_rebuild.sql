@@ -1,4 +1,4 @@
--- Notes that a rebuild has got from one phase to another.
+-- Moves a rebuild from one phase to another; returns null if it is not in that phase.
 -- $1 rebuild, $2 from phase, $3 to phase, $4 target or null, $5 result or null
 -- rebuilds_pkey
 update projections.rebuilds

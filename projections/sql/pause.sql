@@ -1,5 +1,5 @@
--- Pauses a version of a read model before the event that it cannot apply, if it still stands there.
--- $1 name, $2 version, $3 position it stands at, $4 position of the event, $5 error
+-- Pauses a version before an event that it cannot apply, if its checkpoint is unchanged.
+-- $1 name, $2 version, $3 position of its checkpoint, $4 position of the event, $5 error
 -- checkpoints_pkey
 update projections.checkpoints
 set state = 'paused', error = $5, error_position = $4, updated_at = clock_timestamp()

@@ -1,4 +1,4 @@
--- Has a built version applied from where its history ends.
+-- Ends the building of a version: projectors apply it from its target position on.
 -- $1 name, $2 version, $3 position
 -- checkpoints_pkey
 update projections.checkpoints set position = $3, state = 'running', updated_at = clock_timestamp()

@@ -1,4 +1,4 @@
--- Has a failed rebuild go on where it stopped.
+-- Reopens a failed rebuild in the phase in which it stopped.
 -- $1 rebuild, $2 workers or null, $3 rate or null
 -- rebuilds_pkey
 update projections.rebuilds

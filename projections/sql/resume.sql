@@ -1,4 +1,4 @@
--- Has a paused version of a read model try again, if it still stands before that event.
+-- Resumes a version that is paused before an event; returns null if it is not paused there.
 -- $1 name, $2 version, $3 position of the event
 -- checkpoints_pkey
 update projections.checkpoints

@@ -1,4 +1,4 @@
--- Tells how far every version of every read model is; the lag in seconds is the age of the first event not applied.
+-- Reads the status of every version of every read model; the lag in seconds is the age of the first unapplied event.
 -- no parameters
 -- head_pkey, events_pkey by position
 select

@@ -1,1 +1,1 @@
-"""Compares read models with the log and with each other."""
+"""Verifies that a version of a read model is what the log says."""

@@ -1,8 +1,8 @@
-"""Checks a read model: history is folded again beside it, and every row compared at one position.
+"""Verifies a read model whole: folds history again beside it and compares every row.
 
-All of it is one transaction that is rolled back: nobody else sees the second version, whoever dies
-leaves nothing behind, and both sides are seen as they were at one moment while others write on. The
-price is that Postgres cannot clean up what is changed meanwhile until it ends.
+All of it is one transaction that is rolled back. So nobody else sees the shadow version, a killed
+process leaves nothing behind, and both sides are compared as of one moment while others write. The
+price: until it ends, Postgres cannot vacuum rows that were changed meanwhile.
 """
 
 from __future__ import annotations
@@ -18,75 +18,82 @@ import asyncpg
 from events.database import Pool, connect, hang_up, load, translate
 from events.envelope import Position
 from events.store import Log
-from projections.bulk.bulk_loader import Folding, finish
-from projections.bulk.segments import parts_of
+from projections.bulk.bulk_loader import BulkLoader, finish
+from projections.bulk.segments import split_history
 from projections.errors import UnknownProjection, VerificationInProgress
 from projections.flow_versions import Flows
 from projections.live.paused import skipped_events
 from projections.projection import Version
-from projections.registry import answering, create_indexes, create_tables, shapes
-from projections.verify.comparison import Comparison, compare
+from projections.registry import (
+    READ_MODEL_LOCKS,
+    create_indexes,
+    create_tables,
+    discover_all,
+    servable_versions,
+)
+from projections.verify.diff import Comparison, compare
 
-BESIDE: Final = 2**31 - 1
-"""The number of the second version while it is there; no rebuild gets so far."""
+SHADOW_VERSION: Final = 2**31 - 1
+"""The number of the shadow version while it exists; no rebuild gets that far."""
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A check under way: the version that answers, and how far history is to be folded."""
+class FullVerification:
+    """A verification in progress: the serving version and its position."""
 
     version: Version
     position: Position
     _connection: Any
     _pool: Pool
 
-    async def run(self, folded: Callable[[int], object]) -> Comparison:
-        """Fold and compare: on the left what is served, on the right what the log says.
+    async def run(self, on_folded: Callable[[int], object]) -> Comparison:
+        """Fold and compare; left is the serving version, right the log.
 
-        ``folded`` is called with the number of positions that each part covers.
+        ``on_folded`` is called for each segment, with the number of its positions.
 
         Raises:
-            ApplyEventError: the projection cannot apply an event; names its position.
+            ApplyEventError: the fold failed; names the event's position.
             LogError: the log cannot be read.
         """
-        beside = Version(self.version.projection, BESIDE)
+        shadow = Version(self.version.projection, SHADOW_VERSION)
         with translate():
-            await create_tables(self._connection, beside)
-        await self._fold(beside, folded)
+            await create_tables(self._connection, shadow)
+        await self._fold(shadow, on_folded)
         with translate():
-            await finish(self._connection, beside.projection)
-            await create_indexes(self._connection, beside)
+            await finish(self._connection, shadow.projection)
+            await create_indexes(self._connection, shadow)
             await self._connection.execute(
-                load(_SQL, "place"), beside.name, beside.number, self.position
+                load(_SQL, "set_position"), shadow.name, shadow.number, self.position
             )
-        return await compare(self._connection, beside.name, self.version.number, beside.number)
+        return await compare(self._connection, shadow.name, self.version.number, shadow.number)
 
-    async def _fold(self, beside: Version, folded: Callable[[int], object]) -> None:
+    async def _fold(self, shadow: Version, on_folded: Callable[[int], object]) -> None:
         log = Log(self._pool)
-        skipped = frozenset(await skipped_events(log, beside.name, self.version.number))
-        folding = Folding(
-            beside.projection,
-            schema=beside.schema,
+        skipped = frozenset(await skipped_events(log, shadow.name, self.version.number))
+        loader = BulkLoader(
+            shadow.projection,
+            schema=shadow.schema,
             connection=self._connection,
             flows=Flows(log),
             skipped=skipped,
             target=self.position,
         )
-        for part in await parts_of(self._connection, beside.projection, self.position, skipped):
-            await folding.fold(part, _unmarked)
-            folded(part.up_to - part.after)
+        segments = await split_history(self._connection, shadow.projection, self.position, skipped)
+        for segment in segments:
+            await loader.load(segment, _mark_nothing)
+            on_folded(segment.up_to - segment.after)
 
 
 @asynccontextmanager
-async def checking(url: str, pool: Pool, name: str) -> AsyncIterator[Check]:
-    """Begin to check the version of a read model that answers; at the end all of it is undone.
+async def full_verification(url: str, pool: Pool, name: str) -> AsyncIterator[FullVerification]:
+    """Prepare to verify a read model's serving version; undo everything at the end.
 
     Raises:
         UnknownProjection: there is no such read model.
-        UnknownShape: this release does not know its shape.
-        VerificationInProgress: somebody else is checking it.
+        UnknownSchemaVersion: this release does not know its schema version.
+        VerificationInProgress: another process verifies or rebuilds it.
         LogUnavailable: the database does not answer.
     """
     connection = await connect(url)
@@ -94,26 +101,28 @@ async def checking(url: str, pool: Pool, name: str) -> AsyncIterator[Check]:
     try:
         with translate():
             await transaction.start()
-            if not await connection.fetchval(load(_SQL, "hold_check"), name):
+            if not await connection.fetchval(load(_SQL, "try_lock_verify"), READ_MODEL_LOCKS, name):
                 raise VerificationInProgress(name)
-        version, position = await _stand(connection, name)
-        yield Check(version, position, connection, pool)
+        version, position = await _serving_checkpoint(connection, name)
+        yield FullVerification(version, position, connection, pool)
     finally:
-        # Without a commit all is undone, also where the connection is lost.
+        # Without a commit everything is undone, also when the connection is lost.
         await hang_up(connection)
 
 
-async def _stand(connection: asyncpg.Connection, name: str) -> tuple[Version, Position]:
-    versions = await answering(connection, shapes())
+async def _serving_checkpoint(
+    connection: asyncpg.Connection, name: str
+) -> tuple[Version, Position]:
+    versions = await servable_versions(connection, discover_all())
     if name not in versions:
         raise UnknownProjection([name])
     version = versions[name]
     with translate():
-        row = await connection.fetchrow(load(_SQL, "read_checkpoint"), name, version.number)
+        row = await connection.fetchrow(load(_SQL, "read_checkpoints"), name, [version.number])
     if row is None:
         raise UnknownProjection([version.schema])
     return version, row["position"]
 
 
-async def _unmarked(_connection: asyncpg.Connection) -> None:
-    """Keep no book of parts: a check that is stopped begins anew."""
+async def _mark_nothing(_connection: asyncpg.Connection) -> None:
+    """Record no progress: an interrupted verification starts again from the beginning."""

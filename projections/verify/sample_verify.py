@@ -1,4 +1,4 @@
-"""Whether a rebuilt version is right: beside the one that answers, and against the log itself."""
+"""Verifies a rebuilt version: against the serving version, and a sample against the log."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ from projections.live.paused import skipped_events
 from projections.projection import Version, fold_run
 from projections.results import Record
 
-SAMPLED: Final = 100
+SAMPLE_SIZE: Final = 100
 """Runs that are folded from the log one by one and compared with their rows."""
 
 _SQL: Final = Path(__file__).parents[1] / "sql"
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What was found: rows of each table, whether both versions are alike, runs folded singly.
+class SampleVerification:
+    """Row counts by table, whether the checksums match, and the number of runs in the sample.
 
-    ``alike`` is None where they need not be: another shape, or skipped events.
+    ``matches`` is None where the versions may differ: by schema version, or by skipped events.
     """
 
     rows: dict[str, int]
-    alike: bool | None
+    matches: bool | None
     sampled: int
+
+    def as_result(self) -> dict[str, Any]:
+        """Give the members of a rebuild's public result."""
+        return {"rows": self.rows, "alike": self.matches, "sampled": self.sampled}
 
 
 async def verify(
@@ -44,27 +48,30 @@ async def verify(
     serving: Version | None,
     version: Version,
     position: Position,
-) -> Verified:
-    """Check a version in a snapshot in which it stands at a position.
+) -> SampleVerification:
+    """Verify a version in a snapshot in which both versions are at a position.
 
-    Where it is not alike with the version that answers, that one may have been wrong: the runs in
-    which they differ are folded from the log, which decides.
+    If the checksums differ, the serving version may be the wrong one. Then the sample also has runs
+    in which the versions differ, and the log decides.
 
     Raises:
-        RebuildFailed: the version does not show a run as the log tells it.
+        RebuildFailed: a row of the version is not what the log says.
         LogError: the log cannot be read.
     """
     digests = await _digest(connection, version)
-    alike: bool | None = None
-    if serving is not None and serving.projection.shape == version.projection.shape:
-        alike = await _digest(connection, serving) == digests
-    beside = serving.schema if serving is not None and alike is False else None
+    matches: bool | None = None
+    if (
+        serving is not None
+        and serving.projection.schema_version == version.projection.schema_version
+    ):
+        matches = await _digest(connection, serving) == digests
+    differing_from = serving.schema if serving is not None and matches is False else None
     rows = [
-        *(await _sample(connection, version, beside) if beside else []),
+        *(await _sample(connection, version, differing_from) if differing_from else []),
         *await _sample(connection, version, None),
     ]
-    await _check(log, version, rows, position)
-    return Verified({table: count for table, count, _ in digests}, alike, len(rows))
+    await _compare_with_log(log, version, rows, position)
+    return SampleVerification({table: count for table, count, _ in digests}, matches, len(rows))
 
 
 async def _digest(connection: asyncpg.Connection, version: Version) -> list[tuple[str, int, Any]]:
@@ -72,26 +79,28 @@ async def _digest(connection: asyncpg.Connection, version: Version) -> list[tupl
 
 
 async def _sample(
-    connection: asyncpg.Connection, version: Version, beside: str | None
+    connection: asyncpg.Connection, version: Version, differing_from: str | None
 ) -> Sequence[Record]:
     rows: Sequence[Record] = await connection.fetch(
-        load(_SQL, "sample"), version.schema, version.name, beside, SAMPLED
+        load(_SQL, "sample"), version.schema, version.name, differing_from, SAMPLE_SIZE
     )
     return rows
 
 
-async def _check(log: Log, version: Version, rows: Sequence[Record], position: Position) -> None:
+async def _compare_with_log(
+    log: Log, version: Version, rows: Sequence[Record], position: Position
+) -> None:
     skipped = await skipped_events(log, version.name, version.number)
     flows = Flows(log)
     streams = await log.read_streams(
         [(row["tenant"], run_stream(row["run_id"])) for row in rows], up_to=position
     )
     for row in rows:
-        events = streams[row["tenant"], run_stream(row["run_id"])]
-        told = [event for event in events if event.position not in skipped]
-        shown = await fold_run(version.projection, told, flows)
-        if orjson.loads(orjson.dumps(shown)) != orjson.loads(row["document"]):
+        stream = streams[row["tenant"], run_stream(row["run_id"])]
+        events = [event for event in stream if event.position not in skipped]
+        expected = await fold_run(version.projection, events, flows)
+        if orjson.loads(orjson.dumps(expected)) != orjson.loads(row["document"]):
             raise RebuildFailed(
-                f"{version.schema} shows run {row['run_id']} of {row['tenant']!r} otherwise than"
-                f" the log tells it up to position {position}: this is a fault of the release"
+                f"the row of run {row['run_id']} of {row['tenant']!r} in {version.schema} is not"
+                f" what the log says up to position {position}: this is a fault of the release"
             )

@@ -79,7 +79,7 @@ def _shown(request: web.Request, rebuild: Rebuild) -> Mapping[str, Any]:
         "purpose": rebuild.purpose.replace(" ", "_"),
         "from_version": rebuild.from_version,
         "version": rebuild.new_version,
-        "shape": rebuild.shape,
+        "shape": rebuild.schema_version,
         "phase": rebuild.phase.replace(" ", "_"),
         "target": rebuild.target,
         "folded": rebuild.folded,

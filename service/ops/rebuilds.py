@@ -14,7 +14,7 @@ from events.errors import LogError
 from projections.errors import NoRebuildInProgress, RebuildRefused
 from projections.projection import Projection
 from projections.rebuild import jobs
-from projections.rebuild.jobs import Rebuild, Wish
+from projections.rebuild.jobs import Rebuild, RebuildOptions
 from projections.rebuild.rollback import roll_back
 from service.errors import NotFound, OperationConflict, UnknownReadModel
 from service.origin import Origin
@@ -40,13 +40,13 @@ class Rebuilds:
 
         Raises:
             UnknownReadModel: there is none of this name.
-            OperationConflict: one is under way, or a newer shape answers than this release has.
+            OperationConflict: one is in progress, or the serving schema version is newer.
             LogUnavailable: the database does not answer.
         """
-        wish = Wish(origin.actor, origin.source, workers=workers, rate=rate)
+        options = RebuildOptions(origin.actor, origin.source, workers=workers, rate=rate)
         projection = self._find(name)
         try:
-            return await jobs.enter(self._pool, projection, wish)
+            return await jobs.request_rebuild(self._pool, projection, options)
         except RebuildRefused as error:
             raise OperationConflict(str(error)) from error
 
@@ -89,7 +89,7 @@ class Rebuilds:
         """
         self._find(name)
         try:
-            return await roll_back(self._url, name, Wish(origin.actor, origin.source))
+            return await roll_back(self._url, name, RebuildOptions(origin.actor, origin.source))
         except RebuildRefused as error:
             raise OperationConflict(str(error)) from error
 
@@ -113,15 +113,15 @@ class Rebuilds:
 
     async def _waiting(self) -> list[str]:
         try:
-            found = await jobs.waiting(self._pool)
+            found = await jobs.find_unattended(self._pool)
         except LogError as error:
             _log.warning("rebuilds cannot be looked for", error=str(error))
             return []
-        # One in a shape that this release does not make is left to the release that asked for it.
+        # A rebuild in another schema version is left to the release that requested it.
         return [
             name
-            for name, shape in found.items()
-            if name in self._newest and self._newest[name].shape == shape
+            for name, schema_version in found.items()
+            if name in self._newest and self._newest[name].schema_version == schema_version
         ]
 
     async def _carry_on(self, name: str) -> None:

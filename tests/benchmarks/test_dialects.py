@@ -1,4 +1,4 @@
-"""The vendors' GETs beside our own in the same run, and what checking a credential costs.
+"""The vendors' GETs beside our own in the same run, and what full_verification a credential costs.
 
 The goals: each GET of one thing within 1.5 times `GET /v1/runs/{id}`, each list of 50 within 1.5
 times ours; a credential 10 us, a signature 20 us. What was reached: docs/reference/performance.md.

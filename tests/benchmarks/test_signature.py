@@ -1,4 +1,4 @@
-"""What checking NAVER's signature costs, beside the bare HMAC that it cannot do without.
+"""What full_verification NAVER's signature costs, beside the bare HMAC that it cannot do without.
 
 The goal is 20 microseconds; the ratio says how much of it is this side's own work.
 """

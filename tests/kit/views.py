@@ -15,7 +15,7 @@ from events.envelope import Event
 from events.store import Log
 from projections.flow_versions import Flows
 from projections.projection import Key, States, Version, run_key
-from projections.registry import answering, discover
+from projections.registry import discover, servable_versions
 from tests.kit.held import Held
 
 PAGE = 5_000
@@ -84,7 +84,7 @@ async def compare(url: str) -> Compared:
     log = Log(Held(connection))
     flows = Flows(log)
     try:
-        versions = await answering(connection, discover())
+        versions = await servable_versions(connection, discover())
         views = [_View(version) for version in versions.values()]
         after = 0
         while events := await log.read(after, PAGE):

@@ -81,7 +81,7 @@ async def _write(ledger, history) -> int:
 async def _copy(ledger) -> float:
     """Events a second that COPY writes into a table like the log's, indexes and all."""
     connection = await asyncpg.connect(ledger.url)
-    await connection.execute("create table public.copied (like log.events including all)")
+    await connection.execute("create table public.copy_targets (like log.events including all)")
     rows = await connection.fetch("select * from log.events order by position")
     records = [tuple(row) for row in rows]
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A rebuild's fold: in parts of any size, the rows are those that the runner writes."""
+"""The bulk loader: with segments of any size, its rows are those that projectors write."""
 
 import asyncpg
 import pytest
@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from events import types
 from events.database import connect, load
 from events.errors import MissingPositions
-from projections.bulk import segments as cutting
-from projections.bulk.bulk_loader import Folding, finish
-from projections.bulk.segments import parts_of
+from projections.bulk import segments
+from projections.bulk.bulk_loader import BulkLoader, finish
+from projections.bulk.segments import split_history
 from projections.errors import ApplyEventError
 from projections.flow_versions import Flows
 from projections.registry import discover
@@ -22,19 +22,19 @@ from tests.projections.test_batches import histories
 BUILT = "built"
 
 
-async def mark(_connection) -> None:
-    """A part that nobody keeps book of."""
+async def mark_nothing(_connection) -> None:
+    """Record no progress."""
 
 
 async def build(ledger, projection, *, target=None, skipped=()) -> dict[str, list[tuple]]:
-    """Fold the log, in parts of the size that is set, into a schema of its own; give its rows."""
+    """Load the log into a schema of its own, in segments of the configured size; give its rows."""
     connection = await connect(ledger.url, search_path=BUILT, role=None)
     try:
         await connection.execute(f"drop schema if exists {BUILT} cascade; create schema {BUILT}")
         for file in sorted(projection.folder.glob("create*.sql")):
             await connection.execute(load(projection.folder, file.stem))
         head = await ledger.log.head() if target is None else target
-        folding = Folding(
+        loader = BulkLoader(
             projection,
             schema=BUILT,
             connection=connection,
@@ -42,8 +42,8 @@ async def build(ledger, projection, *, target=None, skipped=()) -> dict[str, lis
             skipped=skipped,
             target=head,
         )
-        for part in reversed(await parts_of(connection, projection, head)):
-            await folding.fold(part, mark)
+        for segment in reversed(await split_history(connection, projection, head)):
+            await loader.load(segment, mark_nothing)
         await finish(connection, projection)
         return await rows(connection, BUILT)
     finally:
@@ -61,24 +61,24 @@ async def rows(connection, schema) -> dict[str, list[tuple]]:
 
 
 @pytest.fixture
-def small_parts(monkeypatch):
-    monkeypatch.setattr(cutting, "MOST_EVENTS", 3)
-    monkeypatch.setattr(cutting, "BUCKET", 2)
+def small_segments(monkeypatch):
+    monkeypatch.setattr(segments, "MAX_EVENTS", 3)
+    monkeypatch.setattr(segments, "BUCKET_SIZE", 2)
 
 
 @given(history=histories(), most=st.integers(1, 50), bucket=st.integers(1, 9))
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-async def test_any_parts_give_the_rows_that_the_runner_writes(
+async def test_segments_of_any_size_give_the_rows_that_projectors_write(
     postgres_run, template_database, history, most, bucket
 ):
     with (
         pytest.MonkeyPatch.context() as patched,
         postgres.fresh_database(postgres_run, template_database) as url,
     ):
-        patched.setattr(cutting, "MOST_EVENTS", most)
-        patched.setattr(cutting, "BUCKET", bucket)
+        patched.setattr(segments, "MAX_EVENTS", most)
+        patched.setattr(segments, "BUCKET_SIZE", bucket)
         async with opened(url) as ledger:
             head = await ledger.write(history)
             async with ledger.applying():
@@ -87,35 +87,35 @@ async def test_any_parts_give_the_rows_that_the_runner_writes(
                 assert await build(ledger, projection) == await ledger.tables(projection)
 
 
-async def test_parts_cover_the_log_without_gap_or_overlap(ledger, small_parts):
+async def test_segments_cover_the_log_without_gap_or_overlap(ledger, small_segments):
     history = told()
     head = await ledger.write(history)
     connection = await connect(ledger.url)
-    parts = await parts_of(connection, discover()[0], head)
+    split = await split_history(connection, discover()[0], head)
     await connection.close()
-    assert [part.after for part in parts] == [0, *(part.up_to for part in parts[:-1])]
-    assert [part.number for part in parts] == list(range(1, len(parts) + 1))
-    assert parts[-1].up_to == head
-    assert max(part.up_to - part.after for part in parts) <= 3
+    assert [segment.after for segment in split] == [0, *(each.up_to for each in split[:-1])]
+    assert [segment.number for segment in split] == list(range(1, len(split) + 1))
+    assert split[-1].up_to == head
+    assert max(segment.up_to - segment.after for segment in split) <= 3
 
 
-async def test_a_part_is_bounded_by_the_bytes_of_its_bodies(ledger, monkeypatch):
-    monkeypatch.setattr(cutting, "MOST_BYTES", 10_000)
-    monkeypatch.setattr(cutting, "BUCKET", 1)
+async def test_segment_is_bounded_by_the_bytes_of_its_bodies(ledger, monkeypatch):
+    monkeypatch.setattr(segments, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(segments, "BUCKET_SIZE", 1)
     history = History()
     history.register()
     for number in range(1, 9):
         history.queue(number, payload={"text": "x" * 4_000})
     head = await ledger.write(history)
     connection = await connect(ledger.url)
-    parts = await parts_of(connection, discover()[0], head)
+    split = await split_history(connection, discover()[0], head)
     await connection.close()
-    assert len(parts) > 1
-    assert max(part.up_to - part.after for part in parts) <= 3  # the flow and two runs
+    assert len(split) > 1
+    assert max(segment.up_to - segment.after for segment in split) <= 3  # the flow and two runs
 
 
 @pytest.mark.parametrize("projection", discover(), ids=lambda projection: projection.name)
-async def test_nothing_beyond_the_target_is_folded(ledger, small_parts, projection):
+async def test_events_after_the_target_are_not_loaded(ledger, small_segments, projection):
     history = told()
     head = await ledger.write(history)
     before = await build(ledger, projection)
@@ -125,12 +125,12 @@ async def test_nothing_beyond_the_target_is_folded(ledger, small_parts, projecti
     assert await build(ledger, projection) != before
 
 
-async def test_an_empty_log_has_no_parts_and_fills_nothing(ledger):
+async def test_empty_log_fills_no_table(ledger):
     for projection in discover():
         assert not any((await build(ledger, projection)).values())
 
 
-async def test_an_event_that_cannot_be_applied_is_named_by_its_position(ledger, small_parts):
+async def test_event_that_cannot_be_applied_is_named_by_its_position(ledger, small_segments):
     history = told()
     poison = history.tell(types.TASK_STARTED, 2, task="NO SUCH TASK", attempt=1)
     told(history, first=10)
@@ -142,7 +142,7 @@ async def test_an_event_that_cannot_be_applied_is_named_by_its_position(ledger, 
     assert (await build(ledger, workflows, skipped={poison.position}))["workflows"]
 
 
-async def test_a_run_of_an_unknown_flow_version_is_named_by_its_position(ledger):
+async def test_run_of_an_unknown_flow_version_is_named_by_its_position(ledger):
     history = told()
     history.queue(30, "example.ETL", version=9)
     head = await ledger.write(history)
@@ -151,13 +151,13 @@ async def test_a_run_of_an_unknown_flow_version_is_named_by_its_position(ledger)
     assert failed.value.first == head
 
 
-async def test_a_part_that_cannot_be_marked_leaves_no_row(ledger):
+async def test_segment_that_cannot_be_marked_as_done_leaves_no_row(ledger):
     head = await ledger.write(told())
     (executions,) = (each for each in discover() if each.name == "executions")
     connection = await connect(ledger.url, search_path=BUILT, role=None)
     await connection.execute(f"create schema {BUILT}")
     await connection.execute(load(executions.folder, "create"))
-    folding = Folding(
+    loader = BulkLoader(
         executions,
         schema=BUILT,
         connection=connection,
@@ -166,18 +166,18 @@ async def test_a_part_that_cannot_be_marked_leaves_no_row(ledger):
         target=head,
     )
 
-    async def taken(_connection) -> None:
+    async def already_done(_connection) -> None:
         raise LookupError
 
-    (part,) = await parts_of(connection, executions, head)
+    (segment,) = await split_history(connection, executions, head)
     with pytest.raises(LookupError):
-        await folding.fold(part, taken)
+        await loader.load(segment, already_done)
     assert await rows(connection, BUILT) == {"executions": []}
     await connection.close()
 
 
 @pytest.mark.parametrize("hole", [1, 4, None])
-async def test_a_hole_in_the_log_is_an_alarm(database_url, hole):
+async def test_missing_position_in_the_log_is_an_alarm(database_url, hole):
     async with opened(database_url, follow=False) as ledger:  # a feed would raise its own alarm
         head = await ledger.write(told())
         owner = await asyncpg.connect(ledger.url)

@@ -15,8 +15,8 @@ from tests.waiting import until
 TWO = ("executions", "listings")
 SECOND_VERSION = """
 with made as (
-    insert into projections.checkpoints (name, version, position, state, shape)
-    select name, 2, 9, state, shape from projections.checkpoints where name = 'executions'
+    insert into projections.checkpoints (name, version, position, state, schema_version)
+    select name, 2, 9, state, schema_version from projections.checkpoints where name = 'executions'
 )
 update projections.registry set serving_version = 2 where name = 'executions'
 """

@@ -11,9 +11,8 @@ from events.migrate import migrate
 from projections.errors import UnknownProjection, VersionsNotComparable
 from projections.projection import Version, schema_of
 from projections.registry import create_indexes, create_tables, discover
-from projections.verify import comparison
-from projections.verify.comparison import Comparison, compare
-from projections.verify.diff import LONGEST, Difference, differences
+from projections.verify import diff
+from projections.verify.diff import EXCERPT_LENGTH, Comparison, Difference, compare, differences
 from tests.projections.histories import TENANT, run_id
 from tests.projections.test_runner import busy
 from tests.waiting import until
@@ -91,7 +90,7 @@ async def only_difference(ledger, name, table):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_was_folded_from_the_same_log_differs_in_nothing(both, name):
+async def test_versions_of_the_same_log_do_not_differ(both, name):
     found = await compared(both, name)
 
     assert found.position == await both.log.head()
@@ -101,9 +100,9 @@ async def test_what_was_folded_from_the_same_log_differs_in_nothing(both, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_table_of_a_read_model_has_one_key_to_compare_by(ledger, name):
+async def test_every_table_has_exactly_one_key(ledger, name):
     rows = await ledger.pool.fetch(
-        comparison.load(comparison._SQL, "comparisons"), schema_of(name, 1), schema_of(name, 1)
+        diff.load(diff._SQL, "diff_statements"), schema_of(name, 1), schema_of(name, 1)
     )
     tables = await ledger.pool.fetch(
         "select tablename from pg_tables where schemaname = $1 order by 1", schema_of(name, 1)
@@ -113,7 +112,7 @@ async def test_every_table_of_a_read_model_has_one_key_to_compare_by(ledger, nam
     assert len(rows) == len(tables)
 
 
-async def test_an_edited_member_of_a_document_is_named_with_both_values(both):
+async def test_edited_document_member_is_named_with_both_values(both):
     await edit(
         both,
         "executions",
@@ -129,7 +128,7 @@ async def test_an_edited_member_of_a_document_is_named_with_both_values(both):
     assert column.shown == (Difference("/status", '"queued"', '"succeeded"'),)
 
 
-async def test_an_edited_column_is_named_with_both_values(both):
+async def test_edited_column_is_named_with_both_values(both):
     await edit(both, "executions", "update executions set run_number = 7000 where run_number = 7")
 
     row = await only_difference(both, "executions", "executions")
@@ -139,14 +138,14 @@ async def test_an_edited_column_is_named_with_both_values(both):
     ]
 
 
-async def test_a_removed_row_stands_only_left(both):
+async def test_removed_row_is_only_on_the_left(both):
     await edit(both, "workflows", "delete from workflows where run_id = $1", run_id(3))
 
     row = await only_difference(both, "workflows", "workflows")
     assert (row.key, row.kind) == ({"tenant": TENANT, "run_id": run_id(3)}, "only left")
 
 
-async def test_an_added_row_stands_only_right(both):
+async def test_added_row_is_only_on_the_right(both):
     await edit(both, "workflows", "insert into flows values ($1, 'made.UP', '{}')", TENANT)
 
     row = await only_difference(both, "workflows", "flows")
@@ -161,7 +160,7 @@ async def test_an_added_row_stands_only_right(both):
         ("blocks", "update blocks set live = live + 1 where list = ''", {"block": 0}, "live"),
     ],
 )
-async def test_a_wrong_count_is_named(both, table, statement, key, column):
+async def test_wrong_count_is_named(both, table, statement, key, column):
     await edit(both, "listings", statement)
 
     row = await only_difference(both, "listings", table)
@@ -169,7 +168,7 @@ async def test_a_wrong_count_is_named(both, table, statement, key, column):
     assert [each.column for each in row.columns] == [column]
 
 
-async def test_a_key_that_was_changed_is_a_row_on_either_side(both):
+async def test_changed_key_is_a_row_on_each_side(both):
     await edit(both, "load_plans", "update load_plans set tenant = 'b' where run_number = 3")
 
     (table,) = (await compared(both, "load_plans")).tables
@@ -177,8 +176,8 @@ async def test_a_key_that_was_changed_is_a_row_on_either_side(both):
     assert {row.kind for row in table.shown} == {"only left", "only right"}
 
 
-async def test_all_that_differ_are_counted_and_the_first_shown(both, monkeypatch):
-    monkeypatch.setattr(comparison, "MOST_ROWS", 5)
+async def test_all_differing_rows_are_counted_and_the_first_shown(both, monkeypatch):
+    monkeypatch.setattr(diff, "MAX_ROWS", 5)
     async with connected(both) as connection:
         await connection.execute("update executions set flow_number = flow_number + 1")
 
@@ -186,16 +185,16 @@ async def test_all_that_differ_are_counted_and_the_first_shown(both, monkeypatch
     assert (table.rows, table.differing, len(table.shown)) == (60, 60, 5)
 
 
-async def test_versions_at_different_positions_are_not_compared(both):
+async def test_versions_at_different_positions_are_refused(both):
     await both.pool.execute(
         "update projections.checkpoints set position = position - 1 where version = $1", SECOND
     )
 
-    with pytest.raises(VersionsNotComparable, match="they stand at positions"):
+    with pytest.raises(VersionsNotComparable, match="they are at positions"):
         await compared(both, "executions")
 
 
-async def test_versions_of_another_shape_are_not_compared(both):
+async def test_versions_with_other_columns_are_refused(both):
     async with connected(both) as connection:
         await connection.execute("alter table executions add column note text")
 
@@ -203,17 +202,17 @@ async def test_versions_of_another_shape_are_not_compared(both):
         await compared(both, "executions")
 
 
-async def test_a_version_that_is_not_set_up_is_named(ledger):
+async def test_missing_version_is_named(ledger):
     with pytest.raises(UnknownProjection, match="executions_v9"):
         await compared(ledger, "executions", 1, 9)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_both_sides_are_walked_by_their_keys_and_nothing_is_kept(both, name):
+async def test_comparison_is_a_merge_join_over_the_keys_without_sort(both, name):
     async with snapshot(both) as connection:
-        await connection.execute(comparison.load(comparison._SQL, "compare_session"))
+        await connection.execute(diff.load(diff._SQL, "diff_session"))
         tables = await connection.fetch(
-            comparison.load(comparison._SQL, "comparisons"),
+            diff.load(diff._SQL, "diff_statements"),
             schema_of(name, 1),
             schema_of(name, SECOND),
         )
@@ -226,7 +225,7 @@ async def test_both_sides_are_walked_by_their_keys_and_nothing_is_kept(both, nam
                 assert "Sort" not in text, text
 
 
-async def test_a_row_changed_while_it_is_compared_is_seen_as_it_was(both):
+async def test_row_changed_during_the_comparison_is_seen_as_it_was(both):
     async with snapshot(both) as connection:
         await connection.fetchval("select 1 from executions_v2.executions limit 1")
         await edit(both, "executions", "update executions set run_number = 0 where run_number = 7")
@@ -253,32 +252,32 @@ def document(**members) -> bytes:
         ({"a": 1, "b": 2}, {"a": 0, "b": 0}, [("/a", "1", "0"), ("/b", "2", "0")]),
     ],
 )
-def test_members_that_differ_are_named_by_their_path(left, right, expected):
+def test_differing_members_are_named_by_their_path(left, right, expected):
     found = differences(document(**left), document(**right))
     assert [(each.path, each.left, each.right) for each in found] == expected
 
 
-def test_the_same_in_other_bytes_differs_as_a_whole():
+def test_equal_document_in_other_bytes_differs_as_a_whole():
     (found,) = differences(b'{"a":1,"b":2}', b'{"b":2,"a":1}')
     assert found == Difference("", '{"a":1,"b":2}', '{"b":2,"a":1}')
 
 
-def test_what_is_no_json_is_shown_as_it_is():
+def test_value_that_is_no_json_is_shown_as_it_is():
     (found,) = differences(b'{"a":1}', b"{\xff")
     assert found == Difference("", '{"a":1}', "{\N{REPLACEMENT CHARACTER}")
 
 
-def test_what_postgres_counts_as_a_value_is_shown_as_json():
+def test_values_of_postgres_types_are_shown_as_json():
     assert list(differences(None, UUID(int=1))) == [
         Difference("", "null", '"00000000-0000-0000-0000-000000000001"')
     ]
 
 
-def test_of_a_long_value_the_part_that_differs_is_shown():
+def test_differing_excerpt_of_a_long_value_is_shown():
     (found,) = differences(document(a="x" * 5000 + "1" + "y" * 900), document(a="x" * 5000 + "2"))
     assert found.left is not None
     assert found.right is not None
-    assert max(len(found.left), len(found.right)) <= LONGEST + 2
+    assert max(len(found.left), len(found.right)) <= EXCERPT_LENGTH + 2
     assert "x1yyy" in found.left
     assert found.left.startswith("…")
     assert found.left.endswith("…")

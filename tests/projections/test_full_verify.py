@@ -10,7 +10,7 @@ from events.migrate import migrate
 from projections.bulk import segments
 from projections.errors import UnknownProjection, VerificationInProgress
 from projections.projection import schema_of
-from projections.verify.full_verify import checking
+from projections.verify.full_verify import full_verification
 from tests.projections.conftest import NAMES
 from tests.projections.histories import run_id
 from tests.projections.test_runner import _skip, busy
@@ -22,7 +22,7 @@ HOLDER = {"flows": "workflows", "lists": "listings", "blocks": "listings"}
 @pytest.fixture
 async def filled(ledger, monkeypatch):
     """Read models of a busy history, cut into several parts when it is folded again."""
-    monkeypatch.setattr(segments, "MOST_EVENTS", 60)
+    monkeypatch.setattr(segments, "MAX_EVENTS", 60)
     await migrate(ledger.url)  # the right to make schemas is the database's own: no copy has it
     head = await ledger.write(busy())
     async with ledger.applying():
@@ -31,7 +31,7 @@ async def filled(ledger, monkeypatch):
 
 
 async def check(ledger, name, step=lambda _: None):
-    async with checking(ledger.url, ledger.pool, name) as checked:
+    async with full_verification(ledger.url, ledger.pool, name) as checked:
         return await checked.run(step)
 
 
@@ -48,7 +48,7 @@ async def schemas(ledger) -> set[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_clean_read_model_agrees_with_the_log(filled, name):
+async def test_unchanged_read_model_agrees_with_the_log(filled, name):
     covered = []
     found = await check(filled, name, covered.append)
 
@@ -70,7 +70,7 @@ async def test_a_clean_read_model_agrees_with_the_log(filled, name):
         ("blocks", "differs", "update blocks set live = live - 1 where list = ''"),
     ],
 )
-async def test_what_was_changed_by_hand_is_named(filled, table, kind, statement):
+async def test_change_by_hand_is_named(filled, table, kind, statement):
     name = HOLDER.get(table, table)
     await edit(filled, name, statement)
 
@@ -80,7 +80,7 @@ async def test_what_was_changed_by_hand_is_named(filled, table, kind, statement)
     assert (odd.table, [row.kind for row in odd.shown]) == (table, [kind])
 
 
-async def test_it_holds_while_others_append_and_apply(filled):
+async def test_verification_is_exact_while_others_append_and_apply(filled):
     await edit(filled, "executions", "update executions set flow_number = 99 where run_number = 5")
     history = busy()
     written = len(history.events)
@@ -113,12 +113,12 @@ async def until_beyond(ledger, position) -> None:
     await until(beyond)
 
 
-async def test_a_check_leaves_nothing_behind_and_is_seen_by_nobody(filled):
+async def test_verification_leaves_nothing_behind_and_is_invisible(filled):
     before = await schemas(filled)
     rows = await filled.pool.fetchval("select count(*) from projections.checkpoints")
     seen = []
 
-    async with checking(filled.url, filled.pool, "executions") as checked:
+    async with full_verification(filled.url, filled.pool, "executions") as checked:
         await checked.run(lambda _: seen.append(True))
         assert await schemas(filled) == before
     assert seen
@@ -126,9 +126,9 @@ async def test_a_check_leaves_nothing_behind_and_is_seen_by_nobody(filled):
     assert await filled.pool.fetchval("select count(*) from projections.checkpoints") == rows
 
 
-async def test_a_check_that_was_killed_is_in_nobodys_way(filled):
+async def test_killed_verification_does_not_block_the_next(filled):
     before = await schemas(filled)
-    async with checking(filled.url, filled.pool, "executions") as checked:
+    async with full_verification(filled.url, filled.pool, "executions") as checked:
 
         def die(_covered):
             checked._connection.terminate()
@@ -143,20 +143,20 @@ async def test_a_check_that_was_killed_is_in_nobodys_way(filled):
 
 async def _free(ledger) -> bool:
     try:
-        async with checking(ledger.url, ledger.pool, "executions"):
+        async with full_verification(ledger.url, ledger.pool, "executions"):
             return True
     except VerificationInProgress:
         return False
 
 
-async def test_a_second_check_at_once_is_refused_and_another_read_models_is_not(filled):
-    async with checking(filled.url, filled.pool, "executions"):
+async def test_concurrent_verification_is_refused_for_the_same_read_model_only(filled):
+    async with full_verification(filled.url, filled.pool, "executions"):
         with pytest.raises(VerificationInProgress, match="executions is being verified"):
             await check(filled, "executions")
         assert (await check(filled, "dispatch")).different == 0
 
 
-async def test_a_paused_read_model_is_checked_where_it_stands(filled):
+async def test_paused_read_model_is_verified_at_its_position(filled):
     history = busy()
     begun = len(history.events)
     history.tell(types.TASK_STARTED, 50, task="NOWHERE")
@@ -169,7 +169,7 @@ async def test_a_paused_read_model_is_checked_where_it_stands(filled):
     assert (found.position, found.different) == (begun, 0)
 
 
-async def test_what_was_skipped_on_record_is_skipped_by_the_check_too(filled):
+async def test_recorded_skips_are_skipped_by_the_verification(filled):
     history = busy()
     begun = len(history.events)
     history.tell(types.TASK_STARTED, 50, task="NOWHERE")
@@ -181,7 +181,7 @@ async def test_what_was_skipped_on_record_is_skipped_by_the_check_too(filled):
     assert (await check(filled, "workflows")).different == 0
 
 
-async def test_an_empty_ledger_agrees(ledger):
+async def test_empty_ledger_agrees(ledger):
     await migrate(ledger.url)
     async with ledger.applying():
         for name in NAMES:

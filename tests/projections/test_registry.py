@@ -10,16 +10,16 @@ import projections
 from events.database import connect
 from events.errors import LogUnavailable
 from events.migrate import migrate
-from projections.errors import UnknownProjection, UnknownShape
+from projections.errors import UnknownProjection, UnknownSchemaVersion
 from projections.projection import Version
 from projections.registry import (
-    answering,
     create_indexes,
     create_schemas,
     create_tables,
     discover,
     open_read_pool,
-    serving,
+    servable_versions,
+    serving_numbers,
     status,
 )
 from tests.projections.conftest import NAMES, SCHEMAS
@@ -53,7 +53,7 @@ async def test_the_role_that_the_service_works_as_owns_the_tables(ledger):
 async def test_a_new_version_stands_beside_the_one_that_answers(ledger):
     await _create_second(ledger)
 
-    assert (await serving(ledger.pool))["executions"] == 1
+    assert (await serving_numbers(ledger.pool))["executions"] == 1
     rows = [row for row in await status(ledger.pool) if row["name"] == "executions"]
     assert [(row["version"], row["serving"], row["state"]) for row in rows] == [
         (1, True, "running"),
@@ -61,40 +61,42 @@ async def test_a_new_version_stands_beside_the_one_that_answers(ledger):
     ]
 
 
-async def test_a_release_with_a_new_shape_enters_one_rebuild_however_often_it_migrates(ledger):
-    newer = [replace(EXECUTIONS, shape=2)]
+async def test_a_release_with_a_new_schema_version_requests_one_rebuild_however_often_it_migrates(
+    ledger,
+):
+    newer = [replace(EXECUTIONS, schema_version=2)]
 
-    assert await create_schemas(ledger.url, newer) == ["rebuild of executions in shape 2"]
+    assert await create_schemas(ledger.url, newer) == ["rebuild of executions in schema version 2"]
     assert await create_schemas(ledger.url, newer) == []
     rows = await ledger.pool.fetch(
-        "select name, new_version, shape, phase from projections.rebuilds"
+        "select name, new_version, schema_version, phase from projections.rebuilds"
     )
     assert [tuple(row) for row in rows] == [("executions", 2, 2, "waiting")]
 
 
 async def test_an_older_release_changes_nothing(ledger):
-    await ledger.pool.execute("update projections.checkpoints set shape = 2")
+    await ledger.pool.execute("update projections.checkpoints set schema_version = 2")
 
     assert await create_schemas(ledger.url) == []
     assert await ledger.pool.fetchval("select count(*) from projections.rebuilds") == 0
 
 
 async def test_a_release_answers_from_the_version_before_where_it_does_not_know_the_newest(ledger):
-    await _create_second(ledger, shape=2)
+    await _create_second(ledger, schema_version=2)
     await ledger.pool.execute(
         "update projections.registry set serving_version = 2, previous_version = 1"
         " where name = 'executions'"
     )
-    newer = [replace(EXECUTIONS, shape=2)]
+    newer = [replace(EXECUTIONS, schema_version=2)]
 
-    assert (await answering(ledger.pool, [EXECUTIONS]))["executions"].number == 1
-    assert (await answering(ledger.pool, [EXECUTIONS, *newer]))["executions"].number == 2
-    with pytest.raises(UnknownShape, match="executions version 2 has shape 2"):
-        await answering(ledger.pool, [replace(EXECUTIONS, shape=3)])
+    assert (await servable_versions(ledger.pool, [EXECUTIONS]))["executions"].number == 1
+    assert (await servable_versions(ledger.pool, [EXECUTIONS, *newer]))["executions"].number == 2
+    with pytest.raises(UnknownSchemaVersion, match="executions version 2 has schema version 2"):
+        await servable_versions(ledger.pool, [replace(EXECUTIONS, schema_version=3)])
 
 
-async def test_a_version_of_an_unknown_shape_is_left_to_another_release(ledger):
-    await _create_second(ledger, shape=2)
+async def test_a_version_of_an_unknown_schema_version_is_left_to_another_release(ledger):
+    await _create_second(ledger, schema_version=2)
     await ledger.pool.execute("update projections.checkpoints set state = 'running'")
     async with ledger.applying() as runner:
         await until(lambda: runner.states.get("executions_v1") == "running")
@@ -176,9 +178,9 @@ async def test_a_database_that_is_not_migrated_is_unavailable(empty_database_url
         await create_schemas(empty_database_url)
 
 
-async def _create_second(ledger, shape: int = 1) -> None:
+async def _create_second(ledger, schema_version: int = 1) -> None:
     await migrate(ledger.url)  # the right to make schemas is the database's own, no copy has it
     async with ledger.pool.acquire() as connection, connection.transaction():
-        version = Version(replace(EXECUTIONS, shape=shape), 2)
+        version = Version(replace(EXECUTIONS, schema_version=schema_version), 2)
         await create_tables(connection, version)
         await create_indexes(connection, version)

@@ -151,7 +151,7 @@ def test_tasks_come_back_from_their_row_and_fold_on():
     states = fold_all(PROJECTION, history.events[:6], history)
     columns = PROJECTION.columns(states, [key])
     row = {"kind": "run", "document": columns[10][0], "ordinal": 0, "flow_ordinal": 0}
-    states[key] = PROJECTION.revive({**row, "unlisted_position": None})
+    states[key] = PROJECTION.deserialize({**row, "unlisted_position": None})
     for event in history.events[6:]:
         if event.stream == history.events[2].stream:
             PROJECTION.fold(states, event, history)

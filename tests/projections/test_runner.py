@@ -178,7 +178,7 @@ async def test_an_event_that_one_read_model_cannot_apply_pauses_that_one_alone(l
         "state": "paused",
         "error": f"TaskStarted in run:{run_id(50)}: KeyError: 'NOWHERE'",
         "error_position": poisoned,
-        "shape": 1,
+        "schema_version": 1,
     }
     assert f"workflows_v1 paused at position {poisoned}" in caplog.text
 

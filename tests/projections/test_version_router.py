@@ -9,7 +9,7 @@ import pytest
 from events.database import connect_pool
 from projections.live.checkpoints import Checkpoints
 from projections.read_models.executions import read
-from projections.registry import shapes
+from projections.registry import discover_all
 from projections.serving.version_router import VersionRouter
 from tests.projections.test_registry import _create_second
 from tests.waiting import until
@@ -24,7 +24,7 @@ PLACE = (
 @asynccontextmanager
 async def _router(ledger):
     registry_pool = await connect_pool(ledger.url, max_size=2)
-    router = VersionRouter(ledger.url, registry_pool, Checkpoints(registry_pool), shapes())
+    router = VersionRouter(ledger.url, registry_pool, Checkpoints(registry_pool), discover_all())
     await router.open()
     yield router
     await router.close()

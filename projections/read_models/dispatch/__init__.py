@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-from projections.projection import Copied, Projection, run_keys
+from projections.projection import CopyTarget, Projection, run_keys
 from projections.read_models.dispatch import apply, read
 
-__all__ = ["FORMER", "PROJECTION", "read"]
+__all__ = ["PREVIOUS", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="dispatch",
-    shape=1,
+    schema_version=1,
     types=apply.TYPES,
     folder=Path(__file__).parent,
     reads=read,
     keys=run_keys,
     fold=apply.fold,
-    revive=apply.revive,
+    deserialize=apply.deserialize,
     columns=apply.columns,
     document=apply.document,
-    copied=(
-        Copied(
+    copy_targets=(
+        CopyTarget(
             "dispatch",
             (
                 "tenant",
@@ -34,4 +34,4 @@ PROJECTION = Projection(
     ),
 )
 
-FORMER: tuple[Projection, ...] = ()
+PREVIOUS: tuple[Projection, ...] = ()

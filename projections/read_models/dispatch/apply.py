@@ -116,7 +116,7 @@ def _advance(state: Dispatch, event: Event) -> Dispatch | None:
     return state
 
 
-def revive(row: Record) -> Dispatch:
+def deserialize(row: Record) -> Dispatch:
     """Read an open run back from its row."""
     state: Dispatch = orjson.loads(row["document"])
     return state

@@ -24,7 +24,7 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     return (key,)
 
 
-def revive(row: Record) -> RunFacts:
+def deserialize(row: Record) -> RunFacts:
     """Read a run's facts back from its row."""
     facts: RunFacts = orjson.loads(row["document"])
     return facts

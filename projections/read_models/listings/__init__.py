@@ -3,24 +3,24 @@
 from pathlib import Path
 
 from events.types import RUN_QUEUED
-from projections.projection import RUN_EVENTS, Copied, Counted, Projection
+from projections.projection import RUN_EVENTS, CopyTarget, Projection, SharedCounters
 from projections.read_models.listings import apply, read
 
-__all__ = ["FORMER", "PROJECTION", "read"]
+__all__ = ["PREVIOUS", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="listings",
-    shape=1,
+    schema_version=1,
     types=RUN_EVENTS,
     folder=Path(__file__).parent,
     reads=read,
     keys=apply.keys,
     fold=apply.fold,
-    revive=apply.revive,
+    deserialize=apply.deserialize,
     columns=apply.columns,
     document=apply.document,
-    copied=(
-        Copied(
+    copy_targets=(
+        CopyTarget(
             "listings",
             (
                 "tenant",
@@ -37,7 +37,7 @@ PROJECTION = Projection(
             ),
         ),
     ),
-    counted=Counted(frozenset({RUN_QUEUED}), apply.lists_of, apply.Issued),
+    counters=SharedCounters(frozenset({RUN_QUEUED}), apply.lists_of, apply.Issued),
 )
 
-FORMER: tuple[Projection, ...] = ()
+PREVIOUS: tuple[Projection, ...] = ()

@@ -102,7 +102,7 @@ def _next(states: States, key: Key) -> int:
     return issued.ordinals - 1
 
 
-def revive(row: Record) -> Place | Issued:
+def deserialize(row: Record) -> Place | Issued:
     """Read a run, or a list's count, back from its row."""
     if row["kind"] == "list":
         return Issued(row["issued"])

@@ -110,7 +110,7 @@ def _set(plan: LoadPlan, task: str, state: TaskStatus) -> None:
             table["state"] = state
 
 
-def revive(row: Record) -> LoadPlan:
+def deserialize(row: Record) -> LoadPlan:
     """Read a run's tree back from its row."""
     plan: LoadPlan = orjson.loads(row["document"])
     return plan

@@ -3,26 +3,26 @@
 from pathlib import Path
 
 from events.types import CATALOGUE_TYPES
-from projections.projection import RUN_EVENTS, Copied, Projection
+from projections.projection import RUN_EVENTS, CopyTarget, Projection
 from projections.read_models.workflows import apply, read
 
-__all__ = ["FORMER", "PROJECTION", "read"]
+__all__ = ["PREVIOUS", "PROJECTION", "read"]
 
 PROJECTION = Projection(
     name="workflows",
-    shape=1,
+    schema_version=1,
     types=RUN_EVENTS | CATALOGUE_TYPES,
     folder=Path(__file__).parent,
     reads=read,
     keys=apply.keys,
     fold=apply.fold,
-    revive=apply.revive,
+    deserialize=apply.deserialize,
     columns=apply.columns,
     document=apply.document,
-    copied=(
-        Copied("workflows", ("tenant", "run_id", "document")),
-        Copied("flows", ("tenant", "fullname", "document")),
+    copy_targets=(
+        CopyTarget("workflows", ("tenant", "run_id", "document")),
+        CopyTarget("flows", ("tenant", "fullname", "document")),
     ),
 )
 
-FORMER: tuple[Projection, ...] = ()
+PREVIOUS: tuple[Projection, ...] = ()

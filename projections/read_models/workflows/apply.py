@@ -84,7 +84,7 @@ def _fold_flow(states: States, event: Event) -> Sequence[Key]:
     return (key,)
 
 
-def revive(row: Record) -> Workflow | dict[str, Any]:
+def deserialize(row: Record) -> Workflow | dict[str, Any]:
     """Read a run, or a flow, back from its row."""
     document: Any = orjson.loads(row["document"])
     if row["kind"] == "flow":

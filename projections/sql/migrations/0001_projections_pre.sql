@@ -24,13 +24,13 @@ create table projections.checkpoints (
     error text,
     error_position bigint,
     updated_at timestamptz not null default clock_timestamp(),
-    shape integer not null default 1 check (shape > 0),
+    schema_version integer not null default 1 check (schema_version > 0),
     primary key (name, version)
 ) with (fillfactor = 10, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 
 comment on table projections.checkpoints is
     'The last position that each version of a read model has applied, and why it is paused.';
-comment on column projections.checkpoints.shape is
+comment on column projections.checkpoints.schema_version is
     'The version of its tables, documents and fold. A release that does not know it leaves it alone.';
 
 -- Each step is recorded here before the next one begins, so that another process can resume a rebuild.
@@ -40,7 +40,7 @@ create table projections.rebuilds (
     purpose text collate "C" not null default 'replace' check (purpose in ('replace', 'roll back')),
     from_version integer not null check (from_version > 0),
     new_version integer not null check (new_version > 0),
-    shape integer not null check (shape > 0),
+    schema_version integer not null check (schema_version > 0),
     phase text collate "C" not null default 'waiting' check (phase in (
         'waiting', 'folding', 'indexing', 'catching up', 'verifying', 'flipping', 'finished', 'failed', 'cancelled'
     )),
@@ -64,20 +64,20 @@ comment on table projections.rebuilds is
 create unique index rebuilds_open on projections.rebuilds (name) where phase not in ('finished', 'cancelled');
 create index rebuilds_name on projections.rebuilds (name, created_at);
 
-create table projections.rebuild_parts (
+create table projections.rebuild_segments (
     rebuild_id uuid not null references projections.rebuilds on delete cascade,
-    part integer not null,
+    segment integer not null,
     after bigint not null,
     up_to bigint not null,
-    begun jsonb not null,
+    initial_counts jsonb not null,
     done_at timestamptz,
-    primary key (rebuild_id, part)
+    primary key (rebuild_id, segment)
 );
 
-comment on table projections.rebuild_parts is
-    'The parts of a rebuild. Each folds the streams that begin in its range of positions, whole or not at all.';
-comment on column projections.rebuild_parts.begun is
-    'Counts over all earlier parts, for what a part shares with them (such as places in lists).';
+comment on table projections.rebuild_segments is
+    'The segments of a rebuild. Each folds the streams that begin in its range of positions, whole or not at all.';
+comment on column projections.rebuild_segments.initial_counts is
+    'Counts over all earlier segments, for states that segments share (such as the length of a list).';
 
 
 -- Advances a checkpoint from one position to another. Returns false, and changes nothing, if the
@@ -108,7 +108,7 @@ $$;
 -- A view in the schema shows the version's own checkpoint: a query that reads it together with the
 -- tables never mixes two versions.
 
-create function projections.create_version(model text, model_version integer, model_shape integer) returns void
+create function projections.create_version(model text, model_version integer, model_schema_version integer) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -121,8 +121,8 @@ begin
         'create view %I.%I as select position from projections.checkpoints where name = %L and version = %s',
         version_schema, model || '_checkpoint', model, model_version
     );
-    insert into projections.checkpoints (name, version, shape, state)
-    values (model, model_version, model_shape, case when first then 'running' else 'building' end);
+    insert into projections.checkpoints (name, version, schema_version, state)
+    values (model, model_version, model_schema_version, case when first then 'running' else 'building' end);
     if first then
         insert into projections.registry (name, serving_version) values (model, model_version);
     end if;
@@ -138,7 +138,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if exists (select from projections.registry r where r.name = model and r.serving_version = model_version) then
-        raise exception '% version % answers: it cannot be dropped', model, model_version;
+        raise exception '% version % is serving: it cannot be dropped', model, model_version;
     end if;
     update projections.registry r set previous_version = null
     where r.name = model and r.previous_version = model_version;
@@ -174,24 +174,24 @@ $$;
 -- Selects rows of runs for a comparison with the log, spread over the whole table. If another version
 -- is given, the rows that differ from it come first.
 
-create function projections.sample(version_schema text, table_name text, beside text, most integer)
+create function projections.sample(version_schema text, table_name text, other_schema text, max_rows integer)
 returns table (tenant text, run_id text, document bytea, differs boolean)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if beside is not null then
+    if other_schema is not null then
         return query execute format(
             'select n.tenant, n.run_id, n.document, true from %I.%I n
             left join %I.%I o on o.tenant = n.tenant and o.run_id = n.run_id
             where o.document is distinct from n.document limit $1',
-            version_schema, table_name, beside, table_name
-        ) using most;
+            version_schema, table_name, other_schema, table_name
+        ) using max_rows;
     end if;
     return query execute format(
         'select tenant, run_id, document, false from %I.%I order by hashtext(run_id) limit $1',
         version_schema, table_name
-    ) using most;
+    ) using max_rows;
 end
 $$;
 

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from events.database import Pool
 from projections.errors import NoSuchReadModel, RebuildFailed
 from projections.rebuild import jobs
-from projections.rebuild.jobs import Rebuild, Wish
-from projections.rebuild.phases import default_workers, rebuild
-from projections.rebuild.rollback import drop_kept, roll_back
-from projections.registry import standings
+from projections.rebuild.jobs import Rebuild, RebuildOptions
+from projections.rebuild.pool import default_workers
+from projections.rebuild.rollback import drop_previous_version, roll_back
+from projections.rebuild.start import rebuild
+from projections.registry import read_registry
 from service.cli.ledger import Ledger, open_ledger, run
 from service.cli.progress import QUIET
 
@@ -43,12 +44,12 @@ def rebuild_projection(
     elif cancel:
         run(_cancel(name))
     else:
-        run(_rebuild(name, Wish(ACTOR, ACTOR, workers=workers, rate=rate), quiet=quiet))
+        run(_rebuild(name, RebuildOptions(ACTOR, ACTOR, workers=workers, rate=rate), quiet=quiet))
 
 
 async def _tell(name: str, workers: int | None) -> None:
     async with open_ledger() as ledger:
-        rows = await standings(ledger.pool)
+        rows = await read_registry(ledger.pool)
         if name not in rows:
             raise NoSuchReadModel(name, sorted(rows))
         found = await jobs.find(ledger.pool, name)
@@ -62,7 +63,7 @@ async def _tell(name: str, workers: int | None) -> None:
         return
     click.echo(
         f"would fold {head} events in {workers or default_workers()} processes beside version"
-        f" {row.version} of {name}, which goes on answering, and change over"
+        f" {row.version} of {name}, which goes on servable_versions, and change over"
     )
     if row.previous_version is not None:
         click.echo(f"would drop version {row.previous_version}, kept for a way back, at the start")
@@ -74,12 +75,12 @@ async def _cancel(name: str) -> None:
     click.echo(f"the rebuild of {name} will be dropped by whoever is at it, or takes it up next")
 
 
-async def _rebuild(name: str, wish: Wish, *, quiet: bool) -> None:
+async def _rebuild(name: str, options: RebuildOptions, *, quiet: bool) -> None:
     async with open_ledger() as ledger:
         url = ledger.settings.require_database_url
         watching = asyncio.create_task(_watch(ledger.pool, name, quiet=quiet))
         try:
-            done = await rebuild(url, name, wish)
+            done = await rebuild(url, name, options)
             if done is None:
                 click.echo(f"{name} is being rebuilt already; this only watches", err=True)
                 done = await _finished(ledger, name)
@@ -146,7 +147,7 @@ def roll_back_projection(name: str) -> None:
 async def _roll_back(name: str) -> None:
     async with open_ledger() as ledger:
         url = ledger.settings.require_database_url
-        done = await roll_back(url, name, Wish(ACTOR, ACTOR))
+        done = await roll_back(url, name, RebuildOptions(ACTOR, ACTOR))
     click.echo(f"version {done.new_version} of {name} answers; {done.from_version} is kept")
 
 
@@ -162,5 +163,5 @@ def drop_projection(name: str, yes: bool) -> None:
 
 async def _drop(name: str) -> None:
     async with open_ledger() as ledger:
-        dropped = await drop_kept(ledger.settings.require_database_url, name)
+        dropped = await drop_previous_version(ledger.settings.require_database_url, name)
     click.echo(f"dropped {dropped}" if dropped else f"no version of {name} is kept")

@@ -10,8 +10,8 @@ import click
 
 from projections.projection import Version
 from projections.registry import discover
-from projections.verify.comparison import Comparison, RowDifference, TableComparison
-from projections.verify.full_verify import checking
+from projections.verify.diff import Comparison, RowDifference, TableComparison
+from projections.verify.full_verify import full_verification
 from service.cli.ledger import open_ledger, print_json, run
 from service.cli.progress import QUIET, progress
 from service.errors import UnknownReadModel
@@ -46,7 +46,7 @@ async def _verify(name: str, *, as_json: bool, quiet: bool) -> None:
     _check_name(name)
     async with open_ledger() as ledger:
         url = ledger.settings.require_database_url
-        async with checking(url, ledger.pool, name) as check:
+        async with full_verification(url, ledger.pool, name) as check:
             with progress(check.position, "events", quiet=quiet) as step:
                 found = await check.run(step)
     if as_json:

@@ -17,7 +17,7 @@ from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
 from projections.documents.run import ENDED
 from projections.flow_versions import Flows
 from projections.live.paused import skipped_events
-from projections.projection import KnownFlows, States, fold_one, run_key
+from projections.projection import KnownFlows, States, fold_event, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import UnknownRun
 from service.runs.read.audit_query import AuditFilter, read_audit_page
@@ -85,7 +85,7 @@ class Unfolding:
             ApplyEventError: this release cannot apply the event.
         """
         if event.type in WORKFLOWS.types and event.position not in self._passed_by:
-            fold_one(WORKFLOWS, self._states, event, self._flows)
+            fold_event(WORKFLOWS, self._states, event, self._flows)
 
     def tell(self, event: Event) -> Told:
         """Go on, and tell what changed. Fields are named as they are shown: ``tasks[A].status``.

@@ -18,7 +18,7 @@ from events.types import CATALOGUE_STREAM, run_stream
 from projections.documents.flow import Flow
 from projections.documents.run import micros
 from projections.flow_versions import Flows
-from projections.projection import Projection, States, fold_one, fold_run
+from projections.projection import Projection, States, fold_event, fold_run
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
@@ -143,7 +143,7 @@ class Past:
         events = await self.log.read_stream(tenant, CATALOGUE_STREAM, up_to=self.position)
         states: States = {}
         for event in without(events, await self.skipped(WORKFLOWS.name)):
-            fold_one(WORKFLOWS, states, event, self.flow_versions)
+            fold_event(WORKFLOWS, states, event, self.flow_versions)
         return Rows([WORKFLOWS.document(states[key]) for key in sorted(states)], self.position)
 
     async def flow(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from events.migrate import migrate
-from projections.rebuild.jobs import Wish
-from projections.rebuild.phases import rebuild
+from projections.rebuild.jobs import RebuildOptions
+from projections.rebuild.start import rebuild
 from projections.registry import discover
 from tests.projections.conftest import opened
 from tests.projections.test_runner import busy
 
-WISH = Wish("ann", "cli", workers=1)
+OPTIONS = RebuildOptions("ann", "cli", workers=1)
 BY_NAME = {projection.name: projection for projection in discover()}
 
 
@@ -28,8 +28,8 @@ async def able(able_url):
         yield ledger
 
 
-async def rebuilt(ledger, name, **wish):
-    return await rebuild(ledger.url, name, replace(WISH, **wish))
+async def rebuilt(ledger, name, **options):
+    return await rebuild(ledger.url, name, replace(OPTIONS, **options))
 
 
 async def told(ledger) -> list[dict]:

@@ -92,7 +92,7 @@ async def test_a_rebuild_beside_a_copy_of_the_same_events(full, tmp_path):
 async def _copied_s(ledger, file) -> float:
     """Seconds that COPY takes to write the events into a table like the log's, indexes and all."""
     connection = await asyncpg.connect(ledger.url)
-    await connection.execute("create table public.copied (like log.events including all)")
+    await connection.execute("create table public.copy_targets (like log.events including all)")
     query = "select * from log.events order by position"
     await connection.copy_from_query(query, output=file, format="binary")
     began = time.perf_counter()

@@ -16,10 +16,10 @@ from events.upcasters import UPCASTERS
 from projections.flow_versions import Flows
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
-from projections.read_models.executions import PROJECTION as SHAPE_1
+from projections.read_models.executions import PROJECTION as SCHEMA_1
 from projections.read_models.executions import read
-from projections.rebuild.phases import resume
-from projections.registry import _modules, create_schemas, discover, serving
+from projections.rebuild.start import resume
+from projections.registry import _modules, create_schemas, discover, serving_numbers
 from projections.serving.version_router import VersionRouter
 from tests.projections.conftest import opened, working
 from tests.projections.histories import TENANT, run_id
@@ -35,8 +35,8 @@ FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)```", DOCS, re.DOTALL | 
 
 @pytest.fixture
 def priority(tmp_path, monkeypatch):
-    """The package that the page makes, with the other files of the shape before."""
-    shutil.copytree(SHAPE_1.folder, tmp_path / "priority", ignore=lambda *_: ["__pycache__"])
+    """The package that the page makes, with the other files of schema version 1."""
+    shutil.copytree(SCHEMA_1.folder, tmp_path / "priority", ignore=lambda *_: ["__pycache__"])
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
@@ -53,7 +53,7 @@ def test_the_page_shows_every_file_of_the_change():
         "priority/apply.py",
         "priority/create.sql",
         "priority/events.py",
-        "priority/former.py",
+        "priority/previous.py",
         "priority/read.py",
         "priority/store.sql",
     ]
@@ -62,7 +62,7 @@ def test_the_page_shows_every_file_of_the_change():
 def test_every_shape_answers_the_questions_of_the_newest(priority):
     for module in [priority, *_modules()]:
         asked = _questions(module.PROJECTION)
-        assert all(asked <= _questions(former) for former in module.FORMER)
+        assert all(asked <= _questions(previous) for previous in module.PREVIOUS)
 
 
 def _questions(projection) -> set[str]:
@@ -78,14 +78,16 @@ async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_chang
         await before.reach(await before.write(history))  # an old release's events and tables
     new = request.getfixturevalue("priority")
     others = [each for each in discover() if each.name != "executions"]
-    known = [*new.FORMER, new.PROJECTION, *others]
-    assert await create_schemas(able_url, [new.PROJECTION]) == ["rebuild of executions in shape 2"]
+    known = [*new.PREVIOUS, new.PROJECTION, *others]
+    assert await create_schemas(able_url, [new.PROJECTION]) == [
+        "rebuild of executions in schema version 2"
+    ]
 
     async with opened(able_url) as ledger, routing(ledger, known) as newer:
         async with routing(ledger, discover()) as older:
             runners = [
-                Runner(ledger.feed, able_url, shapes, Flows(ledger.log))
-                for shapes in (known, discover())
+                Runner(ledger.feed, able_url, projections, Flows(ledger.log))
+                for projections in (known, discover())
             ]
             async with working(runners[0].run()), working(runners[1].run()):
                 document = await _read(newer, new.read.by_run_ids)
@@ -106,7 +108,7 @@ async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_chang
                     "select priority, count(*) from executions_v2.executions group by 1 order by 1"
                 )
         assert [tuple(row) for row in found] == [(0, 40), (5, 1)]
-        assert (await serving(ledger.pool))["executions"] == 2
+        assert (await serving_numbers(ledger.pool))["executions"] == 2
         assert [each["type"] for each in await told(ledger)] == [
             "RebuildStarted",
             "RebuildFinished",

@@ -6,11 +6,11 @@ import pytest
 
 from projections.bulk import segments
 from projections.errors import RebuildRefused
-from projections.rebuild.rollback import drop_kept, roll_back
-from projections.registry import serving, status
+from projections.rebuild.rollback import drop_previous_version, roll_back
+from projections.registry import serving_numbers, status
 from tests.projections.conftest import NAMES
 from tests.projections.histories import History
-from tests.projections.rebuild.conftest import BY_NAME, WISH, busy_ledger, rebuilt, told
+from tests.projections.rebuild.conftest import BY_NAME, OPTIONS, busy_ledger, rebuilt, told
 from tests.waiting import until
 
 DOCUMENTS = 4_001
@@ -18,13 +18,13 @@ DOCUMENTS = 4_001
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_rebuilt_version_is_the_live_one_row_by_row(able, name, monkeypatch):
-    monkeypatch.setattr(segments, "MOST_EVENTS", 100)
-    monkeypatch.setattr(segments, "BUCKET", 10)
+    monkeypatch.setattr(segments, "MAX_EVENTS", 100)
+    monkeypatch.setattr(segments, "BUCKET_SIZE", 10)
     async with busy_ledger(able) as (history, runner):
         done = await rebuilt(able, name, workers=2)
 
         assert (done.phase, done.new_version) == ("finished", 2)
-        assert (await serving(able.pool))[name] == 2
+        assert (await serving_numbers(able.pool))[name] == 2
         assert done.result["alike"] is True
         assert await able.tables(BY_NAME[name], 2) == await able.tables(BY_NAME[name], 1)
         history.queue(1000)
@@ -43,10 +43,10 @@ async def test_the_version_before_answers_again_at_once_and_is_current(able):
         await rebuilt(able, "listings")
         history.queue(2000)
         await able.write(history, after=len(history.events) - 1)
-        back = await asyncio.wait_for(roll_back(able.url, "listings", WISH), 5)
+        back = await asyncio.wait_for(roll_back(able.url, "listings", OPTIONS), 5)
 
         assert (back.phase, back.from_version, back.new_version) == ("finished", 2, 1)
-        assert (await serving(able.pool))["listings"] == 1
+        assert (await serving_numbers(able.pool))["listings"] == 1
         rows = {row["version"]: row for row in await status(able.pool) if row["name"] == "listings"}
         assert rows[1]["position"] >= rows[2]["position"] - 1
     finished = [e for e in await told(able) if e["type"] == "RebuildFinished"]
@@ -55,16 +55,16 @@ async def test_the_version_before_answers_again_at_once_and_is_current(able):
 
 async def test_there_is_no_way_back_from_the_first_version(able):
     with pytest.raises(RebuildRefused, match="no way back"):
-        await roll_back(able.url, "executions", WISH)
+        await roll_back(able.url, "executions", OPTIONS)
 
 
 async def test_what_is_kept_for_a_way_back_can_be_dropped(able):
     async with busy_ledger(able) as (_, runner):
         await rebuilt(able, "dispatch")
-        assert await drop_kept(able.url, "dispatch") == "dispatch_v1"
+        assert await drop_previous_version(able.url, "dispatch") == "dispatch_v1"
         runner.notify()
         await until(lambda: "dispatch_v1" not in runner.states)
-        assert await drop_kept(able.url, "dispatch") is None
+        assert await drop_previous_version(able.url, "dispatch") is None
 
 
 @pytest.mark.parametrize("name", ["executions", "workflows"])

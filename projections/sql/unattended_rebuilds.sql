@@ -1,7 +1,7 @@
--- Lists the rebuilds that may go on and that nobody is at: whoever is holds a lock, which dies with it.
+-- Lists the open rebuilds that no process works on: one that does holds a lock, which ends with its connection.
 -- $1 class of the locks
 -- rebuilds_open (a handful of rows)
-select b.name, b.shape
+select b.name, b.schema_version
 from projections.rebuilds b
 where b.phase not in ('finished', 'cancelled', 'failed') and not exists (
     select from pg_catalog.pg_locks l

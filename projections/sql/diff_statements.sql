@@ -1,6 +1,6 @@
--- Writes, for each table of a schema, the statements that count and show the rows that differ from another's.
+-- Makes, for each table of a schema, the statements that count and show the rows that differ from another schema's.
 -- $1 schema on the left, $2 on the right
--- pg_class, pg_index, pg_attribute by relation; the key of a table is its one unique index, as a test holds
+-- pg_class, pg_index, pg_attribute by relation; a table's key is its one unique index, as a test ensures
 select
     t.relname::text as table_name,
     k.names as key,

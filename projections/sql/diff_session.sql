@@ -1,4 +1,4 @@
--- Has this transaction's comparisons walk both tables by their keys, side by side: no memory, no disk, however many rows.
+-- Makes this transaction compare tables by a merge join over their keys: with any number of rows no memory, no disk.
 -- no parameters
 -- no index
 select set_config(name, 'off', true)

@@ -1,4 +1,4 @@
--- Reads where every version of every read model stands, and which answers.
+-- Reads the checkpoint of every version of every read model, and which of them serves.
 -- no parameters
 -- checkpoints_pkey, registry_pkey (a handful of rows)
 select c.name, c.version, c.position, c.state, coalesce(r.serving_version = c.version, false) as serving

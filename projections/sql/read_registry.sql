@@ -1,7 +1,7 @@
--- Lists which version of each read model answers, which shape it has, and which one answered before.
+-- Reads each read model's serving version and the previous one, with their schema versions.
 -- no parameters
 -- registry_pkey, checkpoints_pkey (a handful of rows)
-select r.name, c.version, c.shape, p.version as previous_version, p.shape as previous_shape,
+select r.name, c.version, c.schema_version, p.version as previous_version, p.schema_version as previous_schema_version,
     extract(epoch from clock_timestamp() - r.changed_at)::float8 as changed_s
 from projections.registry r
 join projections.checkpoints c on c.name = r.name and c.version = r.serving_version

@@ -1,4 +1,4 @@
--- Lists the columns of a schema's tables with their types.
+-- Lists the columns of the tables of a schema, with their types.
 -- $1 schema
 -- pg_class, pg_attribute by relation
 select t.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
