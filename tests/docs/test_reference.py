@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
+from service.access import ALIASES, RIGHTS, Right
+from service.cli import flowledger
 from service.errors import InvalidSetting
 from service.settings import Settings, read_settings
 from tests.docs.pages import DOCS
@@ -74,3 +78,69 @@ def test_example_is_accepted_and_is_not_the_default(name, example, monkeypatch):
     monkeypatch.chdir(DOCS.parent)
     given = read_settings({name: example.strip("`")})
     assert getattr(given, attribute(name)) != getattr(read_settings({}), attribute(name))
+
+
+COMMAND = re.compile(r"^\| `([a-z]+(?: [a-z]+)?)((?: [^`]+)?)` \| (.*?) \| .+ \|$", re.MULTILINE)
+CLI = (DOCS / "reference" / "cli.md").read_text()
+
+
+def commands(command: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(path), command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from commands(found, *path, name)
+
+
+def option(parameter: click.Option) -> list[str]:
+    note = ""
+    if parameter.required:
+        note = " (required)"
+    elif isinstance(parameter.default, str):
+        note = f" (`{parameter.default}`)"
+    elif isinstance(parameter.type, click.IntRange) and (parameter.type.max or 2**63) < 2**63 - 1:
+        note = f" ({parameter.type.min} to {parameter.type.max})"
+    return [f"`{name}`{note}" for name in (*parameter.opts, *parameter.secondary_opts)]
+
+
+def argument(parameter: click.Argument) -> str:
+    name = (parameter.name or "").upper() + ("..." if parameter.nargs < 0 else "")
+    return f" {name}" if parameter.required else f" [{name}]"
+
+
+def test_every_command_with_its_arguments_and_options_is_on_the_page_and_no_other():
+    shown = {
+        name: (arguments, [] if options == "none" else sorted(options.split(", ")))
+        for name, arguments, options in COMMAND.findall(CLI)
+    }
+    assert shown == {
+        name: (
+            "".join(argument(each) for each in command.params if isinstance(each, click.Argument)),
+            sorted(
+                name
+                for each in command.params
+                if isinstance(each, click.Option)
+                for name in option(each)
+            ),
+        )
+        for name, command in commands(flowledger)
+    }
+
+
+def test_rights_of_each_role_are_those_of_the_program():
+    page = (DOCS / "reference" / "roles.md").read_text()
+    head, *rows = re.findall(r"^\| (?:role|`\w+`) \|.*\|$", page, re.MULTILINE)
+    names = [cell.strip() for cell in head.strip("|").split("|")][1:]
+    shown = {}
+    for row in rows:
+        role, *cells = [cell.strip() for cell in row.strip("|").split("|")]
+        shown[role.strip("`")] = {
+            name for name, cell in zip(names, cells, strict=True) if cell == "yes"
+        }
+    assert names == [right.value for right in Right]
+    assert shown == {role: {right.value for right in rights} for role, rights in RIGHTS.items()}
+    for alias, role in ALIASES.items():
+        assert f"`{alias}` is another name for `{role}`" in page
