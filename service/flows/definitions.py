@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from events.bodies import Executor, Hook
 from projections.documents.flow import Plan
-from service.flows.errors import At, Findings, LoadRefused, Refusal
+from service.flows.errors import Diagnostic, Diagnostics, FlowLoadError, YamlPath
 from service.flows.periodic import check_periodic
 from service.flows.planner import plan_flow, plan_load
 from service.flows.retention import is_retention
@@ -64,19 +64,19 @@ def load_definitions(path: Path) -> tuple[FlowDefinition, ...]:
     beside the file.
 
     Raises:
-        LoadRefused: with everything that is wrong, in every file.
+        FlowLoadError: with everything that is wrong, in every file.
 
     """
     found: list[FlowDefinition] = []
-    refusals: list[Refusal] = []
+    diagnostics: list[Diagnostic] = []
     for file in _files(path):
         try:
             found += load_file(file)
-        except LoadRefused as error:
-            refusals += error.refusals
-    refusals += _twice(found)
-    if refusals:
-        raise LoadRefused(refusals)
+        except FlowLoadError as error:
+            diagnostics += error.diagnostics
+    diagnostics += _duplicates(found)
+    if diagnostics:
+        raise FlowLoadError(diagnostics)
     return tuple(found)
 
 
@@ -85,37 +85,37 @@ def _files(path: Path) -> list[Path]:
         return [path]
     files = [path / name for name in FILE_NAMES if (path / name).exists()]
     if not files:
-        raise LoadRefused([Refusal(str(path), 1, f"holds neither {' nor '.join(FILE_NAMES)}")])
+        raise FlowLoadError([Diagnostic(str(path), 1, f"holds neither {' nor '.join(FILE_NAMES)}")])
     return files
 
 
-def _twice(found: list[FlowDefinition]) -> list[Refusal]:
+def _duplicates(found: list[FlowDefinition]) -> list[Diagnostic]:
     first: dict[str, FlowDefinition] = {}
-    refusals = []
+    diagnostics = []
     for flow in found:
         other = first.setdefault(flow.fullname, flow)
         if other is not flow:
             reason = f"flow {flow.fullname} is defined in {other.file}:{other.line} too"
-            refusals.append(Refusal(flow.file, flow.line, reason))
-    return refusals
+            diagnostics.append(Diagnostic(flow.file, flow.line, reason))
+    return diagnostics
 
 
 def load_file(file: Path) -> list[FlowDefinition]:
     """Read the flows of one file.
 
     Raises:
-        LoadRefused: with everything that is wrong in it.
+        FlowLoadError: with everything that is wrong in it.
 
     """
     document = read_document(file)
     if not isinstance(document.value, dict) or not document.value:
-        line = Findings(str(file), document.lines).line(())
+        line = Diagnostics(str(file), document.lines).line(())
         reason = "must be a mapping of flows: project.NAME to its definition"
-        raise LoadRefused([Refusal(str(file), line, reason)])
-    reading = _Reading(file, Findings(str(file), document.lines), _task_names(file.parent))
-    flows = [flow for name in document.value if (flow := reading.flow(name, document)) is not None]
-    if reading.findings.refusals:
-        raise LoadRefused(reading.findings.refusals)
+        raise FlowLoadError([Diagnostic(str(file), line, reason)])
+    reader = _FlowReader(file, Diagnostics(str(file), document.lines), _task_names(file.parent))
+    flows = [flow for name in document.value if (flow := reader.flow(name, document)) is not None]
+    if reader.diagnostics.collected:
+        raise FlowLoadError(reader.diagnostics.collected)
     return flows
 
 
@@ -123,120 +123,135 @@ def _task_names(folder: Path) -> frozenset[str]:
     try:
         return frozenset(load_tasks(folder / "tasks"))
     except TaskLoadError as error:
-        raise LoadRefused([Refusal(str(error.file), error.line or 1, error.reason)]) from error
+        raise FlowLoadError([Diagnostic(str(error.file), error.line or 1, error.reason)]) from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _FlowReader:
     file: Path
-    findings: Findings
-    known: frozenset[str]
+    diagnostics: Diagnostics
+    known_tasks: frozenset[str]
 
     def flow(self, fullname: str, document: Document) -> FlowDefinition | None:
-        at: At = (fullname,)
+        location: YamlPath = (fullname,)
         value = document.value[fullname]
-        self._check_name(fullname, at)
+        self._check_name(fullname, location)
         if not isinstance(value, dict):
-            self.findings.refuse(at, f"{fullname} must be a mapping with its tasks")
+            self.diagnostics.add(location, f"{fullname} must be a mapping with its tasks")
             return None
-        executor = self._executor(value, at)
-        ids = self._ids(value, at)
-        schema, text = read_schema(self.file.parent, value, at, self.findings)
-        self._check_kept_keys(value, at, text)
+        executor = self._executor(value, location)
+        ids = self._ids(value, location)
+        schema, text = read_schema(self.file.parent, value, location, self.diagnostics)
+        self._check_kept_keys(value, location, text)
         return FlowDefinition(
             fullname=fullname,
-            file=self.findings.file,
-            line=self.findings.line(at),
+            file=self.diagnostics.file,
+            line=self.diagnostics.line(location),
             definition=value if text is None else value | {"schema": schema},
-            plan=self._plan(value, at, executor),
+            plan=self._plan(value, location, executor),
             executor=executor,
-            exclusive=self._exclusive(value, at),
-            timeout_s=read_timeout(value, at, self.findings),
+            exclusive=self._exclusive(value, location),
+            timeout_s=read_timeout(value, location, self.diagnostics),
             payload_schema=text,
             ids=ids,
-            id_lines={vendor: self.findings.line((*at, "ids", vendor)) for vendor in ids},
+            id_lines={vendor: self.diagnostics.line((*location, "ids", vendor)) for vendor in ids},
         )
 
-    def _check_name(self, fullname: str, at: At) -> None:
+    def _check_name(self, fullname: str, location: YamlPath) -> None:
         project, _, name = fullname.partition(".")
         if not project or not name:
-            self.findings.refuse(at, f"{fullname!r} must be a project and a name: project.NAME")
+            self.diagnostics.add(
+                location, f"{fullname!r} must be a project and a name: project.NAME"
+            )
         if len(fullname) > MAX_FULLNAME or not fullname.isprintable():
-            self.findings.refuse(at, f"a flow's name is 1 to {MAX_FULLNAME} printable characters")
+            self.diagnostics.add(
+                location, f"a flow's name is 1 to {MAX_FULLNAME} printable characters"
+            )
 
-    def _plan(self, value: dict[str, Any], at: At, executor: Executor) -> Plan:
-        steps = read_steps(value.get("tasks"), (*at, "tasks"), self.findings)
-        hooks = self._hooks(value.get("hooks", {}), (*at, "hooks"))
+    def _plan(self, value: dict[str, Any], location: YamlPath, executor: Executor) -> Plan:
+        steps = read_steps(value.get("tasks"), (*location, "tasks"), self.diagnostics)
+        hooks = self._hooks(value.get("hooks", {}), (*location, "hooks"))
         if executor == "in_process":
             self._check_known([*tasks_of(steps), *hooks.values()])
-        retries, retry_delay_s = read_retrying(value, at, self.findings)
+        retries, retry_delay_s = read_retrying(value, location, self.diagnostics)
         plan = replace(plan_flow(steps, hooks), retries=retries, retry_delay_s=retry_delay_s)
         if "load_plan" not in value:
             return plan
-        groups = plan_load(value["load_plan"], (*at, "load_plan"), plan, self.findings)
+        groups = plan_load(value["load_plan"], (*location, "load_plan"), plan, self.diagnostics)
         return replace(plan, groups=groups)
 
     def _check_known(self, tasks: list[TaskStep]) -> None:
         for task in tasks:
-            if task.type == "python" and task.key not in self.known:
-                near = difflib.get_close_matches(task.key, self.known, n=1)
+            if task.type == "python" and task.key not in self.known_tasks:
+                near = difflib.get_close_matches(task.key, self.known_tasks, n=1)
                 hint = f", perhaps {near[0]!r}" if near else ""
                 folder = self.file.parent / "tasks"
-                self.findings.refuse(task.at, f"unknown task {task.key!r}: not in {folder}{hint}")
+                self.diagnostics.add(
+                    task.location, f"unknown task {task.key!r}: not in {folder}{hint}"
+                )
 
-    def _hooks(self, value: object, at: At) -> dict[Hook, TaskStep]:
+    def _hooks(self, value: object, location: YamlPath) -> dict[Hook, TaskStep]:
         if not isinstance(value, dict):
-            self.findings.refuse(at, "hooks must be a mapping of success and failure to a task")
+            self.diagnostics.add(
+                location, "hooks must be a mapping of success and failure to a task"
+            )
             return {}
         # A hook without a task is none, as in Director.
-        hooks = {hook: self._hook(value[hook], (*at, hook)) for hook in _HOOKS if value.get(hook)}
+        hooks = {
+            hook: self._hook(value[hook], (*location, hook)) for hook in _HOOKS if value.get(hook)
+        }
         return {hook: step for hook, step in hooks.items() if step is not None}
 
-    def _hook(self, value: object, at: At) -> TaskStep | None:
-        step = read_step(value, at, self.findings)
+    def _hook(self, value: object, location: YamlPath) -> TaskStep | None:
+        step = read_step(value, location, self.diagnostics)
         if step is None or isinstance(step, TaskStep):
             return step
-        self.findings.refuse(at, "a hook is one task")
+        self.diagnostics.add(location, "a hook is one task")
         return None
 
-    def _executor(self, value: dict[str, Any], at: At) -> Executor:
+    def _executor(self, value: dict[str, Any], location: YamlPath) -> Executor:
         executor = value.get("executor", "in_process")
         if executor not in ("in_process", "external"):
-            self.findings.refuse(
-                (*at, "executor"), f"executor must be in_process or external, not {executor!r}"
+            self.diagnostics.add(
+                (*location, "executor"),
+                f"executor must be in_process or external, not {executor!r}",
             )
         return "external" if executor == "external" else "in_process"
 
-    def _exclusive(self, value: dict[str, Any], at: At) -> bool:
+    def _exclusive(self, value: dict[str, Any], location: YamlPath) -> bool:
         exclusive = value.get("exclusive", False)
         if not isinstance(exclusive, bool):
-            self.findings.refuse((*at, "exclusive"), "exclusive must be true or false")
+            self.diagnostics.add((*location, "exclusive"), "exclusive must be true or false")
         return exclusive is True
 
-    def _ids(self, value: dict[str, Any], at: At) -> dict[str, dict[str, Any]]:
+    def _ids(self, value: dict[str, Any], location: YamlPath) -> dict[str, dict[str, Any]]:
         ids = value.get("ids", {})
         if not isinstance(ids, dict):
-            self.findings.refuse((*at, "ids"), "ids must be a mapping of vendors to their ids")
+            self.diagnostics.add(
+                (*location, "ids"), "ids must be a mapping of vendors to their ids"
+            )
             return {}
         for vendor, names in ids.items():
             if not isinstance(names, dict) or not all(map(_is_id, names.values())):
                 reason = f"the ids of {vendor} must be a mapping of names to texts or numbers"
-                self.findings.refuse((*at, "ids", vendor), reason)
+                self.diagnostics.add((*location, "ids", vendor), reason)
         return {vendor: names for vendor, names in ids.items() if isinstance(names, dict)}
 
-    def _check_kept_keys(self, value: dict[str, Any], at: At, schema: str | None) -> None:
+    def _check_kept_keys(
+        self, value: dict[str, Any], location: YamlPath, schema: str | None
+    ) -> None:
         if "periodic" in value:
-            check_periodic(value["periodic"], (*at, "periodic"), self.findings, schema)
+            check_periodic(value["periodic"], (*location, "periodic"), self.diagnostics, schema)
         if not is_retention(value.get("retention", {})):
             reason = (
                 f"retention must be {{offset: a whole number}}, {KEEP_ALL_RUNS} to {MAX_KEPT_RUNS}"
             )
-            self.findings.refuse((*at, "retention"), reason)
+            self.diagnostics.add((*location, "retention"), reason)
         if not _is_rows(value.get("rows", "runs")):
-            self.findings.refuse((*at, "rows"), "rows must be runs or tasks")
+            self.diagnostics.add((*location, "rows"), "rows must be runs or tasks")
         if not _is_queue(value.get("queue", "")):
             reason = "queue must be a name, or {default: name, customs: {task: name}}"
-            self.findings.refuse((*at, "queue"), reason)
+            self.diagnostics.add((*location, "queue"), reason)
 
 
 def _is_rows(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""What is refused of a file of flows: each refusal says file, line and reason."""
+"""Diagnostics of a file of flows: each names the file, the line and what is wrong."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from dataclasses import dataclass, field
 
 from service.errors import BadRequest
 
-At = tuple[str | int, ...]
-"""A place in a document: the keys and indices that lead to it, from the top."""
+YamlPath = tuple[str | int, ...]
+"""A location in a YAML document: the keys and indices that lead to it from the top."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Refusal:
-    """Why something of a file is refused; ``line`` counts from 1.
+class Diagnostic:
+    """One mistake in a file; ``line`` counts from 1.
 
-    >>> str(Refusal("flows.yaml", 12, "unknown task 'EXTRAKT'"))
+    >>> str(Diagnostic("flows.yaml", 12, "unknown task 'EXTRAKT'"))
     "flows.yaml:12: unknown task 'EXTRAKT'"
     """
 
     file: str
     line: int
-    reason: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}"
+        return f"{self.file}:{self.line}: {self.message}"
 
 
-class LoadRefused(BadRequest):
-    """The flows were refused; nothing of them is registered."""
+class FlowLoadError(BadRequest):
+    """The flows have mistakes; none of them is registered."""
 
     code = "load-refused"
 
-    def __init__(self, refusals: Iterable[Refusal]) -> None:
-        self.refusals = tuple(sorted(refusals))
-        super().__init__("\n".join(map(str, self.refusals)))
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics))
+        super().__init__("\n".join(map(str, self.diagnostics)))
 
 
 @dataclass(slots=True)
-class Findings:
-    """What is wrong in one document: gathered, so that one load names all of it."""
+class Diagnostics:
+    """Collects the mistakes of one document, so that one load reports all of them."""
 
     file: str
-    lines: Mapping[At, int]
-    refusals: list[Refusal] = field(default_factory=list)
+    lines: Mapping[YamlPath, int]
+    collected: list[Diagnostic] = field(default_factory=list)
 
-    def line(self, at: At) -> int:
-        """Find the line of a place, or of the nearest one around it that is written."""
-        while at not in self.lines and at:
-            at = at[:-1]
-        return self.lines.get(at, 1)
+    def line(self, location: YamlPath) -> int:
+        """Find the line of a location, or of the nearest enclosing one that has a line."""
+        while location not in self.lines and location:
+            location = location[:-1]
+        return self.lines.get(location, 1)
 
-    def refuse(self, at: At, reason: str) -> None:
-        """Note what is wrong at a place."""
-        self.refusals.append(Refusal(self.file, self.line(at), reason))
+    def add(self, location: YamlPath, message: str) -> None:
+        """Record a mistake at a location."""
+        self.collected.append(Diagnostic(self.file, self.line(location), message))

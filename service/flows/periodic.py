@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from service.flows import payloads
-from service.flows.errors import At, Findings
+from service.flows.errors import Diagnostics, YamlPath
 from service.flows.schedule import kind_of, schedule_of
 
 
-def check_periodic(value: Any, at: At, findings: Findings, schema: str | None = None) -> None:  # noqa: ANN401 - any JSON value
+def check_periodic(
+    value: Any,  # noqa: ANN401 - any JSON value
+    location: YamlPath,
+    diagnostics: Diagnostics,
+    schema: str | None = None,
+) -> None:
     """Check `periodic`: one schedule, and perhaps a payload, which must fit the flow's schema.
 
     ``schema`` is the JSON text of that schema. A run that starts without one has an empty payload.
@@ -17,18 +22,20 @@ def check_periodic(value: Any, at: At, findings: Findings, schema: str | None = 
     try:
         kind, _ = kind_of(value)
     except ValueError as error:
-        findings.refuse(at, f"periodic {error}")
+        diagnostics.add(location, f"periodic {error}")
         return
     try:
         schedule_of(value)
     except ValueError as error:
-        findings.refuse((*at, kind), f"periodic: {error}")
-    _check_payload(value.get("payload", {}), (*at, "payload"), findings, schema)
+        diagnostics.add((*location, kind), f"periodic: {error}")
+    _check_payload(value.get("payload", {}), (*location, "payload"), diagnostics, schema)
 
 
-def _check_payload(payload: object, at: At, findings: Findings, schema: str | None) -> None:
+def _check_payload(
+    payload: object, location: YamlPath, diagnostics: Diagnostics, schema: str | None
+) -> None:
     if not isinstance(payload, dict):
-        findings.refuse(at, "periodic: payload must be a mapping")
+        diagnostics.add(location, "periodic: payload must be a mapping")
         return
     for error in payloads.errors_of(schema, payload):
-        findings.refuse(at, f"periodic: the payload does not fit the flow's schema: {error}")
+        diagnostics.add(location, f"periodic: the payload does not fit the flow's schema: {error}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from events.bodies import Hook
 from projections.documents.flow import Plan, PlanGroup, PlanSchema, PlanTable, PlanTask
-from service.flows.errors import At, Findings
+from service.flows.errors import Diagnostics, YamlPath
 from service.flows.steps import Step, TaskStep
 
 
@@ -20,14 +20,14 @@ def plan_flow(steps: tuple[Step, ...], hooks: Mapping[Hook, TaskStep]) -> Plan:
     waits for all of it. A hook's path is `@success/KEY` or `@failure/KEY`; it waits for no task.
     """
     at_end = tuple(_task(step, f"@{hook}/{step.key}", hook=hook) for hook, step in hooks.items())
-    planning = _Planning(used={task.path for task in at_end})
-    planning.chain(steps, (), ())
-    tasks = tuple(planning.tasks)
-    return Plan(tasks + at_end, tuple(_group(name, tasks) for name in planning.top))
+    builder = _PlanBuilder(used={task.path for task in at_end})
+    builder.chain(steps, (), ())
+    tasks = tuple(builder.tasks)
+    return Plan(tasks + at_end, tuple(_group(name, tasks) for name in builder.top))
 
 
 @dataclass(slots=True)
-class _Planning:
+class _PlanBuilder:
     """Grows a plan; each method returns the paths that the next step waits for."""
 
     tasks: list[PlanTask] = field(default_factory=list)
@@ -91,63 +91,75 @@ def _within(name: str, task: PlanTask) -> str:
     return task.path.removeprefix(f"{name}/") if task.groups else task.key
 
 
-def plan_load(value: object, at: At, plan: Plan, findings: Findings) -> tuple[PlanGroup, ...]:
+def plan_load(
+    value: object, location: YamlPath, plan: Plan, diagnostics: Diagnostics
+) -> tuple[PlanGroup, ...]:
     """Read a flow's load plan: groups in order, their schemas, and the task that loads each table.
 
     The form is `{groups: [{name, schemas: [{name, tables: [{name, task}]}]}]}`; a task is named
     by its path, or by its key where only one task has it. A table is called `SCHEMA.NAME`.
     """
-    reading = _LoadPlan(findings, {task.path: task for task in plan.tasks if task.hook is None})
-    return tuple(reading.group(*group) for group in reading.named(value, at, "groups"))
+    reader = _LoadPlanReader(
+        diagnostics, {task.path: task for task in plan.tasks if task.hook is None}
+    )
+    return tuple(reader.group(*group) for group in reader.named(value, location, "groups"))
 
 
 @dataclass(frozen=True, slots=True)
-class _LoadPlan:
-    findings: Findings
+class _LoadPlanReader:
+    diagnostics: Diagnostics
     tasks: Mapping[str, PlanTask]
 
-    def named(self, value: object, at: At, key: str) -> list[tuple[str, dict[str, object], At]]:
+    def named(
+        self, value: object, location: YamlPath, key: str
+    ) -> list[tuple[str, dict[str, object], YamlPath]]:
         """Go through a list of named mappings: name, mapping and place of each."""
         items = value.get(key) if isinstance(value, dict) else None
         if not isinstance(items, list) or not items:
-            self.findings.refuse((*at, key), f"load_plan: {key} must be a list of at least one")
+            self.diagnostics.add(
+                (*location, key), f"load_plan: {key} must be a list of at least one"
+            )
             return []
-        found = [self._named(item, (*at, key, index)) for index, item in enumerate(items)]
+        found = [self._named(item, (*location, key, index)) for index, item in enumerate(items)]
         named = [item for item in found if item is not None]
-        self._refuse_twice(named)
+        self._check_unique(named)
         return named
 
-    def group(self, name: str, body: dict[str, object], at: At) -> PlanGroup:
-        schemas = (self._schema(*schema) for schema in self.named(body, at, "schemas"))
+    def group(self, name: str, body: dict[str, object], location: YamlPath) -> PlanGroup:
+        schemas = (self._schema(*schema) for schema in self.named(body, location, "schemas"))
         return PlanGroup(name, tuple(schemas))
 
-    def _schema(self, name: str, body: dict[str, object], at: At) -> PlanSchema:
-        tables = (self._table(name, *table) for table in self.named(body, at, "tables"))
+    def _schema(self, name: str, body: dict[str, object], location: YamlPath) -> PlanSchema:
+        tables = (self._table(name, *table) for table in self.named(body, location, "tables"))
         return PlanSchema(name, tuple(tables))
 
-    def _named(self, item: object, at: At) -> tuple[str, dict[str, object], At] | None:
+    def _named(
+        self, item: object, location: YamlPath
+    ) -> tuple[str, dict[str, object], YamlPath] | None:
         name = item.get("name") if isinstance(item, dict) else None
         if isinstance(item, dict) and isinstance(name, str) and name:
-            return name, item, at
-        self.findings.refuse(at, "load_plan: a mapping with a name is needed")
+            return name, item, location
+        self.diagnostics.add(location, "load_plan: a mapping with a name is needed")
         return None
 
-    def _refuse_twice(self, named: list[tuple[str, dict[str, object], At]]) -> None:
+    def _check_unique(self, named: list[tuple[str, dict[str, object], YamlPath]]) -> None:
         counts = Counter(name for name, _, _ in named)
-        for name, _, at in named:
+        for name, _, location in named:
             if counts[name] > 1:
-                self.findings.refuse(at, f"load_plan: {name!r} stands twice here")
+                self.diagnostics.add(location, f"load_plan: {name!r} stands twice here")
 
-    def _table(self, schema: str, name: str, body: dict[str, object], at: At) -> PlanTable:
+    def _table(
+        self, schema: str, name: str, body: dict[str, object], location: YamlPath
+    ) -> PlanTable:
         prefix = f"{schema}."
-        return PlanTable(prefix + name.removeprefix(prefix), self._path(body.get("task"), at))
+        return PlanTable(prefix + name.removeprefix(prefix), self._path(body.get("task"), location))
 
-    def _path(self, task: object, at: At) -> str:
+    def _path(self, task: object, location: YamlPath) -> str:
         if isinstance(task, str) and task in self.tasks:
             return task
         paths = [path for path, planned in self.tasks.items() if planned.key == task]
         if len(paths) == 1:
             return paths[0]
         many = f"names several tasks: {', '.join(paths)}" if paths else "names no task of the flow"
-        self.findings.refuse((*at, "task"), f"load_plan: task {task!r} {many}")
+        self.diagnostics.add((*location, "task"), f"load_plan: task {task!r} {many}")
         return ""

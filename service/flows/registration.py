@@ -56,7 +56,7 @@ def plan_changes(
     that is added again, as its next version and with its old number.
 
     Raises:
-        LoadRefused: ids are wrong or clash.
+        FlowLoadError: ids are wrong or clash.
 
     """
     flows = settle(shelf, definitions, dialects)
@@ -84,7 +84,7 @@ async def register(
 
     Raises:
         BadRequest: ``*`` is every tenant, and none that can have flows.
-        LoadRefused: ids are wrong or clash; nothing was written.
+        FlowLoadError: ids are wrong or clash; nothing was written.
         VersionConflict: other registrations came between, `ATTEMPTS` times.
         LogError: the log did not take it.
 

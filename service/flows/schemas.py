@@ -12,14 +12,14 @@ from referencing import Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, specification_with
 
-from service.flows.errors import At, Findings
+from service.flows.errors import Diagnostics, YamlPath
 from service.flows.payloads import REGISTRY, validator_of
 
 Schema = Mapping[str, Any]
 
 
 def read_schema(
-    folder: Path, flow: Mapping[str, Any], at: At, findings: Findings
+    folder: Path, flow: Mapping[str, Any], location: YamlPath, diagnostics: Diagnostics
 ) -> tuple[Schema | None, str | None]:
     """Read a flow's `schema`: the schema and its JSON text, or twice None.
 
@@ -28,12 +28,12 @@ def read_schema(
     """
     if "schema" not in flow:
         return None, None
-    place = (*at, "schema")
+    location = (*location, "schema")
     try:
         schema = _load(folder, flow["schema"])
         _check(schema)
     except ValueError as error:
-        findings.refuse(place, f"schema: {error}")
+        diagnostics.add(location, f"schema: {error}")
         return None, None
     return schema, json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
 

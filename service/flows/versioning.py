@@ -10,7 +10,7 @@ from events.errors import InvalidEvent
 from projections.documents.flow import Flow, flow_json
 from service.flows.catalogue import IdKey, Shelf, id_keys
 from service.flows.definitions import FlowDefinition
-from service.flows.errors import LoadRefused, Refusal
+from service.flows.errors import Diagnostic, FlowLoadError
 from service.flows.identity import FlowIdentity, IdSource, InvalidVendorIds, settle_ids
 
 MOST_BYTES: Final = 1024 * 1024
@@ -26,15 +26,15 @@ def settle(
     an id would be made that another flow has; those with fixed ids are settled first.
 
     Raises:
-        LoadRefused: fixed ids are wrong, or ids clash with those of another flow, which is named
+        FlowLoadError: fixed ids are wrong, or ids clash with those of another flow, which is named
             (retired flows and old versions count); or a definition is not storable.
 
     """
     settling = _Settling(shelf, dialects)
     order = sorted(definitions, key=lambda d: (d.fullname not in shelf.flows, not d.ids))
     settled = {definition.fullname: settling.flow(definition) for definition in order}
-    if settling.refusals:
-        raise LoadRefused(settling.refusals)
+    if settling.diagnostics:
+        raise FlowLoadError(settling.diagnostics)
     flows = (settled[definition.fullname] for definition in definitions)
     return [flow for flow in flows if flow is not None]
 
@@ -45,7 +45,7 @@ class _Settling:
         self._dialects = dialects
         self._owners: dict[IdKey, str] = dict(shelf.owners)
         self._number = max((flow.number for flow in shelf.flows.values()), default=0)
-        self.refusals: list[Refusal] = []
+        self.diagnostics: list[Diagnostic] = []
 
     def flow(self, definition: FlowDefinition) -> Flow | None:
         before = self._shelf.flows.get(definition.fullname)
@@ -70,7 +70,7 @@ class _Settling:
         return flow
 
     def _refuse(self, definition: FlowDefinition, line: int, reason: str) -> None:
-        self.refusals.append(Refusal(definition.file, line, reason))
+        self.diagnostics.append(Diagnostic(definition.file, line, reason))
 
     def _again(self, before: Flow, definition: FlowDefinition) -> Flow:
         flow = self._make(definition, number=before.number, version=before.version)

@@ -12,7 +12,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from service.flows.errors import At, LoadRefused, Refusal
+from service.flows.errors import Diagnostic, FlowLoadError, YamlPath
 
 MAX_DEPTH: Final = 100
 """Mappings and lists of a file nest at most this deep."""
@@ -32,20 +32,20 @@ class Document:
     """A file's value and the line, from 1, of every place in it."""
 
     value: Any
-    lines: dict[At, int] = field(default_factory=dict)
+    lines: dict[YamlPath, int] = field(default_factory=dict)
 
 
 def read_document(path: Path) -> Document:
     """Read a YAML 1.1 file, UTF-8; keys are the text they are written as, dates stay texts.
 
     Raises:
-        LoadRefused: the file cannot be read or does not parse, a key stands twice in a mapping,
+        FlowLoadError: the file cannot be read or does not parse, a key stands twice in a mapping,
             or a value has no JSON form; with the line.
 
     Source: yaml.org/spec/1.1; PyYAML's SafeLoader is what Celery Director reads its file with.
     """
     try:
-        return _Reading(str(path)).document(path.read_text(encoding="utf-8-sig"))
+        return _YamlReader(str(path)).document(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         _refuse(path, 1, f"cannot be read: {error.strerror}", error)
     except UnicodeDecodeError as error:
@@ -64,14 +64,14 @@ def read_document(path: Path) -> Document:
 
 
 def _refuse(path: Path, line: int, reason: str, cause: Exception) -> NoReturn:
-    raise LoadRefused([Refusal(str(path), line, reason)]) from cause
+    raise FlowLoadError([Diagnostic(str(path), line, reason)]) from cause
 
 
-class _Reading:
+class _YamlReader:
     def __init__(self, file: str) -> None:
         self._file = file
         self._constructor = SafeConstructor()
-        self._lines: dict[At, int] = {}
+        self._lines: dict[YamlPath, int] = {}
         self._count = 0
 
     def document(self, text: str) -> Document:
@@ -83,7 +83,7 @@ class _Reading:
 
     def _refuse_duplicates(self, top: Node) -> None:
         # Before merge keys (<<) are resolved: what overrides a merged key is no duplicate.
-        refusals: list[Refusal] = []
+        diagnostics: list[Diagnostic] = []
         seen: set[int] = set()
         waiting = [top]
         while waiting:
@@ -92,42 +92,42 @@ class _Reading:
                 continue
             seen.add(id(node))
             waiting += _children(node)
-            refusals += self._duplicates(node)
-        if refusals:
-            raise LoadRefused(refusals)
+            diagnostics += self._duplicates(node)
+        if diagnostics:
+            raise FlowLoadError(diagnostics)
 
-    def _duplicates(self, node: Node) -> Iterator[Refusal]:
+    def _duplicates(self, node: Node) -> Iterator[Diagnostic]:
         first: dict[str, int] = {}
         for key, _ in node.value if isinstance(node, MappingNode) else ():
             name, line = str(key.value), key.start_mark.line + 1
             if name in first:
-                yield Refusal(
+                yield Diagnostic(
                     self._file, line, f"{name!r} stands twice, first in line {first[name]}"
                 )
             first.setdefault(name, line)
 
-    def _value(self, node: Node, at: At) -> Any:  # noqa: ANN401 - any JSON value
+    def _value(self, node: Node, location: YamlPath) -> Any:  # noqa: ANN401 - any JSON value
         self._count += 1
-        if len(at) > MAX_DEPTH:
+        if len(location) > MAX_DEPTH:
             self._refuse(node, f"nested deeper than {MAX_DEPTH}")
         if self._count > MAX_VALUES:
             self._refuse(node, f"more than {MAX_VALUES} values")
-        self._lines.setdefault(at, node.start_mark.line + 1)
+        self._lines.setdefault(location, node.start_mark.line + 1)
         if isinstance(node, MappingNode) and node.tag == _TAG + "map":
-            return self._mapping(node, at)
+            return self._mapping(node, location)
         if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
-            return [self._value(item, (*at, index)) for index, item in enumerate(node.value)]
+            return [self._value(item, (*location, index)) for index, item in enumerate(node.value)]
         return self._scalar(node)
 
-    def _mapping(self, node: MappingNode, at: At) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, location: YamlPath) -> dict[str, Any]:
         self._constructor.flatten_mapping(node)
         mapping = {}
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
                 self._refuse(key, "a key must be a text")
             name = self._text(key, key.value)
-            self._lines[(*at, name)] = key.start_mark.line + 1
-            mapping[name] = self._value(value, (*at, name))
+            self._lines[(*location, name)] = key.start_mark.line + 1
+            mapping[name] = self._value(value, (*location, name))
         return mapping
 
     def _scalar(self, node: Node) -> Any:  # noqa: ANN401 - any JSON scalar
@@ -151,7 +151,7 @@ class _Reading:
         return text
 
     def _refuse(self, node: Node, reason: str) -> NoReturn:
-        raise LoadRefused([Refusal(self._file, node.start_mark.line + 1, reason)])
+        raise FlowLoadError([Diagnostic(self._file, node.start_mark.line + 1, reason)])
 
 
 def _children(node: Node) -> list[Node]:

@@ -19,7 +19,7 @@ from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import Tools
 from service.executors.executor import Executor, Failure, Result, Stop, Work
 from service.executors.heartbeats import Pace, Workers
-from service.flows.errors import Findings
+from service.flows.errors import Diagnostics
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
 from service.lifecycle import start, stop
@@ -45,14 +45,14 @@ PATIENCE_S = 30.0
 
 def plan(*tasks: Any, success: Any = None, failure: Any = None) -> Plan:
     """A plan of steps as a file of flows writes them."""
-    findings = Findings("flows.yaml", {})
+    diagnostics = Diagnostics("flows.yaml", {})
     hooks = {
         name: step
         for name, value in (("success", success), ("failure", failure))
-        if value and isinstance(step := read_step(value, (), findings), TaskStep)
+        if value and isinstance(step := read_step(value, (), diagnostics), TaskStep)
     }
-    steps = read_steps(list(tasks), (), findings)
-    assert not findings.refusals
+    steps = read_steps(list(tasks), (), diagnostics)
+    assert not diagnostics.collected
     return plan_flow(steps, hooks)
 
 

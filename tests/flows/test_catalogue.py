@@ -17,7 +17,7 @@ from service.dialects.incorta import DIALECT as INCORTA
 from service.errors import BadRequest
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
-from service.flows.errors import LoadRefused
+from service.flows.errors import FlowLoadError
 from service.flows.registration import Changes, plan_changes, register
 from service.origin import Origin
 
@@ -112,7 +112,7 @@ async def test_whatever_changes_in_a_definition_makes_a_version(tenant, more):
 async def test_a_definition_beyond_a_mebibyte_is_refused_with_its_line_and_size(tenant):
     head = await tenant.log.head()
     text = f"{FIRST}a.BIG:\n  tasks: [A]\n  x: {'x' * 2_000_000}\n"
-    with pytest.raises(LoadRefused, match=r"flows.yaml:5: a.BIG is 20\d{5} bytes .* 1048576 are"):
+    with pytest.raises(FlowLoadError, match=r"flows.yaml:5: a.BIG is 20\d{5} bytes .* 1048576 are"):
         await tenant.load(text)
     assert await tenant.log.head() == head
 
@@ -197,23 +197,23 @@ async def test_fixed_ids_win_and_new_numbers_go_around_them(tenant):
 async def test_ids_that_cannot_be_are_refused_with_line_and_both_flows(tenant, more, line, reason):
     await tenant.load(FIRST)
     head = await tenant.log.head()
-    with pytest.raises(LoadRefused) as refused:
+    with pytest.raises(FlowLoadError) as refused:
         await tenant.load(FIRST + more)
-    (refusal,) = refused.value.refusals
-    assert (refusal.file, refusal.line) == (str(tenant.folder / "flows.yaml"), line)
-    assert reason in refusal.reason
+    (diagnostic,) = refused.value.diagnostics
+    assert (diagnostic.file, diagnostic.line) == (str(tenant.folder / "flows.yaml"), line)
+    assert reason in diagnostic.message
     assert await tenant.log.head() == head
 
 
 async def test_two_new_flows_of_one_fixed_id_are_refused(tenant):
     ids = "  ids: {etlworks: {flowId: 7}}\n"
-    with pytest.raises(LoadRefused, match=r"a.TWO: etlworks flowId 7 belongs to flow a.ONE"):
+    with pytest.raises(FlowLoadError, match=r"a.TWO: etlworks flowId 7 belongs to flow a.ONE"):
         await tenant.load(FIRST.replace("[A]\n", f"[A]\n{ids}") + ids)
 
 
 async def test_two_flows_that_listen_at_one_address_are_refused_and_both_are_named(tenant):
     one, two = "  ids: {etlworks: {listener: /in}}\n", "  ids: {etlworks: {listener: in/}}\n"
-    with pytest.raises(LoadRefused, match=r"a.TWO: etlworks listener 'in' belongs to flow a.ONE"):
+    with pytest.raises(FlowLoadError, match=r"a.TWO: etlworks listener 'in' belongs to flow a.ONE"):
         await tenant.load(FIRST.replace("[A]\n", f"[A]\n{one}") + two)
     assert await tenant.log.head() == 0
 
@@ -239,14 +239,14 @@ async def test_an_id_stays_its_flows_after_it_changed_and_after_it_was_retired(t
     one, two = (catalogue.shelf("acme").flows[name] for name in ("a.ONE", "a.TWO"))
     for flow_id, flow in ((7, one), (1_000_000_001, one), (1_000_000_002, two), (8, None)):
         assert catalogue.by_id("acme", "etlworks", "flowId", flow_id) == flow
-    with pytest.raises(LoadRefused, match=r"flowId 1000000002 belongs to flow a.TWO"):
+    with pytest.raises(FlowLoadError, match=r"flowId 1000000002 belongs to flow a.TWO"):
         await tenant.load("a.NEW:\n  tasks: [A]\n  ids: {etlworks: {flowId: 1000000002}}\n")
 
 
 async def test_a_definition_that_the_log_cannot_keep_is_refused_with_its_line(tenant):
     (definition, _) = tenant.definitions(FIRST)
     wrong = replace(definition, definition={"x": float("nan")})
-    with pytest.raises(LoadRefused, match=r"flows.yaml:1: a.ONE is not storable as JSON"):
+    with pytest.raises(FlowLoadError, match=r"flows.yaml:1: a.ONE is not storable as JSON"):
         plan_changes(tenant.catalogue.shelf("acme"), [wrong], DIALECTS)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.flows.definitions import load_definitions
-from service.flows.errors import LoadRefused
+from service.flows.errors import FlowLoadError
 
 TASKS = """\
 from service.tasks import task
@@ -30,14 +30,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refusals(folder: Path) -> Callable[[str], list[tuple[int, str]]]:
+def diagnostics(folder: Path) -> Callable[[str], list[tuple[int, str]]]:
     """Tells what is refused of a flows.yaml of this text: lines and reasons."""
 
     def of(text: str) -> list[tuple[int, str]]:
         (folder / "flows.yaml").write_text(text)
-        with pytest.raises(LoadRefused) as refused:
+        with pytest.raises(FlowLoadError) as raised:
             load_definitions(folder)
-        assert {r.file for r in refused.value.refusals} == {str(folder / "flows.yaml")}
-        return [(r.line, r.reason) for r in refused.value.refusals]
+        assert {d.file for d in raised.value.diagnostics} == {str(folder / "flows.yaml")}
+        return [(d.line, d.message) for d in raised.value.diagnostics]
 
     return of

@@ -3,7 +3,7 @@
 import pytest
 
 from service.flows.definitions import load_definitions
-from service.flows.errors import Findings
+from service.flows.errors import Diagnostics
 from service.flows.periodic import check_periodic
 
 
@@ -65,9 +65,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(folder):
     ],
 )
 def test_every_schedule_of_directors_guides_is_taken(periodic):
-    findings = Findings("flows.yaml", {})
-    check_periodic(periodic, (), findings)
-    assert findings.refusals == []
+    diagnostics = Diagnostics("flows.yaml", {})
+    check_periodic(periodic, (), diagnostics)
+    assert diagnostics.collected == []
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_every_schedule_of_directors_guides_is_taken(periodic):
     ],
 )
 def test_what_is_no_schedule_is_refused(periodic):
-    findings = Findings("flows.yaml", {})
-    check_periodic(periodic, (), findings)
-    assert len(findings.refusals) == 1
+    diagnostics = Diagnostics("flows.yaml", {})
+    check_periodic(periodic, (), diagnostics)
+    assert len(diagnostics.collected) == 1
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,6 @@ def test_payload_errors_are_directors_also_after_the_log_has_sorted_the_keys(
 ):
     (flow,) = settle(Shelf("default"), [flows["schemas.ORDER"]], [])
     kept = flow_of("default", json.loads(json.dumps(flow_json(flow), sort_keys=True)))
-    with pytest.raises(InvalidPayload) as refused:
+    with pytest.raises(InvalidPayload) as raised:
         check(kept, payload)
-    assert list(refused.value.errors) == errors
+    assert list(raised.value.errors) == errors

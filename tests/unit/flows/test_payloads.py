@@ -28,9 +28,9 @@ def test_errors_come_in_the_order_in_which_the_schema_is_written():
     properties = {"z": {"type": "integer"}, "a": {"type": "null"}}
     payload = {"a": 1, "z": "x", "more": True}
     written = {"properties": properties, "additionalProperties": False, "required": ["b"]}
-    with pytest.raises(InvalidPayload) as refused:
+    with pytest.raises(InvalidPayload) as raised:
         check(flow(written), payload)
-    assert refused.value.errors == (
+    assert raised.value.errors == (
         "'x' is not of type 'integer'",
         "1 is not of type 'null'",
         "Additional properties are not allowed ('more' was unexpected)",
@@ -48,15 +48,15 @@ def test_the_schema_says_which_json_schema_it_is():
 
 
 def test_error_texts_are_bounded_together_and_none_is_lost_before():
-    with pytest.raises(InvalidPayload) as refused:
+    with pytest.raises(InvalidPayload) as raised:
         check(
             flow({"properties": {"a": {"items": {"type": "null"}}}}),
             {"a": ["x" * 5000] * 5000},
         )
-    *whole, last = refused.value.errors
+    *whole, last = raised.value.errors
     assert set(whole) == {f"{'x' * 5000!r} is not of type 'null'"}
     assert last.endswith("...")
-    assert sum(map(len, refused.value.errors)) == MAX_ERROR_TEXT + len("...")
+    assert sum(map(len, raised.value.errors)) == MAX_ERROR_TEXT + len("...")
 
 
 def test_a_schema_that_refers_to_itself_without_end_refuses_the_payload():

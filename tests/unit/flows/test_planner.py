@@ -200,13 +200,13 @@ def test_a_load_plan_is_the_tree_and_names_tasks_by_path_or_lone_key(plan):
     )
 
 
-def test_a_load_plan_names_nothing_twice(refusals):
+def test_a_load_plan_names_nothing_twice(diagnostics):
     text = (
         "a.B:\n  tasks: [A]\n  load_plan:\n    groups:\n"
         "      - {name: G, schemas: [{name: S, tables: [{name: t, task: A}]}]}\n"
         "      - {name: G, schemas: [{name: S, tables: [{name: t, task: A}]}]}\n"
     )
-    assert refusals(text) == [
+    assert diagnostics(text) == [
         (5, "load_plan: 'G' stands twice here"),
         (6, "load_plan: 'G' stands twice here"),
     ]

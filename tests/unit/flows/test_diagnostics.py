@@ -3,7 +3,7 @@
 import pytest
 
 from service.flows.definitions import load_definitions
-from service.flows.errors import LoadRefused
+from service.flows.errors import FlowLoadError
 
 FLOW = "example.A:\n  tasks: [A]\n"
 
@@ -254,15 +254,15 @@ CASES = {
 
 
 @pytest.mark.parametrize(("text", "line", "reason"), CASES.values(), ids=CASES.keys())
-def test_it_is_refused_with_line_and_reason(refusals, text, line, reason):
-    ((found_line, found_reason),) = refusals(text)
+def test_it_is_refused_with_line_and_reason(diagnostics, text, line, reason):
+    ((found_line, found_reason),) = diagnostics(text)
     assert reason in found_reason
     assert found_line == line
 
 
-def test_everything_that_is_wrong_is_named_at_once(refusals):
+def test_everything_that_is_wrong_is_named_at_once(diagnostics):
     text = "A:\n  tasks: []\nb.C:\n  tasks: [X]\n  exclusive: 1\n  periodic: {}\n"
-    assert [line for line, _ in refusals(text)] == [1, 2, 4, 5, 6]
+    assert [line for line, _ in diagnostics(text)] == [1, 2, 4, 5, 6]
 
 
 def test_a_slip_in_a_tasks_name_is_helped_with(folder):
@@ -271,24 +271,24 @@ def test_a_slip_in_a_tasks_name_is_helped_with(folder):
     )
     (folder / "flows.yaml").write_text("a.B:\n  tasks: [EXTRAKT]\n")
     with pytest.raises(
-        LoadRefused, match=r"unknown task 'EXTRAKT': not in .*tasks, perhaps 'EXTRACT'"
+        FlowLoadError, match=r"unknown task 'EXTRAKT': not in .*tasks, perhaps 'EXTRACT'"
     ):
         load_definitions(folder)
 
 
 def test_a_file_that_is_no_utf8_is_refused_with_its_line(folder):
     (folder / "flows.yaml").write_bytes(b"a.B:\n  tasks: [A]\n  x: \xff\n")
-    with pytest.raises(LoadRefused, match=r"flows.yaml:3: is no UTF-8"):
+    with pytest.raises(FlowLoadError, match=r"flows.yaml:3: is no UTF-8"):
         load_definitions(folder)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(LoadRefused, match=r"nope.yaml:1: cannot be read: No such file"):
+    with pytest.raises(FlowLoadError, match=r"nope.yaml:1: cannot be read: No such file"):
         load_definitions(tmp_path / "nope.yaml")
 
 
 def test_a_folder_without_flows_is_refused(tmp_path):
-    with pytest.raises(LoadRefused, match=r"holds neither flows.yaml nor workflows.yml"):
+    with pytest.raises(FlowLoadError, match=r"holds neither flows.yaml nor workflows.yml"):
         load_definitions(tmp_path)
 
 
@@ -301,10 +301,10 @@ def test_a_folder_without_flows_is_refused(tmp_path):
         ("\udcff", "is no JSON"),
     ],
 )
-def test_a_schema_file_that_cannot_be_used_is_refused(folder, refusals, text, reason):
+def test_a_schema_file_that_cannot_be_used_is_refused(folder, diagnostics, text, reason):
     (folder / "schemas").mkdir()
     (folder / "schemas" / "s.json").write_text(text, errors="surrogateescape")
-    ((line, found),) = refusals(f"{FLOW}  schema: s\n")
+    ((line, found),) = diagnostics(f"{FLOW}  schema: s\n")
     assert line == 3
     assert reason in found
 
@@ -312,9 +312,9 @@ def test_a_schema_file_that_cannot_be_used_is_refused(folder, refusals, text, re
 def test_a_flow_in_both_files_is_refused_with_both_places(folder):
     (folder / "flows.yaml").write_text(FLOW)
     (folder / "workflows.yml").write_text(f"\n{FLOW}")
-    with pytest.raises(LoadRefused) as refused:
+    with pytest.raises(FlowLoadError) as raised:
         load_definitions(folder)
-    assert str(refused.value) == (
+    assert str(raised.value) == (
         f"{folder}/workflows.yml:2: flow example.A is defined in {folder}/flows.yaml:1 too"
     )
 
@@ -322,9 +322,9 @@ def test_a_flow_in_both_files_is_refused_with_both_places(folder):
 def test_what_is_wrong_in_both_files_is_named_at_once(folder):
     (folder / "flows.yaml").write_text("A:\n  tasks: [A]\n")
     (folder / "workflows.yml").write_text("B:\n  tasks: [A]\n")
-    with pytest.raises(LoadRefused) as refused:
+    with pytest.raises(FlowLoadError) as raised:
         load_definitions(folder)
-    assert [r.file for r in refused.value.refusals] == [
+    assert [d.file for d in raised.value.diagnostics] == [
         str(folder / "flows.yaml"),
         str(folder / "workflows.yml"),
     ]
@@ -333,8 +333,6 @@ def test_what_is_wrong_in_both_files_is_named_at_once(folder):
 def test_a_broken_module_of_tasks_is_refused_with_its_own_file_and_line(folder):
     (folder / "tasks" / "broken.py").write_text("x = 1\ny = x / 0\n")
     (folder / "flows.yaml").write_text(FLOW)
-    with pytest.raises(LoadRefused) as refused:
+    with pytest.raises(FlowLoadError) as raised:
         load_definitions(folder)
-    assert str(refused.value) == (
-        f"{folder}/tasks/broken.py:2: ZeroDivisionError: division by zero"
-    )
+    assert str(raised.value) == (f"{folder}/tasks/broken.py:2: ZeroDivisionError: division by zero")
