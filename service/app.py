@@ -24,8 +24,8 @@ from projections.serving.version_router import VersionRouter
 from service.apis import discover
 from service.auth.credentials import Credentials
 from service.executors.dispatcher import Dispatcher, new_worker
-from service.executors.driver import Tools
-from service.executors.heartbeats import Workers
+from service.executors.driver import DriverDeps
+from service.executors.heartbeats import Heartbeats
 from service.executors.in_process import InProcess
 from service.executors.metrics import register_slots
 from service.flows import payloads
@@ -259,7 +259,7 @@ def _worker(service: Service, pools: _Pools) -> Worker:
     # Without flows a worker claims no run, since it would fail it; it still times runs out.
     slots = 0 if settings.flows is None else settings.slots
     executor = InProcess(settings.flows or settings.home, slots=slots)
-    tools = Tools(
+    deps = DriverDeps(
         log=service.log,
         flows=service.read_models.flows,
         writer=service.writer,
@@ -269,10 +269,10 @@ def _worker(service: Service, pools: _Pools) -> Worker:
     dispatcher = Dispatcher(
         worker=worker,
         slots=slots,
-        tools=tools,
+        deps=deps,
         feed=service.log_io.feed,
         queries=service.queries,
-        workers=Workers(pools.heartbeats, worker, slots=slots),
+        heartbeats=Heartbeats(pools.heartbeats, worker, slots=slots),
     )
     register_slots(service.metrics, dispatcher)
     return Worker(executor=executor, dispatcher=dispatcher)

@@ -1,4 +1,4 @@
-"""One attempt of a task under way: it waits for its turn, runs, and reports how that went."""
+"""One attempt of a task: waits for a slot, runs, and reports the result."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from service.runs.domain.commands import ReportedEvent
 MAX_BACKOFF_S = 60.0
 
 GIVEN_BACK: Final = {"reason": "lost", "will_retry": True, "given_back": True}
-"""What is said of a task that was stopped because its worker leaves: it costs no try, ever."""
+"""The failure of a task stopped because its worker shuts down. It uses up no attempt."""
 
 Report = Callable[[Sequence[ReportedEvent]], Awaitable[bool]]
 """Reports events to the ledger; returns whether it recorded them all."""
 
 
 class Attempt:
-    """What it has reported as started it reports as ended, unless it is given up.
+    """Reports an end for every start it has reported, unless aborted.
 
-    So its `run` is not to be cancelled: `cancel` and `give_up` stop what may be stopped. That a
-    task was stopped is reported where the run ``is_cancelling``; where its worker ``is_leaving`` it
-    is given back, so that it does not count as one that its worker died under. Whoever takes over
-    tries it again.
+    So do not cancel its `run`: use `cancel` or `abort`. A stopped task is reported as cancelled
+    where the run ``is_cancelling``. Where the worker ``is_leaving`` the task is given back: another
+    worker repeats it, and it does not count as lost with its worker.
     """
 
     def __init__(
@@ -54,38 +53,38 @@ class Attempt:
         """Ask the task to stop."""
         self._stop.ask()
 
-    def give_up(self) -> None:
-        """Stop the task by force."""
+    def abort(self) -> None:
+        """Kill the task."""
         self._stop.force()
 
     async def run(self) -> None:
         """Wait, run and report."""
-        if not await self._turn():
+        if not await self._acquire_slot():
             return
         self.waiting = False
         try:
-            result = await self._carry_out()
+            result = await self._execute()
         finally:
             self._slots.release()
         if result is not None:
             await self._report(ending(self._work.task, self._work.attempt, result))
 
-    async def _turn(self) -> bool:
-        """Wait out the back-off and for a free slot; False where it is stopped before."""
-        turn = asyncio.create_task(self._wait())
+    async def _acquire_slot(self) -> bool:
+        """Wait for the back-off and a free slot; False if stopped meanwhile."""
+        acquiring = asyncio.create_task(self._wait())
         try:
-            await asyncio.wait({turn, self._stop.asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({acquiring, self._stop.asked}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            turn.cancel()
-        await asyncio.wait({turn})
-        return not turn.cancelled()
+            acquiring.cancel()
+        await asyncio.wait({acquiring})
+        return not acquiring.cancelled()
 
     async def _wait(self) -> None:
         if self._work.attempt > 1:
             await asyncio.sleep(min(self._backoff_s * 2 ** (self._work.attempt - 2), MAX_BACKOFF_S))
         await self._slots.acquire()
 
-    async def _carry_out(self) -> Result | None:
+    async def _execute(self) -> Result | None:
         """Run the task; None where there is nothing to report of it."""
         started = reported_event(
             types.TASK_STARTED, self._work.task, {"attempt": self._work.attempt}

@@ -51,7 +51,7 @@ class Child:
         self._writer = writer
         self._output = output
         self._tail = bytearray()
-        self._gone = asyncio.create_task(self._bury(), name=f"child {process.pid}")
+        self._gone = asyncio.create_task(self._reap(), name=f"child {process.pid}")
         asyncio.get_running_loop().add_reader(output, self._print)
 
     @classmethod
@@ -121,7 +121,7 @@ class Child:
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
-    async def _bury(self) -> int:
+    async def _reap(self) -> int:
         # What a task has forked holds the socket too: only when it is gone the socket ends.
         status = await self._process.wait()
         self._kill_group()

@@ -1,4 +1,4 @@
-"""A worker: claims what waits, drives it, and takes over what silent workers left behind."""
+"""A worker: claims waiting runs, drives them, and takes over the runs of dead workers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from events.follow import Feed
 from projections.errors import ProjectionError
 from service.errors import ServiceError, Unavailable
 from service.executors import sanitize
-from service.executors.driver import Claim, Driver, Tools
-from service.executors.heartbeats import Workers
+from service.executors.driver import Claim, Driver, DriverDeps
+from service.executors.heartbeats import Heartbeats
 from service.origin import Origin
 from service.runs.domain.commands import ClaimRun, Command, ReportedEvent, TimeOutRun
 from service.runs.domain.errors import ClaimLost
 from service.runs.read.queries import Queries
 
 MAX_CRASHES: Final = 3
-"""A run that this worker failed to drive so often has failed."""
+"""After so many failures to drive a run, this worker reports it as failed."""
 
-LEFT_ALONE_S: Final = 60.0
-"""How long a worker leaves a run alone that the ledger cannot go on with."""
+QUARANTINE_S: Final = 60.0
+"""How long a worker does not claim a run again whose claim the ledger refused."""
 
-LAST_WORD_S: Final = 5.0
-"""How long a worker that stops may take to report what has ended already."""
+FLUSH_TIMEOUT_S: Final = 5.0
+"""How long a stopping worker may take to report the tasks that have ended."""
 
-_AWAY: Final = (LogUnavailable, Unavailable)
-_REFUSED: Final = (LogError, ServiceError, ProjectionError)
+_UNREACHABLE: Final = (LogUnavailable, Unavailable)
+_EXPECTED: Final = (LogError, ServiceError, ProjectionError)
 _log = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
@@ -43,32 +43,32 @@ Row = Mapping[str, Any]
 
 
 class Dispatcher:
-    """One worker of the ledger; a UUID a process start."""
+    """One worker; its id is a new UUID at each process start."""
 
     def __init__(
         self,
         *,
         worker: str,
         slots: int,
-        tools: Tools,
+        deps: DriverDeps,
         feed: Feed,
         queries: Queries,
-        workers: Workers,
+        heartbeats: Heartbeats,
     ) -> None:
         self._worker = worker
         self._slots = slots
-        self._tools = tools
+        self._deps = deps
         self._feed = feed
         self._queries = queries
-        self._workers = workers
+        self._heartbeats = heartbeats
         self._origin = Origin(actor=f"worker:{worker}", source="executor")
         self._drivers: dict[str, Driver] = {}
-        self._driving: set[asyncio.Task[None]] = set()
+        self._driver_tasks: set[asyncio.Task[None]] = set()
         self._crashes: Counter[str] = Counter()
-        self._left_alone: dict[str, float] = {}
+        self._quarantined: dict[str, float] = {}
         self._orphans: Sequence[Row] = ()
-        self._routed: Position | None = None
-        self._look = asyncio.Event()
+        self._routed_to: Position | None = None
+        self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._closing = False
 
@@ -79,99 +79,99 @@ class Dispatcher:
 
     @property
     def running(self) -> int:
-        """How many runs are in this worker's hands."""
+        """How many runs this worker drives now."""
         return len(self._drivers)
 
     async def run(self) -> None:
-        """Work until cancelled; what is driven goes on while this is started again."""
+        """Work until cancelled. Driven runs go on if this is cancelled and started again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._route(), name="route events to runs")
             group.create_task(self._beat(), name="heartbeat")
-            group.create_task(self._stop_when_mute(), name="stop when mute")
-            group.create_task(self._claim_on(), name="claim what waits")
+            group.create_task(self._stop_when_isolated(), name="stop when isolated")
+            group.create_task(self._claim_when_woken(), name="claim waiting runs")
             group.create_task(self._sweep(), name="find orphans and time out")
 
     async def close(self, grace_s: float) -> None:
-        """Claim nothing more, let what runs end within the grace period, stop the rest, leave.
+        """Stop claiming, drain for the grace period, stop the rest, and sign off.
 
-        Call it while `run` still runs: reports come back through the log.
+        Call it while `run` still runs: drivers see their own reports through the log.
         """
         self._closing = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORD_S), self._claiming:
-                pass  # what was being claimed has its driver now
+            async with asyncio.timeout(FLUSH_TIMEOUT_S), self._claiming:
+                pass  # claims in flight have their drivers now
         for driver in self._drivers.values():
             driver.drain()
         await self._until_idle(grace_s)
         for driver in self._drivers.values():
             driver.stop()
-        await self._until_idle(LAST_WORD_S)
-        for task in self._driving:
+        await self._until_idle(FLUSH_TIMEOUT_S)
+        for task in self._driver_tasks:
             task.cancel()
-        await self._until_idle(LAST_WORD_S)
-        with contextlib.suppress(LogError):  # away: then others wait out the silence
-            await self._workers.leave()
+        await self._until_idle(FLUSH_TIMEOUT_S)
+        with contextlib.suppress(LogError):  # unreachable: the heartbeat expires instead
+            await self._heartbeats.leave()
 
     async def _until_idle(self, timeout_s: float) -> None:
-        if self._driving:
-            await asyncio.wait(self._driving, timeout=timeout_s)
+        if self._driver_tasks:
+            await asyncio.wait(self._driver_tasks, timeout=timeout_s)
 
     async def _route(self) -> None:
-        # Started again, it goes on where it was: a driver may miss nothing of its run.
-        if self._routed is None:
-            self._routed = self._feed.head
-        async for events in self._feed.subscribe(self._routed):
-            mine: defaultdict[str, list[Event]] = defaultdict(list)
+        # After a restart it continues where it was: a driver must see every event of its run.
+        if self._routed_to is None:
+            self._routed_to = self._feed.head
+        async for events in self._feed.subscribe(self._routed_to):
+            by_run: defaultdict[str, list[Event]] = defaultdict(list)
             for event in events:
                 run_id = types.run_id_of(event.stream)
                 if run_id in self._drivers:
-                    mine[run_id].append(event)
+                    by_run[run_id].append(event)
                 elif _concerns_waiting(event):
-                    self._look.set()
-            for run_id, news in mine.items():
-                self._drivers[run_id].offer(news)
-            self._routed = events[-1].position
+                    self._wake.set()
+            for run_id, new_events in by_run.items():
+                self._drivers[run_id].deliver(new_events)
+            self._routed_to = events[-1].position
 
     async def _beat(self) -> None:
         while True:
-            with _trouble("the heartbeat"):
-                await self._workers.beat()
-                self._look.set()
-            await asyncio.sleep(self._workers.pace.beat_s)
+            with _logging_failures("the heartbeat"):
+                await self._heartbeats.beat()
+                self._wake.set()
+            await asyncio.sleep(self._heartbeats.timing.interval_s)
 
-    async def _stop_when_mute(self) -> None:
+    async def _stop_when_isolated(self) -> None:
         while True:
-            await asyncio.sleep(self._workers.pace.beat_s / 4)
-            going_on = [driver for driver in self._drivers.values() if not driver.stopped]
-            if going_on and self._workers.mute:
-                _log.error("worker %s cannot beat: it stops its tasks", self._worker)
-                for driver in going_on:
+            await asyncio.sleep(self._heartbeats.timing.interval_s / 4)
+            active = [driver for driver in self._drivers.values() if not driver.stopped]
+            if active and self._heartbeats.isolated:
+                _log.error("worker %s cannot write its heartbeat: it stops its tasks", self._worker)
+                for driver in active:
                     driver.stop()
 
-    async def _claim_on(self) -> None:
+    async def _claim_when_woken(self) -> None:
         while True:
-            await self._look.wait()
-            self._look.clear()
-            with _trouble("claiming runs"):
+            await self._wake.wait()
+            self._wake.clear()
+            with _logging_failures("claiming runs"):
                 async with self._claiming:
                     await self._claim_while_free()
 
     async def _claim_while_free(self) -> None:
-        while self._orphans and (free := self._free()):
+        while self._orphans and (free := self._free_slots()):
             rows, self._orphans = self._orphans[:free], self._orphans[free:]
             await self._claim_all(rows)
-        # Where all are lost others are at it, and their claims call for another look.
-        while (free := self._free()) and (rows := await self._waiting(free)):
+        # If every claim is lost, other workers are claiming, and their events wake this one again.
+        while (free := self._free_slots()) and (rows := await self._next_waiting(free)):
             if not any(await self._claim_all(rows)):
                 return
 
-    async def _waiting(self, free: int) -> Sequence[Row]:
+    async def _next_waiting(self, free: int) -> Sequence[Row]:
         await self._queries.reached("dispatch", self._feed.head)
-        rows = await self._queries.waiting(free + len(self._left_alone))
-        return [row for row in rows if row["run_id"] not in self._left_alone][:free]
+        rows = await self._queries.waiting(free + len(self._quarantined))
+        return [row for row in rows if row["run_id"] not in self._quarantined][:free]
 
-    def _free(self) -> int:
-        if self._closing or self._workers.mute:
+    def _free_slots(self) -> int:
+        if self._closing or self._heartbeats.isolated:
             return 0
         return max(0, self._slots - len(self._drivers))
 
@@ -187,7 +187,8 @@ class Dispatcher:
         if run_id in self._drivers:
             return False
         claim = Claim(row["tenant"], run_id, self._worker, row["epoch"] + 1)
-        driver = self._drivers[run_id] = Driver(claim, self._tools)  # so that it misses no event
+        # Registered before the claim is appended, so that it misses no event.
+        driver = self._drivers[run_id] = Driver(claim, self._deps)
         try:
             await self._submit(
                 ClaimRun(claim.tenant, self._origin, run_id, claim.worker, claim.epoch)
@@ -197,90 +198,90 @@ class Dispatcher:
             return False
         except BaseException as error:
             del self._drivers[run_id]
-            if isinstance(error, _AWAY) or not isinstance(error, _REFUSED):
+            if isinstance(error, _UNREACHABLE) or not isinstance(error, _EXPECTED):
                 raise
-            self._leave_alone(run_id, error)
+            self._quarantine(run_id, error)
             return False
         task = asyncio.create_task(self._drive(driver), name=f"run {run_id}")
-        self._driving.add(task)
-        task.add_done_callback(self._driving.discard)
+        self._driver_tasks.add(task)
+        task.add_done_callback(self._driver_tasks.discard)
         return True
 
     async def _drive(self, driver: Driver) -> None:
         run_id = driver.claim.run_id
         try:
             await driver.run()
-        except _AWAY as error:
-            _log.warning("run %s is let go: %s", run_id, error)
+        except _UNREACHABLE as error:
+            _log.warning("run %s: the worker stops driving it: %s", run_id, error)
         except Exception as error:  # noqa: BLE001 - a worker outlives any of its runs
-            _log.exception("run %s is let go", run_id)
+            _log.exception("run %s: driving it failed", run_id)
             await self._count_crash(driver.claim, error)
         else:
             self._crashes.pop(run_id, None)
         finally:
             del self._drivers[run_id]
-            self._look.set()
+            self._wake.set()
 
     async def _count_crash(self, claim: Claim, error: Exception) -> None:
         self._crashes[claim.run_id] += 1
         if self._crashes[claim.run_id] < MAX_CRASHES:
-            return  # it is taken over at the next sweep
-        said = f"the worker failed to drive the run: {type(error).__name__}: {error}"
-        data = {"reason": "error", "exception": sanitize.text(said)[: sanitize.MAX_EXCEPTION]}
+            return  # the next sweep claims it again
+        message = f"the worker failed to drive the run: {type(error).__name__}: {error}"
+        data = {"reason": "error", "exception": sanitize.text(message)[: sanitize.MAX_EXCEPTION]}
         try:
             await self._submit(
                 claim.report([ReportedEvent(str(uuid4()), types.RUN_FAILED, None, data)])
             )
-        except _REFUSED as refusal:
-            self._leave_alone(claim.run_id, refusal)
+        except _EXPECTED as refusal:
+            self._quarantine(claim.run_id, refusal)
 
-    def _leave_alone(self, run_id: str, error: BaseException) -> None:
-        _log.error("run %s is left alone for %.0f s: %s", run_id, LEFT_ALONE_S, error)
-        self._left_alone[run_id] = asyncio.get_running_loop().time() + LEFT_ALONE_S
+    def _quarantine(self, run_id: str, error: BaseException) -> None:
+        _log.error("run %s is not claimed again for %.0f s: %s", run_id, QUARANTINE_S, error)
+        self._quarantined[run_id] = asyncio.get_running_loop().time() + QUARANTINE_S
 
     async def _sweep(self) -> None:
         while True:
-            with _trouble("looking for runs left behind"):
-                self._orphans = [*await self._left_behind(), *await self._delayed()]
-                self._look.set()
-            with _trouble("timing out runs"):
+            with _logging_failures("looking for orphaned runs"):
+                self._orphans = [*await self._find_orphans(), *await self._find_due_delayed()]
+                self._wake.set()
+            with _logging_failures("timing out runs"):
                 await self._time_out()
-            await asyncio.sleep(self._workers.pace.beat_s)
+            await asyncio.sleep(self._heartbeats.timing.interval_s)
 
-    async def _left_behind(self) -> Sequence[Row]:
+    async def _find_orphans(self) -> Sequence[Row]:
         now = asyncio.get_running_loop().time()
-        self._left_alone = {run: until for run, until in self._left_alone.items() if until > now}
+        self._quarantined = {run: until for run, until in self._quarantined.items() if until > now}
         rows = await self._queries.claimed()
         others = {row["worker"] for row in rows} - {self._worker}
-        # Its own are those it has let go of.
-        gone = await self._workers.silent(others) | {self._worker}
-        busy = self._left_alone.keys() | self._drivers.keys()
-        return [row for row in rows if row["worker"] in gone and row["run_id"] not in busy]
+        # Runs that this worker has claimed but does not drive are orphans too.
+        dead = await self._heartbeats.expired(others) | {self._worker}
+        busy = self._quarantined.keys() | self._drivers.keys()
+        return [row for row in rows if row["worker"] in dead and row["run_id"] not in busy]
 
-    async def _delayed(self) -> Sequence[Row]:
-        """Find the runs that had to wait before anybody took them, and now need not."""
+    async def _find_due_delayed(self) -> Sequence[Row]:
+        """Find delayed runs whose delay is over and that nobody has claimed."""
         rows = await self._queries.overdue()
-        busy = self._left_alone.keys() | self._drivers.keys()
+        busy = self._quarantined.keys() | self._drivers.keys()
         return [row for row in rows if _is_delayed(row) and row["run_id"] not in busy]
 
     async def _time_out(self) -> None:
         for row in await self._queries.overdue():
             if _is_delayed(row):
                 continue
-            with _trouble(f"timing out run {row['run_id']}"):
+            with _logging_failures(f"timing out run {row['run_id']}"):
                 await self._submit(TimeOutRun(row["tenant"], self._origin, row["run_id"]))
 
     async def _submit(self, command: Command) -> None:
-        await self._tools.writer.submit(command, internal=True)
+        await self._deps.writer.submit(command, internal=True)
 
 
 def new_worker() -> str:
-    """Name a worker: a UUID a process start."""
+    """Make the id of a worker."""
     return str(uuid4())
 
 
 def _concerns_waiting(event: Event) -> bool:
-    # What another worker has claimed is gone from what waits; this one may have lost to it.
+    # A claim by another worker takes a run from the queue: this one may have just lost it.
     if event.type == types.RUN_QUEUED:
         queued: RunQueued = event.data
         return queued["executor"] == "in_process"
@@ -292,9 +293,9 @@ def _is_delayed(row: Row) -> bool:
 
 
 @contextlib.contextmanager
-def _trouble(doing: str) -> Iterator[None]:
-    """Keep a worker going while the database is away, or a run is broken; it looks again soon."""
+def _logging_failures(doing: str) -> Iterator[None]:
+    """Log expected errors and go on: the caller tries again soon."""
     try:
         yield
-    except _REFUSED as error:
+    except _EXPECTED as error:
         _log.warning("%s failed, will be tried again: %s", doing, error)

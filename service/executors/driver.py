@@ -1,4 +1,4 @@
-"""Drives one claimed run: starts what is ready, stops what is cancelled, reports what happened."""
+"""Drives one claimed run: starts ready tasks, stops cancelled ones, reports results."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from service.runs.domain.plans import ready_tasks
 from service.runs.domain.state import RunState, evolve
 from service.runs.write.writer import Writer
 
-AGAIN_S = 0.5
-"""How long a report waits before it is tried again while the log is away."""
+RETRY_S = 0.5
+"""Seconds before a report is repeated while the log is unavailable."""
 
 _log = logging.getLogger(__name__)
 
 
 class ReportRejected(Exception):
-    """The ledger refused the report of a task's start or end, for no reason known here."""
+    """The ledger refused to record the start or end of a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What a driver works with; shared by all drivers of a worker."""
+class DriverDeps:
+    """The dependencies of a driver, shared by all drivers of a worker."""
 
     log: Log
     flows: Flows
@@ -67,40 +67,40 @@ class Tools:
 
 
 class Driver:
-    """One claimed run. What it does follows from the run's events and from nothing else."""
+    """Drives one claimed run, guided only by the run's events."""
 
-    def __init__(self, claim: Claim, tools: Tools) -> None:
+    def __init__(self, claim: Claim, deps: DriverDeps) -> None:
         self.claim = claim
         self.stopped = False
-        self._tools = tools
+        self._deps = deps
         self._flow: Flow
         self._state: RunState
-        self._seen = Position(0)
-        self._reported = Position(0)
+        self._applied_to = Position(0)
+        self._reported_to = Position(0)
         self._results: dict[str, Any] = {}
         self._inbox: list[Event] = []
         self._wake = asyncio.Event()
         self._attempts: dict[str, Attempt] = {}
-        self._begun: set[tuple[str, int]] = set()
+        self._started: set[tuple[str, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._crash: BaseException | None = None
         self._draining = False
 
-    def offer(self, events: Iterable[Event]) -> None:
-        """Take in the run's next events."""
+    def deliver(self, events: Iterable[Event]) -> None:
+        """Queue the run's next events."""
         self._inbox.extend(events)
         self._wake.set()
 
     def drain(self) -> None:
-        """Start nothing more; `run` returns when what runs has ended."""
+        """Start no more tasks; `run` returns when the running ones have ended."""
         self._draining = True
         for attempt in self._attempts.values():
             if attempt.waiting:
-                attempt.give_up()
+                attempt.abort()
         self._wake.set()
 
     def stop(self) -> None:
-        """Stop all tasks by force; `run` returns when what has ended by itself is reported."""
+        """Kill all tasks; `run` returns when the results of those already ended are reported."""
         self.stopped = True
         self._wake.set()
 
@@ -114,46 +114,46 @@ class Driver:
         await self._load()
         try:
             while not self._finished():
-                self._act()
+                self._advance()
                 await self._wake.wait()
                 self._wake.clear()
-                self._take_in()
+                self._apply_inbox()
         finally:
-            await self._let_go()
+            await self._abort_attempts()
         if self._crash is not None:
             raise self._crash
 
     async def _load(self) -> None:
         claim = self.claim
-        log, stream = self._tools.log, types.run_stream(claim.run_id)
+        log, stream = self._deps.log, types.run_stream(claim.run_id)
         events = await log.read_stream(claim.tenant, stream)
         queued: RunQueued = events[0].data
-        self._flow = await self._tools.flows.get(
+        self._flow = await self._deps.flows.get(
             claim.tenant, queued["flow"], queued["flow_version"]
         )
         self._state = evolve(self._flow.plan, None, events[0])
-        await self._load_carried()
-        self._evolve(events[1:])
-        self._take_in()
+        await self._load_reused_results()
+        self._apply(events[1:])
+        self._apply_inbox()
 
-    async def _load_carried(self) -> None:
+    async def _load_reused_results(self) -> None:
         """Fetch the results of what earlier runs have done for this one."""
-        carried = self._state.reused_tasks
-        for run_id in set(carried.values()):
-            events = await self._tools.log.read_stream(self.claim.tenant, types.run_stream(run_id))
-            self._keep_results(events, [task for task in carried if carried[task] == run_id])
+        reused = self._state.reused_tasks
+        for run_id in set(reused.values()):
+            events = await self._deps.log.read_stream(self.claim.tenant, types.run_stream(run_id))
+            self._collect_results(events, [task for task in reused if reused[task] == run_id])
 
-    def _take_in(self) -> None:
+    def _apply_inbox(self) -> None:
         inbox, self._inbox = self._inbox, []
-        self._evolve(event for event in inbox if event.version > self._state.version)
+        self._apply(event for event in inbox if event.version > self._state.version)
 
-    def _evolve(self, events: Iterable[Event]) -> None:
+    def _apply(self, events: Iterable[Event]) -> None:
         for event in events:
             self._state = evolve(self._flow.plan, self._state, event)
-            self._seen = event.position
-            self._keep_results((event,), self._flow.plan.by_path)
+            self._applied_to = event.position
+            self._collect_results((event,), self._flow.plan.by_path)
 
-    def _keep_results(self, events: Iterable[Event], tasks: Container[str]) -> None:
+    def _collect_results(self, events: Iterable[Event], tasks: Container[str]) -> None:
         for event in events:
             if event.type == types.TASK_OUTPUT_RECORDED:
                 body: TaskOutputRecorded = event.data
@@ -172,12 +172,12 @@ class Driver:
     def _is_leaving(self) -> bool:
         return self.stopped and self._draining and self._state.epoch == self.claim.epoch
 
-    def _act(self) -> None:
-        # What was reported last must have come back first, or a task that has just ended would look
-        # as if it still ran, and one whose start was refused as if it could start again.
-        if self._seen < self._reported:
+    def _advance(self) -> None:
+        # Wait for this driver's own last report to come back through the log. Until then a task
+        # that has just ended looks as if it ran, and a refused start as if it could be repeated.
+        if self._applied_to < self._reported_to:
             return
-        self._check()
+        self._check_reports_taken()
         if self._state.status == "cancelling":
             for attempt in self._attempts.values():
                 attempt.cancel()
@@ -186,16 +186,16 @@ class Driver:
                 if step.path not in self._attempts:
                     self._start(step)
 
-    def _check(self) -> None:
+    def _check_reports_taken(self) -> None:
         for path, task in self._state.tasks.items():
             if task.status == "running" and path not in self._attempts:
                 raise ReportRejected(f"the ledger did not take the end of task {path}")
 
     def _start(self, step: PlanTask) -> None:
-        tools, number = self._tools, self._state.tasks[step.path].attempt + 1
-        if (step.path, number) in self._begun:
+        deps, number = self._deps, self._state.tasks[step.path].attempt + 1
+        if (step.path, number) in self._started:
             raise ReportRejected(f"the ledger did not take the start of task {step.path}")
-        self._begun.add((step.path, number))
+        self._started.add((step.path, number))
         work = Work(
             run_id=self.claim.run_id,
             task=step,
@@ -205,18 +205,18 @@ class Driver:
         )
         attempt = self._attempts[step.path] = Attempt(
             work,
-            executor=tools.executor,
-            slots=tools.slots,
+            executor=deps.executor,
+            slots=deps.slots,
             report=self._report,
             is_cancelling=self._is_cancelling,
             is_leaving=self._is_leaving,
-            backoff_s=tools.backoff_s,
+            backoff_s=deps.backoff_s,
         )
         task = asyncio.create_task(attempt.run(), name=f"task {step.path}")
         self._tasks.add(task)
-        task.add_done_callback(lambda task: self._done(step.path, task))
+        task.add_done_callback(lambda task: self._attempt_done(step.path, task))
 
-    def _done(self, path: str, task: asyncio.Task[None]) -> None:
+    def _attempt_done(self, path: str, task: asyncio.Task[None]) -> None:
         del self._attempts[path]
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -229,26 +229,26 @@ class Driver:
         if not step.previous:
             return (None,)
         results = [self._results.get(path) for path in step.previous]
-        # A group of one counts as its member: Celery unrolls it.
+        # A group of one passes its member's result, as Celery unrolls it.
         return (results,) if len(results) > 1 else (results[0],)
 
     async def _report(self, events: Sequence[ReportedEvent]) -> bool:
         command = self.claim.report(events)
         while True:
             try:
-                outcome = await self._tools.writer.submit(command, internal=True)
+                outcome = await self._deps.writer.submit(command, internal=True)
             except Unavailable as error:
                 # The same again: the ledger knows what it has of it by the events' ids.
                 _log.warning("run %s: a report waits: %s", self.claim.run_id, error)
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(RETRY_S)
             else:
                 break
-        self._reported = max(self._reported, Position(outcome.position))
+        self._reported_to = max(self._reported_to, Position(outcome.position))
         return all(result.outcome != "refused" for result in outcome.results)
 
-    async def _let_go(self) -> None:
+    async def _abort_attempts(self) -> None:
         for attempt in self._attempts.values():
-            attempt.give_up()
+            attempt.abort()
         try:
             while self._tasks:
                 await asyncio.wait(self._tasks)

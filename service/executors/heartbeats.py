@@ -1,4 +1,4 @@
-"""Heartbeats: which workers are alive, by the database's clock."""
+"""Tells which workers are alive, by the database's clock."""
 
 from __future__ import annotations
 
@@ -18,65 +18,80 @@ _SQL: Final = Path(__file__).parent / "sql"
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a worker beats, and what its silence means; the same for all workers.
+class HeartbeatTiming:
+    """The timing of heartbeats, the same for all workers.
 
-    A worker that could not beat for ``mute_s`` stops its tasks; ``silence_s`` after its last
-    heartbeat the others take over. What lies between is its time to stop.
+    A worker that has written no heartbeat for ``isolated_s`` stops its tasks. ``expiry_s`` after
+    its last heartbeat other workers take over its runs. The difference is its time to stop.
     """
 
-    beat_s: float = 2.0
-    mute_s: float = 10.0
-    silence_s: float = 15.0
+    interval_s: float = 2.0
+    isolated_s: float = 10.0
+    expiry_s: float = 15.0
 
 
-class Workers:
-    """The table of heartbeats, seen from one worker."""
+class Heartbeats:
+    """One worker's view of the table of heartbeats."""
 
-    def __init__(self, pool: asyncpg.Pool, worker: str, *, slots: int, pace: Pace = Pace()) -> None:
-        self.pace = pace
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        worker: str,
+        *,
+        slots: int,
+        timing: HeartbeatTiming = HeartbeatTiming(),
+    ) -> None:
+        self.timing = timing
         self._pool = pool
         self._worker = worker
         self._slots = slots
-        self._heard = -math.inf
-        self._left = False
-        self._one_at_a_time = asyncio.Lock()
+        self._last_beat_at = -math.inf
+        self._has_left = False
+        self._lock = asyncio.Lock()
 
     @property
-    def mute(self) -> bool:
-        """Tell whether this worker could not beat for so long that it must stop its tasks."""
-        return asyncio.get_running_loop().time() - self._heard > self.pace.mute_s
+    def isolated(self) -> bool:
+        """Whether this worker has written no heartbeat for so long that it must stop its tasks."""
+        return asyncio.get_running_loop().time() - self._last_beat_at > self.timing.isolated_s
 
     async def beat(self) -> None:
-        """Write one heartbeat, unless this worker has left. Raises `LogUnavailable`."""
-        async with self._one_at_a_time:
-            if self._left:
+        """Write one heartbeat, unless this worker has left.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        async with self._lock:
+            if self._has_left:
                 return
             before = asyncio.get_running_loop().time()
             await self._execute("beat", self._worker, self._slots)
-            # From when it was sent: the others count from when it was written, which is later.
-            self._heard = before
+            # The time of sending: the others count from the time of writing, which is later.
+            self._last_beat_at = before
 
-    async def silent(self, workers: Collection[str]) -> set[str]:
-        """Name which of these workers are silent, or gone. Raises `LogUnavailable`."""
+    async def expired(self, workers: Collection[str]) -> set[str]:
+        """Name those of these workers whose heartbeat has expired or is gone.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
         if not workers:
             return set()
-        silence = timedelta(seconds=self.pace.silence_s)
+        expiry = timedelta(seconds=self.timing.expiry_s)
         with translate():
-            rows = await self._pool.fetch(load(_SQL, "silent"), list(workers), silence)
+            rows = await self._pool.fetch(load(_SQL, "expired"), list(workers), expiry)
         return {str(row["worker"]) for row in rows}
 
     async def leave(self) -> None:
-        """Take this worker off the table, so that others take over at once.
+        """Delete this worker's heartbeat, so that others take over at once.
 
         Raises:
-            LogUnavailable: then they wait out the silence.
+            LogUnavailable: the others wait until the heartbeat expires.
         """
-        async with self._one_at_a_time:
-            self._left = True
+        async with self._lock:
+            self._has_left = True
             await self._execute("leave", self._worker)
 
     async def _execute(self, name: str, *values: object) -> None:
         with translate():
-            async with asyncio.timeout(self.pace.mute_s / 2):
+            async with asyncio.timeout(self.timing.isolated_s / 2):
                 await self._pool.execute(load(_SQL, name), *values)

@@ -82,19 +82,19 @@ def _keywords(message: Mapping[str, Any]) -> dict[str, Any]:
 def _succeeded(value: object, report: Report) -> dict[str, Any]:
     # What the ledger cannot keep is the task's failure, as a value Celery cannot serialise is.
     try:
-        return sanitize.json({"value": value, **_reported(report)}, MAX_ANSWER_BYTES)
+        return sanitize.json({"value": value, **_reported_to(report)}, MAX_ANSWER_BYTES)
     except sanitize.NotStorable as error:
         return {"failure": {"exception": f"the ledger cannot keep the task's result: {error}"}}
 
 
 def _failed_with(error: BaseException, report: Report) -> dict[str, Any]:
     try:
-        return failed(error) | sanitize.json(_reported(report), MAX_ANSWER_BYTES)
+        return failed(error) | sanitize.json(_reported_to(report), MAX_ANSWER_BYTES)
     except sanitize.NotStorable:
         return failed(error)
 
 
-def _reported(report: Report) -> dict[str, Any]:
+def _reported_to(report: Report) -> dict[str, Any]:
     return {
         "warnings": [sanitize.text(warning) for warning in report.warnings],
         "metrics": dict(report.metrics),

@@ -85,7 +85,7 @@ TASKS = """
 
 
     @task(name="MUTE")
-    async def mute(*args, **kwargs):
+    async def isolated(*args, **kwargs):
         raise Mute
 
 

@@ -1,4 +1,4 @@
-"""A ledger without its front doors, and workers that do for each task what a test says."""
+"""A ledger without an API, and workers that do for each task what a test says."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from events.envelope import Event
 from projections.documents.flow import Plan
 from service.app import compose
 from service.executors.dispatcher import Dispatcher, new_worker
-from service.executors.driver import Tools
+from service.executors.driver import DriverDeps
 from service.executors.executor import Executor, Failure, Result, Stop, Work
-from service.executors.heartbeats import Pace, Workers
+from service.executors.heartbeats import Heartbeats, HeartbeatTiming
 from service.flows.errors import Diagnostics
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
@@ -39,7 +39,7 @@ from tests.runs.processes import flow, register
 
 TENANT = "acme"
 ORIGIN = Origin(actor="tests", source="tests")
-QUICK = Pace(beat_s=0.1)
+QUICK = HeartbeatTiming(interval_s=0.1)
 PATIENCE_S = 30.0
 
 
@@ -145,7 +145,7 @@ class Worker:
 
     name: str
     dispatcher: Dispatcher
-    workers: Workers
+    heartbeats: Heartbeats
     running: asyncio.Task[None]
 
     async def freeze(self) -> None:
@@ -156,7 +156,7 @@ class Worker:
     async def idle(self) -> None:
         """Wait until it drives no run any more."""
         async with asyncio.timeout(PATIENCE_S):
-            while driving := set(self.dispatcher._driving):
+            while driving := set(self.dispatcher._driver_tasks):
                 await asyncio.wait(driving)
 
     async def close(self, grace_s: float = PATIENCE_S) -> None:
@@ -164,8 +164,8 @@ class Worker:
         await self.freeze()
 
 
-def tools(ledger: Ledger, executor: Executor, *, slots: int, backoff_s: float) -> Tools:
-    return Tools(
+def deps(ledger: Ledger, executor: Executor, *, slots: int, backoff_s: float) -> DriverDeps:
+    return DriverDeps(
         log=ledger.service.log,
         flows=ledger.service.read_models.flows,
         writer=ledger.service.writer,
@@ -181,23 +181,23 @@ async def working(
     executor: Executor,
     *,
     slots: int = 8,
-    pace: Pace = QUICK,
+    timing: HeartbeatTiming = QUICK,
     backoff_s: float = 0.01,
 ) -> AsyncIterator[Worker]:
     """Run a worker while the block runs."""
     service = ledger.service
     name = new_worker()
     pool = await connect_pool(service.settings.require_database_url, max_size=2)
-    workers = Workers(pool, name, slots=slots, pace=pace)
+    heartbeats = Heartbeats(pool, name, slots=slots, timing=timing)
     dispatcher = Dispatcher(
         worker=name,
         slots=slots,
-        tools=tools(ledger, executor, slots=slots, backoff_s=backoff_s),
+        deps=deps(ledger, executor, slots=slots, backoff_s=backoff_s),
         feed=service.log_io.feed,
         queries=service.queries,
-        workers=workers,
+        heartbeats=heartbeats,
     )
-    worker = Worker(name, dispatcher, workers, asyncio.create_task(dispatcher.run()))
+    worker = Worker(name, dispatcher, heartbeats, asyncio.create_task(dispatcher.run()))
     try:
         yield worker
     finally:

@@ -1,4 +1,4 @@
-"""Workers share the runs; what one leaves behind another settles."""
+"""Workers share the runs, and settle those of dead ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events import types
 from events.codec import encode
 from events.envelope import AppendRequest, NewEvent, Position, StreamAppend
 from service.executors.executor import Result, Stop, Work
-from service.executors.heartbeats import Pace
+from service.executors.heartbeats import HeartbeatTiming
 from service.ops.migrations import migrate_all
 from service.runs.domain.decider import MAX_WORKER_CRASHES
 from service.runs.write.ids import new_id
@@ -35,8 +35,8 @@ from tests.postgres import OwnCluster
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-IMPATIENT = Pace(beat_s=0.05, mute_s=30, silence_s=0.5)
-"""For who takes over: half a second is silence enough."""
+IMPATIENT = HeartbeatTiming(interval_s=0.05, isolated_s=30, expiry_s=0.5)
+"""For the worker that takes over: heartbeats expire after half a second."""
 
 
 def claims(events: list) -> list[tuple[str, int]]:
@@ -79,7 +79,7 @@ async def test_a_silent_worker_is_taken_over_and_its_late_report_is_refused(
         run_id = await ledger.start()
         await gate.passed_by()
         await frozen.freeze()
-        async with working(ledger, second, pace=IMPATIENT) as taker:
+        async with working(ledger, second, timing=IMPATIENT) as taker:
             assert (await ledger.ended(run_id)).status == "succeeded"
             gate.open()
             events = await ledger.until(run_id, lambda e: len(told(e, types.REPORT_REFUSED)) == 2)
@@ -104,11 +104,11 @@ async def test_a_worker_whose_run_was_taken_over_stops_its_task(ledger: Ledger) 
     await ledger.register("A")
     url = ledger.service.settings.require_database_url
     first, second = Gate(heeds=False), Gate()
-    unaware = Pace(beat_s=0.1, mute_s=1000)
-    async with working(ledger, Scripted(A=first), pace=unaware) as slow:
+    unaware = HeartbeatTiming(interval_s=0.1, isolated_s=1000)
+    async with working(ledger, Scripted(A=first), timing=unaware) as slow:
         run_id = await ledger.start()
         await first.passed_by()
-        taker = working(ledger, Scripted(A=second), pace=IMPATIENT)
+        taker = working(ledger, Scripted(A=second), timing=IMPATIENT)
         async with held_heartbeat(url, slow), taker:
             await second.passed_by()
             async with asyncio.timeout(20):
@@ -137,17 +137,19 @@ async def test_a_worker_that_cannot_beat_stops_its_tasks_before_others_take_over
     await ledger.register("A")
     url = ledger.service.settings.require_database_url
     gate = Gate()
-    pace = Pace(beat_s=0.1, mute_s=0.6, silence_s=2.0)
-    async with working(ledger, Scripted(A=gate), pace=pace) as mute:
+    timing = HeartbeatTiming(interval_s=0.1, isolated_s=0.6, expiry_s=2.0)
+    async with working(ledger, Scripted(A=gate), timing=timing) as isolated:
         run_id = await ledger.start()
         await gate.passed_by()
         second = Scripted()
-        async with working(ledger, second, pace=Pace(beat_s=0.1, silence_s=2.0)) as taker:
-            async with held_heartbeat(url, mute):
+        async with working(
+            ledger, second, timing=HeartbeatTiming(interval_s=0.1, expiry_s=2.0)
+        ) as taker:
+            async with held_heartbeat(url, isolated):
                 await gate.stops[0].forced
-                assert claims(await ledger.events(run_id)) == [(mute.name, 1)]
+                assert claims(await ledger.events(run_id)) == [(isolated.name, 1)]
                 await ledger.ended(run_id)
-            assert claims(await ledger.events(run_id)) == [(mute.name, 1), (taker.name, 2)]
+            assert claims(await ledger.events(run_id)) == [(isolated.name, 1), (taker.name, 2)]
     assert len(second.begun) == 1
 
 
@@ -155,7 +157,9 @@ async def test_a_worker_that_beats_again_goes_on_with_what_it_let_go(ledger: Led
     await ledger.register("A")
     url = ledger.service.settings.require_database_url
     gate = Gate()
-    async with working(ledger, Scripted(A=gate), pace=Pace(beat_s=0.1, mute_s=0.5)) as worker:
+    async with working(
+        ledger, Scripted(A=gate), timing=HeartbeatTiming(interval_s=0.1, isolated_s=0.5)
+    ) as worker:
         run_id = await ledger.start()
         await gate.passed_by()
         async with held_heartbeat(url, worker):
@@ -175,11 +179,11 @@ async def test_what_a_dead_worker_left_behind_goes_before_what_waits(ledger: Led
         await first.passed_by()
         await dead.freeze()
         executor = Scripted(A=second)
-        async with working(ledger, executor, slots=1, pace=IMPATIENT) as taker:
+        async with working(ledger, executor, slots=1, timing=IMPATIENT) as taker:
             waiting = [await ledger.start() for _ in range(4)]
             await second.passed_by()
             async with asyncio.timeout(20):
-                while not taker.dispatcher._orphans:  # noqa: ASYNC110 - silence makes no event
+                while not taker.dispatcher._orphans:  # noqa: ASYNC110 - an expiry makes no event
                     await asyncio.sleep(0.01)
             second.open()
             for run_id in (left, *waiting):
@@ -216,7 +220,9 @@ async def test_a_worker_that_closes_lets_its_task_end_and_starts_nothing_more(
 async def test_what_is_left_after_the_grace_period_is_taken_over_at_once(ledger: Ledger) -> None:
     await ledger.register("A")
     gate, second = Gate(), Scripted()
-    async with working(ledger, Scripted(A=gate), pace=Pace(beat_s=0.01)) as leaving:
+    async with working(
+        ledger, Scripted(A=gate), timing=HeartbeatTiming(interval_s=0.01)
+    ) as leaving:
         run_id = await ledger.start()
         await gate.passed_by()
         await leaving.dispatcher.close(grace_s=0.01)
@@ -321,7 +327,7 @@ async def test_a_run_whose_stream_is_broken_keeps_no_other_from_running(own_ledg
     ledger.service.writer._mailboxes._run_cache.evict((TENANT, broken))
     async with working(ledger, Scripted(), slots=1) as worker:
         assert (await ledger.ended(sound)).status == "succeeded"
-        assert worker.dispatcher._left_alone.keys() == {broken}
+        assert worker.dispatcher._quarantined.keys() == {broken}
     assert not claims(await ledger.events(broken))
 
 
@@ -343,24 +349,26 @@ async def test_a_worker_without_slots_claims_nothing_but_times_external_runs_out
 
 
 @pytest.mark.parametrize(
-    ("mute_s", "begun", "epoch"),
+    ("isolated_s", "begun", "epoch"),
     [(30, ["C", "G/A", "G/B"], 1), (1, ["C", "G/A", "G/B", "G/B"], 2)],
 )
 async def test_what_ends_while_postgres_is_away_is_reported_when_it_is_back(
     own_cluster: OwnCluster,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-    mute_s: float,
+    isolated_s: float,
     begun: list[str],
     epoch: int,
 ) -> None:
-    """Only what a worker had to stop, because it was mute for too long, is run again."""
+    """Only what a worker had to stop, because it was isolated for too long, is run again."""
     await migrate_all(own_cluster.url)
     gates = {"A": Gate(), "B": Gate()}
     executor = Scripted(**gates)
     async with open_ledger(own_cluster.url, tmp_path) as ledger:
         await ledger.register({"G": {"type": "group", "tasks": ["A", "B"]}}, "C")
-        async with working(ledger, executor, pace=Pace(beat_s=0.1, mute_s=mute_s)):
+        async with working(
+            ledger, executor, timing=HeartbeatTiming(interval_s=0.1, isolated_s=isolated_s)
+        ):
             run_id = await ledger.start()
             for gate in gates.values():
                 await gate.passed_by()
@@ -389,7 +397,7 @@ async def test_a_failed_run_is_driven_again_until_it_succeeds(ledger: Ledger) ->
 async def test_a_retry_that_is_to_wait_is_claimed_when_its_wait_is_over(ledger: Ledger) -> None:
     await ledger.register("A", retries=1, retry_delay_s=0.3)
     first = await ledger.start()
-    async with working(ledger, Scripted(A=failing(1)), pace=IMPATIENT):
+    async with working(ledger, Scripted(A=failing(1)), timing=IMPATIENT):
         second = await followed(ledger, first)
         assert (await ledger.ended(second)).status == "succeeded"
     queued, claimed = told(await ledger.events(second), types.RUN_QUEUED, types.RUN_CLAIMED)

@@ -20,11 +20,11 @@ from tests.executors.ledger import (
     Gate,
     Ledger,
     Scripted,
+    deps,
     fail,
     failing,
     story,
     told,
-    tools,
     working,
 )
 
@@ -310,16 +310,16 @@ async def test_nothing_further_is_done_before_the_last_report_has_come_back(
     run_id = await ledger.start()
     await ledger.submit(ClaimRun(TENANT, ORIGIN, run_id, "w1", 1))
     executor = Scripted()
-    driver = Driver(Claim(TENANT, run_id, "w1", 1), tools(ledger, executor, slots=1, backoff_s=0))
+    driver = Driver(Claim(TENANT, run_id, "w1", 1), deps(ledger, executor, slots=1, backoff_s=0))
     driving = asyncio.create_task(driver.run())
     events = await ledger.until(run_id, lambda e: told(e, types.TASK_SUCCEEDED))
     for offered in (events[:2], events[2:4], events[4:5]):
-        driver.offer(offered)
+        driver.deliver(offered)
         for _ in range(10):
             await asyncio.sleep(0)
         assert executor.arguments() == {"A": (None,)}
-    driver.offer(events)
-    driver.offer(await ledger.until(run_id, lambda e: told(e, types.RUN_SUCCEEDED)))
+    driver.deliver(events)
+    driver.deliver(await ledger.until(run_id, lambda e: told(e, types.RUN_SUCCEEDED)))
     await driving
     assert executor.arguments() == {"A": (None,), "B": ("A's",)}
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from events import types
-from service.executors.heartbeats import Pace
+from service.executors.heartbeats import HeartbeatTiming
 from tests.executors.ledger import Ledger, Scripted, story, told, working
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,7 +41,7 @@ async def test_whenever_a_worker_is_killed_another_settles_its_run(ledger: Ledge
     run_ids = [await ledger.start() for _ in MOMENTS]
     names = await asyncio.gather(*(killed(ledger, moment) for moment in MOMENTS))
     executor = Scripted()
-    async with working(ledger, executor, pace=Pace(beat_s=0.05, silence_s=0.2)):
+    async with working(ledger, executor, timing=HeartbeatTiming(interval_s=0.05, expiry_s=0.2)):
         for run_id in run_ids:
             assert (await ledger.ended(run_id)).status == "succeeded"
     moments = dict(zip(names, MOMENTS, strict=True))

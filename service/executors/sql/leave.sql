@@ -1,4 +1,4 @@
--- Removes a worker that stops, and those that have been silent for a day.
+-- Deletes a stopping worker, and those without a heartbeat for a day.
 -- $1 worker uuid
 -- executors.workers_pkey (a handful of rows: the day-old are found by a scan)
 DELETE FROM executors.workers

@@ -1,4 +1,4 @@
-"""Who beats is alive; who does not, or has left, is silent."""
+"""Heartbeats keep a worker alive; without one, or after leaving, it is expired."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from events.database import connect_pool
 from service.executors.dispatcher import new_worker
-from service.executors.heartbeats import Pace, Workers
+from service.executors.heartbeats import Heartbeats, HeartbeatTiming
 
 
 @pytest.fixture
@@ -21,13 +21,13 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     await pool.close()
 
 
-def worker(pool: asyncpg.Pool, **pace: float) -> Workers:
-    return Workers(pool, new_worker(), slots=8, pace=replace(Pace(), **pace))
+def worker(pool: asyncpg.Pool, **timing: float) -> Heartbeats:
+    return Heartbeats(pool, new_worker(), slots=8, timing=replace(HeartbeatTiming(), **timing))
 
 
-async def silent(asking: Workers, *others: Workers) -> set[Workers]:
+async def expired(asking: Heartbeats, *others: Heartbeats) -> set[Heartbeats]:
     names = {other._worker: other for other in others}
-    return {names[name] for name in await asking.silent(names.keys())}
+    return {names[name] for name in await asking.expired(names.keys())}
 
 
 async def test_a_worker_that_beats_is_heard_and_one_that_never_did_is_silent(
@@ -35,8 +35,8 @@ async def test_a_worker_that_beats_is_heard_and_one_that_never_did_is_silent(
 ) -> None:
     one, two, asking = worker(pool), worker(pool), worker(pool)
     await one.beat()
-    assert await silent(asking, one, two) == {two}
-    assert await silent(asking) == set()
+    assert await expired(asking, one, two) == {two}
+    assert await expired(asking) == set()
 
 
 async def test_silence_is_counted_from_the_last_heartbeat_by_the_databases_clock(
@@ -48,7 +48,7 @@ async def test_silence_is_counted_from_the_last_heartbeat_by_the_databases_clock
         await pool.execute(
             "update executors.workers set beat_at = beat_at - make_interval(secs => $1)", age_s
         )
-        assert await silent(asking, one) == expected
+        assert await expired(asking, one) == expected
 
 
 async def test_a_worker_that_has_left_is_silent_at_once_and_beats_no_more(
@@ -58,7 +58,7 @@ async def test_a_worker_that_has_left_is_silent_at_once_and_beats_no_more(
     await one.beat()
     await asyncio.gather(one.leave(), one.beat())
     await one.beat()
-    assert await silent(asking, one) == {one}
+    assert await expired(asking, one) == {one}
 
 
 async def test_who_leaves_takes_those_along_that_are_long_dead(pool: asyncpg.Pool) -> None:
@@ -79,14 +79,14 @@ async def test_who_leaves_takes_those_along_that_are_long_dead(pool: asyncpg.Poo
 async def test_a_worker_is_mute_until_it_has_beaten_and_when_it_could_not_for_long(
     pool: asyncpg.Pool,
 ) -> None:
-    one = worker(pool, mute_s=0.1)
-    assert one.mute
+    one = worker(pool, isolated_s=0.1)
+    assert one.isolated
     await one.beat()
     async with asyncio.timeout(20):
-        while not one.mute:  # noqa: ASYNC110 - time passes
+        while not one.isolated:  # noqa: ASYNC110 - time passes
             await asyncio.sleep(0.01)
 
 
 def test_a_worker_has_time_to_stop_before_others_take_over() -> None:
-    pace = Pace()
-    assert pace.mute_s + 2 * pace.beat_s < pace.silence_s
+    timing = HeartbeatTiming()
+    assert timing.isolated_s + 2 * timing.interval_s < timing.expiry_s
