@@ -65,7 +65,7 @@ class FullVerification:
             await finish(self._connection, shadow.projection)
             await create_indexes(self._connection, shadow)
             await self._connection.execute(
-                load(_SQL, "set_position"), shadow.name, shadow.number, self.position
+                load(_SQL, "release_version"), shadow.name, shadow.number, self.position
             )
         return await compare(self._connection, shadow.name, self.version.number, shadow.number)
 

@@ -13,7 +13,7 @@ from events.errors import LogError
 from events.follow import Feed
 from events.types import CATALOGUE_TYPES, RUN_ENDS, RUN_QUEUED
 from projections.errors import ProjectionError
-from projections.read_models.listings.read import Beyond
+from projections.read_models.listings.read import Expired
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.retention import kept_runs
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class Queries(Protocol):
     """What is needed of the reader."""
 
-    async def beyond(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Beyond:
+    async def expired(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Expired:
         """Read which ended runs flows' lists need not keep."""
         ...
 
@@ -134,7 +134,7 @@ class Retention:
             return await self._let_go(kept) if mine else "another's turn"
 
     async def _let_go(self, kept: Sequence[tuple[str, str, int]]) -> Left:
-        runs = (await self._queries.beyond(kept, BATCH)).runs
+        runs = (await self._queries.expired(kept, BATCH)).runs
         commands = [UnlistRun(tenant, ORIGIN, run_id, offset) for tenant, run_id, offset in runs]
         answers = await asyncio.gather(*map(self._writer.submit, commands), return_exceptions=True)
         outcomes = [answer for answer in answers if isinstance(answer, Outcome)]

@@ -116,7 +116,7 @@ async def test_a_page_of_nothing_still_counts(connection):
 
 async def test_no_tenant_sees_anothers_list(connection):
     page = await read.page(connection, "other", None, 0, 10)
-    scan = await read.after(connection, "other", limit=10)
+    scan = await read.list_before(connection, "other", limit=10)
 
     assert (page.rows, page.total, scan.rows) == ([], 0, [])
 
@@ -138,7 +138,7 @@ FILTERS = [
 async def test_a_filtered_list_goes_on_from_a_position_to_its_end(connection, wanted, keep):
     found, before = [], None
     while True:
-        rows = (await read.after(connection, TENANT, **wanted, before=before, limit=170)).rows
+        rows = (await read.list_before(connection, TENANT, **wanted, before=before, limit=170)).rows
         found += rows
         if len(rows) < 170:
             break
@@ -149,18 +149,20 @@ async def test_a_filtered_list_goes_on_from_a_position_to_its_end(connection, wa
 
 @pytest.mark.parametrize(("wanted", "keep"), FILTERS)
 async def test_a_window_of_time_takes_in_its_beginning_and_not_its_end(connection, wanted, keep):
-    everything = (await read.after(connection, TENANT, limit=RUNS)).rows
+    everything = (await read.list_before(connection, TENANT, limit=RUNS)).rows
     created = {row["run_number"]: row["created_us"] for row in everything}
     from_us, to_us = created[listed()[1500]], created[listed()[400]]
     rows = (
-        await read.after(connection, TENANT, **wanted, from_us=from_us, to_us=to_us, limit=RUNS)
+        await read.list_before(
+            connection, TENANT, **wanted, from_us=from_us, to_us=to_us, limit=RUNS
+        )
     ).rows
 
     assert numbers(rows) == [n for n in listed(keep) if from_us <= created[n] < to_us]
 
 
 async def test_a_cursor_that_no_run_stands_at_goes_on_below_it(connection):
-    rows = (await read.after(connection, TENANT, fullname=ETL, before=1000, limit=3)).rows
+    rows = (await read.list_before(connection, TENANT, fullname=ETL, before=1000, limit=3)).rows
 
     # Positions 1 and 2 register the flows; run n is queued at n + 2.
     assert numbers(rows) == [n for n in listed(lambda n: n % 2 == 0) if n + 2 < 1000][:3]

@@ -91,7 +91,7 @@ async def test_a_page_at_a_position_is_what_it_was(connection, flow):
         wanted = MODEL.members(position, lambda e: flow in (None, e.data["flow"]))
         deep = max(0, len(wanted) - 7)
         for offset, limit in [(0, 5), (0, 0), (deep, 20), (deep // 2, 30), (len(wanted), 5)]:
-            found = await read.members(
+            found = await read.run_ids_as_of(
                 connection, TENANT, flow, position=position, offset=offset, limit=limit
             )
             assert found == (ids(wanted[offset : offset + limit]), len(wanted)), position
@@ -102,7 +102,7 @@ async def test_pages_at_a_position_put_together_are_the_whole_list(connection, f
     wanted = ids(MODEL.members(HEAD // 2, lambda e: flow in (None, e.data["flow"])))
     found = []
     for offset in range(0, len(wanted) + 100, 100):
-        page = await read.members(
+        page = await read.run_ids_as_of(
             connection, TENANT, flow, position=HEAD // 2, offset=offset, limit=100
         )
         found += page.run_ids
@@ -112,7 +112,7 @@ async def test_pages_at_a_position_put_together_are_the_whole_list(connection, f
 async def test_a_list_of_the_past_holds_no_other_tenants_runs(connection):
     for position in POSITIONS:
         wanted = ids(MODEL.members(position, tenant="else"))
-        found = await read.members(
+        found = await read.run_ids_as_of(
             connection, "else", None, position=position, offset=0, limit=1000
         )
         assert found == (wanted, len(wanted))
@@ -139,7 +139,7 @@ async def test_a_filtered_list_at_a_position_is_what_it_was(connection, flow, st
         wanted = MODEL.members(position, keep)
         middle = wanted[len(wanted) // 2].position if wanted else 3
         for before in (None, middle):
-            found = await read.members_after(
+            found = await read.list_before_as_of(
                 connection,
                 TENANT,
                 position=position,
@@ -180,23 +180,23 @@ async def test_the_newest_runs_of_no_flows_are_none(connection):
     assert await read.newest_as_of(connection, TENANT, [], HEAD) == []
 
 
-async def test_a_run_that_leaves_between_the_two_looks_is_not_missed(told_url, monkeypatch):
+async def test_run_that_leaves_between_the_two_queries_is_not_missed(told_url, monkeypatch):
     pool = await open_read_pool(told_url, max_size=2)
-    look = read.after
+    list_before = read.list_before
     wanted = ids(MODEL.members(HEAD))[:10]
 
-    async def after(connection, *asked, **filters):
-        found = await look(connection, *asked, **filters)
+    async def then_leave(connection, *args, **filters):
+        found = await list_before(connection, *args, **filters)
         await connection.execute(
             "update listings set unlisted_position = $1 where run_id = $2", HEAD + 1, wanted[3]
         )
         return found
 
-    monkeypatch.setattr(read, "after", after)
+    monkeypatch.setattr(read, "list_before", then_leave)
     async with pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        found = await read.members_after(connection, TENANT, position=HEAD, limit=10)
+        found = await read.list_before_as_of(connection, TENANT, position=HEAD, limit=10)
         await transaction.rollback()
     await pool.close()
     assert found == wanted

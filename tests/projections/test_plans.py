@@ -32,18 +32,18 @@ READS = {
     ("load_plans", "by_run_numbers"): ([TENANT] * 3, [1, 9, 0]),
     ("listings", "page_of_tenant"): (TENANT, 5000, 20),
     ("listings", "page_of_flow"): (TENANT, "example.IN", 2000, 20),
-    ("listings", "after_of_tenant"): (TENANT, None, None, None, 1, NEWEST, 9000, 20),
-    ("listings", "after_of_flow"): (TENANT, "example.IN", None, None, 1, NEWEST, 9000, 20),
-    ("listings", "after_of_status"): (TENANT, None, "failed", None, 1, NEWEST, 9000, 20),
-    ("listings", "after_of_started_by"): (TENANT, None, None, "ann", 1, NEWEST, 9000, 20),
+    ("listings", "list_before_by_tenant"): (TENANT, None, None, None, 1, NEWEST, 9000, 20),
+    ("listings", "list_before_by_flow"): (TENANT, "example.IN", None, None, 1, NEWEST, 9000, 20),
+    ("listings", "list_before_by_status"): (TENANT, None, "failed", None, 1, NEWEST, 9000, 20),
+    ("listings", "list_before_by_starter"): (TENANT, None, None, "ann", 1, NEWEST, 9000, 20),
     ("executions", "latest_as_of"): (TENANT, 7, 9000),
-    ("listings", "members_of_tenant"): (TENANT, 9000, 5000, 20),
-    ("listings", "members_of_flow"): (TENANT, "example.IN", 9000, 2000, 20, 9000),
+    ("listings", "run_ids_of_tenant_as_of"): (TENANT, 9000, 5000, 20),
+    ("listings", "run_ids_of_flow_as_of"): (TENANT, "example.IN", 9000, 2000, 20, 9000),
     ("listings", "row_page"): (TENANT, "example.IN", [0], [3], 9000, 20),
     ("listings", "newest"): (TENANT, ["example.IN", "example.OUT", "example.NONE"]),
     ("listings", "newest_as_of"): (TENANT, ["example.IN"], 9000),
     ("listings", "left_since"): (TENANT, 9000, None, None, 1, NEWEST, 9000, 20),
-    ("listings", "beyond"): ([TENANT] * 2, ["example.IN", "example.OUT"], [4000, 10], 20),
+    ("listings", "expired"): ([TENANT] * 2, ["example.IN", "example.OUT"], [4000, 10], 20),
     ("dispatch", "waiting"): (20,),
     ("dispatch", "claimed"): (20,),
     ("dispatch", "overdue"): (20,),
@@ -172,12 +172,12 @@ async def test_a_deep_page_costs_no_more_when_half_the_runs_have_left(filled_url
     assert _rows(page, "listings") <= 502
 
 
-@pytest.mark.parametrize("read", ["members_of_tenant", "members_of_flow"])
+@pytest.mark.parametrize("read", ["run_ids_of_tenant_as_of", "run_ids_of_flow_as_of"])
 async def test_a_page_of_the_past_costs_at_most_a_block_however_far_back_and_deep(connection, read):
     statement = load(_folder("listings"), read)
-    which = (TENANT,) if read == "members_of_tenant" else (TENANT, "example.IN")
+    which = (TENANT,) if read == "run_ids_of_tenant_as_of" else (TENANT, "example.IN")
     for position in (RUNS, 5000, 100):
-        length = position - 2 if read == "members_of_tenant" else position // 2 - 1
+        length = position - 2 if read == "run_ids_of_tenant_as_of" else position // 2 - 1
         for offset in (0, length - 2):
             asked = (*which, position, offset, 2, *([position] if len(which) > 1 else []))
             page = await explain(connection, statement, asked)
@@ -201,14 +201,14 @@ async def test_a_page_of_the_past_looks_at_no_runs_that_had_left_before(filled_u
     await connection.execute("update listings set unlisted_position = 12200 where ordinal = 9005")
     await connection.execute("update blocks set live = 0 where list = '' and block < 9")
     await connection.execute("update blocks set live = 999 where list = '' and block = 9")
-    statement = load(_folder("listings"), "members_of_tenant")
+    statement = load(_folder("listings"), "run_ids_of_tenant_as_of")
     page = await explain(connection, statement, (TENANT, 12150, 2998, 2))
     await transaction.rollback()
 
     assert _rows(page, "listings") <= 2010
 
 
-@pytest.mark.parametrize("read", sorted(name for model, name in READS if "after" in name))
+@pytest.mark.parametrize("read", sorted(name for model, name in READS if "list_before" in name))
 async def test_a_window_far_back_is_not_walked_to(connection, read):
     created = await connection.fetch("select created_us from listings order by queued_position")
     _, *filters, _, _, _, _ = READS["listings", read]

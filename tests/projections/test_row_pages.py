@@ -31,24 +31,26 @@ async def connection(told_url):
     await pool.close()
 
 
-def some_stretches(chance):
+def some_ranges(chance):
     bounds = sorted(chance.sample(range(1, HEAD), chance.choice([0, 1, 2, 5])))
-    return [read.Stretch(bound, chance.choice([0, 1, 1, 2, 3, 7, 50])) for bound in [0, *bounds]]
+    return [
+        read.VersionRange(bound, chance.choice([0, 1, 1, 2, 3, 7, 50])) for bound in [0, *bounds]
+    ]
 
 
-def plainly(flow, stretches):
+def plainly(flow, ranges):
     """Every row of the list: the run, and which of its rows it is."""
     rows = []
     for event in MODEL.members(HEAD, lambda e: e.data["flow"] == flow):
-        weight = [s.rows for s in stretches if s.position <= event.position][-1]
+        weight = [s.rows for s in ranges if s.position <= event.position][-1]
         rows += [(event.data["run_id"], number) for number in range(weight)]
     return rows
 
 
-def expanded(page, stretches, limit):
+def expanded(page, ranges, limit):
     rows = []
     for run in page.rows:
-        weight = [s.rows for s in stretches if s.position <= run["queued_position"]][-1]
+        weight = [s.rows for s in ranges if s.position <= run["queued_position"]][-1]
         rows += [(run["run_id"], number) for number in range(weight)]
     return rows[page.skipped : page.skipped + limit]
 
@@ -59,22 +61,24 @@ async def test_a_page_of_rows_is_that_part_of_all_rows_with_their_true_number(
     connection, flow, seed
 ):
     chance = random.Random(seed)
-    stretches = some_stretches(chance)
-    wanted = plainly(flow, stretches)
+    ranges = some_ranges(chance)
+    wanted = plainly(flow, ranges)
     starts = [0, 1, len(wanted) // 2, max(0, len(wanted) - 3), len(wanted), 2**40]
     starts += [chance.randrange(len(wanted) + 1) for _ in range(4)]
     for offset in starts:
         limit = chance.choice([0, 1, 2, 10, 100, 2000])
-        page = await read.row_page(connection, TENANT, flow, stretches, offset=offset, limit=limit)
+        page = await read.row_page(connection, TENANT, flow, ranges, offset=offset, limit=limit)
         assert page.total == len(wanted)
-        assert expanded(page, stretches, limit) == wanted[offset : offset + limit]
+        assert expanded(page, ranges, limit) == wanted[offset : offset + limit]
         assert page.position == HEAD
         runs = {run for run, _ in wanted[offset : offset + limit]}
         assert {run["run_id"] for run in page.rows} == runs  # none is read for nothing
 
 
 async def test_a_page_of_rows_names_the_newest_run_of_the_list(connection):
-    page = await read.row_page(connection, TENANT, ETL, [read.Stretch(0, 0)], offset=0, limit=9)
+    page = await read.row_page(
+        connection, TENANT, ETL, [read.VersionRange(0, 0)], offset=0, limit=9
+    )
     wanted = MODEL.members(HEAD, lambda e: e.data["flow"] == ETL)[0]
     assert (page.newest["run_id"], page.rows, page.total) == (wanted.data["run_id"], [], 0)
 
@@ -87,7 +91,7 @@ async def test_a_list_counted_up_to_a_position_is_what_was_queued_by_then(connec
         wanted = MODEL.members(
             position, lambda e, last=queued_by: e.data["flow"] == ETL and e.position <= last
         )
-        found = await read.members(
+        found = await read.run_ids_as_of(
             connection, TENANT, ETL, position=position, offset=3, limit=4, queued_by=queued_by
         )
         ids = [event.data["run_id"] for event in wanted]
@@ -159,5 +163,7 @@ def test_tasks_come_back_from_their_row_and_fold_on():
 
 
 async def test_no_other_tenants_run_has_a_row(connection):
-    page = await read.row_page(connection, "else", RARE, [read.Stretch(0, 2)], offset=0, limit=9)
+    page = await read.row_page(
+        connection, "else", RARE, [read.VersionRange(0, 2)], offset=0, limit=9
+    )
     assert (page.rows, page.total, page.newest) == ([], 0, None)

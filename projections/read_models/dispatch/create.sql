@@ -1,6 +1,6 @@
--- One row per open run that somebody here must see to, as JSON, beside what it is found by.
+-- Creates a row per open run that a worker or a deadline concerns: its document, and what it is found by.
 -- no parameters
--- indexes: index_*.sql; rows come and go, so the table is vacuumed by count and not by its size
+-- indexes: index_*.sql; rows come and go, so the table is vacuumed by their number, not by its size
 create table dispatch (
     tenant text collate "C" not null,
     run_id text collate "C" not null,

@@ -1,4 +1,4 @@
--- Walks the runs that wait for a worker, in the order they came.
+-- Walks the runs that wait for a worker, in the order they were queued.
 -- no parameters
 -- is the index
 create index dispatch_waiting on dispatch (queued_position) where waiting

@@ -1,4 +1,4 @@
-"""The reads of `dispatch`, for workers: each one statement, over all tenants."""
+"""Queries of `dispatch` for workers, each one statement over all tenants."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from projections.results import Rows, rows_of
 
 _SQL: Final = Path(__file__).parent
 
-MANY: Final = 10_000
-"""Rows that a sweep sees at once; it comes again."""
+MAX_ROWS: Final = 10_000
+"""Rows that one sweep reads; the next sweep reads what is left."""
 
 
 async def waiting(connection: asyncpg.Connection, limit: int) -> Rows:
-    """List the runs that wait for a worker, in the order they came."""
+    """List the runs that wait for a worker, in the order they were queued."""
     return rows_of(await connection.fetch(load(_SQL, "waiting"), limit))
 
 
-async def claimed(connection: asyncpg.Connection, limit: int = MANY) -> Rows:
-    """List the open runs that workers have claimed, by worker: is one of them silent?"""
+async def claimed(connection: asyncpg.Connection, limit: int = MAX_ROWS) -> Rows:
+    """List the open runs that workers have claimed, by worker."""
     return rows_of(await connection.fetch(load(_SQL, "claimed"), limit))
 
 
-async def overdue(connection: asyncpg.Connection, limit: int = MANY) -> Rows:
+async def overdue(connection: asyncpg.Connection, limit: int = MAX_ROWS) -> Rows:
     """List the runs past their deadline by the database's clock, the longest overdue first."""
     return rows_of(await connection.fetch(load(_SQL, "overdue"), limit))

@@ -1,4 +1,4 @@
--- Lists the runs that wait for a worker, of all tenants, in the order they came.
+-- Lists the runs that wait for a worker, of all tenants, in the order they were queued.
 -- $1 limit
 -- dispatch_waiting
 select c.position, r.document

@@ -1,4 +1,4 @@
--- Finds runs by their ids.
+-- Reads runs by their ids.
 -- $1 tenants, $2 run ids
 -- executions_run_id
 select c.position, r.tenant, r.run_id as name, r.document

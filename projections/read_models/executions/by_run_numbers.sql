@@ -1,4 +1,4 @@
--- Finds runs by their numbers.
+-- Reads runs by their numbers.
 -- $1 tenants, $2 run numbers
 -- executions_run_number
 select c.position, r.tenant, r.run_number as name, r.document

@@ -1,4 +1,4 @@
--- One row per run: its facts as JSON, beside what it is looked up by.
+-- Creates a row per run: its document, and what it is looked up by.
 -- no parameters
 -- indexes: index_*.sql; their columns never change, so that an update stays in its page
 create table executions (

@@ -1,4 +1,4 @@
--- Finds the run of each flow that was queued last.
+-- Reads the run of each flow that was queued last.
 -- $1 tenants, $2 flow numbers
 -- executions_flow, backward
 select c.position, r.tenant, r.flow_number as name, r.document

@@ -1,4 +1,4 @@
--- Names the run of a flow that was queued last up to a position.
+-- Reads which run of a flow was queued last up to a position.
 -- $1 tenant, $2 flow number, $3 position
 -- executions_flow, backward
 select r.run_id

@@ -1,4 +1,4 @@
--- Reads the runs that a batch goes on with.
+-- Loads the states of runs that a batch of events continues.
 -- $1 kinds, $2 tenants, $3 run ids
 -- executions_run_id
 select k.kind, k.tenant, k.name, r.document

@@ -1,4 +1,4 @@
-"""The reads of `executions`: each one statement, many look-ups at a time, each with its tenant."""
+"""Queries of `executions`, each one statement; look-ups are batched over tenants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQL: Final = Path(__file__).parent
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
 ) -> LookupResult[tuple[str, str]]:
-    """Find runs by tenant and run id, each as `RunFacts`."""
+    """Look up runs by tenant and run id, each as `RunFacts`."""
     tenants, run_ids = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
@@ -25,7 +25,7 @@ async def by_run_ids(
 async def by_run_numbers(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
 ) -> LookupResult[tuple[str, int]]:
-    """Find runs by tenant and run number, each as `RunFacts`. Numbers are 64-bit."""
+    """Look up runs by tenant and run number (64-bit), each as `RunFacts`."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))
 
@@ -33,7 +33,7 @@ async def by_run_numbers(
 async def latest(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
 ) -> LookupResult[tuple[str, int]]:
-    """Find the run queued last of each flow, by tenant and flow number, each as `RunFacts`."""
+    """Look up each flow's last queued run by tenant and flow number, each as `RunFacts`."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "latest"), tenants, numbers))
 
@@ -41,7 +41,7 @@ async def latest(
 async def latest_as_of(
     connection: asyncpg.Connection, tenant: str, flow_number: int, position: int
 ) -> str | None:
-    """Name the run of a flow that was queued last up to a position the read model has passed."""
+    """Read the id of a flow's last run queued up to a position, which must have been passed."""
     statement = load(_SQL, "latest_as_of")
     run_id: str | None = await connection.fetchval(statement, tenant, flow_number, position)
     return run_id

@@ -1,4 +1,4 @@
--- One row per run: its places in two lists, what lists are filtered by, and what a row shows as JSON.
+-- Creates a row per run: its ordinals in two lists, the columns that lists filter by, and its document.
 -- no parameters
 -- indexes: index_*.sql; of their columns only status and unlisted_position change
 create table listings (

@@ -1,4 +1,4 @@
--- One row per list (a tenant's: the empty name; a flow's): ordinals given, and runs still listed.
+-- Creates a row per list (a tenant's list has the empty name, a flow's its fullname): ordinals issued, runs still listed.
 -- no parameters
 -- lists_name
 create table lists (

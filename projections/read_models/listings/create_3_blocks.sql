@@ -1,4 +1,4 @@
--- One row per thousand ordinals of a list: the runs still listed, the first run's position and time.
+-- Creates a row per 1,000 ordinals of a list: runs still listed, position and time of the first run.
 -- no parameters
 -- blocks_block, blocks_position, blocks_created
 create table blocks (

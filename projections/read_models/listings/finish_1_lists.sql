@@ -1,4 +1,4 @@
--- Counts the lists of a rebuilt version: a tenant's has the empty name, a flow's its fullname.
+-- Counts the lists of a rebuilt version; a tenant's list has the empty name, a flow's its fullname.
 -- no parameters
 -- no index, the table whole
 insert into lists (tenant, list, issued, live)

@@ -1,4 +1,4 @@
--- Counts the blocks of a rebuilt version: a thousand ordinals of a list each, with its first run's position and time.
+-- Counts the blocks of a rebuilt version, each 1,000 ordinals of a list, with position and time of its first run.
 -- no parameters
 -- no index, the table whole
 insert into blocks (tenant, list, block, live, first_position, first_created_us)

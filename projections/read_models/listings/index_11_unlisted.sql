@@ -1,4 +1,4 @@
--- Finds the runs that have left a tenant's list since a position, with all that places them.
+-- Finds the runs that have left a tenant's list since a position, covering.
 -- no parameters
 -- is the index
 create index listings_unlisted on listings (tenant, unlisted_position)

@@ -1,4 +1,4 @@
--- Names the newest of a tenant's runs that stood in its list at a position and have left since, by filter.
+-- Lists runs that were in a tenant's list at a position and have left it since, newest first.
 -- $1 tenant, $2 position; filters that may be null: $3 fullname, $4 started_by, $5 created from, $6 created before; $7 queued before, $8 limit
 -- listings_unlisted
 select r.run_id, r.queued_position

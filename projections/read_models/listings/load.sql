@@ -1,4 +1,4 @@
--- Reads the runs and the lists that a batch goes on with.
+-- Loads the states of runs and lists that a batch of events continues.
 -- $1 kinds, $2 tenants, $3 run ids or names of lists
 -- listings_run_id, lists_name
 select k.kind, k.tenant, k.name, r.document, r.ordinal, r.flow_ordinal, r.unlisted_position, null::bigint as issued

@@ -1,4 +1,4 @@
--- Finds the newest run in the list of each of a tenant's flows.
+-- Reads the newest run in the list of each of a tenant's flows.
 -- $1 tenant, $2 fullnames
 -- listings_flow_ordinal, backward
 select c.position, r.document

@@ -1,7 +1,7 @@
--- Names the newest run that stood in the list of each of a tenant's flows at a position; blocks bound the look among those that are listed still.
+-- Reads which run was the newest in the list of each of a tenant's flows at a position; blocks bound the search among the runs still listed.
 -- $1 tenant, $2 fullnames, $3 position
 -- listings_flow_ordinal, backward; listings_unlisted; blocks_position
-with since as materialized (
+with left_since as materialized (
     select r.run_id, r.fullname, r.flow_ordinal
     from listings r
     where r.tenant = $1 and r.unlisted_position > $3 and r.queued_position <= $3
@@ -27,7 +27,7 @@ cross join lateral (
             limit 1
         )
         union all
-        select s.run_id, s.flow_ordinal from since s where s.fullname = f.fullname
+        select s.run_id, s.flow_ordinal from left_since s where s.fullname = f.fullname
     ) m
     order by m.flow_ordinal desc
     limit 1

@@ -1,4 +1,4 @@
--- A page of a flow's list, newest first, with the number of runs in it. Blocks of 1,000 ordinals lead to the page; in a block that nobody has left, the ordinal is plain arithmetic.
+-- Reads a page of a flow's list, newest first, with the list's length. Blocks of 1,000 ordinals lead to the page; in a block that no run has left, the ordinal is plain arithmetic. Not one statement with page_of_tenant, as a flow's list has another ordinal and index.
 -- $1 tenant, $2 fullname, $3 offset, $4 limit
 -- blocks_block, backward, then listings_flow_ordinal, backward
 with place as (

@@ -1,4 +1,4 @@
--- A page of a tenant's list, newest first, with the number of runs in it. Blocks of 1,000 ordinals lead to the page; in a block that nobody has left, the ordinal is plain arithmetic.
+-- Reads a page of a tenant's list, newest first, with the list's length. Blocks of 1,000 ordinals lead to the page; in a block that no run has left, the ordinal is plain arithmetic. See page_of_flow.
 -- $1 tenant, $2 offset, $3 limit
 -- blocks_block, backward, then listings_ordinal, backward
 with place as (

@@ -1,6 +1,6 @@
-"""The reads of `listings`: each one statement, each with its tenant; documents are `RunFacts` rows.
+"""Queries of `listings`, each one statement for one tenant.
 
-A row is a run's facts without ``metrics``; its error has no traceback.
+Documents are `RunFacts` without ``metrics``, and without the traceback of an error.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from projections.results import Document, Page, Rows, columns_of, page_of, rows_
 
 _SQL: Final = Path(__file__).parent
 
-NEWEST: Final = 2**63 - 1
-"""A position that nothing is queued after."""
+MAX_POSITION: Final = 2**63 - 1
+"""A position after every run."""
 
 
 async def page(
     connection: asyncpg.Connection, tenant: str, fullname: str | None, offset: int, limit: int
 ) -> Page:
-    """Give a page of a tenant's list, or of a flow's, newest first, and the list's length.
+    """Read a page of a tenant's list, or of a flow's, newest first, and the list's length.
 
-    ``offset`` and ``limit`` are 64-bit and not negative. A page beyond the end is empty.
+    ``offset`` and ``limit`` are 64-bit and not negative. A page after the end is empty.
     """
     if fullname is None:
         statement = load(_SQL, "page_of_tenant")
@@ -36,18 +36,18 @@ async def page(
     return page_of(await connection.fetch(statement, tenant, fullname, offset, limit))
 
 
-class Stretch(NamedTuple):
-    """The runs of a flow queued from a position on, up to the next stretch: ``rows`` of each."""
+class VersionRange(NamedTuple):
+    """Runs of a flow queued from a position up to the next range's; each has ``rows`` rows."""
 
     position: int
     rows: int
 
 
 class RowPage(NamedTuple):
-    """The runs that have rows in a page, and the number of rows in the whole list.
+    """The runs that have rows in a page, and the number of rows of the whole list.
 
-    ``skipped`` rows of the first run stand before the page, and rows of the last may stand behind
-    it. ``newest`` is the newest run of the list, None where it is empty.
+    The first ``skipped`` rows of the first run come before the page; rows of the last run may come
+    after it. ``newest`` is the newest run of the list, None if it is empty.
     """
 
     rows: list[Document]
@@ -61,16 +61,16 @@ async def row_page(
     connection: asyncpg.Connection,
     tenant: str,
     fullname: str,
-    stretches: Sequence[Stretch],
+    ranges: Sequence[VersionRange],
     *,
     offset: int,
     limit: int,
 ) -> RowPage:
-    """Give a page of a flow's list in which a run has as many rows as its stretch says.
+    """Read a page of a flow's list in which a run has as many rows as its range says.
 
-    The first stretch begins at 0. ``offset`` and ``limit`` are rows, their sum a 64-bit number.
+    The first range begins at position 0. ``offset`` and ``limit`` are rows; their sum is 64-bit.
     """
-    bounds, rows = columns_of(stretches, 2)
+    bounds, rows = columns_of(ranges, 2)
     statement = load(_SQL, "row_page")
     records = await connection.fetch(statement, tenant, fullname, bounds, rows, offset, limit)
     first = records[0]
@@ -79,7 +79,7 @@ async def row_page(
     return RowPage(page.rows, first["skipped"] or 0, page.total, newest, page.position)
 
 
-async def after(  # noqa: PLR0913 - each filter is one
+async def list_before(  # noqa: PLR0913 - each filter is one
     connection: asyncpg.Connection,
     tenant: str,
     *,
@@ -91,13 +91,13 @@ async def after(  # noqa: PLR0913 - each filter is one
     before: int | None = None,
     limit: int,
 ) -> Rows:
-    """List a tenant's runs by filter, queued before a position, newest first; None does not filter.
+    """List a tenant's runs queued before a position, newest first; a None does not filter.
 
-    Created at or after ``from_us`` and before ``to_us``, microseconds since 1970. The
-    ``queued_position`` of the last row is where the next page goes on.
+    ``from_us`` (inclusive) and ``to_us`` (exclusive) bound the time of creation, in microseconds
+    since 1970. The next page is before the ``queued_position`` of the last row.
     """
-    statement = load(_SQL, _leading(fullname, status, started_by))
-    newest = NEWEST if before is None else before
+    statement = load(_SQL, choose_query(fullname, status, started_by))
+    newest = MAX_POSITION if before is None else before
     records = await connection.fetch(
         statement, tenant, fullname, status, started_by, from_us, to_us, newest, limit
     )
@@ -105,30 +105,27 @@ async def after(  # noqa: PLR0913 - each filter is one
 
 
 async def newest(connection: asyncpg.Connection, tenant: str, fullnames: Sequence[str]) -> Rows:
-    """Give the newest run in the list of each of a tenant's flows; an empty list has none."""
+    """Read the newest run in the list of each of a tenant's flows; an empty list has none."""
     return rows_of(await connection.fetch(load(_SQL, "newest"), tenant, list(fullnames)))
 
 
 async def newest_as_of(
     connection: asyncpg.Connection, tenant: str, fullnames: Sequence[str], position: int
 ) -> list[str]:
-    """Name the runs that `newest` gave at a position.
-
-    The read model must have passed the position.
-    """
+    """Read the ids of the runs that `newest` gave at a position, which must have been passed."""
     statement = load(_SQL, "newest_as_of")
     records = await connection.fetch(statement, tenant, list(fullnames), position)
     return [record["run_id"] for record in records]
 
 
-class Members(NamedTuple):
-    """Which runs a page of a list held at a position, by id, and how long the list was."""
+class RunIdPage(NamedTuple):
+    """The runs that a page of a list held at a position, and the list's length then."""
 
     run_ids: list[str]
     total: int
 
 
-async def members(
+async def run_ids_as_of(
     connection: asyncpg.Connection,
     tenant: str,
     fullname: str | None,
@@ -137,24 +134,24 @@ async def members(
     offset: int,
     limit: int,
     queued_by: int | None = None,
-) -> Members:
-    """Name the runs of a page of a tenant's list, or of a flow's, as it was at a position.
+) -> RunIdPage:
+    """Read the run ids of the page that `page` gave at a position.
 
-    What `page` gave when it stood there; of a flow's list, if asked so, as if it ended with the
-    last run queued by ``queued_by``, which lies not behind the position. The read model must have
-    passed the position. Its cost grows with the runs that have left the tenant's list since.
+    A flow's list can be cut to the runs queued up to ``queued_by``, at most the position. The read
+    model must have passed the position. The cost grows with the runs that have left the tenant's
+    list since.
     """
     if fullname is None:
-        statement = load(_SQL, "members_of_tenant")
+        statement = load(_SQL, "run_ids_of_tenant_as_of")
         records = await connection.fetch(statement, tenant, position, offset, limit)
     else:
-        statement = load(_SQL, "members_of_flow")
+        statement = load(_SQL, "run_ids_of_flow_as_of")
         last = position if queued_by is None else queued_by
         records = await connection.fetch(statement, tenant, fullname, position, offset, limit, last)
-    return Members([r["run_id"] for r in records if r["run_id"]], records[0]["total"])
+    return RunIdPage([r["run_id"] for r in records if r["run_id"]], records[0]["total"])
 
 
-async def members_after(  # noqa: PLR0913 - each filter is one
+async def list_before_as_of(  # noqa: PLR0913 - each filter is one
     connection: asyncpg.Connection,
     tenant: str,
     *,
@@ -166,12 +163,12 @@ async def members_after(  # noqa: PLR0913 - each filter is one
     before: int | None = None,
     limit: int,
 ) -> list[str]:
-    """Name the runs that `after` gave at a position, for all filters that do not change.
+    """Read the ids of the runs that `list_before` gave at a position, which must have been passed.
 
-    The read model must have passed the position.
+    It has no filter by status, as a run's status then is not in the tables.
     """
     last = position + 1 if before is None else min(before, position + 1)
-    listed, _ = await after(
+    listed, _ = await list_before(
         connection,
         tenant,
         fullname=fullname,
@@ -181,7 +178,7 @@ async def members_after(  # noqa: PLR0913 - each filter is one
         before=last,
         limit=limit,
     )
-    # Asked second: what leaves in between is then found twice, and never missed.
+    # The second of the two queries: a run that leaves in between is found twice, and not missed.
     left = await connection.fetch(
         load(_SQL, "left_since"),
         *(tenant, position, fullname, started_by, from_us, to_us, last, limit),
@@ -191,32 +188,32 @@ async def members_after(  # noqa: PLR0913 - each filter is one
     return sorted(found, key=found.__getitem__, reverse=True)[:limit]
 
 
-class Beyond(NamedTuple):
-    """Runs that their flows' lists need not keep: tenant, id, and how many the flow keeps."""
+class Expired(NamedTuple):
+    """Runs that their flows' lists need not keep: tenant, id, number of runs the flow keeps."""
 
     runs: list[tuple[str, str, int]]
     position: Position
 
 
-async def beyond(
-    connection: asyncpg.Connection, kept: Sequence[tuple[str, str, int]], limit: int
-) -> Beyond:
-    """Name runs that have ended beyond the newest ones that lists keep, oldest first.
+async def expired(
+    connection: asyncpg.Connection, retention: Sequence[tuple[str, str, int]], limit: int
+) -> Expired:
+    """List ended runs that are not among the newest ones a flow's list keeps, oldest first.
 
-    ``kept`` are tenant, fullname and how many of the flow's listed runs stay.
+    ``retention``: tenant, fullname, and the number of listed runs that the flow keeps.
     """
-    tenants, fullnames, counts = columns_of(kept, 3)
-    records = await connection.fetch(load(_SQL, "beyond"), tenants, fullnames, counts, limit)
+    tenants, fullnames, counts = columns_of(retention, 3)
+    records = await connection.fetch(load(_SQL, "expired"), tenants, fullnames, counts, limit)
     runs = [(r["tenant"], r["run_id"], r["kept"]) for r in records if r["run_id"]]
-    return Beyond(runs, Position(records[0]["position"]))
+    return Expired(runs, Position(records[0]["position"]))
 
 
-def _leading(fullname: str | None, status: str | None, started_by: str | None) -> str:
-    # What is likely rare leads, by its index; the other filters look at the rows that it finds.
+def choose_query(fullname: str | None, status: str | None, started_by: str | None) -> str:
+    """Choose the statement of `list_before` whose index follows the rarest filter."""
     if status not in (None, "succeeded"):
-        return "after_of_status"
+        return "list_before_by_status"
     if fullname is not None:
-        return "after_of_flow"
+        return "list_before_by_flow"
     if started_by is not None:
-        return "after_of_started_by"
-    return "after_of_status" if status else "after_of_tenant"
+        return "list_before_by_starter"
+    return "list_before_by_status" if status else "list_before_by_tenant"

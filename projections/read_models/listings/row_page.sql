@@ -1,5 +1,5 @@
--- A page of a flow's list in which each run has as many rows as its flow's version says, newest run first: the runs that have rows in it, how many rows there are, and the newest run. The runs of a version are queued from its bound on up to the next, so counts of runs lead to the rows; blocks of 1,000 ordinals count and find the runs, as in page_of_flow.
--- $1 tenant, $2 fullname, $3 bounds (positions, ascending, the first 0), $4 rows a run from each on, $5 offset and $6 limit in rows
+-- Reads a page of a flow's list in which each run has as many rows as its flow version says, newest run first: the runs with rows in it, the number of all rows, and the newest run. A version's runs are queued from its bound up to the next, so counting runs leads to the rows; blocks count and find the runs as in page_of_flow.
+-- $1 tenant, $2 fullname, $3 bounds (positions, ascending, the first 0), $4 rows per run from each bound on, $5 offset and $6 limit in rows
 -- blocks_position, blocks_block, listings_flow_ordinal, backward
 with bounds as materialized (
     select s.number, s.weight, (
@@ -21,7 +21,7 @@ with bounds as materialized (
         order by b.first_position desc
         limit 1
     ) k on true
-), stretches as materialized (
+), ranges as materialized (
     select weight, runs,
         (sum(runs) over newest - runs)::bigint as newer_runs,
         (sum(runs * weight) over newest - runs * weight)::bigint as newer_rows
@@ -31,18 +31,18 @@ with bounds as materialized (
         join lists l on l.tenant = $1 and l.list = $2
     ) n
     window newest as (order by number desc rows unbounded preceding)
-), asked as (
+), wanted as (
     select weight, newer_runs, newer_rows, first, (last + weight - 1) / weight - first / weight as runs
     from (
         select s.*, greatest(0, $5::bigint - newer_rows) as first,
             least(runs * weight, $5::bigint + $6::bigint - newer_rows) as last
-        from stretches s
+        from ranges s
         where weight > 0
     ) s
     where last > first
 ), found as (
     select d.document, d.ordinal
-    from asked a
+    from wanted a
     cross join lateral (
         select b.block, b.live, least(1000, l.issued - b.block * 1000) as size,
             a.newer_runs + a.first / a.weight - b.newer as skipped
@@ -77,8 +77,8 @@ with bounds as materialized (
 )
 select
     c.position,
-    (select coalesce(sum(s.runs * s.weight), 0)::bigint from stretches s) as total,
-    (select a.first % a.weight from asked a order by a.newer_rows limit 1) as skipped,
+    (select coalesce(sum(s.runs * s.weight), 0)::bigint from ranges s) as total,
+    (select a.first % a.weight from wanted a order by a.newer_rows limit 1) as skipped,
     (
         select r.document
         from listings r

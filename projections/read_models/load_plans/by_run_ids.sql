@@ -1,4 +1,4 @@
--- Finds runs as load plans by their ids.
+-- Reads runs as load plans by their ids.
 -- $1 tenants, $2 run ids
 -- load_plans_run_id
 select c.position, r.tenant, r.run_id as name, r.document

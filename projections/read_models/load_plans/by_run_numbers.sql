@@ -1,4 +1,4 @@
--- Finds runs as load plans by their numbers.
+-- Reads runs as load plans by their numbers.
 -- $1 tenants, $2 run numbers
 -- load_plans_run_number
 select c.position, r.tenant, r.run_number as name, r.document

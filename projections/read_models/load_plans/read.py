@@ -1,4 +1,4 @@
-"""The reads of `load_plans`: each one statement, many look-ups at a time, each with its tenant."""
+"""Queries of `load_plans`, each one statement; look-ups are batched over tenants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQL: Final = Path(__file__).parent
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
 ) -> LookupResult[tuple[str, str]]:
-    """Find runs by tenant and run id, each as `LoadPlan`."""
+    """Look up runs by tenant and run id, each as `LoadPlan`."""
     tenants, run_ids = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
@@ -25,6 +25,6 @@ async def by_run_ids(
 async def by_run_numbers(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
 ) -> LookupResult[tuple[str, int]]:
-    """Find runs by tenant and run number, each as `LoadPlan`. Numbers are 64-bit."""
+    """Look up runs by tenant and run number (64-bit), each as `LoadPlan`."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))

@@ -1,4 +1,4 @@
--- Finds runs with their tasks by their ids.
+-- Reads runs with their tasks by their ids.
 -- $1 tenants, $2 run ids
 -- workflows_run_id
 select c.position, r.tenant, r.run_id as name, r.document

@@ -1,4 +1,4 @@
--- One row per run: its facts and those of its tasks as JSON.
+-- Creates a row per run: the run and its tasks as a document.
 -- no parameters
 -- workflows_run_id; its columns never change, so that an update stays in its page
 create table workflows (

@@ -1,4 +1,4 @@
--- One row per flow: its newest version as JSON, and whether it is retired.
+-- Creates a row per flow: its newest version as a document, and whether it is retired.
 -- no parameters
 -- flows_fullname
 create table flows (

@@ -1,4 +1,4 @@
--- Reads the runs and the flows that a batch goes on with.
+-- Loads the states of runs and flows that a batch of events continues.
 -- $1 kinds, $2 tenants, $3 run ids or fullnames
 -- workflows_run_id, flows_fullname
 select k.kind, k.tenant, k.name, r.document

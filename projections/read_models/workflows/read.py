@@ -1,4 +1,4 @@
-"""The reads of `workflows`: each one statement, each with its tenant."""
+"""Queries of `workflows`, each one statement; look-ups are batched over tenants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQL: Final = Path(__file__).parent
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
 ) -> LookupResult[tuple[str, str]]:
-    """Find runs by tenant and run id, each as `RunFacts` with ``tasks``, a list of `TaskFacts`."""
+    """Look up runs by tenant and run id: `RunFacts` with ``tasks``, a list of `TaskFacts`."""
     tenants, run_ids = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
@@ -25,7 +25,7 @@ async def by_run_ids(
 async def flows(connection: asyncpg.Connection, tenant: str) -> Rows:
     """List a tenant's flows by name, retired ones too.
 
-    Each is its newest version as `FlowRegistered` told it, without the plan, and
-    has ``tenant``, ``retired``, ``created_us``, ``updated_us`` and ``position``.
+    Each is the body of its newest `FlowRegistered` without the plan, with ``tenant``, ``retired``,
+    ``created_us``, ``updated_us`` and ``position``.
     """
     return rows_of(await connection.fetch(load(_SQL, "flows"), tenant))

@@ -25,7 +25,7 @@ from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.listings import read as listings
-from projections.read_models.listings.read import Beyond
+from projections.read_models.listings.read import Expired
 from projections.read_models.load_plans import read as load_plans
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
@@ -36,7 +36,7 @@ from service.errors import PositionAhead, PositionNotReached, Unavailable, Unkno
 from service.runs.domain.commands import Outcome
 from service.runs.read.completion import Endings
 from service.runs.read.query_api import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
-from service.runs.read.row_pagination import stretches, versions_of
+from service.runs.read.row_pagination import version_ranges, versions_of
 from service.runs.read.time_travel import Past, micros_or_none, without
 
 SERVED: Final = frozenset({"executions", "workflows", "listings", "load_plans"})
@@ -204,7 +204,7 @@ class Queries:
     async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
         """Read a tenant's runs by filter, newest first, queued before a position."""
         return await self._ask(
-            listings.after,
+            listings.list_before,
             tenant,
             fullname=wanted.fullname,
             status=wanted.status,
@@ -275,7 +275,7 @@ class Queries:
                 listings.row_page,
                 tenant,
                 fullname,
-                stretches(versions, weigh),
+                version_ranges(versions, weigh),
                 offset=offset,
                 limit=limit,
             )
@@ -307,9 +307,9 @@ class Queries:
         """Read which runs have outlived their flow's timeout."""
         return (await self._ask(dispatch.overdue)).rows
 
-    async def beyond(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Beyond:
+    async def expired(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Expired:
         """Read which ended runs flows' lists need not keep: tenant, fullname, how many stay."""
-        return await self._ask(listings.beyond, kept, limit)
+        return await self._ask(listings.expired, kept, limit)
 
     async def visible(self, position: int) -> None:
         """Wait, at most 2 s, until what stands at a position can be read: read your writes."""

@@ -11,21 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from projections.documents.flow import Flow, Registered
-from projections.read_models.listings.read import Stretch
+from projections.read_models.listings.read import VersionRange
 from service.runs.read.query_api import Weigh
 
 
-def stretches(versions: Sequence[Registered], weigh: Weigh) -> list[Stretch]:
+def version_ranges(versions: Sequence[Registered], weigh: Weigh) -> list[VersionRange]:
     """Say from which position on a run takes how many rows; the first begins at 0.
 
-    >>> stretches([], len)
+    >>> version_ranges([], len)
     []
     """
-    found: list[Stretch] = []
+    found: list[VersionRange] = []
     for version in versions:
         rows = weigh(version.flow)
         if not found or found[-1].rows != rows:
-            found.append(Stretch(version.position if found else 0, rows))
+            found.append(VersionRange(version.position if found else 0, rows))
     return found
 
 
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
 
 def parts(counted: Sequence[tuple[int, int]], offset: int, limit: int) -> Iterator[Part]:
-    """Find the runs of a page of rows; ``counted`` are the stretches, newest first.
+    """Find the runs of a page of rows; ``counted`` are the ranges, newest first.
 
     Each as the number of its runs and the rows that each of them takes.
 

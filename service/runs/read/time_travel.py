@@ -23,14 +23,14 @@ from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.listings import read as listings
-from projections.read_models.listings.read import Stretch
+from projections.read_models.listings.read import VersionRange
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.results import Document, Page, Rows
 from service.errors import BadRequest, Unavailable, UnknownRun
 from service.runs.domain.errors import BrokenStream
 from service.runs.read.query_api import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
-from service.runs.read.row_pagination import parts, stretches, versions_of
+from service.runs.read.row_pagination import parts, version_ranges, versions_of
 
 FOLDED_AT_ONCE: Final = 100
 """Runs of a page whose events are in memory together."""
@@ -87,7 +87,7 @@ class Past:
         """Fold a page of a tenant's runs (or of one flow's), newest first, and count them."""
         found = await self._ask(
             LISTINGS.name,
-            listings.members,
+            listings.run_ids_as_of,
             tenant,
             fullname,
             position=self.position,
@@ -110,7 +110,7 @@ class Past:
             )
         run_ids = await self._ask(
             LISTINGS.name,
-            listings.members_after,
+            listings.list_before_as_of,
             tenant,
             position=self.position,
             fullname=wanted.fullname,
@@ -174,7 +174,7 @@ class Past:
         """Fold a page of a registered flow's list by rows, of which a run may take several."""
         shelf = await self.catalogue.at(tenant, self.position)
         versions = shelf.versions[fullname]
-        counted = await self._counted(tenant, fullname, stretches(versions, weigh))
+        counted = await self._counted(tenant, fullname, version_ranges(versions, weigh))
         found = list(parts(counted, offset, limit))
         runs = [
             run
@@ -186,7 +186,7 @@ class Past:
         return RowPage(runs, skipped, total, self.position, versions_of(versions))
 
     async def _counted(
-        self, tenant: str, fullname: str, found: Sequence[Stretch]
+        self, tenant: str, fullname: str, found: Sequence[VersionRange]
     ) -> list[tuple[int, int]]:
         """Count the runs of each stretch that were listed then: newest first, with their rows."""
         counted = []
@@ -200,7 +200,7 @@ class Past:
     async def _listed(self, tenant: str, fullname: str, queued_by: Position) -> int:
         found = await self._ask(
             LISTINGS.name,
-            listings.members,
+            listings.run_ids_as_of,
             tenant,
             fullname,
             position=self.position,

@@ -1,4 +1,4 @@
--- A page of a tenant's list as it was: which runs stood in it at a position, newest first, and how many. Blocks count what is listed now; below the last run queued by then they lead to the page, what has left since is counted back in; in a block that nobody has left, the ordinal is plain arithmetic.
+-- Reads which runs a page of a tenant's list held at a position, newest first, and the list's length then. Blocks count the runs listed now. Up to the last run queued by then they lead to the page, with the runs that have left since counted back in; in a block that no run has left, the ordinal is plain arithmetic. See run_ids_of_flow_as_of.
 -- $1 tenant, $2 position, $3 offset, $4 limit
 -- listings_position, listings_ordinal, backward; listings_unlisted; lists_name, blocks_block
 with top as (
@@ -7,50 +7,50 @@ with top as (
     where r.tenant = $1 and r.unlisted_position is null and r.queued_position <= $2
     order by r.queued_position desc
     limit 1
-), since as materialized (
+), left_since as materialized (
     select r.run_id, r.ordinal as ordinal
     from listings r
     where r.tenant = $1 and r.unlisted_position > $2 and r.queued_position <= $2
-), whole as materialized (
+), listed as materialized (
     select b.block, b.live, b.live = least(1000, l.issued - b.block * 1000) as whole
     from lists l
     join blocks b on b.tenant = $1 and b.list = ''
     where l.tenant = $1 and l.list = '' and b.block <= (select t.block from top t)
 ), counts as materialized (
-    select n.block, sum(n.members) as members
+    select n.block, sum(n.runs) as runs
     from (
-        select w.block, case
-            when w.block < t.block then w.live
-            when w.whole then t.ordinal - t.block * 1000 + 1
+        select l.block, case
+            when l.block < t.block then l.live
+            when l.whole then t.ordinal - t.block * 1000 + 1
             else (
                 select count(*)
                 from listings r
                 where r.tenant = $1 and r.unlisted_position is null
                     and r.ordinal >= t.block * 1000 and r.ordinal <= t.ordinal
             )
-        end as members
-        from whole w, top t
+        end as runs
+        from listed l, top t
         union all
-        select s.ordinal / 1000, count(*) from since s group by 1
+        select s.ordinal / 1000, count(*) from left_since s group by 1
     ) n
     group by n.block
 ), found as (
     select c.block, c.newer, (select least(c.block * 1000 + 999, t.ordinal) from top t) as last
     from (
-        select block, members, sum(members) over (order by block desc rows unbounded preceding) - members as newer
+        select block, runs, sum(runs) over (order by block desc rows unbounded preceding) - runs as newer
         from counts
     ) c
-    where c.newer + c.members > $3
+    where c.newer + c.runs > $3
     order by c.block desc
     limit 1
 ), place as (
     select
         f.block,
-        case when w.whole then f.last - ($3 - f.newer)::bigint else f.last end as start,
-        case when w.whole then 0 else ($3 - f.newer)::bigint end as skipped
+        case when l.whole then f.last - ($3 - f.newer)::bigint else f.last end as start,
+        case when l.whole then 0 else ($3 - f.newer)::bigint end as skipped
     from found f
-    left join whole w on w.block = f.block
-), members as (
+    left join listed l on l.block = f.block
+), runs as (
     select m.run_id, m.ordinal
     from place p
     cross join lateral (
@@ -61,15 +61,15 @@ with top as (
         limit p.skipped + $4
     ) m
     union all
-    select s.run_id, s.ordinal from since s, place p where s.ordinal < (p.block + 1) * 1000
+    select s.run_id, s.ordinal from left_since s, place p where s.ordinal < (p.block + 1) * 1000
 ), page as (
     select m.run_id, m.ordinal
-    from members m
+    from runs m
     order by m.ordinal desc
     offset (select p.skipped from place p)
     limit $4
 )
 select n.total, p.run_id
-from (select coalesce(sum(c.members), 0)::bigint as total from counts c) n
+from (select coalesce(sum(c.runs), 0)::bigint as total from counts c) n
 left join page p on true
 order by p.ordinal desc

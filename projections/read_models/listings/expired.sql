@@ -1,12 +1,12 @@
--- Names the runs that have ended, of flows' lists beyond the newest that each keeps, oldest first. Blocks of 1,000 ordinals lead to where a list's newest end, as for a page.
--- $1 tenants, $2 fullnames, $3 how many each keeps, $4 limit
+-- Lists ended runs that are not among the newest ones that their flows' lists keep, oldest first. As for a page, blocks of 1,000 ordinals lead to where the newest ones end.
+-- $1 tenants, $2 fullnames, $3 runs that each flow keeps, $4 limit
 -- lists_name; blocks_block, backward; listings_flow_ordinal
 with kept as materialized (
     select l.tenant, l.list as fullname, l.issued, a.kept
     from unnest($1::text[], $2::text[], $3::bigint[]) as a (tenant, fullname, kept)
     join lists l on l.tenant = a.tenant and l.list = a.fullname
     where l.live > a.kept
-), beyond as (
+), expired as (
     select r.tenant, r.run_id, k.kept
     from kept k
     cross join lateral (
@@ -41,4 +41,4 @@ with kept as materialized (
 )
 select c.position, b.tenant, b.run_id, b.kept
 from listings_checkpoint c
-left join beyond b on true
+left join expired b on true

@@ -1,4 +1,4 @@
--- Lists the newest of a flow's runs that were queued before a position. A window of creation times is turned into positions first, by the blocks.
+-- Lists a flow's runs queued before a position, newest first. A window of creation times is first narrowed to positions, by the blocks. One statement for each leading filter: a generic plan cannot choose its index by which parameter is null.
 -- $1 tenant; filters that may be null: $2 fullname, $3 status, $4 started_by, $5 created from, $6 created before; $7 queued before, $8 limit
 -- listings_flow_ordinal, backward; blocks_created, blocks_position, listings_position
 with bounds as (

@@ -1,6 +1,6 @@
--- Lists the newest of a tenant's runs of one status that were queued before a position. A window of creation times is turned into positions first, by the blocks.
+-- Lists a tenant's runs of one starter queued before a position, newest first. A window of creation times is first narrowed to positions, by the blocks. See list_before_by_flow.
 -- $1 tenant; filters that may be null: $2 fullname, $3 status, $4 started_by, $5 created from, $6 created before; $7 queued before, $8 limit
--- listings_status, backward; blocks_created
+-- listings_started_by, backward; blocks_created
 with bounds as (
     select
         least($7::bigint, (
@@ -23,10 +23,10 @@ from listings_checkpoint c
 left join lateral (
     select r.document, r.queued_position
     from listings r
-    where r.tenant = $1 and r.status = $3 and r.unlisted_position is null
+    where r.tenant = $1 and r.started_by = $4 and r.unlisted_position is null
         and r.queued_position < (select upper from bounds) and r.queued_position >= (select lower from bounds)
         and ($2::text is null or r.fullname = $2)
-        and ($4::text is null or r.started_by = $4)
+        and ($3::text is null or r.status = $3)
         and ($5::bigint is null or r.created_us >= $5)
         and ($6::bigint is null or r.created_us < $6)
     order by r.queued_position desc
