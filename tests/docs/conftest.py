@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,6 @@ from tests.docs.pages import DOCS, RunCommands
 from tests.docs.reader import Reader
 
 ROOT = DOCS.parent
-UNCLONED = {".git", ".flowledger"}
 BEFORE = DOCS / "how-to" / "before-you-begin.md"
 SETUPS = Path(__file__).parent / "setups"
 """What must have happened before a guide applies, by the guide's name."""
@@ -30,11 +30,11 @@ def new_reader(**settings: str) -> Iterator[Reader]:
     home = Path(tempfile.mkdtemp(prefix="flowledger-docs-"))
     home.chmod(0o711)
     clone, scratch = home / "flowledger", home / "scratch"
-    for folder in (clone, scratch):
-        folder.mkdir()
-    for each in ROOT.iterdir():
-        if each.name not in UNCLONED:
-            (clone / each.name).symlink_to(each)
+    scratch.mkdir()
+    _link(ROOT, clone, but={".git", ".flowledger", ".venv"})
+    # What `make venv` would install is there: the packages that these tests run with.
+    _link(Path(sys.prefix), clone / ".venv", but={".stamp"})
+    (clone / ".venv" / ".stamp").touch()
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
     own = {"HOME": str(home), "FLOWLEDGER_PORT": str(free_port())}
     try:
@@ -42,6 +42,13 @@ def new_reader(**settings: str) -> Iterator[Reader]:
             yield reader
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _link(source: Path, folder: Path, *, but: set[str]) -> None:
+    folder.mkdir()
+    for each in source.iterdir():
+        if each.name not in but:
+            (folder / each.name).symlink_to(each)
 
 
 @pytest.fixture

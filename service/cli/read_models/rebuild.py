@@ -63,7 +63,7 @@ async def _tell(name: str, workers: int | None) -> None:
         return
     click.echo(
         f"would fold {head} events in {workers or default_workers()} processes beside version"
-        f" {row.version} of {name}, which goes on servable_versions, and change over"
+        f" {row.version} of {name}, which goes on answering, and change over"
     )
     if row.previous_version is not None:
         click.echo(f"would drop version {row.previous_version}, kept for a way back, at the start")
