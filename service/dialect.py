@@ -89,7 +89,7 @@ class Dialect(Protocol):
         ...
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settle the vendor's ids of a flow; ``fixed`` are a customer's existing ones and win.
+        """Derive the vendor's ids of a flow; ``fixed`` ones are kept.
 
         Raises:
             ValueError: a fixed id is not of the vendor's shape, or of no name the vendor has.

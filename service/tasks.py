@@ -1,14 +1,14 @@
-"""What authors of tasks import: the decorator, the report, and the failing statement.
+"""The API for authors of tasks: the decorator, reports, and errors of statements.
 
 >>> @task(name="EXTRACT")
 ... def extract(*args, **kwargs):
 ...     report.metric("rows", 2)
 ...     report.warn("one row has no date")
 ...     return kwargs["payload"]["file"]
->>> with reporting() as told:
+>>> with reporting() as task_report:
 ...     extract(None, payload={"file": "orders.csv"}, workflow_id="1")
 'orders.csv'
->>> told.warnings, told.metrics
+>>> task_report.warnings, task_report.metrics
 (('one row has no date',), {'rows': 2})
 """
 
@@ -36,23 +36,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TaskFunction = Callable[..., Any]
-"""Called with the previous result by position, ``payload`` and ``workflow_id`` by keyword."""
+"""Takes the previous result by position, ``payload`` and ``workflow_id`` by keyword."""
 
 MetricValue = int | float | str | bool
 
 MAX_WARNINGS: Final = 100
-"""Warnings of one attempt that are kept; how many more there were is told in one line."""
+"""Warnings kept of one attempt; a last line counts the rest."""
 
 MAX_METRICS: Final = 100
 MAX_TEXT: Final = 1000
-"""Characters kept of a warning, of a metric's name and of its text."""
+"""Characters kept of a warning, a metric's name and a metric's text."""
 
 _collected: ContextVar[dict[str, TaskFunction] | None] = ContextVar("collected", default=None)
 _reporting: ContextVar[Report | None] = ContextVar("reporting", default=None)
 
 
 class TaskLoadError(ServiceError):
-    """A module of the tasks folder cannot be loaded."""
+    """A module in the tasks folder fails to load."""
 
     code = "broken-tasks"
 
@@ -64,10 +64,10 @@ class TaskLoadError(ServiceError):
 
 
 class StatementError(Exception):
-    """A statement of a task failed: its text, and its first line in its file."""
+    """A statement of a task failed; ``line`` is its first line in its file."""
 
     def __init__(self, message: str, statement: str | None = None, line: int | None = None) -> None:
-        # All three are the exception's arguments, so that it can be pickled.
+        # Unpickling passes `args` to __init__, so they must be all three.
         super().__init__(message, statement, line)
         self.message = message
         self.statement = statement
@@ -79,27 +79,27 @@ class StatementError(Exception):
 
 @dataclass(slots=True)
 class Report:
-    """What one attempt of a task told besides its result."""
+    """The warnings and metrics of one attempt of a task."""
 
     metrics: dict[str, MetricValue] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
-    _more: int = 0
+    _dropped: int = 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The warnings in order: at most `MAX_WARNINGS`, and a line on how many more there were."""
-        more = (f"and {self._more} more warnings",) if self._more else ()
-        return (*self._warnings, *more)
+        """The first `MAX_WARNINGS` warnings in order, then a line that counts the rest."""
+        rest = (f"and {self._dropped} more warnings",) if self._dropped else ()
+        return (*self._warnings, *rest)
 
     def warn(self, text: str) -> None:
-        """Keep a warning: the task, if it succeeds, succeeds with warnings."""
+        """Add a warning: a task that succeeds then ends as succeeded with warnings."""
         if len(self._warnings) < MAX_WARNINGS:
             self._warnings.append(str(text)[:MAX_TEXT])
         else:
-            self._more += 1
+            self._dropped += 1
 
     def metric(self, name: str, value: MetricValue) -> None:
-        """Keep a metric; the same name again replaces it.
+        """Set a metric, replacing an earlier value of the same name.
 
         Raises:
             ValueError: the value is NaN or infinite, or there are more than `MAX_METRICS` names.
@@ -113,21 +113,21 @@ class Report:
 
 
 class Reporter:
-    """Tells the attempt that runs here; outside of one, as in an author's test, nothing is kept.
+    """Adds to the report of the attempt that runs here; without one, calls have no effect.
 
-    A thread that a task starts by itself belongs to the attempt only within a copy of its context,
-    as `asyncio.to_thread` makes it.
+    So authors' tests can call tasks directly. A thread started by a task needs a copy of its
+    context, as `asyncio.to_thread` makes, for its calls to count.
     """
 
     __slots__ = ()
 
     def warn(self, text: str) -> None:
-        """Tell a warning."""
+        """Add a warning."""
         if (current := _reporting.get()) is not None:
             current.warn(text)
 
     def metric(self, name: str, value: MetricValue) -> None:
-        """Tell a metric: rows read, bytes written."""
+        """Set a metric, such as rows read or bytes written."""
         if (current := _reporting.get()) is not None:
             current.metric(name, value)
 
@@ -137,18 +137,18 @@ report: Final = Reporter()
 
 @contextmanager
 def reporting() -> Iterator[Report]:
-    """Gather what the task called within tells."""
-    told = Report()
-    token = _reporting.set(told)
+    """Collect the reports of tasks called in the block."""
+    task_report = Report()
+    token = _reporting.set(task_report)
     try:
-        yield told
+        yield task_report
     finally:
         _reporting.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a task made with ``bind=True`` gets first, in place of Celery's task instance."""
+    """The first argument of a task with ``bind=True``, in place of Celery's task instance."""
 
     name: str
 
@@ -156,10 +156,10 @@ class Bound:
 def task(
     *, name: str, bind: bool = False, **_celery_options: object
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Make a function a task that flows name as ``name``; it may be plain or ``async``.
+    """Register a function, plain or ``async``, as the task ``name``.
 
-    Celery's other options are accepted and have no effect, so that an existing tasks folder loads:
-    retries and timeouts are the flow's to say.
+    Celery's other options are accepted and have no effect, so that an existing tasks folder loads.
+    Retries and timeouts are set in the flow.
 
     Source: Celery Director, docs/guides/write-tasks.md.
     """
@@ -175,25 +175,25 @@ def task(
 
 def _collect(collected: dict[str, TaskFunction], name: str, function: TaskFunction) -> None:
     if (other := collected.get(name)) is not None:
-        file, line = _place(function)
-        where = ":".join(map(str, _place(other)))
+        file, line = _source_of(function)
+        where = ":".join(map(str, _source_of(other)))
         raise TaskLoadError(file, line, f"task {name!r} is defined twice, also at {where}")
     collected[name] = function
 
 
-def _place(function: TaskFunction) -> tuple[Path, int]:
+def _source_of(function: TaskFunction) -> tuple[Path, int]:
     code = inspect.unwrap(function).__code__
     return Path(code.co_filename), code.co_firstlineno
 
 
 def load_tasks(folder: Path) -> dict[str, TaskFunction]:
-    """Import every module of a tasks folder and its subfolders; the tasks found, by name.
+    """Import all modules of a tasks folder and its subfolders; returns the tasks by name.
 
-    The folder needs no ``__init__.py`` and is not put on the path; its modules may import each
-    other relatively. A folder is imported once a process; one that is not there holds no tasks.
+    The folder needs no ``__init__.py`` and is not added to the import path; its modules may import
+    each other relatively. A folder is imported once per process; a missing one has no tasks.
 
     Raises:
-        TaskLoadError: a module does not import, or two tasks have one name.
+        TaskLoadError: a module fails to import, or two tasks have the same name.
 
     """
     return dict(_load(folder.resolve()))
@@ -216,13 +216,13 @@ def _load(folder: Path) -> dict[str, TaskFunction]:
 
 
 def _import_folder(folder: Path, package: str) -> None:
-    # A package made by hand: it has the folder as its path, with or without an __init__.py in it.
+    # A synthetic package with the folder as its path works with or without an __init__.py.
     root = sys.modules[package] = ModuleType(package)
     root.__path__ = [str(folder)]
     importlib.invalidate_caches()
     for file in sorted(folder.rglob("*.py")):
         if file.stem == "__init__":
-            continue  # as Celery Director does; those of subfolders come with their modules
+            continue  # as Celery Director does; those of subfolders are imported with their modules
         module = ".".join([package, *file.relative_to(folder).with_suffix("").parts])
         _import_module(module, file, folder)
 
@@ -234,7 +234,7 @@ def _import_module(module: str, file: Path, folder: Path) -> None:
         raise
     except SyntaxError as error:
         raise TaskLoadError(Path(error.filename or file), error.lineno, error.msg) from error
-    except (Exception, SystemExit) as error:  # an author's module may raise anything
+    except (Exception, SystemExit) as error:  # a task module may raise anything
         where, line = _raised_at(error, file, folder)
         raise TaskLoadError(where, line, _reason(error)) from error
 
@@ -248,5 +248,5 @@ def _raised_at(error: BaseException, file: Path, folder: Path) -> tuple[Path, in
 def _reason(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name == "director":
-        return f"{text} (write `from service.tasks import task` in place of `from director import`)"
+        return f"{text} (in Flowledger: `from service.tasks import task`)"
     return text

@@ -1,4 +1,4 @@
-"""The vendors' ids of a flow: each dialect settles its own, a customer's fixed ones win."""
+"""The vendors' ids of a flow: made by each dialect, unless the customer fixes them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Ids = Mapping[str, Mapping[str, Any]]
-"""Vendor to the names of its ids and the ids."""
+"""Vendor to the names and values of its ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowIdentity:
-    """What a vendor's id of a flow may be made from; ``number`` is unique in the tenant."""
+    """What dialects derive their ids of a flow from; ``number`` is unique in the tenant."""
 
     tenant: str
     fullname: str
@@ -20,7 +20,7 @@ class FlowIdentity:
 
 
 class IdSource(Protocol):
-    """What is needed of a dialect: its name, and its ids of a flow."""
+    """The part of a dialect that gives a flow its ids."""
 
     @property
     def name(self) -> str:
@@ -28,38 +28,38 @@ class IdSource(Protocol):
         ...
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any], /) -> Mapping[str, Any]:
-        """Settle the vendor's ids of a flow.
+        """Derive the vendor's ids of a flow; ``fixed`` ones are kept.
 
         Raises:
-            ValueError: a fixed id is wrong.
+            ValueError: a fixed id is invalid.
 
         """
         ...
 
 
 class InvalidVendorIds(ValueError):
-    """A customer's fixed ids of a vendor cannot be had."""
+    """A customer's fixed ids of a vendor are invalid or taken."""
 
     def __init__(self, vendor: str, reason: str) -> None:
         super().__init__(reason)
         self.vendor = vendor
 
 
-def settle_ids(dialects: Iterable[IdSource], identity: FlowIdentity, fixed: Ids) -> Ids:
-    """Ask every dialect for its ids of a flow, given a customer's fixed ones.
+def vendor_ids(dialects: Iterable[IdSource], identity: FlowIdentity, fixed: Ids) -> Ids:
+    """Collect every dialect's ids of a flow, given a customer's fixed ones.
 
     Raises:
-        InvalidVendorIds: a fixed id is not of its vendor's shape, or of no vendor.
+        InvalidVendorIds: a fixed id is invalid, or its vendor is unknown.
 
     """
     sources = {dialect.name: dialect for dialect in dialects}
     for vendor in fixed.keys() - sources.keys():
         known = ", ".join(sorted(sources))
-        raise InvalidVendorIds(vendor, f"there is no vendor {vendor!r}; known are {known}")
-    return {name: _settle(source, identity, fixed) for name, source in sources.items()}
+        raise InvalidVendorIds(vendor, f"unknown vendor {vendor!r}; known are {known}")
+    return {name: _ids_of(source, identity, fixed) for name, source in sources.items()}
 
 
-def _settle(source: IdSource, identity: FlowIdentity, fixed: Ids) -> Mapping[str, Any]:
+def _ids_of(source: IdSource, identity: FlowIdentity, fixed: Ids) -> Mapping[str, Any]:
     try:
         return dict(source.flow_ids(identity, fixed.get(source.name, {})))
     except ValueError as error:

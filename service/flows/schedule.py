@@ -1,4 +1,4 @@
-"""When a flow is due, by what its file says: a pure function of the schedule and of time, UTC."""
+"""Schedules of flows: pure functions from a moment to due times, all in UTC."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any, Final, Protocol
 from cronsim import CronSim, CronSimError
 
 KINDS: Final = ("interval", "crontab", "schedule")
-"""The keys of `periodic` of which a flow has one."""
+"""The keys of `periodic`; a flow has one of them."""
 
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 3660 * 86400.0
-"""Bounds of an interval, seconds: ten years."""
+"""Bounds of an interval; the upper one is about ten years."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _MINUTE, _HOUR, _DAY, _MONTH = range(60), range(24), range(1, 32), range(1, 13)
-# 7 is Sunday too; Celery itself ends at 6.
+# 7 is Sunday too, as in cron; Celery accepts 0 to 6.
 _WEEKDAY: Final = range(8)
 _RANGES: Final = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 _NAMES: Final = {
@@ -39,40 +39,40 @@ _PART: Final = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d{0,8}))?", re.ASC
 
 
 class Schedule(Protocol):
-    """The moments at which something is due."""
+    """The due times of a flow."""
 
     def after(self, moment: datetime) -> datetime:
-        """Name the first due time after a moment."""
+        """Get the first due time after a moment."""
         ...
 
     def until(self, moment: datetime) -> datetime:
-        """Name the last due time up to a moment, that one included."""
+        """Get the last due time up to a moment, inclusive."""
         ...
 
     def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        """Name the due times between two moments, these excluded."""
+        """Iterate over the due times between two moments, both exclusive."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Due at every whole multiple of ``every`` since 1970: the same for whoever asks, for ever.
+    """Due at whole multiples of ``every`` since 1970, so that all processes agree.
 
-    An hour is due on the hour, a day at midnight.
+    An interval of an hour is due on the hour, one of a day at midnight.
     """
 
     every: timedelta
 
     def after(self, moment: datetime) -> datetime:
-        """Name the first due time after a moment."""
+        """Get the first due time after a moment."""
         return self.until(moment) + self.every
 
     def until(self, moment: datetime) -> datetime:
-        """Name the last due time up to a moment."""
+        """Get the last due time up to a moment, inclusive."""
         return _EPOCH + (moment - _EPOCH) // self.every * self.every
 
     def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        """Name the due times between two moments, these excluded."""
+        """Iterate over the due times between two moments, both exclusive."""
         due = self.after(first)
         while due < last:
             yield due
@@ -81,26 +81,26 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Crontab:
-    """Due in the minutes that all five fields name: also both days, the month's and the week's.
+    """Due in each minute that matches all five fields, both kinds of day included.
 
-    ``fields`` are minute, hour, day of month, month, day of week, as `cronsim` reads them.
+    ``fields`` are minute, hour, day of month, month, day of week, in the syntax of `cronsim`.
 
-    Source: Celery's `crontab`, which wants every field to fit; in cron either day does.
+    Source: Celery's `crontab`. In cron it is enough that one of the two days matches.
     """
 
     fields: str
 
     def after(self, moment: datetime) -> datetime:
-        """Name the first due time after a moment."""
+        """Get the first due time after a moment."""
         return next(self._walk(moment))
 
     def until(self, moment: datetime) -> datetime:
-        """Name the last due time up to a moment."""
-        # Backwards it gives what lies before the second that it is told.
+        """Get the last due time up to a moment, inclusive."""
+        # In reverse `cronsim` starts before the given second.
         return next(self._walk(moment.replace(microsecond=0) + _SECOND, reverse=True))
 
     def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        """Name the due times between two moments, these excluded."""
+        """Iterate over the due times between two moments, both exclusive."""
         for due in self._walk(first):
             if due >= last:
                 return
@@ -113,37 +113,39 @@ class Crontab:
 
 
 def schedule_of(periodic: object) -> Schedule:
-    """Read the schedule of a flow's `periodic`.
+    """Parse the schedule of a flow's `periodic`.
 
     ``interval`` is seconds; ``crontab`` is minute, hour, day of month, month, day of week; the old
-    ``schedule`` is seconds or a crontab with the day of the week third.
+    ``schedule`` is seconds, or a crontab with the day of the week third.
 
     Raises:
-        ValueError: it has none or several, or one that makes no sense; says what.
+        ValueError: it has none or several, or an invalid one; the message says which.
 
     Source: Celery Director, docs/guides/build-workflows.md and build_celery_schedule.
     """
     kind, value = kind_of(periodic)
     if type(value) not in (int, float, str):
-        raise ValueError(f"{kind} must be a number or a text, not {value!r}")
-    return _read(kind, value)
+        raise ValueError(f"{kind} must be a number or a string, not {value!r}")
+    return _parse(kind, value)
 
 
 def kind_of(periodic: object) -> tuple[str, Any]:
-    """Name the one key of `KINDS` that a `periodic` has, and its value.
+    """Get the one key of `KINDS` in a `periodic`, and its value.
 
     Raises:
         ValueError: it has none, several, or another key.
     """
-    said = periodic if isinstance(periodic, Mapping) else {}
-    kinds = [key for key in said if key != "payload"]
+    options = periodic if isinstance(periodic, Mapping) else {}
+    kinds = [key for key in options if key != "payload"]
     if len(kinds) != 1 or kinds[0] not in KINDS:
         raise ValueError(f"must have exactly one of {', '.join(KINDS)}")
-    return kinds[0], said[kinds[0]]
+    return kinds[0], options[kinds[0]]
 
 
 def schedule_in(definition: Mapping[str, Any]) -> Schedule | None:
-    """Read a registered flow's schedule; None where it has none, or one of before it was checked.
+    """Parse a registered flow's schedule; None without one, or for an invalid one.
+
+    Earlier releases registered schedules without checking them.
 
     >>> schedule_in({"tasks": ["A"], "periodic": {"interval": 60}})
     Interval(every=datetime.timedelta(seconds=60))
@@ -155,7 +157,7 @@ def schedule_in(definition: Mapping[str, Any]) -> Schedule | None:
 
 
 @lru_cache(maxsize=4096)
-def _read(kind: str, value: float | str) -> Schedule:
+def _parse(kind: str, value: float | str) -> Schedule:
     seconds = None if kind == "crontab" else _seconds(value)
     if seconds is not None:
         if not SHORTEST_S <= seconds <= LONGEST_S:
@@ -169,15 +171,15 @@ def _read(kind: str, value: float | str) -> Schedule:
     if len(fields) != len(_RANGES):
         raise ValueError(f"{value!r} has {len(fields)} fields; 5 are needed: {_FIELDS[kind]}")
     if kind == "schedule":
-        # The old key has the day of the week third, a slip that Director kept for those who rely
-        # on it.
+        # The old key has the day of the week third: an error in Director that it kept for
+        # compatibility.
         minute, hour, weekday, day, month = fields
         fields = [minute, hour, day, month, weekday]
     try:
         crontab = Crontab(" ".join(map(_field, fields, _RANGES)))
     except ValueError as error:
-        raise ValueError(f"{value!r} is not a crontab: {error}") from error
-    if not _is_ever_due(crontab):
+        raise ValueError(f"{value!r} is not a valid crontab: {error}") from error
+    if not _has_due_time(crontab):
         raise ValueError(f"{value!r} is never due")
     return crontab
 
@@ -189,7 +191,7 @@ def _seconds(value: float | str) -> float | None:
         return None
 
 
-def _is_ever_due(crontab: Crontab) -> bool:
+def _has_due_time(crontab: Crontab) -> bool:
     try:
         crontab.after(_EPOCH)
     except (CronSimError, StopIteration):  # no such day in 50 years
@@ -199,7 +201,7 @@ def _is_ever_due(crontab: Crontab) -> bool:
 
 def _field(text: str, allowed: range) -> str:
     values = {value for part in text.split(",") for value in _part(part, allowed)}
-    if values >= set(_whole(allowed)):
+    if values >= set(_full_range(allowed)):
         return "*"
     return ",".join(map(str, sorted(values)))
 
@@ -209,25 +211,25 @@ def _part(text: str, allowed: range) -> Iterable[int]:
     if match is None:
         raise ValueError(f"cannot read {text!r}")
     first, last, step = match.groups()
-    values = _whole(allowed)
+    values = _full_range(allowed)
     if first is not None:
         start = _value(first, allowed)
-        # A first value with a step goes on to the end, as in cron.
+        # As in cron, a single value with a step runs to the end of the range.
         stop = _value(last, allowed) if last else start if step is None else allowed[-1]
         values = _range(start, stop, allowed)
     return (value % 7 if allowed is _WEEKDAY else value for value in values[:: int(step or 1)])
 
 
-def _whole(allowed: range) -> Sequence[int]:
+def _full_range(allowed: range) -> Sequence[int]:
     return range(7) if allowed is _WEEKDAY else allowed
 
 
 def _range(start: int, stop: int, allowed: range) -> Sequence[int]:
     if start <= stop:
         return range(start, stop + 1)
-    # Over the end and on, as Celery does: fri-mon, 22-4.
-    whole = _whole(allowed)
-    return [*range(start, whole[-1] + 1), *range(whole[0], stop + 1)]
+    # As in Celery, a range may wrap around: fri-mon, 22-4.
+    full = _full_range(allowed)
+    return [*range(start, full[-1] + 1), *range(full[0], stop + 1)]
 
 
 def _value(text: str, allowed: range) -> int:
@@ -237,7 +239,7 @@ def _value(text: str, allowed: range) -> int:
             raise ValueError(f"{text} is not in {allowed[0]}-{allowed[-1]}")
         return value
     names = _NAMES.get(allowed, ())
-    # By its first three letters, so Monday too.
+    # The first three letters count, so Monday is accepted too.
     if text[:3].lower() not in names:
         raise ValueError(f"cannot read {text!r}")
     return names.index(text[:3].lower()) + (allowed[0] if allowed is _MONTH else 0)

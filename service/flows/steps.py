@@ -1,4 +1,4 @@
-"""The steps of a flow as its file writes them: tasks, and groups and chains of steps.
+"""Reads the steps of a flow: tasks, and groups and chains of steps.
 
 A step is `KEY`, or a mapping of one key: `KEY: {type: group, tasks: [...]}` (`group` or `chain`),
 `KEY: {type: command, command: [...]}`, or `KEY: {retries: 2, timeout: 60}` for a Python task.
@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from service.flows.errors import Diagnostics, YamlPath
+from service.flows.options import read_retries, read_timeout
 
 MAX_KEY: Final = 255
 """Characters of a task's key and of a group's name (Celery Director's column is as wide)."""
-
-MAX_RETRIES: Final = 100
-MAX_TIMEOUT_S: Final = 366 * 24 * 3600
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PYTHON_OPTIONS: Final = frozenset({"type", "retries", "timeout"})
@@ -26,7 +24,7 @@ _COMMAND_OPTIONS: Final = _PYTHON_OPTIONS | {"command", "environment", "director
 
 @dataclass(frozen=True, slots=True)
 class TaskStep:
-    """A task as it is written, at ``at`` in its file; ``options`` are a command's own."""
+    """A task as written at ``location``; ``options`` are those that only a command has."""
 
     key: str
     location: YamlPath
@@ -38,7 +36,7 @@ class TaskStep:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Steps under a name: a group's run side by side, a chain's one after the other."""
+    """Steps under a name: those of a group run in parallel, those of a chain in sequence."""
 
     name: str
     type: Literal["group", "chain"]
@@ -49,7 +47,7 @@ Step = TaskStep | Container
 
 
 def tasks_of(steps: tuple[Step, ...]) -> Iterator[TaskStep]:
-    """Go through all tasks of the steps, at any depth, in the order they are written."""
+    """Iterate over all tasks of the steps, at any depth, in the order written."""
     for step in steps:
         if isinstance(step, TaskStep):
             yield step
@@ -58,7 +56,7 @@ def tasks_of(steps: tuple[Step, ...]) -> Iterator[TaskStep]:
 
 
 def read_steps(value: object, location: YamlPath, diagnostics: Diagnostics) -> tuple[Step, ...]:
-    """Read a list of steps; what is wrong goes into ``diagnostics`` and is left out."""
+    """Read a list of steps; one with a mistake is left out."""
     if not isinstance(value, list) or not value:
         diagnostics.add(location, "tasks must be a list of at least one task")
         return ()
@@ -67,18 +65,19 @@ def read_steps(value: object, location: YamlPath, diagnostics: Diagnostics) -> t
 
 
 def read_step(value: object, location: YamlPath, diagnostics: Diagnostics) -> Step | None:
-    """Read one step; None where it is refused."""
+    """Read one step; None where it has a mistake."""
     if isinstance(value, str):
-        return TaskStep(value, location) if _is_name(value, location, diagnostics) else None
+        is_named = _check_name(value, location, diagnostics)
+        return TaskStep(value, location) if is_named else None
     if not isinstance(value, dict) or len(value) != 1:
-        diagnostics.add(location, "a task is a name, or a mapping of one name to its options")
+        diagnostics.add(location, "a task must be a name, or a mapping of one name to its options")
         return None
     ((key, options),) = value.items()
     location = (*location, key)
     if not isinstance(options, dict):
         diagnostics.add(location, f"the options of {key!r} must be a mapping")
         return None
-    if not _is_name(key, location, diagnostics):
+    if not _check_name(key, location, diagnostics):
         return None
     return _read_options(key, options, location, diagnostics)
 
@@ -95,17 +94,15 @@ def _read_options(
         case "command":
             return _read_command(key, options, location, diagnostics)
         case other:
-            known = "group, chain, command or python"
-            diagnostics.add(
-                (*location, "type"), f"the type of {key!r} must be {known}, not {other!r}"
-            )
+            message = f"the type of {key!r} must be group, chain, command or python, not {other!r}"
+            diagnostics.add((*location, "type"), message)
             return None
 
 
 def _read_task(
     key: str, options: dict[str, Any], location: YamlPath, diagnostics: Diagnostics
 ) -> TaskStep:
-    _refuse_unknown(options, _PYTHON_OPTIONS, location, diagnostics)
+    _check_known(options, _PYTHON_OPTIONS, location, diagnostics)
     return TaskStep(
         key,
         location,
@@ -117,10 +114,10 @@ def _read_task(
 def _read_command(
     key: str, options: dict[str, Any], location: YamlPath, diagnostics: Diagnostics
 ) -> TaskStep:
-    _refuse_unknown(options, _COMMAND_OPTIONS, location, diagnostics)
-    for name, (is_right, wanted) in _COMMAND_TYPES.items():
-        if not is_right(options.get(name)) and (name in options or name == "command"):
-            diagnostics.add((*location, name), f"{name} of {key!r} must be {wanted}")
+    _check_known(options, _COMMAND_OPTIONS, location, diagnostics)
+    for name, (is_valid, expected) in _COMMAND_TYPES.items():
+        if not is_valid(options.get(name)) and (name in options or name == "command"):
+            diagnostics.add((*location, name), f"{name} of {key!r} must be {expected}")
     return TaskStep(
         key,
         location,
@@ -129,46 +126,6 @@ def _read_command(
         timeout_s=read_timeout(options, location, diagnostics),
         options={name: options[name] for name in _COMMAND_TYPES if name in options},
     )
-
-
-def read_retries(options: Mapping[str, Any], location: YamlPath, diagnostics: Diagnostics) -> int:
-    """Read how often a failed task, or a failed run, is tried again."""
-    value = options.get("retries", 0)
-    if type(value) is int and 0 <= value <= MAX_RETRIES:
-        return value
-    diagnostics.add((*location, "retries"), f"retries must be a whole number of 0 to {MAX_RETRIES}")
-    return 0
-
-
-def read_timeout(
-    options: Mapping[str, Any], location: YamlPath, diagnostics: Diagnostics
-) -> float | None:
-    """Read a timeout in seconds; None where there is none."""
-    if "timeout" not in options:
-        return None
-    value = options["timeout"]
-    if type(value) in (int, float) and 0 < value <= MAX_TIMEOUT_S:
-        return float(value)
-    diagnostics.add(
-        (*location, "timeout"), f"timeout must be seconds, above 0 and at most {MAX_TIMEOUT_S}"
-    )
-    return None
-
-
-def read_retrying(
-    value: Mapping[str, Any], location: YamlPath, diagnostics: Diagnostics
-) -> tuple[int, float]:
-    """Read how many runs of a flow follow a failed one, and after how many seconds each."""
-    retries, delay = read_retries(value, location, diagnostics), value.get("retry_delay", 0)
-    if type(delay) not in (int, float) or not 0 <= delay <= MAX_TIMEOUT_S:
-        reason = f"retry_delay must be seconds, at least 0 and at most {MAX_TIMEOUT_S}"
-        diagnostics.add((*location, "retry_delay"), reason)
-        return retries, 0.0
-    if delay and not value.get("retries"):
-        diagnostics.add(
-            (*location, "retry_delay"), "retry_delay needs retries: how often to try again"
-        )
-    return retries, float(delay)
 
 
 def _is_text(value: object) -> bool:
@@ -186,25 +143,24 @@ def _is_environment(value: object) -> bool:
 
 
 _COMMAND_TYPES: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
-    "command": (_is_command, "a list of texts, the program first"),
-    "environment": (_is_environment, "a mapping of names to texts (quote numbers)"),
+    "command": (_is_command, "a list of strings, the program first"),
+    "environment": (_is_environment, "a mapping of names to strings (quote numbers)"),
     "directory": (_is_text, "a folder's name"),
 }
 
 
-def _refuse_unknown(
+def _check_known(
     options: dict[str, Any], known: frozenset[str], location: YamlPath, diagnostics: Diagnostics
 ) -> None:
-    # Unlike a flow's own keys these are not Director's: an unknown one can only be a slip.
+    # Director's tasks have no options, so an unknown one is a slip. Its flows may have any keys.
     for name in options.keys() - known:
-        diagnostics.add(
-            (*location, name),
-            f"unknown option {name!r} of a task; known are {', '.join(sorted(known))}",
-        )
+        message = f"unknown option {name!r} of a task; known are {', '.join(sorted(known))}"
+        diagnostics.add((*location, name), message)
 
 
-def _is_name(name: str, location: YamlPath, diagnostics: Diagnostics) -> bool:
+def _check_name(name: str, location: YamlPath, diagnostics: Diagnostics) -> bool:
     if 0 < len(name) <= MAX_KEY and not _CONTROL.search(name):
         return True
-    diagnostics.add(location, f"a name is 1 to {MAX_KEY} characters without control characters")
+    message = f"a name must be 1 to {MAX_KEY} characters without control characters"
+    diagnostics.add(location, message)
     return False

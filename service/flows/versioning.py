@@ -11,7 +11,7 @@ from projections.documents.flow import Flow, flow_json
 from service.flows.catalogue import IdKey, Shelf, id_keys
 from service.flows.definitions import FlowDefinition
 from service.flows.errors import Diagnostic, FlowLoadError
-from service.flows.identity import FlowIdentity, IdSource, InvalidVendorIds, settle_ids
+from service.flows.identity import FlowIdentity, IdSource, InvalidVendorIds, vendor_ids
 
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of a flow version as it is registered: one event, which every process keeps in memory."""
@@ -118,7 +118,7 @@ class _Settling:
             executor=definition.executor,
             exclusive=definition.exclusive,
             timeout_s=definition.timeout_s,
-            ids=settle_ids(self._dialects, identity, definition.ids),
+            ids=vendor_ids(self._dialects, identity, definition.ids),
             definition=definition.definition,
             plan=definition.plan,
             payload_schema=definition.payload_schema,

@@ -16,7 +16,7 @@ from projections.errors import ProjectionError
 from projections.read_models.listings.read import Expired
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
-from service.flows.retention import kept_runs
+from service.flows.options import retained_runs
 from service.origin import Origin
 from service.runs.domain.commands import Outcome, UnlistRun
 
@@ -153,6 +153,6 @@ class Retention:
     def _kept(self) -> Iterable[tuple[str, str, int]]:
         for shelf in self._catalogue.shelves:
             for flow in shelf.current:
-                count = kept_runs(flow.definition, self._default)
+                count = retained_runs(flow.definition, self._default)
                 if count is not None:
                     yield flow.tenant, flow.fullname, count

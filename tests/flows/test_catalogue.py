@@ -189,7 +189,7 @@ async def test_fixed_ids_win_and_new_numbers_go_around_them(tenant):
             6,
             "ids of a.TWO: incorta loadPlanName 'a.ONE' belongs to flow a.ONE",
         ),
-        ("  ids: {acme: {id: 1}}\n", 5, "there is no vendor 'acme'; known are etlworks, incorta"),
+        ("  ids: {acme: {id: 1}}\n", 5, "unknown vendor 'acme'; known are etlworks, incorta"),
         ("  ids: {etlworks: {flow: 1}}\n", 5, "etlworks has no id 'flow' of a flow"),
         ("  ids: {etlworks: {flowId: x}}\n", 5, "flowId must be a whole number"),
     ],

@@ -53,7 +53,7 @@ class Director:
         return errors.moved(request, path)
 
     def flow_ids(self, _flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settle the ids of a flow: Director has none."""
+        """Derive the ids of a flow: Director has none."""
         return ids.flow_ids(fixed)
 
     def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ def run_id(typed: str) -> str:
 
 
 def flow_ids(fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Settle the ids of a flow: none, Director names a flow by its ``project`` and ``name``.
+    """Derive the ids of a flow: none, Director names a flow by its ``project`` and ``name``.
 
     Raises:
         ValueError: a customer's file fixes one all the same.

@@ -45,7 +45,7 @@ class Etlworks:
         return errors.envelope(request, error)
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settle the flow's ``flowId``."""
+        """Derive the flow's ``flowId``."""
         return ids.flow_ids(flow, fixed)
 
     def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:

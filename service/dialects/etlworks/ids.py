@@ -24,7 +24,7 @@ _PATTERN: Final = re.compile(
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settle ``flowId``: the customer's own, else one made from the flow's number.
+    """Derive ``flowId``: the customer's own, else one made from the flow's number.
 
     ``listener``, the pattern by which messages reach the flow, is there only if it was given.
 

@@ -45,7 +45,7 @@ class Incorta:
         return errors.message(request, error)
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settle the flow's ``loadPlanName``."""
+        """Derive the flow's ``loadPlanName``."""
         return ids.flow_ids(flow, fixed)
 
     def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ EXECUTION_IDS: Final = range(1, 2**31)
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settle ``loadPlanName``: the customer's own, else the flow's full name.
+    """Derive ``loadPlanName``: the customer's own, else the flow's full name.
 
     >>> flow_ids(FlowIdentity("default", "example.PLAN", 7), {})
     {'loadPlanName': 'example.PLAN'}

@@ -48,7 +48,7 @@ class Invision:
         return errors.message(request, error)
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settle the flow's ``dataflowId``."""
+        """Derive the flow's ``dataflowId``."""
         return ids.flow_ids(flow, fixed)
 
     def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ _FLOWS: Final = UUID("3f2b0e0c-6a55-4d0e-9d5c-8f6a1c1f7e21")
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settle ``dataflowId``: the customer's own name for it, else a UUID made from the flow.
+    """Derive ``dataflowId``: the customer's own name for it, else a UUID made from the flow.
 
     >>> flow_ids(FlowIdentity("default", "example.ETL", 7), {"dataflowId": "DataFlow1"})
     {'dataflowId': 'dataflow1'}

@@ -53,7 +53,7 @@ class Naver:
         return errors.response(request, error)
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settle the workflow's, its job's and its trigger's id."""
+        """Derive the workflow's, its job's and its trigger's id."""
         return ids.flow_ids(flow, fixed)
 
     def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:

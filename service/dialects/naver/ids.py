@@ -38,7 +38,7 @@ def is_id(text: str) -> bool:
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> dict[str, str]:
-    """Settle ``workflowId``, ``jobId`` and ``triggerId`` of a flow.
+    """Derive ``workflowId``, ``jobId`` and ``triggerId`` of a flow.
 
     Raises:
         ValueError: a fixed id has another shape or another name.

@@ -1,24 +1,24 @@
-"""Files of flows are found and read as they are written."""
+"""Files of flows are found and read as written."""
 
 import pytest
 
 from service.flows.definitions import load_definitions
 from service.flows.errors import Diagnostics
-from service.flows.periodic import check_periodic
+from service.flows.options import check_periodic
 
 
-def test_a_file_of_any_name_is_read(folder):
+def test_file_of_any_name_is_read(folder):
     (folder / "mine.yml").write_text("a.B:\n  tasks: [A]\n")
     assert [flow.fullname for flow in load_definitions(folder / "mine.yml")] == ["a.B"]
 
 
-def test_a_folder_may_hold_our_file_beside_directors(folder):
+def test_folder_with_both_file_names_is_read_whole(folder):
     (folder / "flows.yaml").write_text("a.B:\n  tasks: [A]\n")
     (folder / "workflows.yml").write_text("a.C:\n  tasks: [A]\n")
     assert [flow.fullname for flow in load_definitions(folder)] == ["a.B", "a.C"]
 
 
-def test_a_definition_says_what_it_is_and_where(folder):
+def test_definition_has_its_options_and_its_location(folder):
     (folder / "flows.yaml").write_text(
         "a.B:\n  tasks: [A]\n  executor: external\n  exclusive: true\n  timeout: 90\n"
         "  schema: {type: object, properties: {z: {}, a: {}}}\n"
@@ -32,7 +32,7 @@ def test_a_definition_says_what_it_is_and_where(folder):
     assert flow.id_lines == {"etlworks": 8, "naver": 9}
 
 
-def test_anchors_and_merge_keys_work_and_may_be_overridden(folder):
+def test_anchors_and_merge_keys_are_resolved_and_can_be_overridden(folder):
     (folder / "flows.yaml").write_text(
         "a.B: &b\n  tasks: &chain [A, B]\n  queue: q1\n"
         "a.C:\n  <<: *b\n  queue: q2\n"
@@ -45,7 +45,7 @@ def test_anchors_and_merge_keys_work_and_may_be_overridden(folder):
     }
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name(folder):
+def test_byte_order_mark_is_not_part_of_the_first_name(folder):
     (folder / "flows.yaml").write_text("a.B:\n  tasks: [A]\n", encoding="utf-8-sig")
     assert [flow.fullname for flow in load_definitions(folder)] == ["a.B"]
 
@@ -64,7 +64,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(folder):
         {"schedule": "0 12 1 31 12"},
     ],
 )
-def test_every_schedule_of_directors_guides_is_taken(periodic):
+def test_schedules_of_directors_guides_are_accepted(periodic):
     diagnostics = Diagnostics("flows.yaml", {})
     check_periodic(periodic, (), diagnostics)
     assert diagnostics.collected == []
@@ -94,14 +94,14 @@ def test_every_schedule_of_directors_guides_is_taken(periodic):
         {"schedule": []},
     ],
 )
-def test_what_is_no_schedule_is_refused(periodic):
+def test_invalid_schedule_is_refused(periodic):
     diagnostics = Diagnostics("flows.yaml", {})
     check_periodic(periodic, (), diagnostics)
     assert len(diagnostics.collected) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "retries", "delay_s"),
+    ("options", "retries", "delay_s"),
     [
         ("", 0, 0.0),
         ("  retries: 2\n", 2, 0.0),
@@ -109,7 +109,7 @@ def test_what_is_no_schedule_is_refused(periodic):
         ("  retries: 0\n  retry_delay: 0\n", 0, 0.0),
     ],
 )
-def test_a_plan_says_how_a_failed_run_is_retried(folder, said, retries, delay_s):
-    (folder / "flows.yaml").write_text(f"a.B:\n  tasks: [A]\n{said}")
+def test_plan_has_the_retries_of_a_failed_run(folder, options, retries, delay_s):
+    (folder / "flows.yaml").write_text(f"a.B:\n  tasks: [A]\n{options}")
     [flow] = load_definitions(folder)
     assert (flow.plan.retries, flow.plan.retry_delay_s) == (retries, delay_s)

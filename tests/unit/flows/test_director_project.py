@@ -1,4 +1,4 @@
-"""A project of Celery Director loads as it is."""
+"""A project of Celery Director loads unchanged."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def flows():
     return {flow.fullname: flow for flow in load_definitions(PROJECT)}
 
 
-def test_every_flow_loads_in_the_order_of_the_file(flows):
+def test_flows_load_in_the_order_of_the_file(flows):
     assert list(flows) == [
         "example.ETL",
         "example.RANDOMS",
@@ -82,7 +82,7 @@ def test_unknown_keys_are_kept_and_keys_and_dates_stay_as_written(flows):
     }
 
 
-def test_members_of_a_group_share_what_they_wait_for_and_the_next_step_waits_for_all(flows):
+def test_group_members_wait_for_the_step_before_and_the_next_step_for_all(flows):
     assert flows["example.RANDOMS"].plan.tasks == (
         PlanTask("GROUP_RANDOMS/RANDOM", "RANDOM", groups=("GROUP_RANDOMS",)),
         PlanTask("GROUP_RANDOMS/RANDOM#2", "RANDOM", groups=("GROUP_RANDOMS",)),
@@ -90,7 +90,7 @@ def test_members_of_a_group_share_what_they_wait_for_and_the_next_step_waits_for
     )
 
 
-def test_each_member_of_a_group_after_a_group_waits_for_all_of_the_first(flows):
+def test_members_of_a_group_after_a_group_wait_for_all_of_the_first(flows):
     first = ("FIRST/EXTRACT", "FIRST/RANDOM")
     assert flows["example.GROUPS"].plan.tasks[2:] == (
         PlanTask("SECOND/ADD", "ADD", previous=first, groups=("SECOND",)),
@@ -128,9 +128,7 @@ def test_tasks_are_called_as_director_calls_them():
         ),
     ],
 )
-def test_payload_errors_are_directors_also_after_the_log_has_sorted_the_keys(
-    flows, payload, errors
-):
+def test_payload_errors_match_directors_although_the_log_sorts_keys(flows, payload, errors):
     (flow,) = settle(Shelf("default"), [flows["schemas.ORDER"]], [])
     kept = flow_of("default", json.loads(json.dumps(flow_json(flow), sort_keys=True)))
     with pytest.raises(InvalidPayload) as raised:

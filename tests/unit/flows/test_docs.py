@@ -1,4 +1,4 @@
-"""What docs/reference/flows.md shows is taken as it stands there."""
+"""The examples in docs/reference/flows.md load as printed."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def indented(block: str) -> str:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_each_example_of_a_flow_loads(folder, block):
+def test_example_in_the_docs_loads(folder, block):
     (folder / "schemas").mkdir()
     (folder / "schemas" / "etl.json").write_text("{}")
     if not block.startswith("example."):
@@ -30,5 +30,5 @@ def test_each_example_of_a_flow_loads(folder, block):
     assert len(settle(Shelf("default"), load_definitions(folder), discover())) == 1
 
 
-def test_there_are_examples():
+def test_all_examples_are_found():
     assert len(BLOCKS) == 7

@@ -1,4 +1,4 @@
-"""A payload is held against its flow's schema before a run starts."""
+"""A payload is checked against its flow's schema before a run starts."""
 
 import json
 from dataclasses import replace
@@ -16,15 +16,15 @@ def flow(schema: dict) -> Flow:
     return replace(FLOW, payload_schema=json.dumps(schema))
 
 
-def test_a_flow_without_a_schema_takes_any_payload():
+def test_flow_without_a_schema_accepts_any_payload():
     check(FLOW, {"anything": ["goes"]})
 
 
-def test_a_payload_that_fits_is_taken():
+def test_valid_payload_is_accepted():
     check(flow({"required": ["a"], "properties": {"a": {"type": "integer"}}}), {"a": 1, "b": 2})
 
 
-def test_errors_come_in_the_order_in_which_the_schema_is_written():
+def test_errors_are_in_the_order_of_the_schemas_keywords():
     properties = {"z": {"type": "integer"}, "a": {"type": "null"}}
     payload = {"a": 1, "z": "x", "more": True}
     written = {"properties": properties, "additionalProperties": False, "required": ["b"]}
@@ -38,7 +38,7 @@ def test_errors_come_in_the_order_in_which_the_schema_is_written():
     )
 
 
-def test_the_schema_says_which_json_schema_it_is():
+def test_schema_chooses_its_version_of_json_schema():
     old = {"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 5}
     tuple_form = {"properties": {"a": {"items": [{"type": "string"}]}}}
     check(flow({"$schema": old["$schema"], **tuple_form}), {"a": ["x", 1]})
@@ -47,7 +47,7 @@ def test_the_schema_says_which_json_schema_it_is():
         check(flow({"$schema": old["$schema"], **exclusive}), {"a": 5})
 
 
-def test_error_texts_are_bounded_together_and_none_is_lost_before():
+def test_error_texts_share_one_bound_and_are_complete_up_to_it():
     with pytest.raises(InvalidPayload) as raised:
         check(
             flow({"properties": {"a": {"items": {"type": "null"}}}}),
@@ -59,11 +59,11 @@ def test_error_texts_are_bounded_together_and_none_is_lost_before():
     assert sum(map(len, raised.value.errors)) == MAX_ERROR_TEXT + len("...")
 
 
-def test_a_schema_that_refers_to_itself_without_end_refuses_the_payload():
+def test_endlessly_recursive_schema_refuses_the_payload():
     with pytest.raises(InvalidPayload, match="nested too deeply for its schema"):
         check(flow({"$ref": "#"}), {})
 
 
-def test_two_flows_of_one_name_and_version_keep_their_own_schemas():
+def test_flows_of_the_same_name_and_version_keep_their_own_schemas():
     check(flow({"required": ["a"]}), {"a": 1})
     check(flow({"required": ["b"]}), {"b": 1})

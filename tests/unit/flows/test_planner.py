@@ -1,4 +1,4 @@
-"""A definition becomes its plan: paths, what waits for what, and the tree that Incorta shows."""
+"""A definition becomes its plan: task paths, dependencies and the load plan."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def waits(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {task.path: task.previous for task in plan.tasks}
 
 
-def test_a_chain_waits_step_by_step_and_shows_a_group_a_step(plan):
+def test_each_step_waits_for_the_one_before_and_is_a_group(plan):
     assert plan("tasks: [A, B]") == Plan(
         (PlanTask("A", "A"), PlanTask("B", "B", previous=("A",))),
         (
@@ -53,7 +53,7 @@ def test_repeated_groups_are_numbered(plan):
     assert planned.tasks[1].groups == ("G#2",)
 
 
-def test_no_two_tasks_share_a_path_whatever_they_are_called(plan, folder):
+def test_task_paths_are_unique_whatever_the_names(plan, folder):
     names = ["A#2", "G/A", "@success/OK"]
     (folder / "tasks" / "odd.py").write_text(
         "from service.tasks import task\n"
@@ -80,7 +80,7 @@ def test_no_two_tasks_share_a_path_whatever_they_are_called(plan, folder):
     ]
 
 
-def test_a_group_waits_for_the_step_before_and_is_waited_for_as_a_whole(plan):
+def test_group_waits_for_the_step_before_and_the_next_step_for_all_of_it(plan):
     planned = plan("tasks:", "  - A", "  - G: {type: group, tasks: [B, C]}", "  - D")
     assert planned == Plan(
         (
@@ -153,7 +153,7 @@ def test_tasks_carry_their_options(plan):
     )
 
 
-def test_hooks_may_have_options_and_an_empty_one_is_none(plan):
+def test_hooks_can_have_options_and_an_empty_one_is_left_out(plan):
     planned = plan(
         "tasks: [A]",
         "hooks:",
@@ -172,12 +172,12 @@ def test_hooks_may_have_options_and_an_empty_one_is_none(plan):
     )
 
 
-def test_hooks_are_no_step_of_the_tree(plan):
+def test_hooks_are_not_in_the_load_plan(plan):
     planned = plan("tasks: [A]", "hooks: {success: OK, failure: KO}")
     assert [group.name for group in planned.groups] == ["A"]
 
 
-def test_a_load_plan_is_the_tree_and_names_tasks_by_path_or_lone_key(plan):
+def test_load_plan_names_tasks_by_path_or_unique_key(plan):
     planned = plan(
         "tasks: [A, A, B]",
         "load_plan:",
@@ -200,15 +200,15 @@ def test_a_load_plan_is_the_tree_and_names_tasks_by_path_or_lone_key(plan):
     )
 
 
-def test_a_load_plan_names_nothing_twice(diagnostics):
+def test_duplicate_names_in_a_load_plan_are_refused(diagnostics):
     text = (
         "a.B:\n  tasks: [A]\n  load_plan:\n    groups:\n"
         "      - {name: G, schemas: [{name: S, tables: [{name: t, task: A}]}]}\n"
         "      - {name: G, schemas: [{name: S, tables: [{name: t, task: A}]}]}\n"
     )
     assert diagnostics(text) == [
-        (5, "load_plan: 'G' stands twice here"),
-        (6, "load_plan: 'G' stands twice here"),
+        (5, "load_plan: duplicate name 'G'"),
+        (6, "load_plan: duplicate name 'G'"),
     ]
 
 
@@ -217,6 +217,6 @@ def test_tasks_of_an_external_flow_need_not_exist(plan):
     assert [task.path for task in planned.tasks] == ["ELSEWHERE", "@success/THERE"]
 
 
-def test_a_plan_survives_its_json_form(plan):
+def test_plan_round_trips_through_json(plan):
     planned = plan("tasks:", "  - A: {timeout: 1}", "  - G: {type: group, tasks: [B, C]}")
     assert plan_of(plan_json(planned)) == planned

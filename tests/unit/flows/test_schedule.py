@@ -1,4 +1,4 @@
-"""When a flow is due: every schedule against a plain look at each minute."""
+"""Due times: each schedule against a check of every minute."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -46,12 +46,12 @@ crontabs = st.tuples(fields(0, 59), fields(0, 23), fields(1, 31), fields(1, 12),
 
 
 def is_due(moment: datetime, allowed) -> bool:
-    told = (moment.minute, moment.hour, moment.day, moment.month, moment.isoweekday() % 7)
-    return all(value in values for value, values in zip(told, allowed, strict=True))
+    fields = (moment.minute, moment.hour, moment.day, moment.month, moment.isoweekday() % 7)
+    return all(value in values for value, values in zip(fields, allowed, strict=True))
 
 
 @given(crontabs, moments)
-def test_a_crontab_is_due_in_each_minute_that_all_its_fields_name_and_in_no_other(crontab, moment):
+def test_crontab_is_due_exactly_when_all_five_fields_match(crontab, moment):
     text, allowed = " ".join(field for field, _ in crontab), [values for _, values in crontab]
     try:
         schedule = schedule_of({"crontab": text})
@@ -71,7 +71,7 @@ def test_a_crontab_is_due_in_each_minute_that_all_its_fields_name_and_in_no_othe
 
 
 @given(crontabs, moments)
-def test_where_only_one_kind_of_day_is_named_it_is_what_cron_says(crontab, moment):
+def test_crontab_with_one_kind_of_day_agrees_with_cron(crontab, moment):
     text = " ".join(f"{values_of(field)}" for field in crontab[:4]) + " *"
     try:
         schedule = schedule_of({"crontab": text})
@@ -86,7 +86,7 @@ def values_of(field) -> str:
 
 
 @given(st.floats(1, 86400 * 400), moments)
-def test_an_interval_is_due_at_whole_multiples_for_whoever_asks(seconds, moment):
+def test_interval_is_due_at_whole_multiples_since_1970(seconds, moment):
     schedule = schedule_of({"interval": seconds})
     assert isinstance(schedule, Interval)
     due = schedule.after(moment)
@@ -113,26 +113,26 @@ def test_an_interval_is_due_at_whole_multiples_for_whoever_asks(seconds, moment)
         ({"crontab": "20/20 * * * *"}, "2026-01-01T00:40"),
     ],
 )
-def test_what_is_written_is_due_when_it_says(periodic, due):
+def test_next_due_time_of_examples(periodic, due):
     moment = at("2026-01-01T00:30")
     assert schedule_of(periodic).after(moment) == at(due)
 
 
 @pytest.mark.parametrize("crontab", ["0 0 30 2 *", "0 0 31 4,6 *", "0 0 30 2 1"])
-def test_a_crontab_that_is_never_due_is_refused(crontab):
+def test_crontab_that_is_never_due_is_refused(crontab):
     with pytest.raises(ValueError, match="is never due"):
         schedule_of({"crontab": crontab})
 
 
 @pytest.mark.parametrize("interval", [0.5, 0, -1, 10**10, 1e300, "1e400", "nan", True, None])
-def test_an_interval_is_a_second_to_ten_years(interval):
+def test_interval_outside_a_second_to_ten_years_is_refused(interval):
     with pytest.raises(
-        ValueError, match=r"is out of range: give 1 to|interval must be a number or a text"
+        ValueError, match=r"is out of range: give 1 to|interval must be a number or a string"
     ):
         schedule_of({"interval": interval})
 
 
-def test_what_an_older_release_has_registered_and_makes_no_sense_is_no_schedule():
+def test_invalid_schedule_registered_by_an_older_release_is_ignored():
     assert schedule_in({"tasks": []}) is None
     assert schedule_in({"periodic": 5}) is None
     assert schedule_in({"periodic": {"interval": 0.001}}) is None

@@ -1,4 +1,4 @@
-"""Authors write tasks as for Celery Director, and tell what the ledger should know."""
+"""Tasks are written as for Celery Director, and report to the ledger."""
 
 import inspect
 import pickle
@@ -40,7 +40,7 @@ def test_tasks_of_all_modules_and_subfolders_are_found(tmp_path):
     assert sorted(load_tasks(tmp_path)) == ["A", "B", "C"]
 
 
-def test_a_folder_that_is_a_package_works_too(tmp_path):
+def test_folder_that_is_a_package_works(tmp_path):
     (tmp_path / "__init__.py").write_text("")
     write(
         tmp_path, names="NAME = 'A'\n", one="from .names import NAME\n" + "task(name=NAME)(print)"
@@ -48,18 +48,18 @@ def test_a_folder_that_is_a_package_works_too(tmp_path):
     assert load_tasks(tmp_path) == {"A": print}
 
 
-def test_a_folder_that_is_not_there_holds_no_tasks(tmp_path):
+def test_missing_folder_has_no_tasks(tmp_path):
     assert load_tasks(tmp_path / "tasks") == {}
 
 
-def test_a_folder_is_imported_once_and_apart_from_others(tmp_path):
+def test_folder_is_imported_once_and_isolated_from_others(tmp_path):
     first = write(tmp_path / "x", one=named("A"))
     second = write(tmp_path / "y", one=named("A"))
     assert load_tasks(first)["A"] is load_tasks(first)["A"]
     assert load_tasks(first)["A"] is not load_tasks(second)["A"]
 
 
-def test_tasks_made_in_a_loop_are_found(tmp_path):
+def test_tasks_created_in_a_loop_are_found(tmp_path):
     write(tmp_path, one="for n in 'AB':\n    task(name=n)(lambda *args, **kwargs: None)\n")
     assert sorted(load_tasks(tmp_path)) == ["A", "B"]
 
@@ -74,11 +74,11 @@ def test_tasks_made_in_a_loop_are_found(tmp_path):
         (
             "from director import task\n",
             2,
-            "No module named 'director' (write `from service.tasks import task` in place of",
+            "No module named 'director' (in Flowledger: `from service.tasks import task`)",
         ),
     ],
 )
-def test_a_module_that_does_not_import_is_refused_with_file_and_line(tmp_path, text, line, reason):
+def test_module_that_fails_to_import_is_refused_with_file_and_line(tmp_path, text, line, reason):
     write(tmp_path, one=text)
     with pytest.raises(TaskLoadError) as broken:
         load_tasks(tmp_path)
@@ -86,7 +86,7 @@ def test_a_module_that_does_not_import_is_refused_with_file_and_line(tmp_path, t
     assert reason in broken.value.reason
 
 
-def test_a_broken_folder_leaves_nothing_behind_and_can_be_mended(tmp_path):
+def test_broken_folder_loads_after_it_is_fixed(tmp_path):
     write(tmp_path, one=named("A"), two="1 / 0\n")
     before = set(sys.modules)
     with pytest.raises(TaskLoadError):
@@ -96,7 +96,7 @@ def test_a_broken_folder_leaves_nothing_behind_and_can_be_mended(tmp_path):
     assert sorted(load_tasks(tmp_path)) == ["A"]
 
 
-def test_two_tasks_of_one_name_are_refused_with_both_places(tmp_path):
+def test_duplicate_task_name_is_refused_with_both_locations(tmp_path):
     write(tmp_path, one=named("A"), two=named("A"))
     with pytest.raises(TaskLoadError) as broken:
         load_tasks(tmp_path)
@@ -118,42 +118,42 @@ async def test_async_tasks_stay_async_also_when_bound():
     )
 
 
-def test_what_a_task_reports_is_gathered_and_can_be_sent_on():
-    with reporting() as told:
+def test_reports_of_a_task_are_collected_and_can_be_pickled():
+    with reporting() as task_report:
         report.warn("one row is odd")
         report.metric("rows", 1)
         report.metric("rows", 2)
-    assert (told.warnings, told.metrics) == (("one row is odd",), {"rows": 2})
-    assert pickle.loads(pickle.dumps(told)) == told
+    assert (task_report.warnings, task_report.metrics) == (("one row is odd",), {"rows": 2})
+    assert pickle.loads(pickle.dumps(task_report)) == task_report
 
 
-def test_outside_of_a_run_a_report_goes_nowhere():
+def test_report_outside_a_run_has_no_effect():
     report.warn("nobody listens")
     report.metric("rows", 1)
-    with reporting() as told:
+    with reporting() as task_report:
         pass
-    assert told == Report()
+    assert task_report == Report()
 
 
 def test_warnings_beyond_the_bound_are_counted():
-    told = Report()
+    task_report = Report()
     for _ in range(MAX_WARNINGS + 3):
-        told.warn("x" * (MAX_TEXT + 1))
-    assert told.warnings == ("x" * MAX_TEXT,) * MAX_WARNINGS + ("and 3 more warnings",)
+        task_report.warn("x" * (MAX_TEXT + 1))
+    assert task_report.warnings == ("x" * MAX_TEXT,) * MAX_WARNINGS + ("and 3 more warnings",)
 
 
 def test_metrics_are_bounded_and_finite():
-    told = Report()
+    task_report = Report()
     for number in range(MAX_METRICS):
-        told.metric(str(number), number)
-    told.metric("0", "again")
+        task_report.metric(str(number), number)
+    task_report.metric("0", "again")
     with pytest.raises(ValueError, match="at most 100 metrics"):
-        told.metric("more", 1)
+        task_report.metric("more", 1)
     with pytest.raises(ValueError, match="metric '0' must be finite, not nan"):
-        told.metric("0", float("nan"))
-    assert len(told.metrics) == MAX_METRICS
+        task_report.metric("0", float("nan"))
+    assert len(task_report.metrics) == MAX_METRICS
 
 
-def test_a_failing_statement_comes_through_a_process_boundary():
+def test_statement_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(StatementError("no", statement="select 1", line=7)))
     assert (str(error), error.statement, error.line) == ("no", "select 1", 7)
