@@ -13,70 +13,73 @@ from tests.benchmarks.peers import PEERS_BY_NAME, peer
 
 PAGE = STORE.with_suffix(".md")
 PLOTS = STORE.with_suffix("")
-FINDINGS = PLOTS / "findings.md"
-"""What the profiles said and what was tried: written by hand, the last part of the page."""
+FINDINGS = Path(__file__).with_name("findings.md")
+"""What the profiles said: written by hand, the last part of the page."""
 
 SUBJECTS = ("flowledger", "bare aiohttp", "Celery Director", "Prefect")
 STORES = ("flowledger", "COPY", "INSERT", "eventsourcing", "eventsource-py", "emmett", "message-db")
 
 HEAD = """# Performance
 
-Made by `python -m tests.benchmarks render` of `performance.json`, in which the benchmarks keep what
-they measure, and of `performance/findings.md`, which alone is written by hand.
+`make bench` writes this page from `performance.json`, where it saves its measurements. Only the
+findings at the end are written by hand (`tests/benchmarks/findings.md`).
 
-Figures are ratios within one run: the subjects take turns, round after round, on one machine, the
-others held (`SIGSTOP`) meanwhile, with one Postgres and the same settings for all. Rates are the
-median of the rounds, p50 and p99 those of all requests of all rounds. The load generator
-(`tests/benchmarks/load.py`) is the same for all, takes its share of the same processors, and is
-closed: a connection sends its next request when the last one is answered, so that a latency at
-many connections is mostly waiting for one's turn.
+How to read the figures:
 
-Nothing is gained by leaving out what a ledger is for: `fsync`, `full_page_writes` and
-`synchronous_commit` are on, every request of ours is authenticated and validated, a start is
-answered when its event is committed and its run can be read, and every event has the leaf hash of
-the proof. The peers run without authentication, as they do by default.
+- **Ratios are within one run.** The subjects take turns, round after round, on one machine. The
+  others are stopped meanwhile. All use one Postgres with the same settings.
+- Rates are the median of the rounds. p50 and p99 are over all requests of all rounds.
+- The load generator is the same for all and runs on the same processors. A connection sends its
+  next request when the last one is answered. At many connections, latency is mostly queueing.
+- Durability is whole: `fsync`, `full_page_writes` and `synchronous_commit` are on. Every request to
+  Flowledger is authenticated and validated. A start is answered when its event is committed and its
+  run can be read. Every event has its leaf hash.
+- The peers run without authentication, as they do by default.
 """
 
 HTTP = """## Over HTTP
 
-Ours is one `flowledger serve`. Celery Director is gunicorn with two workers of four threads, and a
-Valkey for its queue; no Celery worker runs, so that no task takes time from it. Prefect is one API
-server. A start of ours is `example.EXTERNAL`; theirs are a workflow of one task, and a flow run
-that is pending. A cell is requests a second, p50 and p99 in milliseconds; errors are named where
-there are any.
+| subject | how it runs | a start is |
+| --- | --- | --- |
+| Flowledger | one `flowledger serve` | a run of `example.EXTERNAL` |
+| bare aiohttp | a handler that returns a constant | a POST |
+| Celery Director | gunicorn, 2 workers of 4 threads, no Celery worker | a workflow of one task |
+| Prefect | one API server | a pending flow run |
+
+A cell is requests a second, with p50 and p99 in milliseconds. Errors are named where there are any.
 """
 
 LISTS = """## Lists
 
-Page 1 of 50 runs, the page that lies 100,000 runs deep, and 50 runs of one status. Celery Director
-has no filter. Ours is read through Director's own addresses, but for the filter (`/v1/runs`).
+The first page of 50 runs, the page 100,000 runs deep, and 50 runs of one status. Celery Director
+has no filter. Flowledger is read through Director's own addresses, filtered through `/v1/runs`.
 """
 
 APPENDS = """## Appends
 
-One event of 200 bytes to a new stream each. COPY writes the same rows 256 in a transaction into
-tables with the log's columns and indexes, from a client that has them at hand: no check, no hash,
-no order, no answer to anybody. INSERT is one row of one such table in a transaction.
+One event of 200 bytes to a new stream each. COPY writes the same rows, 256 a transaction, into
+tables with the log's columns and indexes: without checks, hashes or answers. INSERT writes one row
+of one such table in a transaction.
 """
 
 TAIL = """## A tailing reader
 
-Sixteen writers, three events an append, and a reader that follows in the way each store
-recommends, in the same process. Lost is what the reader had not got three seconds after it last
-got anything: an event that became visible behind the reader's position is never read.
+Sixteen writers append three events at a time. A reader in the same process follows in the way that
+each store recommends. Lost events became visible behind the reader's position, so it never reads
+them.
 """
 
 REBUILD = """## Rebuild
 
-From the events to a document a stream (ours: `executions`, with verification and change-over),
-then every row compared with what the events say. eventsource-py replays a list held in memory, and
-message-db has no projections: neither is measured.
+From the events to one document a stream, then every row compared with the events. Flowledger's is
+the read model `executions`, verification and change-over included. eventsource-py replays a list in
+memory and message-db has no projections, so neither is measured.
 """
 
 GROWTH = """## Growth
 
-The same ledger at different sizes: appends of 16 callers, reads at 8 connections, Postgres' size of
-the whole database a run (log, read models and indexes), memory of the serving process.
+One ledger at different sizes: appends by 16 callers, reads at 8 connections, the size of the whole
+database by run, and the memory of the serving process.
 """
 
 
@@ -95,7 +98,7 @@ def rendered(results: Results, plots: Sequence[str] = ()) -> str:
     """The page as text."""
     parts = [
         HEAD,
-        results.setting.get("remark", "") + "\n",
+        f"Measured on {results.setting['remark']}\n" if results.setting.get("remark") else "",
         "## Goals\n",
         _table(("goal", "wanted", "measured", "", "command"), _goals(results)),
         HTTP,
@@ -225,11 +228,14 @@ def _setting(results: Results) -> str:
     days = sorted({piece.at[:10] for piece in results.pieces.values()})
     return f"""## How to repeat
 
-`make bench` measures all of ours and the limits, `make bench-peers` the peers too, which it
-installs below `.cache/peers`, each in an environment of its own; both end by rendering this page.
-Each piece can be measured by itself with the command beside it, `make bench-peers` having
-installed what `--peers` needs. `make bench-smoke` takes a minute, judges three of the ratios at
-half of their goals, and runs in CI. Nothing else should be at work on the machine.
+Use a quiet machine.
+
+| command | measures |
+| --- | --- |
+| `make bench` | Flowledger beside the limits of the machine, and renders this page |
+| `make bench-peers` | the peers too; installs them in `.cache/peers`, each in its own environment |
+| `make bench-smoke` | three ratios in a minute, as CI does; fails below half of a goal |
+| a command under a table | that table; `--peers` needs `make bench-peers` once before |
 
 Measured on {", ".join(days)} at {", ".join(f"`{each}`" for each in commits)}.
 
