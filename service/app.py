@@ -37,8 +37,9 @@ from service.metrics.requests import RequestMetrics
 from service.metrics.state import ProcessState
 from service.ops.paused import Pauses
 from service.ops.rebuilds import Rebuilds
-from service.runs.read.completion import Endings
+from service.runs.read.completion import RunCompletionWaiter
 from service.runs.read.history import Audit
+from service.runs.read.positions import ReadModelPositions
 from service.runs.read.queries import Queries
 from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import next_blocks
@@ -142,9 +143,10 @@ def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: 
     read_models = _read_models(url, log, log_io.feed, pools, process_roles)
     catalogue = Catalogue(log)
     numbers = RunNumbers(partial(next_blocks, pools.log))
-    endings = Endings(log_io.feed)
+    run_completion = RunCompletionWaiter(log_io.feed)
     writer = _writer(log, log_io.batcher, catalogue, read_models.flows, numbers)
-    queries = _queries(log, catalogue, read_models, endings)
+    positions = ReadModelPositions(read_models.version_router, read_models.checkpoints, log)
+    queries = _queries(log, catalogue, read_models, positions, run_completion)
     service = Service(
         settings=settings,
         process_roles=process_roles,
@@ -153,8 +155,9 @@ def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: 
         read_models=read_models,
         catalogue=catalogue,
         numbers=numbers,
-        endings=endings,
+        run_completion=run_completion,
         writer=writer,
+        positions=positions,
         queries=queries,
         audit=_audit(log, pools, read_models),
         operations=_operations(url, log, pools),
@@ -198,14 +201,20 @@ def _writer(
     )
 
 
-def _queries(log: Log, catalogue: Catalogue, read_models: ReadModels, endings: Endings) -> Queries:
+def _queries(
+    log: Log,
+    catalogue: Catalogue,
+    read_models: ReadModels,
+    positions: ReadModelPositions,
+    run_completion: RunCompletionWaiter,
+) -> Queries:
     return Queries(
         version_router=read_models.version_router,
+        positions=positions,
         runner=read_models.runner,
-        checkpoints=read_models.checkpoints,
         log=log,
         flows=read_models.flows,
-        endings=endings,
+        run_completion=run_completion,
         catalogue=catalogue,
     )
 
@@ -245,6 +254,7 @@ def _schedules(service: Service, pools: _Pools) -> Schedules:
     retention = Retention(
         catalogue=service.catalogue,
         queries=service.queries,
+        positions=service.positions,
         writer=service.writer,
         feed=service.log_io.feed,
         turn=partial(turn, pools.log),
@@ -272,6 +282,7 @@ def _worker(service: Service, pools: _Pools) -> Worker:
         deps=deps,
         feed=service.log_io.feed,
         queries=service.queries,
+        positions=service.positions,
         heartbeats=Heartbeats(pools.heartbeats, worker, slots=slots),
     )
     register_slots(service.metrics, dispatcher)

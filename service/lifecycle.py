@@ -70,7 +70,7 @@ def _start_followers(service: Service) -> None:
     supervise = service.supervisor.start
     supervise("keys", partial(_follow_keys, service))
     supervise("catalogue", partial(_follow_catalogue, service))
-    supervise("endings", service.endings.run)
+    supervise("endings", service.run_completion.run)
     supervise("reading", service.read_models.version_router.run)
     supervise("flips", partial(_follow_rebuilds, service))
 

@@ -26,8 +26,9 @@ from service.metrics.requests import RequestMetrics
 from service.ops.paused import Pauses
 from service.ops.rebuilds import Rebuilds
 from service.ops.supervisor import Supervisor
-from service.runs.read.completion import Endings
+from service.runs.read.completion import RunCompletionWaiter
 from service.runs.read.history import Audit
+from service.runs.read.positions import ReadModelPositions
 from service.runs.read.queries import Queries
 from service.runs.write.ids import RunNumbers
 from service.runs.write.writer import Writer
@@ -102,8 +103,9 @@ class Service:
     read_models: ReadModels
     catalogue: Catalogue
     numbers: RunNumbers
-    endings: Endings
+    run_completion: RunCompletionWaiter
     writer: Writer
+    positions: ReadModelPositions
     queries: Queries
     audit: Audit
     operations: Operations

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from events.database import Pool
+from events.database import Pool, translate
 from events.envelope import Position
 from events.errors import LogError
 from projections.errors import ProjectionError
@@ -25,6 +25,9 @@ POLL_S: Final = 0.005
 
 SWITCH_TIMEOUT_S: Final = 10.0
 """How long to wait for the next version to catch up, before the registry is read again."""
+
+QUERY_TIMEOUT_S: Final = 5.0
+"""How long a query may take before the database counts as unavailable."""
 
 DRAIN_S: Final = 10.0
 """How long queries in progress may take after a switch."""
@@ -151,14 +154,19 @@ class VersionRouter:
         """Run a function of a read model's ``read`` module on its serving version.
 
         If that has an older schema version, that one's function of the same name runs.
+
+        Raises:
+            LogUnavailable: the database does not answer within `QUERY_TIMEOUT_S`.
         """
         pool, name = self._current, self._read_models[read]
-        result = await self._run(pool, read, *args, **kwargs)
-        if pool is self._current:
-            self._shown[name] = max(self._shown.get(name, Position(0)), result.position)
-        else:
-            await self._checkpoints.wait(result.position, (name,), CATCH_UP_S)
-        return result
+        with translate():
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                result = await self._run(pool, read, *args, **kwargs)
+                if pool is self._current:
+                    self._shown[name] = max(self._shown.get(name, Position(0)), result.position)
+                else:
+                    await self._checkpoints.wait(result.position, (name,), CATCH_UP_S)
+                return result
 
     async def query_immutable(
         self,
@@ -166,8 +174,14 @@ class VersionRouter:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Run a read whose result cannot change: as of a position the read model has passed."""
-        return await self._run(self._current, read, *args, **kwargs)
+        """Run a read whose result cannot change: as of a position the read model has passed.
+
+        Raises:
+            LogUnavailable: the database does not answer within `QUERY_TIMEOUT_S`.
+        """
+        with translate():
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                return await self._run(self._current, read, *args, **kwargs)
 
     async def _run(
         self,

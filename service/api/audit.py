@@ -37,19 +37,19 @@ async def run_history(request: web.Request) -> web.StreamResponse:
     tenant, run_id = parsing.tenant(request, "after", "limit"), parsing.run_id(request)
     after, limit = parsing.window(request.query, "after", default=100)
     service = request.app[SERVICE]
-    told = await service.audit.history(
+    entries = await service.audit.history(
         tenant,
         run_id,
         up_to=up_to(request),
         after=after or 0,
         limit=limit,
-        show_run=partial(rendering.run, dialects=service.dialects),
-        show_task=rendering.task,
+        render_run=partial(rendering.run, dialects=service.dialects),
+        render_task=rendering.task,
     )
-    if told:
-        request[CALL].position = told[-1].event.position
-    shown = [rendering.told(each) for each in told]
-    next_after = told[-1].event.version if told else after or 0
+    if entries:
+        request[CALL].position = entries[-1].event.position
+    shown = [rendering.history_entry(each) for each in entries]
+    next_after = entries[-1].event.version if entries else after or 0
     return numbered(request, shown, next_after)
 
 
@@ -61,12 +61,12 @@ async def audit_trail(request: web.Request) -> web.StreamResponse:
     tenant = parsing.tenant_or_all(request, *parsing.AUDIT_FILTERS, "cursor", "limit")
     cursor, limit = parsing.window(request.query, "cursor", default=100)
     window = parsing.audit_window(tenant, request.query)
-    trail = await request.app[SERVICE].audit.trail(
+    page = await request.app[SERVICE].audit.audit_page(
         window, before=cursor, limit=limit, up_to=up_to(request)
     )
-    request[CALL].position = trail.looked_from
-    shown = [rendering.audited(event, flow) for event, flow in trail.entries]
-    following = None if trail.next_before is None else str(trail.next_before)
+    request[CALL].position = page.looked_from
+    shown = [rendering.audited(event, flow) for event, flow in page.entries]
+    following = None if page.next_before is None else str(page.next_before)
     if wants_lines(request):
         return lines(shown, {NEXT_CURSOR: following} if following else {})
     return json_response({"events": shown, "next_cursor": following})
@@ -95,7 +95,7 @@ async def correct(request: web.Request) -> web.StreamResponse:
     )
     service = request.app[SERVICE]
     outcome = await service.writer.submit(command)
-    await service.queries.visible(outcome.position)
+    await service.positions.wait_until_visible(outcome.position)
     request[CALL].position = outcome.position
     correction, corrected = await service.audit.correction(outcome.position)
     location = URL(f"/v1/runs/{command.run_id}/history").with_query(

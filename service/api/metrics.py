@@ -38,7 +38,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     rows: Rows | None = None
     try:
         async with asyncio.timeout(PROBE_S):
-            rows = await service.queries.projections()
+            rows = await service.positions.statuses()
     except (LogError, TimeoutError):
         pass  # which is what `flowledger_database_up` says
     body, content_type = exposition(service.metrics, rows, request.headers.get(ACCEPT, ""))

@@ -16,7 +16,7 @@ from service.http.json import read_body, read_json
 from service.http.parameters import integer, moment, uuid_text
 from service.runs.domain.commands import ReportedEvent, RetryScope
 from service.runs.read.audit_query import AuditFilter
-from service.runs.read.history import Window
+from service.runs.read.history import AuditWindow
 from service.runs.read.query_api import RunFilter
 from service.runtime import SERVICE
 
@@ -258,14 +258,14 @@ def run_filter(query: Mapping[str, str]) -> RunFilter:
 AUDIT_FILTERS: Final = ("actor", "flow", "type", "from", "to")
 
 
-def audit_window(tenant: str, query: Mapping[str, str]) -> Window:
+def audit_window(tenant: str, query: Mapping[str, str]) -> AuditWindow:
     """Read the filters of the audit trail; ``type`` may name several, with commas between."""
     types_ = query["type"].split(",") if "type" in query else None
     for each in types_ or ():
         if each not in types.SCHEMA_VERSIONS:
             known = ", ".join(sorted(types.SCHEMA_VERSIONS))
             raise BadRequest(f"there is no event type {each}; known are {known}", field="type")
-    return Window(
+    return AuditWindow(
         AuditFilter(
             tenant=None if tenant == types.EVERY_TENANT else tenant,
             actor=query.get("actor"),

@@ -17,7 +17,7 @@ from service.flows.schedule import schedule_in
 if TYPE_CHECKING:
     # The command line shows events too, without loading what serves them.
     from service.dialect import Dialect
-    from service.runs.read.history import Change, Told
+    from service.runs.read.history import FieldChange, HistoryEntry
 
 MOST_SHOWN_BYTES: Final = 2000
 """Bytes of JSON up to which a history shows a value whole."""
@@ -137,22 +137,22 @@ def _written(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def told(told: Told) -> dict[str, Any]:
-    """Show an event of a run's history: what it changed, how late it came, its corrections."""
-    came = told.event
+def history_entry(entry: HistoryEntry) -> dict[str, Any]:
+    """Render an event of a run's history: its changes, its delay, its corrections."""
+    came = entry.event
     late = None if came.occurred_at is None else came.recorded_at - came.occurred_at
     return {
         **event(came),
         "source": came.metadata.get("source"),
         "delay_s": None if late is None else late.total_seconds(),
-        "after_end": told.after_end,
-        "changes": [change(each) for each in told.changes],
-        "corrects": told.corrects and event(told.corrects),
-        "corrections": [event(each) for each in told.corrections],
+        "after_end": entry.after_end,
+        "changes": [change(each) for each in entry.changes],
+        "corrects": entry.corrects and event(entry.corrects),
+        "corrections": [event(each) for each in entry.corrections],
     }
 
 
-def change(changed: Change) -> dict[str, Any]:
+def change(changed: FieldChange) -> dict[str, Any]:
     """Show what an event changed in a field, large values by their beginning."""
     before, before_cut = bounded(changed.before)
     after, after_cut = bounded(changed.after)

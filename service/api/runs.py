@@ -84,7 +84,7 @@ async def retry(request: web.Request) -> web.StreamResponse:
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await start_run.start(request, command)
-    doc = await request.app[SERVICE].queries.workflow_of(command.tenant, outcome)
+    doc = await request.app[SERVICE].queries.workflow_after(command.tenant, outcome)
     location = f"/v1/runs/{outcome.run_id}"
     if query := request.rel_url.raw_query_string:
         location += f"?{query}"
@@ -95,7 +95,7 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
 async def _submit(request: web.Request, command: CancelRun | ReportEvents) -> Outcome:
     service = request.app[SERVICE]
     outcome: Outcome = await service.writer.submit(command)
-    await service.queries.visible(outcome.position)
+    await service.positions.wait_until_visible(outcome.position)
     request[CALL].position = outcome.position
     return outcome
 

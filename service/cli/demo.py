@@ -99,7 +99,9 @@ async def _first_runs(service: Service) -> list[Document]:
     # Whoever runs longer is shown as it stands.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SHOWN_S):
-            await asyncio.gather(*(service.queries.ended(TENANT, each) for each in run_ids))
+            await asyncio.gather(
+                *(service.queries.wait_until_ended(TENANT, each) for each in run_ids)
+            )
     return await asyncio.gather(*(service.queries.execution(TENANT, each) for each in run_ids))
 
 

@@ -65,7 +65,7 @@ async def _change(
             origin=ORIGIN,
         )
     await catalogue.refresh(tenant)
-    return plan_changes(catalogue.shelf(tenant), definitions, discover())
+    return plan_changes(catalogue.for_tenant(tenant), definitions, discover())
 
 
 @flows.command("list")

@@ -23,6 +23,7 @@ from service.executors.heartbeats import Heartbeats
 from service.origin import Origin
 from service.runs.domain.commands import ClaimRun, Command, ReportedEvent, TimeOutRun
 from service.runs.domain.errors import ClaimLost
+from service.runs.read.positions import ReadModelPositions
 from service.runs.read.queries import Queries
 
 MAX_CRASHES: Final = 3
@@ -53,6 +54,7 @@ class Dispatcher:
         deps: DriverDeps,
         feed: Feed,
         queries: Queries,
+        positions: ReadModelPositions,
         heartbeats: Heartbeats,
     ) -> None:
         self._worker = worker
@@ -60,6 +62,7 @@ class Dispatcher:
         self._deps = deps
         self._feed = feed
         self._queries = queries
+        self._positions = positions
         self._heartbeats = heartbeats
         self._origin = Origin(actor=f"worker:{worker}", source="executor")
         self._drivers: dict[str, Driver] = {}
@@ -166,7 +169,7 @@ class Dispatcher:
                 return
 
     async def _next_waiting(self, free: int) -> Sequence[Row]:
-        await self._queries.reached("dispatch", self._feed.head)
+        await self._positions.wait_for("dispatch", self._feed.head)
         rows = await self._queries.waiting(free + len(self._quarantined))
         return [row for row in rows if row["run_id"] not in self._quarantined][:free]
 

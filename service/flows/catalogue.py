@@ -21,15 +21,15 @@ from service.flows.schedule import schedule_in
 EMPTY: Final = Version(0)
 BEFORE: Final = Position(0)
 
-LOOK_S: Final = 0.05
-"""Seconds between two looks for flows that memory lacks."""
+REFRESH_INTERVAL_S: Final = 0.05
+"""Seconds between two refreshes for flows that are not in memory."""
 
 IdKey = tuple[str, str, Any]
 """A vendor, the name of one of its ids, and the id."""
 
 
 @dataclass(slots=True)
-class Shelf:
+class TenantCatalogue:
     """One tenant's catalogue as far as ``version`` of its stream.
 
     ``flows`` holds the latest version of every flow, retired ones too, and ``versions`` all of them
@@ -109,9 +109,9 @@ class Catalogue:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._shelves: dict[str, Shelf] = {}
-        self._misses: DataLoader[str, None] = DataLoader(self._read_on)
-        self._looked_s = 0.0
+        self._by_tenant: dict[str, TenantCatalogue] = {}
+        self._refreshes: DataLoader[str, None] = DataLoader(self._refresh_all)
+        self._refreshed_s = 0.0
 
     async def load(self) -> None:
         """Read every tenant's catalogue from the log."""
@@ -120,22 +120,22 @@ class Catalogue:
             self.apply(events)
 
     async def refresh(self, tenant: str) -> None:
-        """Read on in the log where memory ends."""
+        """Read the events of a tenant's catalogue that are not in memory yet."""
         after = self.version_of(tenant)
         self.apply(await self._log.read_stream(tenant, CATALOGUE_STREAM, after))
 
-    async def look_again(self, tenant: str) -> None:
-        """Read on for somebody who misses a flow: another process may just have registered it.
+    async def refresh_soon(self, tenant: str) -> None:
+        """Refresh for a caller that misses a flow: another process may have registered it.
 
-        Who misses one meanwhile is served by the next look, `LOOK_S` after this one at the
-        earliest, so that many unknown flows do not become many queries.
+        Refreshes are at least `REFRESH_INTERVAL_S` apart, and callers share the next one: so many
+        unknown flows do not become many queries.
         """
-        await self._misses.get(tenant)
+        await self._refreshes.get(tenant)
 
-    async def _read_on(self, tenants: Sequence[str]) -> Found[str, None]:
+    async def _refresh_all(self, tenants: Sequence[str]) -> Found[str, None]:
         clock = asyncio.get_running_loop().time
-        await asyncio.sleep(self._looked_s + LOOK_S - clock())
-        self._looked_s = clock()
+        await asyncio.sleep(self._refreshed_s + REFRESH_INTERVAL_S - clock())
+        self._refreshed_s = clock()
         for tenant in tenants:
             await self.refresh(tenant)
         return {}, Position(0)
@@ -149,60 +149,62 @@ class Catalogue:
         """
         for event in events:
             if event.stream == CATALOGUE_STREAM:
-                self._shelves.setdefault(event.tenant, Shelf(event.tenant)).apply(event)
+                self._by_tenant.setdefault(event.tenant, TenantCatalogue(event.tenant)).apply(event)
 
-    def shelf(self, tenant: str) -> Shelf:
-        """Give a tenant's whole catalogue, to be read only; an unknown tenant's is empty."""
-        return self._shelves.get(tenant) or Shelf(tenant)
+    def for_tenant(self, tenant: str) -> TenantCatalogue:
+        """Get a tenant's catalogue, to be read only; an unknown tenant's is empty."""
+        return self._by_tenant.get(tenant) or TenantCatalogue(tenant)
 
-    async def at(self, tenant: str, position: Position) -> Shelf:
+    async def as_of(self, tenant: str, position: Position) -> TenantCatalogue:
         """Read a tenant's whole catalogue from the log, as it stood at a position."""
-        shelf = Shelf(tenant)
+        catalogue = TenantCatalogue(tenant)
         for event in await self._log.read_stream(tenant, CATALOGUE_STREAM, up_to=position):
-            shelf.apply(event)
-        return shelf
+            catalogue.apply(event)
+        return catalogue
 
     @property
-    def shelves(self) -> Iterable[Shelf]:
+    def all_tenants(self) -> Iterable[TenantCatalogue]:
         """The catalogues of all tenants that have one, to be read only."""
-        return self._shelves.values()
+        return self._by_tenant.values()
 
     def version_of(self, tenant: str) -> Version:
-        """Tell the version of the tenant's catalogue stream that memory stands at."""
-        return self.shelf(tenant).version
+        """Get the version of the tenant's catalogue stream that is in memory."""
+        return self.for_tenant(tenant).version
 
     def find(self, tenant: str, fullname: str) -> Flow | None:
         """Find the version of a flow that starts now; None where it is unknown or retired."""
-        shelf = self.shelf(tenant)
-        return None if fullname in shelf.retired else shelf.flows.get(fullname)
+        catalogue = self.for_tenant(tenant)
+        return None if fullname in catalogue.retired else catalogue.flows.get(fullname)
 
     def is_retired(self, tenant: str, fullname: str) -> bool:
         """Tell whether a flow was registered once and has been retired."""
-        return fullname in self.shelf(tenant).retired
+        return fullname in self.for_tenant(tenant).retired
 
     def by_id(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
         """Find the latest version of the flow that has or had a vendor's id; a retired one too."""
-        return self.shelf(tenant).by_id(vendor, name, value)
+        return self.for_tenant(tenant).by_id(vendor, name, value)
 
-    async def seek(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
-        """Find a flow as `by_id` does; of what memory lacks, look in the log before saying so."""
+    async def look_up_by_id(
+        self, tenant: str, vendor: str, name: str, value: object
+    ) -> Flow | None:
+        """Find a flow as `by_id` does; refresh before answering that there is none."""
         flow = self.by_id(tenant, vendor, name, value)
         if flow is None:
-            await self.look_again(tenant)
+            await self.refresh_soon(tenant)
             flow = self.by_id(tenant, vendor, name, value)
         return flow
 
     async def named(self, tenant: str, name: str) -> list[Flow]:
         """Find the flow of a fullname, else all that are named so in their projects.
 
-        None of them is retired; of a name that memory lacks, look in the log before saying so.
+        None of them is retired. Refreshes before answering that there is none.
         """
-        found = self.shelf(tenant).named(name)
+        found = self.for_tenant(tenant).named(name)
         if not found:
-            await self.look_again(tenant)
-            found = self.shelf(tenant).named(name)
+            await self.refresh_soon(tenant)
+            found = self.for_tenant(tenant).named(name)
         return found
 
     def all(self, tenant: str) -> list[Flow]:
         """List the tenant's flows that are not retired, by fullname."""
-        return self.shelf(tenant).current
+        return self.for_tenant(tenant).current

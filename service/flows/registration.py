@@ -15,7 +15,7 @@ from events.store import Log
 from events.types import CATALOGUE_STREAM, EVERY_TENANT, FLOW_REGISTERED, FLOW_RETIRED
 from projections.documents.flow import Flow, flow_json
 from service.errors import BadRequest
-from service.flows.catalogue import Catalogue, Shelf
+from service.flows.catalogue import Catalogue, TenantCatalogue
 from service.flows.definitions import FlowDefinition
 from service.flows.identity import IdSource
 from service.flows.versioning import settle
@@ -48,7 +48,9 @@ class Changes:
 
 
 def plan_changes(
-    shelf: Shelf, definitions: Sequence[FlowDefinition], dialects: Sequence[IdSource]
+    catalogue: TenantCatalogue,
+    definitions: Sequence[FlowDefinition],
+    dialects: Sequence[IdSource],
 ) -> Changes:
     """Say what a load of these definitions does.
 
@@ -59,8 +61,8 @@ def plan_changes(
         FlowLoadError: ids are wrong or clash.
 
     """
-    flows = settle(shelf, definitions, dialects)
-    current = {flow.fullname: flow for flow in shelf.current}
+    flows = settle(catalogue, definitions, dialects)
+    current = {flow.fullname: flow for flow in catalogue.current}
     known = [flow for flow in flows if flow.fullname in current]
     named = {flow.fullname for flow in flows}
     return Changes(
@@ -93,11 +95,11 @@ async def register(
         raise BadRequest("flows belong to one tenant", field="tenant")
     for _ in range(ATTEMPTS):
         await catalogue.refresh(tenant)
-        shelf = catalogue.shelf(tenant)
-        changes = plan_changes(shelf, definitions, dialects)
+        current = catalogue.for_tenant(tenant)
+        changes = plan_changes(current, definitions, dialects)
         if not changes:
             return changes
-        (answer,) = await log.append([_request(shelf, changes, origin)])
+        (answer,) = await log.append([_request(current, changes, origin)])
         if not isinstance(answer, VersionConflict):
             break
     if isinstance(answer, LogError):
@@ -106,7 +108,7 @@ async def register(
     return changes
 
 
-def _request(shelf: Shelf, changes: Changes, origin: Origin) -> AppendRequest:
+def _request(catalogue: TenantCatalogue, changes: Changes, origin: Origin) -> AppendRequest:
     registered = [
         _event(FLOW_REGISTERED, flow_json(flow), origin) for flow in changes.add + changes.change
     ]
@@ -115,7 +117,9 @@ def _request(shelf: Shelf, changes: Changes, origin: Origin) -> AppendRequest:
         for flow in changes.retire
     ]
     events = (*registered, *retired)
-    return AppendRequest(shelf.tenant, (StreamAppend(CATALOGUE_STREAM, shelf.version, events),))
+    return AppendRequest(
+        catalogue.tenant, (StreamAppend(CATALOGUE_STREAM, catalogue.version, events),)
+    )
 
 
 def _event(type_: str, body: CatalogueBody, origin: Origin) -> NewEvent:

@@ -8,7 +8,7 @@ from typing import Final
 from events.codec import encode
 from events.errors import InvalidEvent
 from projections.documents.flow import Flow, flow_json
-from service.flows.catalogue import IdKey, Shelf, id_keys
+from service.flows.catalogue import IdKey, TenantCatalogue, id_keys
 from service.flows.definitions import FlowDefinition
 from service.flows.errors import Diagnostic, FlowLoadError
 from service.flows.identity import FlowIdentity, IdSource, InvalidVendorIds, vendor_ids
@@ -18,7 +18,9 @@ MOST_BYTES: Final = 1024 * 1024
 
 
 def settle(
-    shelf: Shelf, definitions: Sequence[FlowDefinition], dialects: Sequence[IdSource]
+    catalogue: TenantCatalogue,
+    definitions: Sequence[FlowDefinition],
+    dialects: Sequence[IdSource],
 ) -> list[Flow]:
     """Make the flows that the definitions come to, in their order: versions as they stand, or next.
 
@@ -30,8 +32,8 @@ def settle(
             (retired flows and old versions count); or a definition is not storable.
 
     """
-    settling = _Settling(shelf, dialects)
-    order = sorted(definitions, key=lambda d: (d.fullname not in shelf.flows, not d.ids))
+    settling = _Settling(catalogue, dialects)
+    order = sorted(definitions, key=lambda d: (d.fullname not in catalogue.flows, not d.ids))
     settled = {definition.fullname: settling.flow(definition) for definition in order}
     if settling.diagnostics:
         raise FlowLoadError(settling.diagnostics)
@@ -40,15 +42,15 @@ def settle(
 
 
 class _Settling:
-    def __init__(self, shelf: Shelf, dialects: Sequence[IdSource]) -> None:
-        self._shelf = shelf
+    def __init__(self, catalogue: TenantCatalogue, dialects: Sequence[IdSource]) -> None:
+        self._catalogue = catalogue
         self._dialects = dialects
-        self._owners: dict[IdKey, str] = dict(shelf.owners)
-        self._number = max((flow.number for flow in shelf.flows.values()), default=0)
+        self._owners: dict[IdKey, str] = dict(catalogue.owners)
+        self._number = max((flow.number for flow in catalogue.flows.values()), default=0)
         self.diagnostics: list[Diagnostic] = []
 
     def flow(self, definition: FlowDefinition) -> Flow | None:
-        before = self._shelf.flows.get(definition.fullname)
+        before = self._catalogue.flows.get(definition.fullname)
         line = definition.line
         try:
             flow = self._again(before, definition) if before else self._anew(definition)
@@ -77,7 +79,7 @@ class _Settling:
         if (clash := self._clash(flow)) is not None:
             raise self._taken(clash)
         same = encode(flow_json(flow)) == encode(flow_json(before))
-        if same and flow.fullname not in self._shelf.retired:
+        if same and flow.fullname not in self._catalogue.retired:
             return before
         return self._make(definition, number=before.number, version=before.version + 1)
 
@@ -107,9 +109,9 @@ class _Settling:
 
     def _make(self, definition: FlowDefinition, *, number: int, version: int) -> Flow:
         project, _, name = definition.fullname.partition(".")
-        identity = FlowIdentity(self._shelf.tenant, definition.fullname, number)
+        identity = FlowIdentity(self._catalogue.tenant, definition.fullname, number)
         return Flow(
-            tenant=self._shelf.tenant,
+            tenant=self._catalogue.tenant,
             fullname=definition.fullname,
             project=project,
             name=name,

@@ -13,8 +13,8 @@ from projections.documents.run import micros
 from service.errors import BadRequest, PositionAhead
 from service.http.context import CALL
 from service.http.parameters import integer, moment
-from service.runs.read.query_api import Reads
-from service.runs.read.time_travel import Past
+from service.runs.read.query_api import QueryApi
+from service.runs.read.time_travel import HistoricalQueries
 from service.runtime import SERVICE, Service
 
 AS_OF: Final = "as_of"
@@ -27,7 +27,7 @@ MAX_POSITION: Final = 2**63 - 1
 _DIGITS: Final = re.compile("[0-9]+")
 
 
-def reading(request: web.Request) -> Reads:
+def reading(request: web.Request) -> QueryApi:
     """Give the reader that a handler asks: `Queries`, or the past the request looks back to."""
     return request[CALL].past or request.app[SERVICE].queries
 
@@ -61,7 +61,7 @@ def asked(request: web.Request) -> str | None:
     return named.pop() if named else None
 
 
-async def look_back(service: Service, text: str) -> Past:
+async def look_back(service: Service, text: str) -> HistoricalQueries:
     """Open the past as of a position or a time.
 
     Raises:
@@ -73,18 +73,18 @@ async def look_back(service: Service, text: str) -> Past:
     return await _at_moment(service, moment(text, AS_OF))
 
 
-async def _at_position(service: Service, position: int) -> Past:
+async def _at_position(service: Service, position: int) -> HistoricalQueries:
     head = await service.log.head()
     if position > head:
         raise PositionAhead(f"{AS_OF} {position} is beyond the head of the log, {head}")
     recorded_at = await service.log.recorded_at(Position(position))
     # Before the first event there is nothing that could grow with the clock.
-    return service.queries.at(Position(position), micros(recorded_at) if recorded_at else 0)
+    return service.queries.as_of(Position(position), micros(recorded_at) if recorded_at else 0)
 
 
-async def _at_moment(service: Service, at: datetime) -> Past:
+async def _at_moment(service: Service, at: datetime) -> HistoricalQueries:
     now = await service.log.now()
     if at >= now:  # what is recorded next may have that very time, where the clock was set back
         said = now.astimezone(UTC).isoformat()
         raise BadRequest(f"{AS_OF} is in the future: the ledger's clock says {said}", field=AS_OF)
-    return service.queries.at(await service.log.position_at(at), micros(at))
+    return service.queries.as_of(await service.log.position_at(at), micros(at))

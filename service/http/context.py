@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from service.access import Principal
-from service.runs.read.time_travel import Past
+from service.runs.read.time_travel import HistoricalQueries
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class Call:
     position: int | None = None
     """The position that the answer stands at, if the handler says so: `Flowledger-Position`."""
 
-    past: Past | None = None
+    past: HistoricalQueries | None = None
     """The reader of the moment that the request looks back to; None: it asks for the present."""
 
     request_id: str | None = None

@@ -101,7 +101,7 @@ def _check_target(request: web.Request, served: Served | None) -> None:
 async def _reach(request: web.Request) -> None:
     asked = ",".join(request.headers.getall(MIN_POSITION))
     position = integer(asked, MIN_POSITION, low=0, high=2**63 - 1)
-    await request.app[SERVICE].queries.reach(position)
+    await request.app[SERVICE].positions.require_position(position)
 
 
 async def _set_reader(request: web.Request, served: Served) -> None:

@@ -43,7 +43,7 @@ async def start(request: web.Request, command: StartRun | RetryRun) -> Outcome:
     """Start a run, and wait until it can be read; the answer names the position of the start."""
     service = request.app[SERVICE]
     outcome = await service.writer.submit(command)
-    await service.queries.visible(outcome.position)
+    await service.positions.wait_until_visible(outcome.position)
     request[CALL].position = outcome.position
     return outcome
 

@@ -6,19 +6,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from events.envelope import Event
 from events.errors import LogError
 from events.follow import Feed
 from events.types import CATALOGUE_TYPES, RUN_ENDS, RUN_QUEUED
 from projections.errors import ProjectionError
-from projections.read_models.listings.read import Expired
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.options import retained_runs
 from service.origin import Origin
 from service.runs.domain.commands import Outcome, UnlistRun
+from service.runs.read.positions import ReadModelPositions
+from service.runs.read.queries import Queries
+from service.runs.write.writer import Writer
 
 BATCH: Final = 200
 """Runs that leave together: their events are read for it, so this bounds memory too."""
@@ -42,26 +44,6 @@ _FAILED: Final = (LogError, ServiceError, ProjectionError, TimeoutError)
 _log = logging.getLogger(__name__)
 
 
-class Queries(Protocol):
-    """What is needed of the reader."""
-
-    async def expired(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Expired:
-        """Read which ended runs flows' lists need not keep."""
-        ...
-
-    async def reached(self, name: str, position: int) -> bool:
-        """Wait until a read model has passed a position; False where that takes too long."""
-        ...
-
-
-class Writer(Protocol):
-    """What is needed of the writer."""
-
-    async def submit(self, command: UnlistRun) -> Outcome:
-        """Take a run off the lists."""
-        ...
-
-
 class Retention:
     """Keeps the lists of flows as long as their `retention` says; any number of processes may.
 
@@ -75,6 +57,7 @@ class Retention:
         *,
         catalogue: Catalogue,
         queries: Queries,
+        positions: ReadModelPositions,
         writer: Writer,
         feed: Feed,
         turn: Callable[[], AbstractAsyncContextManager[bool]],
@@ -83,6 +66,7 @@ class Retention:
     ) -> None:
         self._catalogue = catalogue
         self._queries = queries
+        self._positions = positions
         self._writer = writer
         self._feed = feed
         self._turn = turn
@@ -134,7 +118,7 @@ class Retention:
             return await self._let_go(kept) if mine else "another's turn"
 
     async def _let_go(self, kept: Sequence[tuple[str, str, int]]) -> Left:
-        runs = (await self._queries.expired(kept, BATCH)).runs
+        runs = (await self._queries.expired_runs(kept, BATCH)).runs
         commands = [UnlistRun(tenant, ORIGIN, run_id, offset) for tenant, run_id, offset in runs]
         answers = await asyncio.gather(*map(self._writer.submit, commands), return_exceptions=True)
         outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
@@ -147,12 +131,12 @@ class Retention:
         return "some" if len(runs) == BATCH else "all"
 
     async def _shown(self, position: int) -> None:
-        if not await self._queries.reached("listings", position):
+        if not await self._positions.wait_for("listings", position):
             raise Unavailable(f"the read model listings is not yet at position {position}")
 
     def _kept(self) -> Iterable[tuple[str, str, int]]:
-        for shelf in self._catalogue.shelves:
-            for flow in shelf.current:
+        for tenant_catalogue in self._catalogue.all_tenants:
+            for flow in tenant_catalogue.current:
                 count = retained_runs(flow.definition, self._default)
                 if count is not None:
                     yield flow.tenant, flow.fullname, count

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from events.errors import LogError
 from projections.documents.flow import Flow
@@ -17,7 +17,8 @@ from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
 from service.origin import Origin
-from service.runs.domain.commands import Outcome, ScheduledStart, StartRun
+from service.runs.domain.commands import ScheduledStart, StartRun
+from service.runs.write.writer import Writer
 from service.schedules.last_fired import Key, Mark, Marks
 
 AT_ONCE: Final = 50
@@ -45,14 +46,6 @@ Clock = Callable[[], Awaitable[datetime]]
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
-
-
-class Writer(Protocol):
-    """What is needed of the writer."""
-
-    async def submit(self, command: StartRun) -> Outcome:
-        """Start a run."""
-        ...
 
 
 @dataclass(slots=True)
@@ -208,10 +201,10 @@ def follow(entries: Mapping[Key, Entry], catalogue: Catalogue) -> dict[Key, Entr
 
 
 def _scheduled(catalogue: Catalogue) -> Iterable[tuple[Flow, datetime]]:
-    for shelf in catalogue.shelves:
-        for flow in shelf.current:
+    for tenant_catalogue in catalogue.all_tenants:
+        for flow in tenant_catalogue.current:
             if "periodic" in flow.definition:
-                yield flow, shelf.due_since[flow.fullname]
+                yield flow, tenant_catalogue.due_since[flow.fullname]
 
 
 def due_start(entry: Entry, mark: Mark | None, now: datetime) -> ScheduledStart | None:

@@ -195,6 +195,7 @@ async def working(
         deps=deps(ledger, executor, slots=slots, backoff_s=backoff_s),
         feed=service.log_io.feed,
         queries=service.queries,
+        positions=service.positions,
         heartbeats=heartbeats,
     )
     worker = Worker(name, dispatcher, heartbeats, asyncio.create_task(dispatcher.run()))

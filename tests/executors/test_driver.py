@@ -380,7 +380,7 @@ async def test_a_result_nested_as_deeply_as_allowed_can_be_read(ledger: Ledger) 
     async with working(ledger, Scripted(A=lambda *_: Result(value=value))):
         run_id = await ledger.start()
         assert (await ledger.ended(run_id)).status == "succeeded"
-    await ledger.service.queries.visible(ledger.service.log_io.feed.head)
+    await ledger.service.positions.wait_until_visible(ledger.service.log_io.feed.head)
     run = await ledger.service.queries.workflow(TENANT, run_id)
     assert run["tasks"][0]["result"] == value
 

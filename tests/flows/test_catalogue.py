@@ -146,7 +146,7 @@ async def test_a_load_says_what_it_does(tenant):
     definitions = tenant.definitions(
         "a.ONE:\n  tasks: [A]\na.TWO:\n  tasks: [C]\na.NEW:\n  tasks: [A]\n"
     )
-    changes = plan_changes(tenant.catalogue.shelf("acme"), definitions, DIALECTS)
+    changes = plan_changes(tenant.catalogue.for_tenant("acme"), definitions, DIALECTS)
     assert changes.lines() == [
         "add a.NEW (version 1)",
         "change a.TWO (version 2)",
@@ -156,7 +156,7 @@ async def test_a_load_says_what_it_does(tenant):
 
 
 async def test_planning_alone_writes_nothing(tenant):
-    plan_changes(tenant.catalogue.shelf("acme"), tenant.definitions(FIRST), DIALECTS)
+    plan_changes(tenant.catalogue.for_tenant("acme"), tenant.definitions(FIRST), DIALECTS)
     assert await tenant.log.head() == 0
 
 
@@ -236,7 +236,7 @@ async def test_an_id_stays_its_flows_after_it_changed_and_after_it_was_retired(t
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A]\n  ids: {etlworks: {flowId: 7}}\n")
     catalogue = tenant.catalogue
-    one, two = (catalogue.shelf("acme").flows[name] for name in ("a.ONE", "a.TWO"))
+    one, two = (catalogue.for_tenant("acme").flows[name] for name in ("a.ONE", "a.TWO"))
     for flow_id, flow in ((7, one), (1_000_000_001, one), (1_000_000_002, two), (8, None)):
         assert catalogue.by_id("acme", "etlworks", "flowId", flow_id) == flow
     with pytest.raises(FlowLoadError, match=r"flowId 1000000002 belongs to flow a.TWO"):
@@ -247,7 +247,7 @@ async def test_a_definition_that_the_log_cannot_keep_is_refused_with_its_line(te
     (definition, _) = tenant.definitions(FIRST)
     wrong = replace(definition, definition={"x": float("nan")})
     with pytest.raises(FlowLoadError, match=r"flows.yaml:1: a.ONE is not storable as JSON"):
-        plan_changes(tenant.catalogue.shelf("acme"), [wrong], DIALECTS)
+        plan_changes(tenant.catalogue.for_tenant("acme"), [wrong], DIALECTS)
 
 
 async def test_tenants_do_not_see_each_other(log, folder):
@@ -275,7 +275,7 @@ async def test_a_new_process_loads_what_the_others_know(tenant):
     await tenant.load("a.ONE:\n  tasks: [A, B]\n")
     fresh = Catalogue(tenant.log)
     await fresh.load()
-    assert fresh.shelf("acme") == tenant.catalogue.shelf("acme")
+    assert fresh.for_tenant("acme") == tenant.catalogue.for_tenant("acme")
     assert fresh.version_of("acme") == 4
 
 
@@ -286,7 +286,7 @@ async def test_a_catalogue_follows_the_feed_and_takes_each_event_once(tenant):
     follower.apply(events[:1])
     follower.apply(events)
     follower.apply(events[:1])
-    assert follower.shelf("acme") == tenant.catalogue.shelf("acme")
+    assert follower.for_tenant("acme") == tenant.catalogue.for_tenant("acme")
 
 
 async def test_a_gap_in_the_feed_is_an_error_and_a_refresh_heals_it(tenant):
@@ -296,7 +296,7 @@ async def test_a_gap_in_the_feed_is_an_error_and_a_refresh_heals_it(tenant):
     with pytest.raises(VersionConflict):
         follower.apply(events[1:])
     await follower.refresh("acme")
-    assert follower.shelf("acme") == tenant.catalogue.shelf("acme")
+    assert follower.for_tenant("acme") == tenant.catalogue.for_tenant("acme")
 
 
 async def test_two_loads_at_once_are_planned_one_after_the_other(log, folder):
@@ -322,29 +322,30 @@ async def test_two_loads_at_once_are_planned_one_after_the_other(log, folder):
     assert all(isinstance(change, (Changes, VersionConflict)) for change in changes)
     fresh = Catalogue(log)
     await fresh.load()
-    shelf = fresh.shelf("acme")
-    assert len(shelf.current) == 1
-    assert sorted(flow.number for flow in shelf.flows.values()) == [1, 2]
+    tenant_catalogue = fresh.for_tenant("acme")
+    assert len(tenant_catalogue.current) == 1
+    assert sorted(flow.number for flow in tenant_catalogue.flows.values()) == [1, 2]
 
 
 async def test_a_shelf_knows_every_version_and_where_and_when_it_was_registered(tenant):
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A, B]\n")
-    shelf = tenant.catalogue.shelf("acme")
+    tenant_catalogue = tenant.catalogue.for_tenant("acme")
     events = await tenant.events()
     assert [
-        (v.flow.fullname, v.flow.version, v.position) for v in chain(*shelf.versions.values())
+        (v.flow.fullname, v.flow.version, v.position)
+        for v in chain(*tenant_catalogue.versions.values())
     ] == [
         ("a.ONE", 1, events[0].position),
         ("a.ONE", 2, events[2].position),
         ("a.TWO", 1, events[1].position),
     ]
-    assert shelf.touched_us == {
+    assert tenant_catalogue.touched_us == {
         "a.ONE": micros(events[2].recorded_at),
         "a.TWO": micros(events[3].recorded_at),
     }
-    assert shelf.position == events[3].position
-    before = await tenant.catalogue.at("acme", events[2].position)
+    assert tenant_catalogue.position == events[3].position
+    before = await tenant.catalogue.as_of("acme", events[2].position)
     assert (before.position, before.touched_us["a.TWO"]) == (
         events[2].position,
         micros(events[1].recorded_at),

@@ -63,40 +63,40 @@ def load(log, folder):
 @pytest.fixture
 def pause(monkeypatch):
     """Set how far apart two looks are."""
-    return lambda seconds: monkeypatch.setattr(catalogues, "LOOK_S", seconds)
+    return lambda seconds: monkeypatch.setattr(catalogues, "REFRESH_INTERVAL_S", seconds)
 
 
 async def test_a_flow_that_another_process_registered_is_found(catalogue, load):
-    assert await catalogue.seek(*ID, FLOW_ID) is None
+    assert await catalogue.look_up_by_id(*ID, FLOW_ID) is None
     await load()
-    assert (await catalogue.seek(*ID, FLOW_ID)).fullname == "a.ONE"
+    assert (await catalogue.look_up_by_id(*ID, FLOW_ID)).fullname == "a.ONE"
 
 
 async def test_a_known_flow_costs_no_query(catalogue, counted, load):
     await load()
     await catalogue.refresh(TENANT)
     counted.reads.clear()
-    assert await catalogue.seek(*ID, FLOW_ID)
+    assert await catalogue.look_up_by_id(*ID, FLOW_ID)
     assert counted.reads == []
 
 
 async def test_a_flood_of_unknown_flows_is_no_flood_of_queries(catalogue, counted, pause):
     pause(0)
-    found = await asyncio.gather(*(catalogue.seek(*ID, n) for n in range(500)))
+    found = await asyncio.gather(*(catalogue.look_up_by_id(*ID, n) for n in range(500)))
     assert found == [None] * 500
     assert counted.reads == [TENANT]
 
 
 async def test_between_two_looks_lies_a_pause(catalogue, counted, pause):
-    await catalogue.look_again(TENANT)
+    await catalogue.refresh_soon(TENANT)
     pause(3600)
-    waiting = [asyncio.create_task(catalogue.look_again(TENANT)) for _ in range(3)]
+    waiting = [asyncio.create_task(catalogue.refresh_soon(TENANT)) for _ in range(3)]
     for _ in range(10):
         await asyncio.sleep(0)
     assert counted.reads == [TENANT]
     for each in waiting:
         each.cancel()
-    catalogue._misses._task.cancel()
+    catalogue._refreshes._task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
@@ -113,10 +113,10 @@ async def test_a_look_begins_after_it_was_asked_for(catalogue, counted, load, pa
         return events
 
     counted.read_stream = held
-    early = asyncio.create_task(catalogue.seek(*ID, FLOW_ID))
+    early = asyncio.create_task(catalogue.look_up_by_id(*ID, FLOW_ID))
     await entered.wait()
     await load()
-    late = asyncio.create_task(catalogue.seek(*ID, FLOW_ID))
+    late = asyncio.create_task(catalogue.look_up_by_id(*ID, FLOW_ID))
     await asyncio.sleep(0)
     go_on.set()
     assert await early is None
@@ -128,8 +128,8 @@ async def test_a_log_that_is_away_denies_no_flow(catalogue, counted, load, pause
     await load()
     counted.away = True
     asked = await asyncio.gather(
-        *(catalogue.seek(*ID, FLOW_ID) for _ in range(3)), return_exceptions=True
+        *(catalogue.look_up_by_id(*ID, FLOW_ID) for _ in range(3)), return_exceptions=True
     )
     assert [type(answer) for answer in asked] == [LogUnavailable] * 3
     counted.away = False
-    assert await catalogue.seek(*ID, FLOW_ID)
+    assert await catalogue.look_up_by_id(*ID, FLOW_ID)

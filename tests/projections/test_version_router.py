@@ -1,12 +1,13 @@
 """The version router: it switches once the next version has caught up, and cuts no query off."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 
 import pytest
 
 from events.database import connect_pool
+from events.errors import LogUnavailable
 from projections.live.checkpoints import Checkpoints
 from projections.read_models.executions import read
 from projections.registry import discover_all
@@ -46,6 +47,18 @@ async def test_router_switches_once_the_next_version_has_the_position_shown(ledg
         await ledger.pool.execute(PLACE, 8, 2)
         await router._follow_registry()
         assert (await router.query(read.by_run_ids, [("acme", "none")])).position == 8
+
+
+@pytest.mark.parametrize("method", ["query", "query_immutable"])
+async def test_query_that_takes_too_long_is_log_unavailable(ledger, monkeypatch, method):
+    monkeypatch.setattr("projections.serving.version_router.QUERY_TIMEOUT_S", 0.01)
+    async with _router(ledger) as router:
+        async with AsyncExitStack() as stack:
+            for _ in range(router.pool.get_max_size()):
+                await stack.enter_async_context(router.connection())
+            with pytest.raises(LogUnavailable):
+                await getattr(router, method)(read.by_run_ids, [("acme", "none")])
+        assert (await router.query(read.by_run_ids, [("acme", "none")])).rows == {}
 
 
 async def test_connections_are_given_in_the_order_of_the_requests(ledger):

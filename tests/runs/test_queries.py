@@ -17,7 +17,7 @@ from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.origin import Origin
 from service.runs.domain.commands import CancelRun, StartRun
-from service.runs.read import queries
+from service.runs.read import positions
 from service.runs.read.query_api import RunFilter
 from service.runtime import ProcessRole
 from service.serving import serving
@@ -38,6 +38,7 @@ class Process:
     def __init__(self, service):
         self.service = service
         self.queries = service.queries
+        self.positions = service.positions
         self.log = service.log
 
     async def submit(self, command):
@@ -46,7 +47,7 @@ class Process:
     async def start(self, flow=FLOW, *, visible=False):
         outcome = await self.submit(StartRun(TENANT, ORIGIN, flow))
         if visible:
-            await self.queries.visible(outcome.position)
+            await self.positions.wait_until_visible(outcome.position)
         return outcome
 
     async def end(self, outcome):
@@ -82,7 +83,7 @@ async def load_flows(url):
             dialects=service.dialects,
             origin=ORIGIN,
         )
-        await process.queries.visible(await process.log.head())
+        await process.positions.wait_until_visible(await process.log.head())
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ async def pause(loaded_url):
 @pytest.fixture
 def waits(monkeypatch):
     """Set how long an answer waits for a read model: long where it must not, else a moment."""
-    return lambda seconds: monkeypatch.setattr(queries, "WAIT_S", seconds)
+    return lambda seconds: monkeypatch.setattr(positions, "CATCH_UP_TIMEOUT_S", seconds)
 
 
 @pytest.fixture
@@ -156,10 +157,10 @@ async def test_the_run_of_a_start_is_shown_as_it_began_and_that_of_another_comma
     process, look_up
 ):
     outcome = await process.start(visible=True)
-    show, read = (getattr(process.queries, name) for name in (f"{look_up}_of", look_up))
+    show, read = (getattr(process.queries, name) for name in (f"{look_up}_after", look_up))
     began = await read(TENANT, outcome.run_id)
     ended = await process.end(outcome)
-    await process.queries.visible(ended.position)
+    await process.positions.wait_until_visible(ended.position)
     stands = await read(TENANT, outcome.run_id)
     assert (began["status"], stands["status"]) == ("queued", "cancelled")
     assert await show(TENANT, outcome) == began
@@ -183,7 +184,7 @@ async def test_a_visible_run_is_found_by_id_number_and_flow(process, soon):
 
 async def test_many_look_ups_at_once_each_get_their_own(process):
     outcomes = [await process.start() for _ in range(20)]
-    await process.queries.visible(outcomes[-1].position)
+    await process.positions.wait_until_visible(outcomes[-1].position)
     ids = [outcome.run_id for outcome in outcomes] * 5
     found = await asyncio.gather(*(process.queries.workflow(TENANT, each) for each in ids))
     assert [run["run_id"] for run in found] == ids
@@ -244,8 +245,8 @@ async def test_a_folded_run_is_the_one_that_the_read_model_shows_later(late, loa
     folded = [await getattr(late.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
     waits(PATIENCE_S)
     async with opened(loaded_url, ProcessRole.PROJECT) as other:
-        assert await other.queries.reached("executions", outcome.position)
-        assert await other.queries.reached("workflows", outcome.position)
+        assert await other.positions.wait_for("executions", outcome.position)
+        assert await other.positions.wait_for("workflows", outcome.position)
         shown = [await getattr(other.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
     assert folded == shown
 
@@ -317,28 +318,28 @@ async def test_a_start_does_not_wait_for_a_paused_read_model(process, pause, wai
 async def test_a_position_that_all_read_models_have_passed_is_reached(process, waits, soon):
     waits(NEVER_S)
     outcome = await process.start()
-    await soon(process.queries.reach(outcome.position))
+    await soon(process.positions.require_position(outcome.position))
     page = await process.queries.page(TENANT, FLOW, 0, 1)
     assert page.rows[0]["run_id"] == outcome.run_id
 
 
 async def test_what_is_known_to_be_reached_costs_no_query(process, monkeypatch):
     outcome = await process.start(visible=True)
-    monkeypatch.setattr(process.queries, "_log", None)
-    await process.queries.reach(outcome.position)
+    monkeypatch.setattr(process.positions, "_log", None)
+    await process.positions.require_position(outcome.position)
 
 
 async def test_a_position_beyond_the_head_is_refused_at_once(late, waits, soon):
     waits(NEVER_S)
     with pytest.raises(PositionAhead):
-        await soon(late.queries.reach(await late.log.head() + 1))
+        await soon(late.positions.require_position(await late.log.head() + 1))
 
 
 async def test_a_position_that_is_not_reached_in_time_is_said_so(late, waits, soon):
     waits(0.05)
     outcome = await late.start()
     with pytest.raises(PositionNotReached, match="executions"):
-        await soon(late.queries.reach(outcome.position))
+        await soon(late.positions.require_position(outcome.position))
 
 
 async def test_a_paused_read_model_has_not_reached_a_position(process, pause, waits, soon):
@@ -346,13 +347,13 @@ async def test_a_paused_read_model_has_not_reached_a_position(process, pause, wa
     await pause("load_plans")
     outcome = await process.start()
     with pytest.raises(PositionNotReached, match=r": load_plans$"):
-        await soon(process.queries.reach(outcome.position))
+        await soon(process.positions.require_position(outcome.position))
 
 
 async def test_a_position_another_process_applied_is_reached(late, loaded_url, waits, soon):
     waits(NEVER_S)
     outcome = await late.start()
-    reaching = asyncio.create_task(late.queries.reach(outcome.position))
+    reaching = asyncio.create_task(late.positions.require_position(outcome.position))
     async with opened(loaded_url, ProcessRole.PROJECT):
         await soon(reaching)
 
@@ -368,13 +369,14 @@ async def until(condition):
 
 async def watched(process, run_id):
     """Wait until somebody watches for a run's end."""
-    await until(lambda: run_id in process.service.endings._waiting)
+    await until(lambda: run_id in process.service.run_completion._waiting)
 
 
 async def test_all_who_wait_for_an_end_see_it(process, soon):
     outcome = await process.start(visible=True)
     waiting = [
-        asyncio.create_task(process.queries.ended(TENANT, outcome.run_id)) for _ in range(20)
+        asyncio.create_task(process.queries.wait_until_ended(TENANT, outcome.run_id))
+        for _ in range(20)
     ]
     await watched(process, outcome.run_id)
     await process.end(outcome)
@@ -384,27 +386,28 @@ async def test_all_who_wait_for_an_end_see_it(process, soon):
 
 async def test_who_waits_for_a_run_that_has_ended_is_answered_at_once(process, soon):
     outcome = await process.start()
-    await process.queries.visible((await process.end(outcome)).position)
-    run = await soon(process.queries.ended(TENANT, outcome.run_id))
+    await process.positions.wait_until_visible((await process.end(outcome)).position)
+    run = await soon(process.queries.wait_until_ended(TENANT, outcome.run_id))
     assert run["status"] in ENDED
 
 
 async def test_an_unknown_run_is_not_waited_for(process, soon):
     with pytest.raises(UnknownRun):
-        await soon(process.queries.ended(TENANT, str(uuid4())))
+        await soon(process.queries.wait_until_ended(TENANT, str(uuid4())))
 
 
 async def test_who_hangs_up_leaves_nothing_and_harms_nobody(process, soon):
     outcome = await process.start(visible=True)
     stays, leaves = (
-        asyncio.create_task(process.queries.ended(TENANT, outcome.run_id)) for _ in range(2)
+        asyncio.create_task(process.queries.wait_until_ended(TENANT, outcome.run_id))
+        for _ in range(2)
     )
     await watched(process, outcome.run_id)
     leaves.cancel()
     await asyncio.gather(leaves, return_exceptions=True)
     await process.end(outcome)
     assert (await soon(stays))["status"] == "cancelled"
-    assert not process.service.endings._waiting
+    assert not process.service.run_completion._waiting
 
 
 async def test_an_end_that_woke_nobody_is_not_lost_on_a_late_read_model(
@@ -415,15 +418,17 @@ async def test_an_end_that_woke_nobody_is_not_lost_on_a_late_read_model(
     outcome = await process.start(visible=True)
     await pause("executions")
     end = await process.end(outcome)
-    await until(lambda: process.service.endings.position >= end.position)
-    assert (await soon(process.queries.ended(TENANT, outcome.run_id)))["status"] == "cancelled"
+    await until(lambda: process.service.run_completion.position >= end.position)
+    assert (await soon(process.queries.wait_until_ended(TENANT, outcome.run_id)))[
+        "status"
+    ] == "cancelled"
 
 
 async def test_an_end_is_told_although_the_read_model_is_paused(process, pause, waits, soon):
     waits(NEVER_S)
     outcome = await process.start(visible=True)
     await pause("executions")
-    waiting = asyncio.create_task(process.queries.ended(TENANT, outcome.run_id))
+    waiting = asyncio.create_task(process.queries.wait_until_ended(TENANT, outcome.run_id))
     await watched(process, outcome.run_id)
     await process.end(outcome)
     assert (await soon(waiting))["status"] == "cancelled"

@@ -74,7 +74,7 @@ async def clean(service):
     """Let go until all have gone; how many batches that took."""
     head = await service.log.head()
     await service.log_io.feed.wait_for(head, 10)
-    await service.queries.reached("listings", head)
+    await service.positions.wait_for("listings", head)
     batches = 1
     while await service.schedules.retention.batch() != "all":
         batches += 1
@@ -198,7 +198,7 @@ async def test_two_that_do_not_know_of_each_other_still_let_each_run_go_once(ser
     runs = await ended_runs(one, 20)
     kept = [(TENANT, FLOW, 1)]
     for service in (one, two):
-        await service.queries.reached("listings", await one.log.head())
+        await service.positions.wait_for("listings", await one.log.head())
     answers = await together(
         one.schedules.retention._let_go(kept), two.schedules.retention._let_go(kept)
     )
@@ -246,7 +246,7 @@ async def test_killed_at_any_step_another_goes_on_and_none_leaves_twice(
 ):
     await keep(service, 1)
     runs = await ended_runs(service, 30)
-    await service.queries.reached("listings", await service.log.head())
+    await service.positions.wait_for("listings", await service.log.head())
     module = ("tests.kit.points", point, "tests.schedules.letting_go")
     killed = await asyncio.create_subprocess_exec(sys.executable, "-m", *module, database_url)
     assert await killed.wait() == -signal.SIGKILL

@@ -177,12 +177,12 @@ async def test_a_flow_loaded_anew_is_due_by_its_new_schedule_and_a_retired_one_n
 
 async def test_a_change_beside_the_schedule_loses_no_due_time(clockwork):
     await clockwork.register()
-    since = clockwork.process.catalogue.shelf(TENANT).due_since["example.DUE"]
+    since = clockwork.process.catalogue.for_tenant(TENANT).due_since["example.DUE"]
     await clockwork.register(version=2, periodic={"interval": 3600, "payload": {"rows": 1}})
-    assert clockwork.process.catalogue.shelf(TENANT).due_since["example.DUE"] == since
+    assert clockwork.process.catalogue.for_tenant(TENANT).due_since["example.DUE"] == since
     await clockwork.retire()
     await clockwork.register(version=3)
-    assert clockwork.process.catalogue.shelf(TENANT).due_since["example.DUE"] > since
+    assert clockwork.process.catalogue.for_tenant(TENANT).due_since["example.DUE"] > since
 
 
 async def test_a_process_with_old_news_does_not_start_by_the_old_schedule(clockworks):

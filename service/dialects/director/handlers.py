@@ -94,7 +94,7 @@ async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> No
     catalogue, tenant = request.app[SERVICE].catalogue, request[CALL].principal.tenant
     flow = catalogue.find(tenant, asked.fullname)
     if flow is None:
-        await catalogue.look_again(tenant)
+        await catalogue.refresh_soon(tenant)
         flow = catalogue.find(tenant, asked.fullname)
     if flow is None:
         raise UnknownFlow(asked.fullname)
@@ -154,7 +154,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     )
     service = request.app[SERVICE]
     outcome = await _outcome(service.writer.submit(command))
-    await service.queries.visible(outcome.position)
+    await service.positions.wait_until_visible(outcome.position)
     request[CALL].position = outcome.position
     return await _current(request, outcome)
 
@@ -171,7 +171,9 @@ async def _outcome(submitted: Awaitable[Outcome]) -> Outcome:
 async def _current(
     request: web.Request, outcome: Outcome, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    run = await request.app[SERVICE].queries.execution_of(request[CALL].principal.tenant, outcome)
+    run = await request.app[SERVICE].queries.execution_after(
+        request[CALL].principal.tenant, outcome
+    )
     return answer(rendering.workflow(run), 201, headers)
 
 

@@ -192,7 +192,7 @@ async def _started(
         idempotency_key=idempotency_key(request),
     )
     outcome = await start(request, command)
-    run = await request.app[SERVICE].queries.execution_of(flow.tenant, outcome)
+    run = await request.app[SERVICE].queries.execution_after(flow.tenant, outcome)
     return json_response(rendering.started(run), headers=replayed(outcome))
 
 

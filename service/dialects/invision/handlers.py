@@ -50,13 +50,15 @@ async def start(request: web.Request) -> web.StreamResponse:
     outcome = await start_run.start(request, command)
     if parsing.awaits(request):
         return await _ended(request, flow.tenant, outcome)
-    run = await service.queries.execution_of(flow.tenant, outcome)
+    run = await service.queries.execution_after(flow.tenant, outcome)
     return json_response(rendering.status(run), headers=start_run.replayed(outcome))
 
 
 async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.StreamResponse:
     async def status() -> Mapping[str, Any]:
-        return rendering.status(await request.app[SERVICE].queries.ended(tenant, outcome.run_id))
+        return rendering.status(
+            await request.app[SERVICE].queries.wait_until_ended(tenant, outcome.run_id)
+        )
 
     return await answer_at_end(request, status(), headers=start_run.replayed(outcome))
 

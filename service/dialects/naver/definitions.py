@@ -11,6 +11,7 @@ from projections.documents.flow import Flow
 from service.dialects.naver import parsing, rendering, schemas
 from service.dialects.naver.jobs import SOURCE, Job, job_of, jobs_of
 from service.errors import UnknownFlow
+from service.flows.catalogue import TenantCatalogue
 from service.http.as_of import reading
 from service.http.context import CALL
 from service.http.json import json_response
@@ -20,7 +21,7 @@ from service.http.openapi.decorators import (
     querystring_schema,
     response_schema,
 )
-from service.runs.read.query_api import Choose, Newest, Shelf
+from service.runs.read.query_api import FlowSelector, LatestRuns
 
 T = TypeVar("T")
 
@@ -35,15 +36,17 @@ async def workflows(request: web.Request) -> web.StreamResponse:
     """List workflows by name."""
     asked = parsing.paging(request.query, "")
 
-    def chosen(shelf: Shelf) -> list[Flow]:
-        return _page(shelf.current, asked)
+    def chosen(catalogue: TenantCatalogue) -> list[Flow]:
+        return _page(catalogue.current, asked)
 
-    found = await _newest(request, lambda shelf: [flow.fullname for flow in chosen(shelf)])
+    found = await _latest_runs(
+        request, lambda catalogue: [flow.fullname for flow in chosen(catalogue)]
+    )
     rows = [
-        rendering.workflow_row(found.shelf, flow, found.runs.get(flow.fullname))
-        for flow in chosen(found.shelf)
+        rendering.workflow_row(found.catalogue, flow, found.runs.get(flow.fullname))
+        for flow in chosen(found.catalogue)
     ]
-    return _listed(rows, len(found.shelf.current), asked)
+    return _listed(rows, len(found.catalogue.current), asked)
 
 
 @docs(summary="Show a workflow with its nodes", description="A retired one too.")
@@ -65,23 +68,24 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     asked = parsing.paging(request.query, "name")
     status = parsing.job_status(request.query)
 
-    def named(shelf: Shelf) -> list[Job]:
-        all_jobs = (job for flow in shelf.current for job in jobs_of(shelf, flow))
+    def named(catalogue: TenantCatalogue) -> list[Job]:
+        all_jobs = (job for flow in catalogue.current for job in jobs_of(catalogue, flow))
         return [job for job in all_jobs if asked.keeps(job.name)]
 
-    def needed(shelf: Shelf) -> list[str]:
+    def needed(catalogue: TenantCatalogue) -> list[str]:
         # How a job stands hangs on its newest run: to be counted by it, each has to be looked at.
-        found = named(shelf) if status else _page(named(shelf), asked)
+        found = named(catalogue) if status else _page(named(catalogue), asked)
         return list(dict.fromkeys(job.flow.fullname for job in found))
 
-    shelf, runs, _ = await _newest(request, needed)
+    catalogue, runs, _ = await _latest_runs(request, needed)
     matching = [
         job
-        for job in named(shelf)
+        for job in named(catalogue)
         if status in (None, rendering.job_status(job, runs.get(job.flow.fullname)))
     ]
     rows = [
-        rendering.job_row(shelf, job, runs.get(job.flow.fullname)) for job in _page(matching, asked)
+        rendering.job_row(catalogue, job, runs.get(job.flow.fullname))
+        for job in _page(matching, asked)
     ]
     return _listed(rows, len(matching), asked)
 
@@ -93,15 +97,15 @@ async def job(request: web.Request) -> web.StreamResponse:
     """Show a job."""
     job_id = request.match_info["jobId"]
 
-    def needed(shelf: Shelf) -> list[str]:
-        found = job_of(shelf, job_id)
+    def needed(catalogue: TenantCatalogue) -> list[str]:
+        found = job_of(catalogue, job_id)
         return [found.flow.fullname] if found else []
 
-    shelf, runs, _ = await _newest(request, needed)
-    found = job_of(shelf, job_id)
+    catalogue, runs, _ = await _latest_runs(request, needed)
+    found = job_of(catalogue, job_id)
     if found is None:
         raise UnknownFlow(job_id)
-    return json_response(rendering.job(shelf, found, runs.get(found.flow.fullname)))
+    return json_response(rendering.job(catalogue, found, runs.get(found.flow.fullname)))
 
 
 @docs(
@@ -114,9 +118,9 @@ async def job(request: web.Request) -> web.StreamResponse:
 async def triggers(request: web.Request) -> web.StreamResponse:
     """List triggers by the names of their workflows."""
     asked = parsing.paging(request.query, "name")
-    shelf, _, _ = await _newest(request, _none)
-    matching = [flow for flow in shelf.current if asked.keeps(flow.fullname)]
-    rows = [rendering.trigger(shelf, flow) for flow in _page(matching, asked)]
+    catalogue, _, _ = await _latest_runs(request, _none)
+    matching = [flow for flow in catalogue.current if asked.keeps(flow.fullname)]
+    rows = [rendering.trigger(catalogue, flow) for flow in _page(matching, asked)]
     return _listed(rows, len(matching), asked)
 
 
@@ -129,22 +133,22 @@ async def trigger(request: web.Request) -> web.StreamResponse:
 
 
 async def _flow(
-    request: web.Request, kind: str, show: Callable[[Shelf, Flow], Mapping[str, Any]]
+    request: web.Request, kind: str, show: Callable[[TenantCatalogue, Flow], Mapping[str, Any]]
 ) -> web.Response:
     value = request.match_info[kind]
-    shelf, _, _ = await _newest(request, _none)
-    flow = shelf.by_id(SOURCE, kind, value)
+    catalogue, _, _ = await _latest_runs(request, _none)
+    flow = catalogue.by_id(SOURCE, kind, value)
     if flow is None:
         raise UnknownFlow(value)
-    return json_response(show(shelf, flow))
+    return json_response(show(catalogue, flow))
 
 
-def _none(_shelf: Shelf) -> Sequence[str]:
+def _none(_catalogue: TenantCatalogue) -> Sequence[str]:
     return ()
 
 
-async def _newest(request: web.Request, choose: Choose) -> Newest:
-    found = await reading(request).newest(request[CALL].principal.tenant, choose)
+async def _latest_runs(request: web.Request, select: FlowSelector) -> LatestRuns:
+    found = await reading(request).latest_runs(request[CALL].principal.tenant, select)
     request[CALL].position = found.position
     return found
 

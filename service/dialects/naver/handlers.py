@@ -12,7 +12,7 @@ from projections.documents.flow import Flow
 from projections.documents.run import ENDED as RUN_ENDED
 from service.dialects.naver import ids, parsing, rendering, schemas
 from service.dialects.naver.errors import BadState
-from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, weigh
+from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, rows_per_run
 from service.dialects.naver.statuses import ENDED
 from service.errors import BadRequest, UnknownFlow, UnknownRun
 from service.http.as_of import reading
@@ -29,7 +29,7 @@ from service.http.openapi.decorators import (
 from service.http.origin import origin
 from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, StartRun
-from service.runs.read.query_api import RowPage, Weigh
+from service.runs.read.query_api import RowPage, RowsPerRun
 from service.runtime import SERVICE
 
 MOST_RUNS: Final = 2**31 - 1
@@ -53,9 +53,9 @@ async def executions(request: web.Request) -> web.StreamResponse:
     flow = await _flow(request, "workflowId")
     if not asked.keeps(flow.fullname):
         return await _none(request, flow, asked)
-    if not is_listed_by_task(await reading(request).shelf(flow.tenant), flow):
+    if not is_listed_by_task(await reading(request).tenant_catalogue(flow.tenant), flow):
         return await _whole(request, flow, asked)
-    page = await _row_page(request, flow, weigh, asked)
+    page = await _row_page(request, flow, rows_per_run, asked)
     now_us = reading(request).now_us
     rows = (row for run in page.runs for row in _rows(run, page.flows, now_us))
     return _listed(list(islice(rows, page.skipped, page.skipped + asked.limit)), page.total, asked)
@@ -74,7 +74,7 @@ async def job_executions(request: web.Request) -> web.StreamResponse:
     job = await _job(request)
     if job.path is None:
         return await _whole(request, job.flow, asked)
-    page = await _row_page(request, job.flow, job.weigh, asked)
+    page = await _row_page(request, job.flow, job.rows_per_run, asked)
     now_us = reading(request).now_us
     rows = [_row(run, job.path, page.flows[run["flow_version"]], now_us) for run in page.runs]
     return _listed(rows, page.total, asked)
@@ -100,12 +100,12 @@ async def _none(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.
 
 
 async def _row_page(
-    request: web.Request, flow: Flow, weigh: Weigh, asked: parsing.Paging
+    request: web.Request, flow: Flow, rows_per_run: RowsPerRun, asked: parsing.Paging
 ) -> RowPage:
     page = await reading(request).row_page(
         flow.tenant,
         flow.fullname,
-        weigh,
+        rows_per_run,
         offset=min(asked.offset, MOST_ROWS),
         limit=asked.limit,
     )
@@ -136,11 +136,11 @@ def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging
 async def _job(request: web.Request) -> Job:
     tenant, job_id = request[CALL].principal.tenant, request.match_info["jobId"]
     read = reading(request)
-    job = job_of(await read.shelf(tenant), job_id)
+    job = job_of(await read.tenant_catalogue(tenant), job_id)
     if job is None:
         # Looks in the log too: another process may just have registered the flow.
         await read.flow(tenant, SOURCE, "jobId", job_id)
-        job = job_of(await read.shelf(tenant), job_id)
+        job = job_of(await read.tenant_catalogue(tenant), job_id)
     if job is None:
         raise UnknownFlow(job_id)
     return job
@@ -236,7 +236,7 @@ async def _execution(request: web.Request) -> tuple[Mapping[str, Any], Mapping[s
         condition = rendering.job_condition(job.flow.timeout_s)
         return run, rendering.execution(run, condition, read.now_us)
     flow = await read.flow_version(run["tenant"], run["fullname"], run["flow_version"])
-    if job.path is None or not job.weigh(flow) or row_of(flow, job.path) != asked.row:
+    if job.path is None or not job.rows_per_run(flow) or row_of(flow, job.path) != asked.row:
         raise UnknownRun(execution_id)
     run = await read.workflow(run["tenant"], run["run_id"])
     return run, rendering.task_execution(run, asked.row, flow, read.now_us)
@@ -263,6 +263,6 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     command = CancelRun(run["tenant"], origin(request, SOURCE), run["run_id"])
     outcome = await service.writer.submit(command)
-    await service.queries.visible(outcome.position)
+    await service.positions.wait_until_visible(outcome.position)
     request[CALL].position = outcome.position
     return json_response(value=True)

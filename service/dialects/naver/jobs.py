@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from projections.documents.flow import Flow
 from service.dialects.naver.ids import task_jobs
-from service.runs.read.query_api import Shelf
+from service.flows.catalogue import TenantCatalogue
 
 SOURCE: Final = "naver"
 
@@ -38,31 +38,31 @@ class Job:
         before = [job_id for job_id, path in jobs_by_task(self.flow).items() if path in paths]
         return before or [self.flow.ids[SOURCE]["triggerId"]]
 
-    def weigh(self, version: Flow) -> int:
+    def rows_per_run(self, version: Flow) -> int:
         """Say how many rows a run of a version has among the job's executions."""
         return int(version.listed_by_task and row_of(version, self.path) is not None)
 
 
-def jobs_of(shelf: Shelf, flow: Flow) -> list[Job]:
+def jobs_of(catalogue: TenantCatalogue, flow: Flow) -> list[Job]:
     """List a flow's jobs as its newest version has them, in the order of its plan."""
     if not flow.listed_by_task:
-        return [_whole(shelf, flow)]
-    return [_task(shelf, flow, job_id, path) for job_id, path in jobs_by_task(flow).items()]
+        return [_whole(catalogue, flow)]
+    return [_task(catalogue, flow, job_id, path) for job_id, path in jobs_by_task(flow).items()]
 
 
-def job_of(shelf: Shelf, job_id: str) -> Job | None:
+def job_of(catalogue: TenantCatalogue, job_id: str) -> Job | None:
     """Find a job by its id, also one that is deleted.
 
     A flow as a whole stays a job to whoever knows its id, also where it is listed by task.
     """
-    flow = shelf.by_id(SOURCE, "jobId", job_id)
+    flow = catalogue.by_id(SOURCE, "jobId", job_id)
     if flow is not None:
-        return _whole(shelf, flow)
-    for fullname, versions in shelf.versions.items():
+        return _whole(catalogue, flow)
+    for fullname, versions in catalogue.versions.items():
         for version in reversed(versions):
             path = jobs_by_task(version.flow).get(job_id) if version.flow.listed_by_task else None
             if path is not None:
-                return _task(shelf, shelf.flows[fullname], job_id, path)
+                return _task(catalogue, catalogue.flows[fullname], job_id, path)
     return None
 
 
@@ -77,14 +77,14 @@ def row_of(version: Flow, path: str | None) -> int | None:
     return paths.index(path) + 1 if path in paths else None
 
 
-def weigh(version: Flow) -> int:
+def rows_per_run(version: Flow) -> int:
     """Say how many rows a run of a version has in its workflow's list."""
     return len(version.plan.step_paths) if version.listed_by_task else 1
 
 
-def is_listed_by_task(shelf: Shelf, flow: Flow) -> bool:
+def is_listed_by_task(catalogue: TenantCatalogue, flow: Flow) -> bool:
     """Tell whether any version of a flow was."""
-    return any(version.flow.listed_by_task for version in shelf.versions[flow.fullname])
+    return any(version.flow.listed_by_task for version in catalogue.versions[flow.fullname])
 
 
 def task_in(run: Mapping[str, Any], path: str | None) -> Mapping[str, Any] | None:
@@ -92,14 +92,14 @@ def task_in(run: Mapping[str, Any], path: str | None) -> Mapping[str, Any] | Non
     return next((task for task in run.get("task_rows", ()) if task["path"] == path), None)
 
 
-def _whole(shelf: Shelf, flow: Flow) -> Job:
-    created_us = shelf.versions[flow.fullname][0].at_us
-    deleted = flow.fullname in shelf.retired
+def _whole(catalogue: TenantCatalogue, flow: Flow) -> Job:
+    created_us = catalogue.versions[flow.fullname][0].at_us
+    deleted = flow.fullname in catalogue.retired
     return Job(flow, flow.ids[SOURCE]["jobId"], flow.fullname, None, created_us, deleted)
 
 
-def _task(shelf: Shelf, flow: Flow, job_id: str, path: str) -> Job:
-    having = [v for v in shelf.versions[flow.fullname] if row_of(v.flow, path) is not None]
+def _task(catalogue: TenantCatalogue, flow: Flow, job_id: str, path: str) -> Job:
+    having = [v for v in catalogue.versions[flow.fullname] if row_of(v.flow, path) is not None]
     gone = not flow.listed_by_task or row_of(flow, path) is None
-    deleted = gone or flow.fullname in shelf.retired
+    deleted = gone or flow.fullname in catalogue.retired
     return Job(flow, job_id, path, path, having[0].at_us, deleted)

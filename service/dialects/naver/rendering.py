@@ -18,7 +18,7 @@ from service.dialects.naver import triggers
 from service.dialects.naver.ids import execution_id
 from service.dialects.naver.jobs import SOURCE, Job, jobs_by_task, jobs_of, task_in
 from service.dialects.naver.statuses import RUNS, TASKS, JobWord, Word, job_word
-from service.runs.read.query_api import Shelf
+from service.flows.catalogue import TenantCatalogue
 
 WORKERS: Final = 2
 TIMEOUT_MIN: Final = 360
@@ -130,21 +130,23 @@ def run_condition(timeout_s: float | None) -> dict[str, Any]:
     }
 
 
-def workflow(shelf: Shelf, flow: Flow) -> dict[str, Any]:
+def workflow(catalogue: TenantCatalogue, flow: Flow) -> dict[str, Any]:
     """Show a workflow in full."""
     return {
         "workflowId": flow.ids[SOURCE]["workflowId"],
         "name": flow.fullname,
-        "nodes": _nodes(shelf, flow),
-        **_dates(shelf, flow),
+        "nodes": _nodes(catalogue, flow),
+        **_dates(catalogue, flow),
         "isTemp": False,
     }
 
 
-def workflow_row(shelf: Shelf, flow: Flow, last: Mapping[str, Any] | None) -> dict[str, Any]:
+def workflow_row(
+    catalogue: TenantCatalogue, flow: Flow, last: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Show a workflow as a row of a list; ``last`` is its newest run."""
     return {
-        **workflow(shelf, flow),
+        **workflow(catalogue, flow),
         "lastExecutionDate": _begun(last, last),
         "triggerRuleType": triggers.rule_type(flow),
         "resourceId": flow.ids[SOURCE]["workflowId"],
@@ -152,8 +154,8 @@ def workflow_row(shelf: Shelf, flow: Flow, last: Mapping[str, Any] | None) -> di
     }
 
 
-def _nodes(shelf: Shelf, flow: Flow) -> list[dict[str, Any]]:
-    valid = flow.fullname not in shelf.retired
+def _nodes(catalogue: TenantCatalogue, flow: Flow) -> list[dict[str, Any]]:
+    valid = flow.fullname not in catalogue.retired
     trigger = {
         "id": flow.ids[SOURCE]["triggerId"],
         "name": flow.fullname,
@@ -162,7 +164,7 @@ def _nodes(shelf: Shelf, flow: Flow) -> list[dict[str, Any]]:
         "triggerRule": triggers.rule_type(flow),
         "isValid": valid,
     }
-    return [*(_node(job, valid=valid) for job in jobs_of(shelf, flow)), trigger]
+    return [*(_node(job, valid=valid) for job in jobs_of(catalogue, flow)), trigger]
 
 
 def _node(job: Job, *, valid: bool) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def _node(job: Job, *, valid: bool) -> dict[str, Any]:
     }
 
 
-def job(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
+def job(catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
     """Show a job in full; its own nodes, and their data, are not NAVER's here."""
     return {
         "jobId": job.job_id,
@@ -184,29 +186,31 @@ def job(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any
         "description": None,
         "nodes": [],
         "runCondition": run_condition(_timeout_s(job.flow, job.path)),
-        **_standing(shelf, job, last),
+        **_standing(catalogue, job, last),
     }
 
 
-def job_row(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
+def job_row(catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
     """Show a job as a row of a list; ``last`` is the newest run that it was part of."""
     return {
         "jobId": job.job_id,
         "name": job.name,
-        **_standing(shelf, job, last),
+        **_standing(catalogue, job, last),
         "resourceId": job.job_id,
         "disabled": False,
     }
 
 
-def _standing(shelf: Shelf, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
+def _standing(
+    catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None
+) -> dict[str, Any]:
     word, run = _last(job, last)
     return {
         "type": "DATAFLOW",
         "status": job_word(deleted=job.deleted, last=word),
         "lastExecutionStatus": word,
         "createdDate": date(job.created_us),
-        "updatedDate": date(shelf.touched_us[job.flow.fullname]),
+        "updatedDate": date(catalogue.touched_us[job.flow.fullname]),
         "lastExecutionDate": _begun(run, last),
     }
 
@@ -224,21 +228,21 @@ def _last(job: Job, last: Mapping[str, Any] | None) -> tuple[Word | None, Mappin
     return (None if task is None else TASKS[task["status"]]), task
 
 
-def trigger(shelf: Shelf, flow: Flow) -> dict[str, Any]:
+def trigger(catalogue: TenantCatalogue, flow: Flow) -> dict[str, Any]:
     """Show a flow's trigger; a flow without a schedule has one too, by which it is started."""
     return {
         "triggerId": flow.ids[SOURCE]["triggerId"],
         "name": flow.fullname,
         "type": triggers.kind(flow),
         "triggerRule": triggers.rule(flow),
-        **_dates(shelf, flow),
+        **_dates(catalogue, flow),
     }
 
 
-def _dates(shelf: Shelf, flow: Flow) -> dict[str, str]:
+def _dates(catalogue: TenantCatalogue, flow: Flow) -> dict[str, str]:
     return {
-        "createdDate": date(shelf.versions[flow.fullname][0].at_us),
-        "updatedDate": date(shelf.touched_us[flow.fullname]),
+        "createdDate": date(catalogue.versions[flow.fullname][0].at_us),
+        "updatedDate": date(catalogue.touched_us[flow.fullname]),
     }
 
 

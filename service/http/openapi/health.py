@@ -44,7 +44,7 @@ async def ready(request: web.Request) -> web.StreamResponse:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             state["head"] = await service.log.head()
             # What an error quotes may be any tenant's, and this page is open to all.
-            rows = await service.queries.projections()
+            rows = await service.positions.statuses()
             state["projections"] = [{**row, "error": None} for row in rows]
     except (LogError, TimeoutError) as error:
         reasons.append(f"the database does not answer: {error}")

@@ -1,41 +1,28 @@
-"""Wakes whoever waits for a run to end."""
+"""Wakes the callers that wait for a run to end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from events.envelope import Event, Position
+from events.follow import Feed
 from events.types import RUN_ENDS, run_id_of
 
 
-class Feed(Protocol):
-    """What is needed of the process's reader of the log."""
-
-    @property
-    def head(self) -> Position:
-        """The last position read."""
-        ...
-
-    def subscribe(self, after: Position) -> AsyncIterator[Sequence[Event]]:
-        """Follow the log from a position."""
-        ...
-
-
-class Endings:
-    """The runs whose end somebody in this process waits for."""
+class RunCompletionWaiter:
+    """Follows the log for the ends of the runs that callers in this process wait for."""
 
     def __init__(self, feed: Feed) -> None:
         self.position = Position(0)
-        """How far the log has been looked through: ends up to there wake nobody any more."""
+        """The last position that was searched for ends; an end up to there wakes nobody."""
         self._feed = feed
         self._waiting: defaultdict[str, set[asyncio.Future[Position]]] = defaultdict(set)
 
     async def run(self) -> None:
-        """Follow the log and wake waiters; started again, it goes on where it was."""
+        """Follow the log and wake callers; a restart continues where the last one stopped."""
         self.position = self.position or self._feed.head
         async for events in self._feed.subscribe(self.position):
             for event in events:
@@ -45,10 +32,10 @@ class Endings:
 
     @contextmanager
     def watch(self, run_id: str) -> Iterator[asyncio.Future[Position]]:
-        """Watch for the end of a run; the future holds the position of its last event.
+        """Watch for the end of a run; the future gets the position of the run's last event.
 
-        Begin to watch, then look whether the run has ended as of `position` at least: an end that
-        stands before wakes nobody, an end behind wakes the watcher.
+        Call this first, then check whether the run has ended as of `position` or later: an end up
+        to there wakes nobody, a later one wakes the caller.
         """
         future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         self._waiting[run_id].add(future)

@@ -1,4 +1,4 @@
-"""Tells what happened: how a run unfolded event by event, and what was done in the ledger."""
+"""Reads histories: what each event of a run changed, and the audit trail of the ledger."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.errors import UnknownRun
 from service.runs.read.audit_query import AuditFilter, read_audit_page
 
-CHUNK: Final = 500
-"""Events before a page of a history that are read at a time: its fold begins with the first."""
+REPLAY_BATCH: Final = 500
+"""Events read at a time before a page of a history: its replay begins with the first event."""
 
-BREATH: Final = 200
-"""Events told before others on the event loop have their turn."""
+YIELD_EVERY: Final = 200
+"""Events after which a replay lets other tasks of the event loop run."""
 
-MOST_CORRECTIONS: Final = 1000
-"""Corrections of a run, its first ones, that are shown with what they correct."""
+MAX_CORRECTIONS: Final = 1000
+"""Corrections of a run, its first ones, that are joined to the events they correct."""
 
 _TICK: Final = timedelta(microseconds=1)
 
-Shown = Mapping[str, Any]
-Show = Callable[[Any], Shown]
-"""How a front door shows the facts of a run, or of a task."""
+Render = Callable[[Any], Mapping[str, Any]]
+"""How an API renders the document of a run, or of a task."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A field of the run as a front door shows it, before and after an event; absent is None."""
+class FieldChange:
+    """A field of the run as an API renders it, before and after an event; None if absent."""
 
     field: str
     before: Any
@@ -48,76 +47,78 @@ class Change:
 
 
 @dataclass(slots=True)
-class Told:
-    """An event of a run, what it changed, and what was corrected in it.
+class HistoryEntry:
+    """An event of a run, the changes that it made, and the corrections of it.
 
-    ``after_end``: the run had ended before. ``corrects`` is what a correction is about.
+    ``after_end`` tells whether the run had ended before; ``corrects`` is the event that a
+    correction corrects.
     """
 
     event: Event
-    changes: Sequence[Change]
+    changes: Sequence[FieldChange]
     after_end: bool
     corrects: Event | None = None
     corrections: list[Event] = field(default_factory=list)
 
 
-class Unfolding:
-    """A run as it unfolds: its events are folded one by one, and what each changed is told."""
+class RunReplay:
+    """Replays a run: folds its events one by one and finds what each changed."""
 
     def __init__(
         self,
         flows: KnownFlows,
         *,
-        show_run: Show,
-        show_task: Show,
-        passed_by: frozenset[Position] = frozenset(),
+        render_run: Render,
+        render_task: Render,
+        skipped: frozenset[Position] = frozenset(),
     ) -> None:
         self._flows = flows
-        self._show_run = show_run
-        self._show_task = show_task
-        self._passed_by = passed_by
+        self._render_run = render_run
+        self._render_task = render_task
+        self._skipped = skipped
         self._states: States = {}
 
     def fold(self, event: Event) -> None:
-        """Go on without telling; what the read model was made to skip is passed by here too.
+        """Fold the next event. One that the read model was told to skip changes nothing.
 
         Raises:
             ApplyEventError: this release cannot apply the event.
         """
-        if event.type in WORKFLOWS.types and event.position not in self._passed_by:
+        if event.type in WORKFLOWS.types and event.position not in self._skipped:
             fold_event(WORKFLOWS, self._states, event, self._flows)
 
-    def tell(self, event: Event) -> Told:
-        """Go on, and tell what changed. Fields are named as they are shown: ``tasks[A].status``.
+    def step(self, event: Event) -> HistoryEntry:
+        """Fold the next event and compare the run before and after it.
 
-        The run's position is left out, which is that of every event.
+        Fields are named as they are rendered: ``tasks[A].status``. The run's position is left out,
+        as every event changes it.
         """
         state = self._states.get(run_key(event))
         after_end = state is not None and state.run["status"] in ENDED
-        before = self._shown(event)
+        before = self._rendered(event)
         self.fold(event)
-        after = self._shown(event)
+        after = self._rendered(event)
         changes = [
-            Change(name, before.get(name), value)
+            FieldChange(name, before.get(name), value)
             for name, value in after.items()
             if before.get(name) != value
         ]
-        return Told(event, changes, after_end)
+        return HistoryEntry(event, changes, after_end)
 
-    def _shown(self, event: Event) -> dict[str, Any]:
-        """Show the run, and of its tasks those that the event can have to do with."""
+    def _rendered(self, event: Event) -> dict[str, Any]:
+        """Render the run, and those of its tasks that the event can change."""
         state = self._states.get(run_key(event))
         if state is None:
             return {}
-        shown = dict(self._show_run(state.run))
-        shown.pop("position", None)
-        for path in _touched(event, state.tasks):
-            for name, value in self._show_task(state.tasks[path]).items():
-                shown[f"tasks[{path}].{name}"] = value
-        return shown
+        rendered = dict(self._render_run(state.run))
+        rendered.pop("position", None)
+        for path in _affected_tasks(event, state.tasks):
+            for name, value in self._render_task(state.tasks[path]).items():
+                rendered[f"tasks[{path}].{name}"] = value
+        return rendered
 
 
-def _touched(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
+def _affected_tasks(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
     if event.version == 1:
         return tasks
     if event.type not in TASK_TYPES:
@@ -126,14 +127,14 @@ def _touched(event: Event, tasks: Mapping[str, Any]) -> Iterable[str]:
     return (body["task"],) if body["task"] in tasks else ()
 
 
-def _corrected_by(correction: Event) -> Position:
+def _corrected_position(correction: Event) -> Position:
     body: CorrectionRecorded = correction.data
     return Position(body["position"])
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """What to look through: events by filter, recorded within a half-open time; None is open."""
+class AuditWindow:
+    """Which events to list: by filter, recorded in a half-open interval; None is unbounded."""
 
     wanted: AuditFilter
     since: datetime | None = None
@@ -141,10 +142,10 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
-    """A page of what was done, newest first: each event with the flow that it is about.
+class AuditPage:
+    """A page of the audit trail, newest first: events, each with the flow that it is about.
 
-    ``looked_from`` is the newest position looked at; ``next_before`` where the next page begins.
+    ``looked_from`` is the newest position searched; the next page is before ``next_before``.
     """
 
     entries: Sequence[tuple[Event, str | None]]
@@ -153,7 +154,7 @@ class Trail:
 
 
 class Audit:
-    """Reads the log for those who audit it."""
+    """Reads the log for auditors."""
 
     def __init__(
         self, log: Log, pool: Pool, flows: Flows, workflows_version: Callable[[], int]
@@ -171,13 +172,13 @@ class Audit:
         after: int,
         limit: int,
         up_to: Position | None = None,
-        show_run: Show,
-        show_task: Show,
-    ) -> list[Told]:
-        """Tell a run's events in order, from behind a version on. Raises `UnknownRun`.
+        render_run: Render,
+        render_task: Render,
+    ) -> list[HistoryEntry]:
+        """Read a run's events after a version, with their changes. Raises `UnknownRun`.
 
-        As it was told when the log ended at ``up_to``; None: as it stands. The fold begins with the
-        first event: memory is bounded, time grows with ``after``.
+        ``up_to`` reads the history as of that position; None as it is now. The replay begins with
+        the first event: memory is bounded, time grows with ``after``.
         """
         stream = run_stream(run_id)
         read = partial(self._log.read_stream, tenant, stream, up_to=up_to)
@@ -186,71 +187,73 @@ class Audit:
             if not await read(limit=1):
                 raise UnknownRun(run_id)
             return []
-        run = Unfolding(
+        run = RunReplay(
             self._flows,
-            show_run=show_run,
-            show_task=show_task,
-            passed_by=frozenset(
+            render_run=render_run,
+            render_task=render_task,
+            skipped=frozenset(
                 await skipped_events(self._log, WORKFLOWS.name, self._workflows_version())
             ),
         )
         await self._fold_before(run, tenant, stream, after)
-        told = await self._tell(run, events)
-        await self._join_corrections(told, up_to)
-        return told
+        entries = await self._replay(run, events)
+        await self._join_corrections(entries, up_to)
+        return entries
 
-    async def _fold_before(self, run: Unfolding, tenant: str, stream: str, after: int) -> None:
-        for version in range(0, after, CHUNK):
-            limit = min(CHUNK, after - version)
+    async def _fold_before(self, run: RunReplay, tenant: str, stream: str, after: int) -> None:
+        for version in range(0, after, REPLAY_BATCH):
+            limit = min(REPLAY_BATCH, after - version)
             events = await self._log.read_stream(tenant, stream, Version(version), limit=limit)
             await self._flows.prepare(events)
             for event in events:
                 run.fold(event)
 
-    async def _tell(self, run: Unfolding, events: Sequence[Event]) -> list[Told]:
+    async def _replay(self, run: RunReplay, events: Sequence[Event]) -> list[HistoryEntry]:
         await self._flows.prepare(events)
-        told = []
+        entries = []
         for number, event in enumerate(events, 1):
-            told.append(run.tell(event))
-            if number % BREATH == 0:
+            entries.append(run.step(event))
+            if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-        return told
+        return entries
 
-    async def _join_corrections(self, told: Sequence[Told], up_to: Position | None) -> None:
-        """Give corrections what they correct, and what was corrected its corrections."""
-        of = told[0].event
+    async def _join_corrections(
+        self, entries: Sequence[HistoryEntry], up_to: Position | None
+    ) -> None:
+        """Link the corrections of the run with the entries that they correct."""
+        first = entries[0].event
         found = await self._log.read_stream_of_type(
-            of.tenant, of.stream, CORRECTION_RECORDED, limit=MOST_CORRECTIONS
+            first.tenant, first.stream, CORRECTION_RECORDED, limit=MAX_CORRECTIONS
         )
-        by_position = {each.event.position: each for each in told}
+        by_position = {entry.event.position: entry for entry in entries}
         for correction in found:
             if up_to is not None and correction.position > up_to:
                 break
-            if corrected := by_position.get(_corrected_by(correction)):
+            if corrected := by_position.get(_corrected_position(correction)):
                 corrected.corrections.append(correction)
-        await self._find_corrected(told)
+        await self._find_corrected(entries)
 
-    async def _find_corrected(self, told: Sequence[Told]) -> None:
-        correcting = [each for each in told if each.event.type == CORRECTION_RECORDED]
-        if not correcting:
+    async def _find_corrected(self, entries: Sequence[HistoryEntry]) -> None:
+        corrections = [entry for entry in entries if entry.event.type == CORRECTION_RECORDED]
+        if not corrections:
             return
-        positions = {_corrected_by(each.event) for each in correcting}
-        at = {event.position: event for event in await self._log.read_at(list(positions))}
-        for each in correcting:
-            each.corrects = at.get(_corrected_by(each.event))
+        positions = {_corrected_position(entry.event) for entry in corrections}
+        corrected = {event.position: event for event in await self._log.read_at(list(positions))}
+        for entry in corrections:
+            entry.corrects = corrected.get(_corrected_position(entry.event))
 
     async def correction(self, position: int) -> tuple[Event, Event]:
         """Read a recorded correction, and the event that it corrects."""
         (correction,) = await self._log.read_at([Position(position)])
-        (corrected,) = await self._log.read_at([_corrected_by(correction)])
+        (corrected,) = await self._log.read_at([_corrected_position(correction)])
         return correction, corrected
 
-    async def trail(
-        self, window: Window, *, before: int | None, limit: int, up_to: Position | None = None
-    ) -> Trail:
-        """Read what was done, newest first, before a position: one bounded page.
+    async def audit_page(
+        self, window: AuditWindow, *, before: int | None, limit: int, up_to: Position | None = None
+    ) -> AuditPage:
+        """Read a page of the audit trail, newest first, before a position.
 
-        As of ``up_to``; None: as the log stands.
+        ``up_to`` reads it as of that position; None as it is now.
         """
         top = (await self._log.head() if up_to is None else up_to) + 1
         if before is not None:
@@ -261,8 +264,8 @@ class Audit:
         if window.since is not None:
             after = await self._log.position_at(window.since - _TICK)
         if after >= top - 1:
-            return Trail((), Position(max(0, top - 1)), None)
+            return AuditPage((), Position(max(0, top - 1)), None)
         entries, next_before = await read_audit_page(
             self._pool, after, Position(top), limit, window.wanted
         )
-        return Trail(entries, Position(top - 1), next_before)
+        return AuditPage(entries, Position(top - 1), next_before)

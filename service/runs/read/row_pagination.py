@@ -1,8 +1,8 @@
-"""Lists in which a run takes several rows: which runs a page of rows is made of. Pure.
+"""Pages of lists in which a run takes several rows: which runs a page consists of. Pure.
 
-The runs of a flow's version stand together in the flow's list, from where the version was
-registered up to where the next was (`projections.documents.flow.Registered`): what is known of the
-versions and of how many runs were queued before each is all that it takes.
+The runs of a flow version are consecutive in the flow's list: they begin where the version was
+registered and end where the next one was (`projections.documents.flow.Registered`). So the versions
+and the number of runs queued before each suffice to find a page.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from typing import NamedTuple
 
 from projections.documents.flow import Flow, Registered
 from projections.read_models.listings.read import VersionRange
-from service.runs.read.query_api import Weigh
+from service.runs.read.query_api import RowsPerRun
 
 
-def version_ranges(versions: Sequence[Registered], weigh: Weigh) -> list[VersionRange]:
-    """Say from which position on a run takes how many rows; the first begins at 0.
+def version_ranges(versions: Sequence[Registered], rows_per_run: RowsPerRun) -> list[VersionRange]:
+    """List the positions from which a run takes a number of rows; the first is 0.
 
     >>> version_ranges([], len)
     []
     """
-    found: list[VersionRange] = []
+    ranges: list[VersionRange] = []
     for version in versions:
-        rows = weigh(version.flow)
-        if not found or found[-1].rows != rows:
-            found.append(VersionRange(version.position if found else 0, rows))
-    return found
+        rows = rows_per_run(version.flow)
+        if not ranges or ranges[-1].rows != rows:
+            ranges.append(VersionRange(version.position if ranges else 0, rows))
+    return ranges
 
 
-def versions_of(versions: Sequence[Registered]) -> Mapping[int, Flow]:
-    """Give the versions of a flow by their numbers."""
+def flows_by_version(versions: Sequence[Registered]) -> Mapping[int, Flow]:
+    """Map version numbers to the versions of a flow."""
     return {each.flow.version: each.flow for each in versions}
 
 
-class Part(NamedTuple):
+class RunSlice(NamedTuple):
     """Consecutive runs of a flow's list that have rows in a page.
 
-    ``newer`` runs stand before them in the list; ``skipped`` rows of the first are before the page.
+    ``newer`` runs precede them in the list; ``skipped`` rows of the first precede the page.
     """
 
     newer: int
@@ -45,19 +45,21 @@ class Part(NamedTuple):
     skipped: int
 
 
-def parts(counted: Sequence[tuple[int, int]], offset: int, limit: int) -> Iterator[Part]:
-    """Find the runs of a page of rows; ``counted`` are the ranges, newest first.
+def run_slices(counted: Sequence[tuple[int, int]], offset: int, limit: int) -> Iterator[RunSlice]:
+    """Find the runs that a page of rows consists of.
 
-    Each as the number of its runs and the rows that each of them takes.
+    ``counted`` has the version ranges, newest first: the number of runs, and the rows of each run.
 
-    >>> list(parts([(2, 3), (9, 0), (5, 1)], 4, 4))
-    [Part(newer=1, runs=1, skipped=1), Part(newer=11, runs=2, skipped=0)]
+    >>> list(run_slices([(2, 3), (9, 0), (5, 1)], 4, 4))
+    [RunSlice(newer=1, runs=1, skipped=1), RunSlice(newer=11, runs=2, skipped=0)]
     """
     newer_runs = newer_rows = 0
     for runs, rows in counted:
         first = max(0, offset - newer_rows)
         last = min(runs * rows, offset + limit - newer_rows)
         if last > first:
-            yield Part(newer_runs + first // rows, -(-last // rows) - first // rows, first % rows)
+            yield RunSlice(
+                newer_runs + first // rows, -(-last // rows) - first // rows, first % rows
+            )
         newer_runs += runs
         newer_rows += runs * rows

@@ -1,8 +1,8 @@
-"""The reader of the past: what `Queries` answered when the log ended at a position.
+"""Time travel: the same reads as `Queries`, as of a past position of the log.
 
-Folds the streams that an answer is about up to there; the whole log is never replayed. Read models
-tell only what they can tell of any position they have passed: which run has a number, and which
-runs stood in a list.
+The streams that a result needs are folded up to the position; the whole log is never replayed.
+Read models provide only what they know of every position they have reached: which run has a number,
+and which runs were in a list.
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ from projections.read_models.listings.read import VersionRange
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.results import Document, Page, Rows
+from projections.serving.version_router import VersionRouter
 from service.errors import BadRequest, Unavailable, UnknownRun
+from service.flows.catalogue import Catalogue, TenantCatalogue
 from service.runs.domain.errors import BrokenStream
-from service.runs.read.query_api import Catalogue, Choose, Newest, RowPage, RunFilter, Shelf, Weigh
-from service.runs.read.row_pagination import parts, version_ranges, versions_of
+from service.runs.read.positions import ReadModelPositions
+from service.runs.read.query_api import FlowSelector, LatestRuns, RowPage, RowsPerRun, RunFilter
+from service.runs.read.row_pagination import flows_by_version, run_slices, version_ranges
 
-FOLDED_AT_ONCE: Final = 100
-"""Runs of a page whose events are in memory together."""
+FOLD_BATCH: Final = 100
+"""Runs of a page whose events are in memory at the same time."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """Reads as `Reads` promises, as of ``position``; ``now_us`` is the moment that counts as now.
+class HistoricalQueries:
+    """Implements `QueryApi` as of ``position``; ``now_us`` is the time it takes for now.
 
-    ``look_up`` asks a question of a read model, ``reached`` waits until one has passed a position
-    and tells whether it has; ``skipped`` names the positions that an operator had one pass by.
-    Every answer is the same whenever it is asked for.
+    A result never depends on when it is read.
     """
 
     position: Position
@@ -53,30 +54,29 @@ class Past:
     log: Log
     flow_versions: Flows
     catalogue: Catalogue
-    look_up: Callable[..., Awaitable[Any]]
-    reached: Callable[[str, int], Awaitable[bool]]
-    skipped: Callable[[str], Awaitable[Collection[Position]]]
+    version_router: VersionRouter
+    positions: ReadModelPositions
 
     async def execution(self, tenant: str, run_id: str) -> Document:
-        """Fold a run's facts. Raises `UnknownRun`."""
-        return await self._folded(EXECUTIONS, tenant, run_id)
+        """Fold a run. Raises `UnknownRun`."""
+        return await self._fold_stream(EXECUTIONS, tenant, run_id)
 
     async def workflow(self, tenant: str, run_id: str) -> Document:
-        """Fold a run's facts with its tasks. Raises `UnknownRun`."""
-        return await self._folded(WORKFLOWS, tenant, run_id)
+        """Fold a run with its tasks. Raises `UnknownRun`."""
+        return await self._fold_stream(WORKFLOWS, tenant, run_id)
 
     async def execution_by_number(self, tenant: str, run_number: int) -> Document:
-        """Fold a run's facts, found by its number. Raises `UnknownRun`."""
-        return await self.execution(tenant, await self._numbered(tenant, run_number))
+        """Fold a run, found by its number. Raises `UnknownRun`."""
+        return await self.execution(tenant, await self._run_id_of(tenant, run_number))
 
     async def load_plan(self, tenant: str, run_number: int) -> Document:
-        """Fold a run's tree, found by its number. Raises `UnknownRun`."""
-        run_id = await self._numbered(tenant, run_number)
-        return await self._folded(LOAD_PLANS, tenant, run_id)
+        """Fold a run's load plan, found by its number. Raises `UnknownRun`."""
+        run_id = await self._run_id_of(tenant, run_number)
+        return await self._fold_stream(LOAD_PLANS, tenant, run_id)
 
     async def latest_execution(self, tenant: str, flow_number: int) -> Document:
-        """Fold the facts of the run of a flow that had been queued last. Raises `UnknownRun`."""
-        run_id = await self._ask(
+        """Fold the run of a flow that was queued last. Raises `UnknownRun`."""
+        run_id = await self._query(
             EXECUTIONS.name, executions.latest_as_of, tenant, flow_number, self.position
         )
         if run_id is None:
@@ -84,8 +84,8 @@ class Past:
         return await self.execution(tenant, run_id)
 
     async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
-        """Fold a page of a tenant's runs (or of one flow's), newest first, and count them."""
-        found = await self._ask(
+        """Fold a page of a tenant's runs, or of one flow's, newest first, and count them."""
+        found = await self._query(
             LISTINGS.name,
             listings.run_ids_as_of,
             tenant,
@@ -94,13 +94,13 @@ class Past:
             offset=offset,
             limit=limit,
         )
-        return Page(await self._rows(tenant, found.run_ids), found.total, self.position)
+        return Page(await self._fold_rows(tenant, found.run_ids), found.total, self.position)
 
     async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
         """Fold a tenant's runs by filter, newest first, queued before a position.
 
         Raises:
-            BadRequest: by status: which runs stood at one then, only a replay could tell.
+            BadRequest: by status, as the read models only know the status that a run has now.
         """
         if wanted.status is not None:
             raise BadRequest(
@@ -108,7 +108,7 @@ class Past:
                 " are found by the status they have now; leave status out",
                 field="status",
             )
-        run_ids = await self._ask(
+        run_ids = await self._query(
             LISTINGS.name,
             listings.list_before_as_of,
             tenant,
@@ -120,7 +120,7 @@ class Past:
             before=before,
             limit=limit,
         )
-        return Rows(await self._rows(tenant, run_ids), self.position)
+        return Rows(await self._fold_rows(tenant, run_ids), self.position)
 
     async def history(self, tenant: str, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Read a run's events up to the position. Raises `UnknownRun`."""
@@ -135,70 +135,72 @@ class Past:
     async def events(
         self, tenant: str, after: Position, limit: int
     ) -> tuple[Sequence[Event], Position]:
-        """Read a tenant's events (``*``: everybody's) up to the position."""
+        """Read a tenant's events up to the position, all tenants' for ``*``."""
         return await self.log.read_page(after, limit, tenant, up_to=self.position)
 
     async def flows(self, tenant: str) -> Rows:
-        """Fold a tenant's flows by name, retired ones too."""
+        """Fold a tenant's flows by name, including retired ones."""
         events = await self.log.read_stream(tenant, CATALOGUE_STREAM, up_to=self.position)
         states: States = {}
-        for event in without(events, await self.skipped(WORKFLOWS.name)):
+        for event in without_skipped(events, await self.positions.skipped(WORKFLOWS.name)):
             fold_event(WORKFLOWS, states, event, self.flow_versions)
         return Rows([WORKFLOWS.document(states[key]) for key in sorted(states)], self.position)
 
     async def flow(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
-        """Find the version, newest then, of the flow that had a vendor's id by then."""
-        shelf = await self.catalogue.at(tenant, self.position)
-        return shelf.by_id(vendor, name, value)
+        """Find the version, the latest then, of the flow that had a vendor's id by then."""
+        return (await self.tenant_catalogue(tenant)).by_id(vendor, name, value)
 
-    async def newest(self, tenant: str, choose: Choose) -> Newest:
-        """Fold a tenant's catalogue, and the newest run listed then of each flow chosen from it."""
-        shelf = await self.catalogue.at(tenant, self.position)
-        run_ids = await self._ask(
-            LISTINGS.name, listings.newest_as_of, tenant, choose(shelf), self.position
+    async def latest_runs(self, tenant: str, select: FlowSelector) -> LatestRuns:
+        """Fold a tenant's catalogue, and the latest run listed then of each selected flow."""
+        catalogue = await self.tenant_catalogue(tenant)
+        run_ids = await self._query(
+            LISTINGS.name, listings.newest_as_of, tenant, select(catalogue), self.position
         )
-        rows = await self._rows(tenant, run_ids)
-        return Newest(shelf, {row["fullname"]: row for row in rows}, self.position)
+        rows = await self._fold_rows(tenant, run_ids)
+        return LatestRuns(catalogue, {row["fullname"]: row for row in rows}, self.position)
 
     async def flow_version(self, tenant: str, fullname: str, version: int) -> Flow:
-        """Read a version of a flow that a run names."""
+        """Read the version of a flow that a run names."""
         return await self.flow_versions.get(tenant, fullname, version)
 
-    async def shelf(self, tenant: str) -> Shelf:
-        """Read a tenant's catalogue as it stood."""
-        return await self.catalogue.at(tenant, self.position)
+    async def tenant_catalogue(self, tenant: str) -> TenantCatalogue:
+        """Fold a tenant's catalogue."""
+        return await self.catalogue.as_of(tenant, self.position)
 
     async def row_page(
-        self, tenant: str, fullname: str, weigh: Weigh, *, offset: int, limit: int
+        self, tenant: str, fullname: str, rows_per_run: RowsPerRun, *, offset: int, limit: int
     ) -> RowPage:
         """Fold a page of a registered flow's list by rows, of which a run may take several."""
-        shelf = await self.catalogue.at(tenant, self.position)
-        versions = shelf.versions[fullname]
-        counted = await self._counted(tenant, fullname, version_ranges(versions, weigh))
-        found = list(parts(counted, offset, limit))
+        versions = (await self.tenant_catalogue(tenant)).versions[fullname]
+        counted = await self._count_runs(tenant, fullname, version_ranges(versions, rows_per_run))
+        slices = list(run_slices(counted, offset, limit))
         runs = [
             run
-            for part in found
-            for run in (await self.page(tenant, fullname, part.newer, part.runs)).rows
+            for each in slices
+            for run in (await self.page(tenant, fullname, each.newer, each.runs)).rows
         ]
         total = sum(count * rows for count, rows in counted)
-        skipped = found[0].skipped if found else 0
-        return RowPage(runs, skipped, total, self.position, versions_of(versions))
+        skipped = slices[0].skipped if slices else 0
+        return RowPage(runs, skipped, total, self.position, flows_by_version(versions))
 
-    async def _counted(
-        self, tenant: str, fullname: str, found: Sequence[VersionRange]
+    async def _count_runs(
+        self, tenant: str, fullname: str, ranges: Sequence[VersionRange]
     ) -> list[tuple[int, int]]:
-        """Count the runs of each stretch that were listed then: newest first, with their rows."""
+        """Count the runs of each range that were listed then, newest first, with their rows."""
         counted = []
-        newer = await self._listed(tenant, fullname, self.position)
-        for position, rows in reversed(found):
-            older = await self._listed(tenant, fullname, Position(position - 1)) if position else 0
+        newer = await self._count_listed(tenant, fullname, self.position)
+        for position, rows in reversed(ranges):
+            older = (
+                await self._count_listed(tenant, fullname, Position(position - 1))
+                if position
+                else 0
+            )
             counted.append((newer - older, rows))
             newer = older
         return counted
 
-    async def _listed(self, tenant: str, fullname: str, queued_by: Position) -> int:
-        found = await self._ask(
+    async def _count_listed(self, tenant: str, fullname: str, queued_by: Position) -> int:
+        found = await self._query(
             LISTINGS.name,
             listings.run_ids_as_of,
             tenant,
@@ -211,57 +213,56 @@ class Past:
         total: int = found.total
         return total
 
-    async def _folded(self, projection: Projection, tenant: str, run_id: str) -> Document:
+    async def _fold_stream(self, projection: Projection, tenant: str, run_id: str) -> Document:
         events = await self.log.read_stream(tenant, run_stream(run_id), up_to=self.position)
-        told = without(events, await self.skipped(projection.name))
-        run = await fold_run(projection, told, self.flow_versions)
+        applied = without_skipped(events, await self.positions.skipped(projection.name))
+        run = await fold_run(projection, applied, self.flow_versions)
         if run is None:
             raise UnknownRun(run_id)
         return run
 
-    async def _rows(self, tenant: str, run_ids: Sequence[str]) -> list[Document]:
+    async def _fold_rows(self, tenant: str, run_ids: Sequence[str]) -> list[Document]:
         rows: list[Document] = []
-        skipped = await self.skipped(LISTINGS.name) if run_ids else ()
-        for start in range(0, len(run_ids), FOLDED_AT_ONCE):
-            keys = [(tenant, run_stream(each)) for each in run_ids[start : start + FOLDED_AT_ONCE]]
+        skipped = await self.positions.skipped(LISTINGS.name) if run_ids else ()
+        for start in range(0, len(run_ids), FOLD_BATCH):
+            keys = [(tenant, run_stream(each)) for each in run_ids[start : start + FOLD_BATCH]]
             streams = await self.log.read_streams(keys, self.position)
             for _, stream in keys:
-                told = without(streams[tenant, stream], skipped)
-                row = await fold_run(LISTINGS, told, self.flow_versions)
+                applied = without_skipped(streams[tenant, stream], skipped)
+                row = await fold_run(LISTINGS, applied, self.flow_versions)
                 if row is None:
                     raise BrokenStream(f"listings names {stream}, which the log does not hold")
                 rows.append(row)
         return rows
 
-    async def _numbered(self, tenant: str, run_number: int) -> str:
+    async def _run_id_of(self, tenant: str, run_number: int) -> str:
         key = (tenant, run_number)
-        found = await self.look_up(executions.by_run_numbers, [key])
+        found = await self.version_router.query_immutable(executions.by_run_numbers, [key])
         if key not in found.rows and found.position < self.position:
-            found = await self._ask(EXECUTIONS.name, executions.by_run_numbers, [key])
+            found = await self._query(EXECUTIONS.name, executions.by_run_numbers, [key])
         if key not in found.rows:
             raise UnknownRun(run_number)
         run_id: str = found.rows[key]["run_id"]
         return run_id
 
-    async def _ask(
+    async def _query(
         self,
         name: str,
-        question: Callable[Concatenate[Any, P], Awaitable[R]],
+        read: Callable[Concatenate[Any, P], Awaitable[R]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Ask a read model once it has passed the position: from then on it tells the same."""
-        if not await self.reached(name, self.position):
+        """Query a read model once it has reached the position: then the result cannot change."""
+        if not await self.positions.wait_for(name, self.position):
             raise Unavailable(f"the read model {name} has not reached position {self.position}")
-        answer: R = await self.look_up(question, *args, **kwargs)
-        return answer
+        return await self.version_router.query_immutable(read, *args, **kwargs)
 
 
-def without(events: Iterable[Event], skipped: Collection[Position]) -> list[Event]:
-    """Leave out the events at these positions."""
+def without_skipped(events: Iterable[Event], skipped: Collection[Position]) -> list[Event]:
+    """Leave out the events that a read model was made to skip."""
     return [event for event in events if event.position not in skipped]
 
 
 def micros_or_none(at: datetime | None) -> int | None:
-    """Give a time as whole microseconds since 1970, where there is one."""
+    """Convert a time to microseconds since 1970, None to None."""
     return None if at is None else micros(at)

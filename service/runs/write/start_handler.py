@@ -115,7 +115,8 @@ class StartHandler:
         flow, catalogue_version = self._find_flow(request) or await self._reload_flow(request)
         run_id, run_number = new_id(), 0
         for _ in range(MAX_ATTEMPTS):
-            reused = reused_tasks(flow.plan, request.earlier, request.scope)
+            scope = request.scope
+            reused = reused_tasks(flow.plan, request.earlier, scope) if scope else ()
             exclusive = is_exclusive(flow, request)
             slot = await self._expect_free_slot(flow, request) if exclusive else None
             # Taken after all checks, so that a refused start uses up no number.
@@ -150,7 +151,7 @@ class StartHandler:
         return flow, self._catalogue.version_of(request.tenant)
 
     async def _reload_flow(self, request: StartRequest) -> tuple[Flow, Version]:
-        await self._catalogue.look_again(request.tenant)
+        await self._catalogue.refresh_soon(request.tenant)
         found = self._find_flow(request)
         if found is None:
             raise UnknownFlow(request.fullname)

@@ -37,7 +37,7 @@ def begin(server, queued):
 
 
 def waited_for(server):
-    return set(server.service.queries._endings._waiting)
+    return set(server.service.queries._run_completion._waiting)
 
 
 def until(holds):

@@ -41,7 +41,7 @@ class Desk:
         )
 
     def ids(self, flow):
-        return self.server.service.catalogue.shelf(self.tenant).flows[flow].ids["naver"]
+        return self.server.service.catalogue.for_tenant(self.tenant).flows[flow].ids["naver"]
 
     def path(self, flow):
         return f"/api/v1/workflows/{self.ids(flow)['workflowId']}/executions"

@@ -7,7 +7,7 @@ import pytest
 
 from projections.documents.flow import PlanTask, flow_json, flow_of
 from service.errors import InvalidPayload
-from service.flows.catalogue import Shelf
+from service.flows.catalogue import TenantCatalogue
 from service.flows.definitions import load_definitions
 from service.flows.payloads import check
 from service.flows.versioning import settle
@@ -129,7 +129,7 @@ def test_tasks_are_called_as_director_calls_them():
     ],
 )
 def test_payload_errors_match_directors_although_the_log_sorts_keys(flows, payload, errors):
-    (flow,) = settle(Shelf("default"), [flows["schemas.ORDER"]], [])
+    (flow,) = settle(TenantCatalogue("default"), [flows["schemas.ORDER"]], [])
     kept = flow_of("default", json.loads(json.dumps(flow_json(flow), sort_keys=True)))
     with pytest.raises(InvalidPayload) as raised:
         check(kept, payload)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.apis import discover
-from service.flows.catalogue import Shelf
+from service.flows.catalogue import TenantCatalogue
 from service.flows.definitions import load_definitions
 from service.flows.versioning import settle
 
@@ -27,7 +27,7 @@ def test_example_in_the_docs_loads(folder, block):
         if "tasks:" not in block.split("load_plan")[0]:
             block += "  tasks: [LOAD_ORDERS, LOAD_LINES]\n"
     (folder / "flows.yaml").write_text(f"{block}  executor: external\n")
-    assert len(settle(Shelf("default"), load_definitions(folder), discover())) == 1
+    assert len(settle(TenantCatalogue("default"), load_definitions(folder), discover())) == 1
 
 
 def test_all_examples_are_found():

@@ -1,4 +1,4 @@
-"""How a run unfolds: what each event changed in the run as it is shown, and nothing left out."""
+"""What each event changed in the run as it is shown, and nothing left out."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from service.api import rendering
 from service.apis import discover
 from service.flows.identity import FlowIdentity
-from service.runs.read.history import Unfolding
+from service.runs.read.history import RunReplay
 from tests.runs.processes import flow
 from tests.runs.story import CHAIN, HOOKS, RUN, TENANT, Story, running
 from tests.unit.runs.test_properties import carry_out, commands, plans
@@ -35,22 +35,22 @@ class Only:
         return self.flow
 
 
-def show_run(doc):
+def render_run(doc):
     return rendering.run(doc, DIALECTS)
 
 
-def unfolding(story, **more):
-    return Unfolding(Only(story), show_run=show_run, show_task=rendering.task, **more)
+def replay_of(story, **more):
+    return RunReplay(Only(story), render_run=render_run, render_task=rendering.task, **more)
 
 
-def told(story):
-    unfolds = unfolding(story)
-    return [unfolds.tell(event) for event in story.events]
+def history(story):
+    replay = replay_of(story)
+    return [replay.step(event) for event in story.events]
 
 
 def last(story):
     """What the newest event changed."""
-    return {change.field: (change.before, change.after) for change in told(story)[-1].changes}
+    return {change.field: (change.before, change.after) for change in history(story)[-1].changes}
 
 
 def flat(run):
@@ -89,7 +89,7 @@ def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_stands(
     story = Story(plan, executor)
     live(story, sequence)
     fields = {}
-    for count, each in enumerate(told(story), 1):
+    for count, each in enumerate(history(story), 1):
         for change in each.changes:
             assert fields.get(change.field) == change.before
             assert change.before != change.after
@@ -103,10 +103,10 @@ def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_stands(
 def test_a_history_told_from_the_middle_says_what_the_whole_says(plan, sequence, after):
     story = Story(plan)
     live(story, sequence)
-    unfolds = unfolding(story)
+    replay = replay_of(story)
     for event in story.events[:after]:
-        unfolds.fold(event)
-    assert [unfolds.tell(event) for event in story.events[after:]] == told(story)[after:]
+        replay.fold(event)
+    assert [replay.step(event) for event in story.events[after:]] == history(story)[after:]
 
 
 def test_the_first_event_brings_the_run_and_its_tasks_into_being():
@@ -129,7 +129,7 @@ def test_the_start_of_a_task_changes_the_task_alone():
 def test_a_final_failure_changes_the_run_and_the_task():
     story = running(HOOKS)
     story.says("TaskFailed", "A", exception="no such table")
-    failed = next(each for each in told(story) if each.event.type == "TaskFailed")
+    failed = next(each for each in history(story) if each.event.type == "TaskFailed")
     changes = {change.field: change for change in failed.changes}
     assert changes.keys() == {
         "failing",
@@ -145,7 +145,7 @@ def test_what_was_refused_is_told_with_its_reason_and_changes_nothing():
     story = running(CHAIN, executor="external")
     story.says("RunSucceeded")
     story.says("TaskStarted", "B")
-    refused = told(story)[-1]
+    refused = history(story)[-1]
     assert refused.event.data == {
         "type": "TaskStarted",
         "task": "B",
@@ -159,7 +159,7 @@ def test_only_what_comes_when_the_run_has_ended_comes_after_its_end():
     story = running(CHAIN, executor="external")
     story.says("RunSucceeded", at=LATER - timedelta(days=1))
     story.correct(1)
-    ends = [(each.event.type, each.after_end) for each in told(story)]
+    ends = [(each.event.type, each.after_end) for each in history(story)]
     assert [end for end in ends if end[1]] == [("CorrectionRecorded", True)]
     assert ends[-2] == ("RunSucceeded", False)
 
@@ -167,8 +167,8 @@ def test_only_what_comes_when_the_run_has_ended_comes_after_its_end():
 def test_what_the_read_model_skipped_changes_nothing():
     story = running(CHAIN)
     skipped = story.events[-1]
-    unfolds = unfolding(story, passed_by=frozenset({skipped.position}))
-    assert [unfolds.tell(event) for event in story.events][-1].changes == []
+    replay = replay_of(story, skipped=frozenset({skipped.position}))
+    assert [replay.step(event) for event in story.events][-1].changes == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from copy import copy
 
 import pytest
 
@@ -117,7 +118,7 @@ async def read_or_none(work):
 async def test_a_run_a_workflow_and_a_tree_are_the_fold_of_what_was_there(queries):
     chance = random.Random(6)
     for position in sample():
-        past, prefix = queries.at(Position(position), 0), Prefix(position)
+        past, prefix = queries.as_of(Position(position), 0), Prefix(position)
         number = chance.randint(1, RUNS)
         for projection, read in (
             (EXECUTIONS, past.execution(TENANT, run_id(number))),
@@ -132,7 +133,7 @@ async def test_a_run_a_workflow_and_a_tree_are_the_fold_of_what_was_there(querie
 async def test_a_list_is_the_fold_of_what_was_there(queries):
     chance = random.Random(8)
     for position in sample():
-        past, prefix = queries.at(Position(position), 0), Prefix(position)
+        past, prefix = queries.as_of(Position(position), 0), Prefix(position)
         fullname = chance.choice([None, "example.ETL", "example.PLAN"])
         wanted = timeless(prefix.listed(fullname))
         offset = chance.randint(0, len(wanted))
@@ -145,7 +146,7 @@ async def test_a_list_is_the_fold_of_what_was_there(queries):
 
 async def test_the_latest_of_a_flow_and_the_flows_are_the_fold_of_what_was_there(queries):
     for position in sample():
-        past, prefix = queries.at(Position(position), 0), Prefix(position)
+        past, prefix = queries.as_of(Position(position), 0), Prefix(position)
         runs = [s for key, s in prefix.states(EXECUTIONS).items() if s["fullname"] == "example.ETL"]
         latest = max(runs, key=lambda run: run["queued_position"], default=None)
         assert await read_or_none(past.latest_execution(TENANT, 7)) == timeless(latest)
@@ -155,7 +156,7 @@ async def test_the_latest_of_a_flow_and_the_flows_are_the_fold_of_what_was_there
 
 
 async def test_what_a_position_shows_stays_whatever_comes_after(queries):
-    past = queries.at(Position(HEAD // 2), 0)
+    past = queries.as_of(Position(HEAD // 2), 0)
     first = await past.page(TENANT, None, 0, 20)
     assert await past.page(TENANT, None, 0, 20) == first
 
@@ -170,11 +171,13 @@ async def test_what_a_read_model_skipped_is_passed_by_in_pages_and_flows_too(que
     async def named(_name):
         return skipped
 
-    past = dataclasses.replace(queries.at(Position(HEAD), 0), skipped=named)
+    past = queries.as_of(Position(HEAD), 0)
+    past = dataclasses.replace(past, positions=copy(past.positions))
+    past.positions.skipped = named
     prefix = Prefix(HEAD)
     prefix.events = [event for event in HISTORY.events if event.position not in skipped]
     page = await past.page(TENANT, None, 0, RUNS)
     assert timeless(page.rows) == timeless(prefix.listed())
-    assert page.rows != (await queries.at(Position(HEAD), 0).page(TENANT, None, 0, RUNS)).rows
+    assert page.rows != (await queries.as_of(Position(HEAD), 0).page(TENANT, None, 0, RUNS)).rows
     flows = [state for key, state in prefix.states(WORKFLOWS).items() if key[0] == "flow"]
     assert timeless((await past.flows(TENANT)).rows) == timeless(flows)

@@ -1,4 +1,4 @@
-"""Endings: whoever waits for a run's end is woken by it, once, and however the follower fares."""
+"""A caller that waits for a run is woken by its end, once, whatever the follower suffers."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ import pytest
 
 from events import types
 from events.envelope import Event
-from service.runs.read.completion import Endings
+from service.runs.read.completion import RunCompletionWaiter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,11 +62,11 @@ async def feed():
 
 
 @pytest.fixture
-async def endings(feed):
-    endings = Endings(feed)
-    task = asyncio.create_task(endings.run())
+async def waiter(feed):
+    waiter = RunCompletionWaiter(feed)
+    task = asyncio.create_task(waiter.run())
     await asyncio.sleep(0)
-    yield endings
+    yield waiter
     task.cancel()
     with pytest.raises((asyncio.CancelledError, OSError)):
         await task
@@ -77,52 +77,56 @@ async def woken(end):
 
 
 @pytest.mark.parametrize("kind", sorted(types.RUN_ENDS))
-async def test_every_end_wakes_and_names_its_position(endings, feed, kind):
-    with endings.watch("r") as end:
+async def test_every_end_wakes_and_names_its_position(waiter, feed, kind):
+    with waiter.watch("r") as end:
         feed.append(event(8, "TaskSucceeded"), event(9, kind))
         assert await woken(end) == 9
 
 
-async def test_many_watch_one_run_and_none_is_woken_by_another(endings, feed):
-    with endings.watch("r") as one, endings.watch("r") as two, endings.watch("s") as other:
+async def test_many_watch_one_run_and_none_is_woken_by_another(waiter, feed):
+    with (
+        waiter.watch("r") as one,
+        waiter.watch("r") as two,
+        waiter.watch("s") as other,
+    ):
         feed.append(event(8, "RunSucceeded"))
         assert await asyncio.gather(woken(one), woken(two)) == [8, 8]
         assert not other.done()
 
 
-async def test_who_leaves_takes_nobody_along(endings, feed):
-    with endings.watch("r") as stays:
-        with endings.watch("r") as leaves:
+async def test_who_leaves_takes_nobody_along(waiter, feed):
+    with waiter.watch("r") as stays:
+        with waiter.watch("r") as leaves:
             leaves.cancel()
-        with endings.watch("r") as hangs_up:
+        with waiter.watch("r") as hangs_up:
             hangs_up.cancel()
             feed.append(event(8, "RunFailed"))
             assert await woken(stays) == 8
 
 
-async def test_nothing_is_kept_of_those_who_left(endings):
-    with endings.watch("r"), endings.watch("r"):
+async def test_nothing_is_kept_of_those_who_left(waiter):
+    with waiter.watch("r"), waiter.watch("r"):
         pass
-    assert not endings._waiting
+    assert not waiter._waiting
 
 
-async def test_it_says_how_far_it_has_looked(endings, feed):
-    assert endings.position == 7
-    with endings.watch("r") as end:
+async def test_it_says_how_far_it_has_looked(waiter, feed):
+    assert waiter.position == 7
+    with waiter.watch("r") as end:
         feed.append(event(8, "RunSucceeded"), event(9, "RunQueued", "s"))
         await woken(end)
-    assert endings.position == 9
+    assert waiter.position == 9
 
 
 async def test_started_again_it_goes_on_where_it_was():
     feed = Feed()
-    endings = Endings(feed)
+    waiter = RunCompletionWaiter(feed)
     feed.append(event(8, "RunQueued"))
     feed.fail()
     with pytest.raises(OSError, match="away"):
-        await endings.run()
+        await waiter.run()
     feed.head = 20
     feed.fail()
     with pytest.raises(OSError, match="away"):
-        await endings.run()
+        await waiter.run()
     assert feed.asked == [7, 8]
