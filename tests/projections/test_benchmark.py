@@ -52,7 +52,7 @@ def _registered() -> History:
 
 @pytest.mark.benchmark
 @pytest.mark.parametrize("told", [starts, lives])
-async def test_events_a_second_through_all_read_models(ledger, told):
+async def test_events_per_second_through_all_read_models(ledger, told):
     history = told()
     head = await _write(ledger, history)
     copied = await _copy(ledger)

@@ -57,13 +57,13 @@ async def _moved(ledger, name, position, state="running"):
     )
 
 
-async def test_what_has_been_passed_is_not_waited_for(ledger, runner):
+async def test_reached_position_needs_no_wait(ledger, runner):
     checkpoints = _serving(ledger, runner)
 
     assert await checkpoints.wait(5, TWO, 0)
 
 
-async def test_the_last_of_the_read_models_to_pass_wakes_the_waiter(ledger, runner):
+async def test_last_read_model_to_reach_the_position_wakes_the_waiter(ledger, runner):
     checkpoints = _serving(ledger, runner)
     waiter = asyncio.create_task(checkpoints.wait(7, TWO, 30))
     await asyncio.sleep(0)
@@ -75,11 +75,11 @@ async def test_the_last_of_the_read_models_to_pass_wakes_the_waiter(ledger, runn
     assert await waiter
 
 
-async def test_a_position_that_is_not_reached_in_time_is_said_so(ledger, runner):
+async def test_wait_returns_false_after_the_timeout(ledger, runner):
     assert not await Checkpoints(ledger.read, runner).wait(6, TWO, 0.02)
 
 
-async def test_what_another_process_applies_is_seen_while_somebody_waits(ledger):
+async def test_events_applied_by_another_process_wake_the_waiter(ledger):
     checkpoints = Checkpoints(ledger.read)
     waiters = [asyncio.create_task(checkpoints.wait(n, TWO, 30)) for n in (1, 2, 3)]
     await asyncio.sleep(0)
@@ -103,7 +103,7 @@ class Slow:
         return rows
 
 
-async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
+async def test_late_refresh_does_not_overwrite_a_newer_position(ledger, runner):
     """Rows that were read before this process moved on arrive when its waiter is woken already."""
     slow = Slow(ledger.read)
     checkpoints = Checkpoints(slow, runner)
@@ -124,13 +124,13 @@ async def test_a_look_that_comes_late_takes_nothing_back(ledger, runner):
     assert not await checkpoints.wait(8, TWO, 0.01)  # executions is not taken for a paused one
 
 
-async def test_of_two_looks_that_of_later_rows_stands(ledger):
+async def test_of_two_refreshes_the_later_rows_count(ledger):
     checkpoints = await _looked_twice(ledger, _moved(ledger, "executions", 9))
 
     assert not checkpoints.lagging(9, ["executions"])
 
 
-async def test_of_two_looks_the_later_says_which_version_answers(ledger):
+async def test_of_two_refreshes_the_later_serving_version_counts(ledger):
     checkpoints = await _looked_twice(ledger, ledger.pool.execute(SECOND_VERSION))
 
     assert not checkpoints.lagging(9, ["executions"])
@@ -150,7 +150,7 @@ async def _looked_twice(ledger, change) -> Checkpoints:
     return checkpoints
 
 
-async def test_a_paused_read_model_holds_nobody_up(ledger):
+async def test_paused_read_model_is_not_waited_for(ledger):
     checkpoints = Checkpoints(ledger.read)
     await _moved(ledger, "listings", 1, "paused")
     await _moved(ledger, "executions", 9)
@@ -158,7 +158,7 @@ async def test_a_paused_read_model_holds_nobody_up(ledger):
     assert await checkpoints.wait(9, TWO, 30)
 
 
-async def test_a_read_model_that_goes_on_is_waited_for_again(ledger):
+async def test_resumed_read_model_is_waited_for_again(ledger):
     checkpoints = Checkpoints(ledger.read)
     await _moved(ledger, "listings", 1, "paused")
     await _moved(ledger, "executions", 9)
@@ -169,13 +169,13 @@ async def test_a_read_model_that_goes_on_is_waited_for_again(ledger):
     assert not await checkpoints.wait(9, TWO, 0.02)
 
 
-async def test_nobody_looks_while_nobody_waits(ledger, runner):
+async def test_polling_stops_when_nobody_waits(ledger, runner):
     checkpoints = Checkpoints(ledger.read, runner)
     assert not await checkpoints.wait(9, TWO, 0.01)
     await until(checkpoints._poll.done)
 
 
-async def test_a_waiter_that_gave_up_is_forgotten(ledger, runner):
+async def test_cancelled_waiter_is_removed(ledger, runner):
     checkpoints = Checkpoints(ledger.read, runner)
     waiter = asyncio.create_task(checkpoints.wait(9, TWO, 30))
     await asyncio.sleep(0)
@@ -196,7 +196,7 @@ async def test_the_position_of_an_unknown_read_model_is_refused(ledger):
         await Checkpoints(ledger.read).position("nothing")
 
 
-async def test_a_start_is_seen_by_its_starter(ledger):
+async def test_writer_reads_its_own_write(ledger):
     history = History()
     history.register()
     await ledger.write(history)
@@ -209,7 +209,7 @@ async def test_a_start_is_seen_by_its_starter(ledger):
             assert await ledger.read.fetchval("select count(*) from executions") == number
 
 
-async def test_waiting_outlives_a_database_that_is_away(ledger, runner):
+async def test_waiter_survives_a_database_outage(ledger, runner):
     await ledger.read.close()
     checkpoints = _serving(ledger, runner)
     with pytest.raises(LogUnavailable):

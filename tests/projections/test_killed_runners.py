@@ -33,7 +33,7 @@ async def load(ledger: Ledger, tmp_path):
 
 
 @pytest.mark.torture
-async def test_killed_again_and_again_the_view_equals_a_plain_fold(ledger, load):
+async def test_rows_equal_a_plain_fold_after_repeated_kills(ledger, load):
     """Acceptance P-1."""
     killer = Killer()
     projectors = [Process("tests.kit.projector", ledger.url) for _ in range(2)]
@@ -58,7 +58,7 @@ async def _moved(ledger, before) -> bool:
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_killed_at_each_step_of_a_batch_the_next_one_goes_on(ledger, load, point):
+async def test_next_process_continues_after_a_kill_at_each_step_of_a_batch(ledger, load, point):
     """Acceptance P-1, at named points: before the fold, before and after the statement."""
     assert await load.line() == "writes"
     for call in (1, 7):
@@ -72,7 +72,7 @@ async def test_killed_at_each_step_of_a_batch_the_next_one_goes_on(ledger, load,
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_one_row_that_was_tampered_with_is_told(ledger, load, name):
+async def test_comparison_finds_one_edited_and_one_deleted_row(ledger, load, name):
     """The comparison sees: a byte of one document, and a row that is missing."""
     await until(lambda: _has(ledger, 200))
     assert await load.finish() == 0

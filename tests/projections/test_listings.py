@@ -16,7 +16,7 @@ from tests.projections.histories import ONE, TENANT, History, fold_all, run_id, 
 ETL, PLAN = "example.ETL", "example.PLAN"
 
 
-def test_a_row_shows_a_runs_facts_without_metrics_and_traceback():
+def test_row_has_no_metrics_and_no_traceback():
     history = History()
     history.register()
     history.queue()
@@ -28,7 +28,7 @@ def test_a_row_shows_a_runs_facts_without_metrics_and_traceback():
     assert shown(PROJECTION, history) == facts | {"error": facts["error"] | {"traceback": None}}
 
 
-def test_ordinals_are_given_once_for_each_list_in_the_order_of_queueing():
+def test_ordinals_are_issued_once_per_list_in_queueing_order():
     history = History()
     history.register(ETL)
     history.register(PLAN)
@@ -93,7 +93,7 @@ def numbers(rows):
     return [row["run_number"] for row in rows]
 
 
-async def test_every_page_of_every_list_shows_what_is_still_listed(connection):
+async def test_every_page_of_every_list_has_the_runs_still_listed(connection):
     expected = {
         None: listed(),
         ETL: listed(lambda n: n % 2 == 0),
@@ -108,13 +108,13 @@ async def test_every_page_of_every_list_shows_what_is_still_listed(connection):
             assert page.total == len(members)
 
 
-async def test_a_page_of_nothing_still_counts(connection):
+async def test_empty_page_has_the_lists_length(connection):
     page = await read.page(connection, TENANT, None, 0, 0)
 
     assert (page.rows, page.total) == ([], RUNS - len(LEFT))
 
 
-async def test_no_tenant_sees_anothers_list(connection):
+async def test_tenant_sees_only_its_own_lists(connection):
     page = await read.page(connection, "other", None, 0, 10)
     scan = await read.list_before(connection, "other", limit=10)
 
@@ -135,7 +135,7 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("wanted", "keep"), FILTERS)
-async def test_a_filtered_list_goes_on_from_a_position_to_its_end(connection, wanted, keep):
+async def test_filtered_list_is_paged_to_its_end(connection, wanted, keep):
     found, before = [], None
     while True:
         rows = (await read.list_before(connection, TENANT, **wanted, before=before, limit=170)).rows
@@ -148,7 +148,7 @@ async def test_a_filtered_list_goes_on_from_a_position_to_its_end(connection, wa
 
 
 @pytest.mark.parametrize(("wanted", "keep"), FILTERS)
-async def test_a_window_of_time_takes_in_its_beginning_and_not_its_end(connection, wanted, keep):
+async def test_time_window_includes_its_start_and_not_its_end(connection, wanted, keep):
     everything = (await read.list_before(connection, TENANT, limit=RUNS)).rows
     created = {row["run_number"]: row["created_us"] for row in everything}
     from_us, to_us = created[listed()[1500]], created[listed()[400]]
@@ -161,7 +161,7 @@ async def test_a_window_of_time_takes_in_its_beginning_and_not_its_end(connectio
     assert numbers(rows) == [n for n in listed(keep) if from_us <= created[n] < to_us]
 
 
-async def test_a_cursor_that_no_run_stands_at_goes_on_below_it(connection):
+async def test_cursor_without_a_run_continues_below_it(connection):
     rows = (await read.list_before(connection, TENANT, fullname=ETL, before=1000, limit=3)).rows
 
     # Positions 1 and 2 register the flows; run n is queued at n + 2.

@@ -86,7 +86,7 @@ async def connection(told_url):
 
 
 @pytest.mark.parametrize("flow", [None, ETL, RARE, "example.NONE"])
-async def test_a_page_at_a_position_is_what_it_was(connection, flow):
+async def test_page_as_of_a_position_equals_the_page_then(connection, flow):
     for position in POSITIONS:
         wanted = MODEL.members(position, lambda e: flow in (None, e.data["flow"]))
         deep = max(0, len(wanted) - 7)
@@ -98,7 +98,7 @@ async def test_a_page_at_a_position_is_what_it_was(connection, flow):
 
 
 @pytest.mark.parametrize("flow", [None, ETL])
-async def test_pages_at_a_position_put_together_are_the_whole_list(connection, flow):
+async def test_pages_as_of_a_position_make_the_whole_list(connection, flow):
     wanted = ids(MODEL.members(HEAD // 2, lambda e: flow in (None, e.data["flow"])))
     found = []
     for offset in range(0, len(wanted) + 100, 100):
@@ -109,7 +109,7 @@ async def test_pages_at_a_position_put_together_are_the_whole_list(connection, f
     assert found == wanted
 
 
-async def test_a_list_of_the_past_holds_no_other_tenants_runs(connection):
+async def test_list_as_of_a_position_has_no_other_tenants_runs(connection):
     for position in POSITIONS:
         wanted = ids(MODEL.members(position, tenant="else"))
         found = await read.run_ids_as_of(
@@ -121,7 +121,9 @@ async def test_a_list_of_the_past_holds_no_other_tenants_runs(connection):
 @pytest.mark.parametrize("flow", [None, ETL, RARE])
 @pytest.mark.parametrize("starter", [None, "ann"])
 @pytest.mark.parametrize("window", [False, True])
-async def test_a_filtered_list_at_a_position_is_what_it_was(connection, flow, starter, window):
+async def test_filtered_list_as_of_a_position_equals_the_list_then(
+    connection, flow, starter, window
+):
     rows = await connection.fetch("select created_us, run_id from listings")
     created = {row["run_id"]: row["created_us"] for row in rows}
     times = sorted(created.values())
@@ -154,7 +156,7 @@ async def test_a_filtered_list_at_a_position_is_what_it_was(connection, flow, st
             assert found == ids(rest[:25]), (position, before)
 
 
-async def test_the_latest_run_at_a_position_is_the_last_one_queued_by_then(connection):
+async def test_latest_run_as_of_a_position_is_the_last_one_queued_by_then(connection):
     for position in POSITIONS:
         for number, flow in enumerate((ETL, PLAN, RARE), 7):
             queued = [e for e, _ in MODEL.runs if e.data["flow"] == flow and e.tenant == TENANT]
@@ -163,7 +165,7 @@ async def test_the_latest_run_at_a_position_is_the_last_one_queued_by_then(conne
             assert found == (wanted[-1] if wanted else None)
 
 
-async def test_the_newest_runs_of_flows_at_a_position_are_the_first_of_their_lists(connection):
+async def test_newest_runs_as_of_a_position_are_the_first_of_their_lists(connection):
     flows = [ETL, "example.NONE", RARE, PLAN]
     for position in [*POSITIONS, HEAD]:
         lists = [MODEL.members(position, lambda e, f=flow: e.data["flow"] == f) for flow in flows]
@@ -174,7 +176,7 @@ async def test_the_newest_runs_of_flows_at_a_position_are_the_first_of_their_lis
     assert found.position == HEAD
 
 
-async def test_the_newest_runs_of_no_flows_are_none(connection):
+async def test_newest_runs_of_no_flows_are_none(connection):
     found = await read.newest(connection, TENANT, [])
     assert (found.rows, found.position) == ([], HEAD)
     assert await read.newest_as_of(connection, TENANT, [], HEAD) == []

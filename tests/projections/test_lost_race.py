@@ -25,7 +25,7 @@ DEFINITION = "select pg_get_functiondef('projections.advance'::regproc)"
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_who_waits_for_the_row_of_another_writes_nothing(ledger, name):
+async def test_projector_that_waited_for_a_locked_checkpoint_writes_nothing(ledger, name):
     """Acceptance P-2: SKIP LOCKED is taken away, and both runners want the same checkpoint."""
     owner = await connect(ledger.url, role=None)
     (definition,) = await owner.fetchrow(DEFINITION)
@@ -53,7 +53,7 @@ async def test_who_waits_for_the_row_of_another_writes_nothing(ledger, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_batch_that_met_a_held_row_is_folded_anew(ledger, name):
+async def test_batch_that_met_a_locked_checkpoint_is_folded_again(ledger, name):
     """Who held the row moved nothing, as one that was killed: the same events come again."""
     history = busy(40)
     head = await ledger.write(history)
@@ -89,7 +89,7 @@ async def projector(ledger, projection) -> Projector:
 
 
 @pytest.mark.torture
-async def test_again_and_again_who_has_written_sees_it(ledger):
+async def test_writer_always_reads_its_own_write(ledger):
     """Acceptance P-5, a thousand times under torture: with the position of the append, at once."""
     history = History()
     history.register()
@@ -104,7 +104,7 @@ async def test_again_and_again_who_has_written_sees_it(ledger):
             assert seen == number
 
 
-async def test_a_read_model_that_is_held_up_slows_no_other(ledger):
+async def test_blocked_read_model_slows_no_other(ledger):
     """Acceptance P-6: its statement waits for a lock for as long as the others work."""
     owner = await connect(ledger.url, role=None)
     history = busy()

@@ -29,7 +29,7 @@ def poisoned() -> tuple[History, int]:
     return history, len(history.events)
 
 
-async def test_it_goes_on_from_the_event_it_was_paused_before(ledger):
+async def test_resumed_read_model_passes_a_skipped_event(ledger):
     history, at = poisoned()
     await ledger.write(history)
     async with ledger.applying() as runner:
@@ -47,7 +47,7 @@ async def test_it_goes_on_from_the_event_it_was_paused_before(ledger):
     assert (state["state"], state["error"], state["error_position"]) == ("running", None, None)
 
 
-async def test_what_still_cannot_be_applied_pauses_it_again_and_says_so(ledger):
+async def test_resumed_read_model_pauses_again_at_an_event_it_still_cannot_apply(ledger):
     history, at = poisoned()
     await ledger.write(history)
     async with ledger.applying() as runner:
@@ -60,7 +60,7 @@ async def test_what_still_cannot_be_applied_pauses_it_again_and_says_so(ledger):
         )
 
 
-async def test_only_who_names_the_event_has_it_go_on(ledger):
+async def test_resume_must_name_the_event_it_is_paused_before(ledger):
     history, at = poisoned()
     await ledger.write(history)
     async with ledger.applying() as runner:
@@ -75,7 +75,7 @@ async def test_only_who_names_the_event_has_it_go_on(ledger):
     assert (await ledger.state("workflows"))["state"] == "paused"
 
 
-async def test_where_nobody_applies_it_waits(ledger):
+async def test_outcome_is_waiting_while_no_process_applies_events(ledger):
     history, at = poisoned()
     await ledger.write(history)
     async with ledger.applying() as runner:
@@ -87,7 +87,7 @@ async def test_where_nobody_applies_it_waits(ledger):
     )
 
 
-async def test_a_process_that_saw_no_pause_passes_a_skipped_event_by(ledger):
+async def test_projector_that_missed_the_pause_skips_a_recorded_skip(ledger):
     history, at = poisoned()
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
@@ -103,7 +103,7 @@ async def test_a_process_that_saw_no_pause_passes_a_skipped_event_by(ledger):
     await late._connection.close()
 
 
-async def test_a_version_that_is_being_built_may_skip_what_it_has_not_reached(ledger):
+async def test_version_being_built_may_skip_an_event_it_has_not_reached(ledger):
     history, at = poisoned()
     await ledger.write(history)
     await ledger.pool.execute(
@@ -120,7 +120,7 @@ async def test_a_version_that_is_being_built_may_skip_what_it_has_not_reached(le
     assert await ledger.log.head() == at + 1
 
 
-async def test_of_many_who_skip_one_event_at_once_one_is_recorded(ledger):
+async def test_concurrent_skips_of_one_event_record_one(ledger):
     history, at = poisoned()
     await ledger.write(history)
     await ledger.pool.execute(

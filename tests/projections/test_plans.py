@@ -128,7 +128,7 @@ def blocks(plan) -> int:
 
 
 @pytest.mark.parametrize(("name", "read"), sorted(READS))
-async def test_a_read_scans_no_table(connection, name, read):
+async def test_query_scans_no_table(connection, name, read):
     statement = load(_folder(name), read)
     plan = await explain(connection, statement, READS[name, read])
 
@@ -138,7 +138,7 @@ async def test_a_read_scans_no_table(connection, name, read):
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
-async def test_loading_what_a_batch_goes_on_with_scans_no_table(connection, name):
+async def test_loading_the_states_of_a_batch_scans_no_table(connection, name):
     kinds, names = ["run", "flow", "list"], [run_id(5), "example.IN", ""]
     plan = await explain(connection, load(_folder(name), "load"), (kinds, [TENANT] * 3, names))
 
@@ -147,7 +147,7 @@ async def test_loading_what_a_batch_goes_on_with_scans_no_table(connection, name
 
 
 @pytest.mark.parametrize("read", ["page_of_tenant", "page_of_flow"])
-async def test_a_deep_page_costs_what_the_first_one_costs(connection, read):
+async def test_deep_page_costs_as_much_as_the_first(connection, read):
     statement = load(_folder("listings"), read)
     which = (TENANT,) if read == "page_of_tenant" else (TENANT, "example.IN")
     length = RUNS if read == "page_of_tenant" else RUNS // 2
@@ -160,7 +160,7 @@ async def test_a_deep_page_costs_what_the_first_one_costs(connection, read):
     assert _rows(pages[1], "blocks") == length // 1000
 
 
-async def test_a_deep_page_costs_no_more_when_half_the_runs_have_left(filled_url, connection):
+async def test_deep_page_costs_no_more_after_half_the_runs_have_left(filled_url, connection):
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute("update listings set unlisted_position = 1 where ordinal % 2 = 0")
@@ -173,7 +173,7 @@ async def test_a_deep_page_costs_no_more_when_half_the_runs_have_left(filled_url
 
 
 @pytest.mark.parametrize("read", ["run_ids_of_tenant_as_of", "run_ids_of_flow_as_of"])
-async def test_a_page_of_the_past_costs_at_most_a_block_however_far_back_and_deep(connection, read):
+async def test_page_as_of_a_position_reads_at_most_one_block_at_any_depth(connection, read):
     statement = load(_folder("listings"), read)
     which = (TENANT,) if read == "run_ids_of_tenant_as_of" else (TENANT, "example.IN")
     for position in (RUNS, 5000, 100):
@@ -185,7 +185,7 @@ async def test_a_page_of_the_past_costs_at_most_a_block_however_far_back_and_dee
             assert blocks(page) < 400, (position, offset)
 
 
-async def test_a_page_of_rows_costs_a_block_more_for_each_change_of_their_number(connection):
+async def test_row_page_reads_one_more_block_for_each_version_range(connection):
     statement = load(_folder("listings"), "row_page")
     for offset in (0, 9000, 11_900):
         asked = (TENANT, "example.IN", [0, 3000, 9000], [2, 0, 3], offset, 20)
@@ -194,7 +194,7 @@ async def test_a_page_of_rows_costs_a_block_more_for_each_change_of_their_number
         assert blocks(page) < 800, offset
 
 
-async def test_a_page_of_the_past_looks_at_no_runs_that_had_left_before(filled_url, connection):
+async def test_page_as_of_a_position_reads_no_runs_that_had_left_before(filled_url, connection):
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute("update listings set unlisted_position = 12100 where ordinal < 9000")
@@ -209,7 +209,7 @@ async def test_a_page_of_the_past_looks_at_no_runs_that_had_left_before(filled_u
 
 
 @pytest.mark.parametrize("read", sorted(name for model, name in READS if "list_before" in name))
-async def test_a_window_far_back_is_not_walked_to(connection, read):
+async def test_time_window_far_back_is_found_by_its_blocks(connection, read):
     created = await connection.fetch("select created_us from listings order by queued_position")
     _, *filters, _, _, _, _ = READS["listings", read]
     window = (created[0]["created_us"], created[1500]["created_us"])

@@ -34,14 +34,14 @@ def test_every_folder_of_the_read_models_is_found():
     assert NAMES == ["dispatch", "executions", "listings", "load_plans", "workflows"]
 
 
-async def test_schemas_are_made_once_by_however_many_ask(empty_database_url):
+async def test_concurrent_set_up_creates_each_schema_once(empty_database_url):
     await migrate(empty_database_url, [MIGRATIONS])
     made = await asyncio.gather(*(create_schemas(empty_database_url) for _ in range(4)))
 
     assert sorted(name for names in made for name in names) == SCHEMAS
 
 
-async def test_the_role_that_the_service_works_as_owns_the_tables(ledger):
+async def test_tables_are_owned_by_the_role_of_the_service(ledger):
     owners = await ledger.pool.fetch(
         "select distinct tableowner from pg_tables where schemaname = any($1::text[])",
         SCHEMAS,
@@ -50,7 +50,7 @@ async def test_the_role_that_the_service_works_as_owns_the_tables(ledger):
     assert [owner for (owner,) in owners] == ["flowledger_app"]
 
 
-async def test_a_new_version_stands_beside_the_one_that_answers(ledger):
+async def test_new_version_is_built_while_the_first_one_serves(ledger):
     await _create_second(ledger)
 
     assert (await serving_numbers(ledger.pool))["executions"] == 1
@@ -61,7 +61,7 @@ async def test_a_new_version_stands_beside_the_one_that_answers(ledger):
     ]
 
 
-async def test_a_release_with_a_new_schema_version_requests_one_rebuild_however_often_it_migrates(
+async def test_repeated_migrate_with_a_new_schema_version_requests_one_rebuild(
     ledger,
 ):
     newer = [replace(EXECUTIONS, schema_version=2)]
@@ -74,14 +74,14 @@ async def test_a_release_with_a_new_schema_version_requests_one_rebuild_however_
     assert [tuple(row) for row in rows] == [("executions", 2, 2, "waiting")]
 
 
-async def test_an_older_release_changes_nothing(ledger):
+async def test_migrate_of_an_older_release_changes_nothing(ledger):
     await ledger.pool.execute("update projections.checkpoints set schema_version = 2")
 
     assert await create_schemas(ledger.url) == []
     assert await ledger.pool.fetchval("select count(*) from projections.rebuilds") == 0
 
 
-async def test_a_release_answers_from_the_version_before_where_it_does_not_know_the_newest(ledger):
+async def test_release_that_does_not_know_the_serving_version_serves_the_previous_one(ledger):
     await _create_second(ledger, schema_version=2)
     await ledger.pool.execute(
         "update projections.registry set serving_version = 2, previous_version = 1"
@@ -95,7 +95,7 @@ async def test_a_release_answers_from_the_version_before_where_it_does_not_know_
         await servable_versions(ledger.pool, [replace(EXECUTIONS, schema_version=3)])
 
 
-async def test_a_version_of_an_unknown_schema_version_is_left_to_another_release(ledger):
+async def test_unknown_schema_version_is_left_to_another_release(ledger):
     await _create_second(ledger, schema_version=2)
     await ledger.pool.execute("update projections.checkpoints set state = 'running'")
     async with ledger.applying() as runner:
@@ -104,7 +104,7 @@ async def test_a_version_of_an_unknown_schema_version_is_left_to_another_release
         assert runner.states["executions_v2"] == "standing by"
 
 
-async def test_a_runner_applies_a_version_once_it_is_no_longer_building(ledger):
+async def test_runner_applies_a_version_once_it_is_built(ledger):
     history = History()
     history.register()
     history.queue()
@@ -121,7 +121,7 @@ async def test_a_runner_applies_a_version_once_it_is_no_longer_building(ledger):
         assert "executions_v1" in runner.states
 
 
-async def test_a_reader_sees_rows_and_position_of_the_version_its_path_names(ledger):
+async def test_reader_sees_rows_and_position_of_the_version_in_its_search_path(ledger):
     history = History()
     history.register()
     history.queue()
@@ -141,7 +141,7 @@ async def test_a_reader_sees_rows_and_position_of_the_version_its_path_names(led
     assert answers == {"executions_v1": (1, 2), "executions_v2": (0, 0)}
 
 
-async def test_status_tells_how_far_behind_a_read_model_is(ledger):
+async def test_status_has_the_lag_of_each_read_model(ledger):
     history = History()
     history.register()
     history.queue()
@@ -166,14 +166,14 @@ async def test_status_tells_how_far_behind_a_read_model_is(ledger):
     assert rows["listings"]["lag_s"] > 0
 
 
-async def test_a_read_model_that_is_not_set_up_is_named(empty_database_url):
+async def test_missing_read_model_is_named(empty_database_url):
     await migrate(empty_database_url, [MIGRATIONS])
 
     with pytest.raises(UnknownProjection, match="dispatch, executions"):
         await open_read_pool(empty_database_url)
 
 
-async def test_a_database_that_is_not_migrated_is_unavailable(empty_database_url):
+async def test_database_that_is_not_migrated_is_unavailable(empty_database_url):
     with pytest.raises(LogUnavailable):
         await create_schemas(empty_database_url)
 

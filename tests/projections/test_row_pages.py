@@ -57,9 +57,7 @@ def expanded(page, ranges, limit):
 
 @pytest.mark.parametrize("seed", range(30))
 @pytest.mark.parametrize("flow", [ETL, RARE, "example.NONE"])
-async def test_a_page_of_rows_is_that_part_of_all_rows_with_their_true_number(
-    connection, flow, seed
-):
+async def test_row_page_is_a_slice_of_all_rows_with_their_total(connection, flow, seed):
     chance = random.Random(seed)
     ranges = some_ranges(chance)
     wanted = plainly(flow, ranges)
@@ -75,7 +73,7 @@ async def test_a_page_of_rows_is_that_part_of_all_rows_with_their_true_number(
         assert {run["run_id"] for run in page.rows} == runs  # none is read for nothing
 
 
-async def test_a_page_of_rows_names_the_newest_run_of_the_list(connection):
+async def test_row_page_has_the_newest_run_of_the_list(connection):
     page = await read.row_page(
         connection, TENANT, ETL, [read.VersionRange(0, 0)], offset=0, limit=9
     )
@@ -83,7 +81,7 @@ async def test_a_page_of_rows_names_the_newest_run_of_the_list(connection):
     assert (page.newest["run_id"], page.rows, page.total) == (wanted.data["run_id"], [], 0)
 
 
-async def test_a_list_counted_up_to_a_position_is_what_was_queued_by_then(connection):
+async def test_length_up_to_a_position_counts_the_runs_queued_by_then(connection):
     chance = random.Random(8)
     for _ in range(60):
         position = chance.randrange(HEAD + 1)
@@ -113,7 +111,7 @@ def told_by_task():
     return history
 
 
-def test_a_row_shows_the_tasks_of_a_run_whose_flow_lists_them():
+def test_row_has_the_tasks_if_the_flow_is_listed_by_task():
     tasks = shown(PROJECTION, told_by_task())["task_rows"]
     assert [(task["path"], task["status"]) for task in tasks] == [
         ("T1", "succeeded"),
@@ -124,7 +122,7 @@ def test_a_row_shows_the_tasks_of_a_run_whose_flow_lists_them():
     assert [task["ended_us"] is None for task in tasks] == [False, True, True]
 
 
-def test_a_row_tells_of_tasks_what_the_run_in_full_tells():
+def test_tasks_of_a_row_equal_those_of_the_whole_run():
     history = told_by_task()
     carried = [{"task": "T1", "status": "succeeded", "run_id": run_id(1)}]
     history.queue(3, carried=carried)
@@ -136,11 +134,11 @@ def test_a_row_tells_of_tasks_what_the_run_in_full_tells():
     assert rows[0]["status"] == "succeeded"
 
 
-def test_a_row_of_any_other_flow_shows_none():
+def test_row_of_any_other_flow_has_no_tasks():
     assert "task_rows" not in shown(PROJECTION, told_by_task(), 2)
 
 
-def test_a_hook_is_no_row():
+def test_hook_is_not_among_the_tasks_of_a_row():
     history = History()
     history.register(definition=BY_TASK)
     history.queue()
@@ -148,7 +146,7 @@ def test_a_hook_is_no_row():
     assert [task["path"] for task in shown(PROJECTION, history)["task_rows"]] == ["A", "B"]
 
 
-def test_tasks_come_back_from_their_row_and_fold_on():
+def test_tasks_are_deserialized_from_their_row():
     history = told_by_task()
     whole = fold_all(PROJECTION, history.events, history)
     key = ("run", TENANT, run_id(1))
@@ -162,7 +160,7 @@ def test_tasks_come_back_from_their_row_and_fold_on():
     assert PROJECTION.document(states[key]) == PROJECTION.document(whole[key])
 
 
-async def test_no_other_tenants_run_has_a_row(connection):
+async def test_row_page_has_no_other_tenants_runs(connection):
     page = await read.row_page(
         connection, "else", RARE, [read.VersionRange(0, 2)], offset=0, limit=9
     )

@@ -93,7 +93,7 @@ async def test_rows_equal_a_single_threaded_fold(ledger):
     await assert_rows_are(ledger, await ledger.log.read(0, head), history)
 
 
-async def test_a_process_that_starts_later_goes_on_where_the_last_one_stopped(ledger):
+async def test_process_continues_where_the_last_one_stopped(ledger):
     history = busy()
     await ledger.write(history)
     async with ledger.applying():
@@ -107,7 +107,7 @@ async def test_a_process_that_starts_later_goes_on_where_the_last_one_stopped(le
     await assert_rows_are(ledger, await ledger.log.read(0, head), history)
 
 
-async def test_two_processes_on_one_database_count_each_event_once(ledger):
+async def test_two_processes_count_each_event_once(ledger):
     history = busy(150)
     async with opened(ledger.url) as other, ledger.applying(), other.applying():
         for start in range(0, len(history.events), 90):
@@ -119,7 +119,7 @@ async def test_two_processes_on_one_database_count_each_event_once(ledger):
     await assert_rows_are(ledger, await ledger.log.read(0, head), history)
 
 
-async def test_of_those_that_apply_the_same_events_at_once_one_does(ledger):
+async def test_of_concurrent_projectors_one_applies_each_event(ledger):
     """Acceptance P-2: three at one checkpoint row."""
     history = busy()
     head = await ledger.write(history)
@@ -141,7 +141,7 @@ async def test_of_those_that_apply_the_same_events_at_once_one_does(ledger):
     await assert_rows_are(ledger, events, history)
 
 
-async def test_what_was_written_and_not_committed_when_a_process_died_is_not_lost(ledger):
+async def test_batch_uncommitted_at_a_crash_is_applied_again(ledger):
     history = busy()
     head = await ledger.write(history)
     events = await ledger.log.read(0, head)
@@ -158,7 +158,7 @@ async def test_what_was_written_and_not_committed_when_a_process_died_is_not_los
     await assert_rows_are(ledger, events, history)
 
 
-async def test_an_event_that_one_read_model_cannot_apply_pauses_that_one_alone(ledger, caplog):
+async def test_event_that_one_read_model_cannot_apply_pauses_only_that_one(ledger, caplog):
     """Acceptance P-4, as one read model has it."""
     history = busy()
     history.tell(types.TASK_STARTED, 50, task="NOWHERE")
@@ -183,7 +183,7 @@ async def test_an_event_that_one_read_model_cannot_apply_pauses_that_one_alone(l
     assert f"workflows_v1 paused at position {poisoned}" in caplog.text
 
 
-async def test_a_value_that_a_table_refuses_pauses_the_read_model_at_its_event(ledger):
+async def test_value_that_a_table_refuses_pauses_the_read_model_at_its_event(ledger):
     history = busy(10)
     history.queue(2**63)
     poisoned = len(history.events)
@@ -197,7 +197,7 @@ async def test_a_value_that_a_table_refuses_pauses_the_read_model_at_its_event(l
     assert "OverflowError" in state["error"] or "DataError" in state["error"]
 
 
-async def test_an_event_of_a_run_that_never_was_queued_is_not_skipped(ledger):
+async def test_event_of_a_run_without_a_first_event_pauses(ledger):
     history = busy(3)
     history.tell(types.RUN_STARTED, 77)
     async with ledger.applying() as runner:
@@ -208,7 +208,7 @@ async def test_an_event_of_a_run_that_never_was_queued_is_not_skipped(ledger):
     assert "has no first event" in (await ledger.state("listings"))["error"]
 
 
-async def test_a_run_of_a_flow_version_that_nobody_registered_is_not_skipped(ledger):
+async def test_run_of_an_unregistered_flow_version_pauses(ledger):
     history = busy(3)
     history.queue(9, "example.GONE")
     async with ledger.applying() as runner:
@@ -218,7 +218,7 @@ async def test_a_run_of_a_flow_version_that_nobody_registered_is_not_skipped(led
     assert "has no version 1 of flow 'example.GONE'" in (await ledger.state("dispatch"))["error"]
 
 
-async def test_a_recorded_skip_is_passed_by_from_the_start(ledger):
+async def test_recorded_skip_is_skipped_from_the_start(ledger):
     history = busy(5)
     history.tell(types.TASK_STARTED, 4, task="NOWHERE")
     _skip(history, "workflows", 1, len(history.events))
@@ -230,7 +230,7 @@ async def test_a_recorded_skip_is_passed_by_from_the_start(ledger):
 
 
 @pytest.mark.parametrize(("name", "version"), [("executions", 1), ("workflows", 2)])
-async def test_a_skip_is_for_the_read_model_and_version_that_it_names(ledger, name, version):
+async def test_skip_counts_only_for_its_read_model_and_version(ledger, name, version):
     history = busy(5)
     history.tell(types.TASK_STARTED, 4, task="NOWHERE")
     _skip(history, name, version, len(history.events))
@@ -239,7 +239,7 @@ async def test_a_skip_is_for_the_read_model_and_version_that_it_names(ledger, na
         await until(lambda: runner.states.get("workflows_v1") == "paused")
 
 
-async def test_a_paused_read_model_goes_on_when_an_operator_has_it_skip_and_retry(ledger):
+async def test_paused_read_model_continues_after_skip_and_retry(ledger):
     history = busy(5)
     history.tell(types.TASK_STARTED, 4, task="NOWHERE")
     poisoned = len(history.events)
@@ -252,7 +252,7 @@ async def test_a_paused_read_model_goes_on_when_an_operator_has_it_skip_and_retr
         await ledger.reach(head)
 
 
-async def test_an_unknown_event_type_is_left_to_a_newer_release(ledger, monkeypatch, caplog):
+async def test_unknown_event_type_is_left_to_a_newer_release(ledger, monkeypatch, caplog):
     history = busy(5)
     history.tell("RunTeleported", 1)
     unknown = len(history.events)
@@ -268,7 +268,7 @@ async def test_an_unknown_event_type_is_left_to_a_newer_release(ledger, monkeypa
     assert caplog.text.count("executions_v1 stands by") == 1
 
 
-async def test_a_newer_schema_version_is_left_to_a_newer_release(ledger, monkeypatch):
+async def test_newer_event_schema_version_is_left_to_a_newer_release(ledger, monkeypatch):
     history = busy(5)
     monkeypatch.setitem(types.SCHEMA_VERSIONS, types.RUN_QUEUED, 0)
     await ledger.write(history)
@@ -277,7 +277,7 @@ async def test_a_newer_schema_version_is_left_to_a_newer_release(ledger, monkeyp
         assert (await ledger.state("executions"))["position"] == 3
 
 
-async def test_a_hole_in_the_log_is_an_alarm_and_is_not_passed_over(ledger, caplog):
+async def test_missing_position_is_an_alarm_and_is_not_skipped(ledger, caplog):
     class Torn:
         async def after(self, position, limit):
             raise MissingPositions(position + 1, position + 2)
@@ -301,9 +301,7 @@ async def test_a_hole_in_the_log_is_an_alarm_and_is_not_passed_over(ledger, capl
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_connection_lost_while_events_are_folded_is_no_events_fault(
-    ledger, monkeypatch, raised
-):
+async def test_connection_lost_during_a_fold_does_not_pause(ledger, monkeypatch, raised):
     await ledger.write(busy(5))
     projector = _new(ledger, discover()[0])
     monkeypatch.setattr(projector.cache, "load", failing(raised))
@@ -321,7 +319,7 @@ def failing(error):
     return fail
 
 
-async def test_a_batch_of_too_many_bytes_is_applied_in_parts(ledger, monkeypatch):
+async def test_batch_of_too_many_bytes_is_split(ledger, monkeypatch):
     monkeypatch.setattr("projections.live.projector.MAX_BATCH_BYTES", 5_000)
     history = busy()
     head = await ledger.write(history)
@@ -331,7 +329,7 @@ async def test_a_batch_of_too_many_bytes_is_applied_in_parts(ledger, monkeypatch
     await assert_rows_are(ledger, await ledger.log.read(0, head), history)
 
 
-async def test_nothing_is_lost_when_postgres_is_killed_and_comes_back(own_cluster, caplog):
+async def test_no_event_is_lost_when_postgres_is_killed(own_cluster, caplog):
     await postgres.migrate_whole(own_cluster.url)
     history = busy()
     await filled(own_cluster.url, history)
@@ -374,7 +372,7 @@ def _skip(history, name, version, position) -> None:
     )
 
 
-async def test_runs_are_shown_from_memory_as_they_are_folded_alone(ledger):
+async def test_document_from_the_cache_equals_a_fold_of_the_stream(ledger):
     async with ledger.applying() as runner:
         head = await ledger.write(busy(30))
         await ledger.reach(head)

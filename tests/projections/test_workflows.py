@@ -6,7 +6,7 @@ from projections.read_models.workflows import PROJECTION, read
 from tests.projections.histories import CHAIN, TENANT, History, run_id
 
 
-async def test_a_stream_folded_alone_shows_what_the_row_shows(ledger):
+async def test_fold_of_one_stream_equals_the_row(ledger):
     history = History()
     history.register(plan=CHAIN)
     history.queue()
@@ -22,5 +22,5 @@ async def test_a_stream_folded_alone_shows_what_the_row_shows(ledger):
     assert await fold_run(PROJECTION, stream, ledger.flows) == row
 
 
-async def test_an_empty_stream_shows_nothing(ledger):
+async def test_fold_of_an_empty_stream_is_none(ledger):
     assert await fold_run(PROJECTION, [], ledger.flows) is None

@@ -74,7 +74,7 @@ def _hundred(history, first) -> None:
 
 @pytest.mark.benchmark
 @pytest.mark.timeout(1800)
-async def test_a_rebuild_beside_a_copy_of_the_same_events(full, tmp_path):
+async def test_rebuild_speed_against_a_plain_copy(full, tmp_path):
     ledger, head = full
     copied_s = await _copied_s(ledger, tmp_path / "events")
     for name, goal in GOALS.items():

@@ -47,7 +47,7 @@ def priority(tmp_path, monkeypatch):
         del sys.modules[module]
 
 
-def test_the_page_shows_every_file_of_the_change():
+def test_page_has_every_file_of_the_change():
     assert sorted(FILES) == [
         "priority/__init__.py",
         "priority/apply.py",
@@ -59,7 +59,7 @@ def test_the_page_shows_every_file_of_the_change():
     ]
 
 
-def test_every_shape_answers_the_questions_of_the_newest(priority):
+def test_every_schema_version_has_the_queries_of_the_newest(priority):
     for module in [priority, *_modules()]:
         asked = _questions(module.PROJECTION)
         assert all(asked <= _questions(previous) for previous in module.PREVIOUS)
@@ -70,7 +70,7 @@ def _questions(projection) -> set[str]:
     return {name for name, each in found if iscoroutinefunction(each)}
 
 
-async def test_the_old_version_answers_until_the_new_one_is_ready_then_all_change_over(
+async def test_old_version_serves_until_the_new_one_is_ready_then_all_processes_switch(
     able_url, request
 ):
     history = busy(40)

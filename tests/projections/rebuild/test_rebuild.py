@@ -1,4 +1,4 @@
-"""A rebuild gives what the log tells, beside the version that answers, and changes over."""
+"""A rebuild gives what the log says, while the current version serves, and switches over."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ DOCUMENTS = 4_001
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_rebuilt_version_is_the_live_one_row_by_row(able, name, monkeypatch):
+async def test_rebuilt_version_equals_the_live_one_row_by_row(able, name, monkeypatch):
     monkeypatch.setattr(segments, "MAX_EVENTS", 100)
     monkeypatch.setattr(segments, "BUCKET_SIZE", 10)
     async with busy_ledger(able) as (history, runner):
@@ -38,7 +38,7 @@ async def test_a_rebuilt_version_is_the_live_one_row_by_row(able, name, monkeypa
     ]
 
 
-async def test_the_version_before_answers_again_at_once_and_is_current(able):
+async def test_rollback_is_immediate_and_the_previous_version_is_current(able):
     async with busy_ledger(able) as (history, _):
         await rebuilt(able, "listings")
         history.queue(2000)
@@ -53,12 +53,12 @@ async def test_the_version_before_answers_again_at_once_and_is_current(able):
     assert [(e["outcome"], e["version"]) for e in finished] == [("replaced", 2), ("rolled back", 1)]
 
 
-async def test_there_is_no_way_back_from_the_first_version(able):
+async def test_first_version_cannot_be_rolled_back(able):
     with pytest.raises(RebuildRefused, match="no way back"):
         await roll_back(able.url, "executions", OPTIONS)
 
 
-async def test_what_is_kept_for_a_way_back_can_be_dropped(able):
+async def test_version_kept_for_a_rollback_can_be_dropped(able):
     async with busy_ledger(able) as (_, runner):
         await rebuilt(able, "dispatch")
         assert await drop_previous_version(able.url, "dispatch") == "dispatch_v1"
@@ -68,7 +68,7 @@ async def test_what_is_kept_for_a_way_back_can_be_dropped(able):
 
 
 @pytest.mark.parametrize("name", ["executions", "workflows"])
-async def test_no_document_is_missing_when_appends_go_on_meanwhile(able, name):
+async def test_rebuild_during_appends_misses_no_document(able, name):
     """The scenario in which emmett's rebuild left 325 of 4,001 documents out."""
     history = History()
     history.register()

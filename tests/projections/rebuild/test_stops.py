@@ -1,4 +1,4 @@
-"""A rebuild that is killed, fails, is refused or cancelled: nothing half done, and it serves on."""
+"""A rebuild that is killed, fails, is refused or cancelled leaves nothing half done."""
 
 import asyncio
 import os
@@ -37,14 +37,14 @@ async def test_an_unknown_read_model_is_refused(able):
         await rebuilt(able, "nothing")
 
 
-async def test_a_second_rebuild_at_once_is_refused(able):
+async def test_concurrent_rebuild_of_one_read_model_is_refused(able):
     await request_rebuild(able.pool, BY_NAME["executions"], OPTIONS)
 
     with pytest.raises(RebuildRefused, match="already, as version 2, by ann: waiting"):
         await request_rebuild(able.pool, BY_NAME["executions"], OPTIONS)
 
 
-async def test_a_version_that_goes_back_is_refused(able):
+async def test_rebuild_by_an_older_release_is_refused(able):
     await able.pool.execute(
         "update projections.checkpoints set schema_version = 2 where name = 'listings'"
     )
@@ -53,7 +53,7 @@ async def test_a_version_that_goes_back_is_refused(able):
         await rebuilt(able, "listings")
 
 
-async def test_two_read_models_are_rebuilt_at_once(able, small_segments):
+async def test_two_read_models_are_rebuilt_concurrently(able, small_segments):
     async with busy_ledger(able):
         await asyncio.gather(rebuilt(able, "workflows"), rebuilt(able, "listings"))
         for name in ("workflows", "listings"):
@@ -61,7 +61,7 @@ async def test_two_read_models_are_rebuilt_at_once(able, small_segments):
 
 
 @pytest.mark.parametrize("events", ["none", "one", "unmatched"])
-async def test_a_log_with_little_or_nothing_to_fold_is_rebuilt(able, events):
+async def test_log_with_little_or_nothing_to_fold_is_rebuilt(able, events):
     history = History()
     if events != "none":
         history.note("administration", types.KEY_CREATED, tenant="*", id="k")
@@ -75,9 +75,7 @@ async def test_a_log_with_little_or_nothing_to_fold_is_rebuilt(able, events):
     assert (done.phase, done.result["rows"]) == ("finished", {"executions": 0})
 
 
-async def test_a_poison_event_stops_it_and_the_next_try_goes_on_where_it_may_be_skipped(
-    able, small_segments
-):
+async def test_rebuild_stopped_by_an_event_resumes_after_a_skip(able, small_segments):
     history = busy(30)
     history.tell(types.TASK_STARTED, 20, task="NOWHERE")
     at = len(history.events)
@@ -95,7 +93,7 @@ async def test_a_poison_event_stops_it_and_the_next_try_goes_on_where_it_may_be_
     assert (done.rebuild_id, done.phase) == (failed.rebuild_id, "finished")
 
 
-async def test_a_rebuild_is_the_cure_of_a_paused_read_model(able):
+async def test_rebuild_replaces_a_paused_version(able):
     history = busy(20)
     head = await able.write(history)
     async with able.applying():
@@ -110,7 +108,7 @@ async def test_a_rebuild_is_the_cure_of_a_paused_read_model(able):
     assert (await serving_numbers(able.pool))["executions"] == 2
 
 
-async def test_a_rebuild_does_not_wait_for_a_version_that_is_far_behind(able, monkeypatch):
+async def test_rebuild_does_not_wait_for_a_serving_version_far_behind(able, monkeypatch):
     monkeypatch.setattr("projections.rebuild.phases.MAX_LAG_TO_COMPARE", 10)
     history = busy(20)
     head = await able.write(history)
@@ -139,7 +137,7 @@ async def _verifies(ledger) -> bool:
     return found is not None and found.phase == "verifying"
 
 
-async def test_a_version_with_an_edited_row_is_replaced_and_said_to_have_been_wrong(able):
+async def test_version_with_an_edited_row_is_replaced_and_reported_as_wrong(able):
     async with busy_ledger(able):
         await able.pool.execute(
             "update executions_v1.executions set document ="
@@ -152,7 +150,7 @@ async def test_a_version_with_an_edited_row_is_replaced_and_said_to_have_been_wr
     assert not [row for row in rows if b'"eve"' in row["document"]]
 
 
-async def test_a_full_disk_leaves_the_old_version_serving_and_the_next_try_goes_on(
+async def test_full_disk_leaves_the_old_version_serving_and_the_rebuild_resumes(
     able, small_segments
 ):
     async with busy_ledger(able):
@@ -177,7 +175,7 @@ def emptied(states, changed):
     return columns
 
 
-async def test_a_version_that_is_not_what_the_log_tells_does_not_answer(able):
+async def test_version_that_differs_from_the_log_does_not_serve(able):
     async with busy_ledger(able):
         wrong = replace(BY_NAME["executions"], columns=emptied)
         with pytest.raises(RebuildFailed, match="is not what the log says"):
@@ -212,7 +210,7 @@ async def _administer(url, statements) -> None:
     await connection.close()
 
 
-async def test_a_cancelled_rebuild_leaves_nothing_behind(able, small_segments):
+async def test_cancelled_rebuild_leaves_nothing_behind(able, small_segments):
     async with busy_ledger(able):
         work = asyncio.create_task(rebuilt(able, "executions", rate=20))
         await until(lambda: _in_phase(able, "executions", "folding"))
@@ -244,7 +242,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.torture
-async def test_a_rebuild_that_is_killed_goes_on_and_comes_to_the_same(able, tmp_path):
+async def test_killed_rebuild_resumes_to_the_same_rows(able, tmp_path):
     """Acceptance R-2."""
     await killed_and_resumed(able, tmp_path, kills=times(3, 50))
 
