@@ -1,4 +1,4 @@
-"""Finds what is served: our own API and every vendor's dialect."""
+"""Finds the APIs to serve: our own and the vendors' dialects."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from service.dialect import Dialect
 
 
 def discover() -> tuple[Dialect, ...]:
-    """List our own API, then the vendors' dialects by name."""
+    """Return our own API, then the vendors' dialects by name."""
     return (OWN, *dialects.discover())

@@ -35,7 +35,7 @@ from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
 from service.metrics.requests import RequestMetrics
 from service.metrics.state import ProcessState
-from service.ops.paused import Pauses
+from service.ops.paused import PausedReadModels
 from service.ops.rebuilds import Rebuilds
 from service.runs.read.completion import RunCompletionWaiter
 from service.runs.read.history import Audit
@@ -228,7 +228,7 @@ def _audit(log: Log, pools: _Pools, read_models: ReadModels) -> Audit:
 
 def _operations(url: str, log: Log, pools: _Pools) -> Operations:
     return Operations(
-        pauses=Pauses(pools.log, log),
+        paused=PausedReadModels(pools.log, log),
         rebuilds=Rebuilds(url, pools.status, registry.discover()),
         lag_monitor=LagMonitor(pools.status),
     )

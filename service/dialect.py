@@ -1,4 +1,4 @@
-"""The contract of a dialect: one vendor's API as a translation, with no state and no SQL."""
+"""The contract of a dialect: one vendor's API as a translation, without state and SQL."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: ``path`` in aiohttp's syntax; ``right`` None is open to all.
+    """One operation: ``path`` in aiohttp's syntax; ``right`` None needs no credential.
 
-    ``past``: whether a read answers as of any moment; False where it tells of what is in no log.
+    ``past``: whether a read accepts `as_of`; False where the log does not hold what it shows.
     ``ledger_wide``: whether keys of the whole ledger, whose tenant is ``*``, may use it.
-    ``any_query``: whether the query may be broken, since what cannot be read counts as absent.
-    ``where``: by which settings it is served; None: always. Pages that a setting brings are in no
-    document.
+    ``any_query``: whether unreadable query parameters count as absent instead of as an error.
+    ``where``: the settings with which it is served; None: always. openapi.yaml leaves out routes
+    that depend on a setting.
     """
 
     method: str
@@ -41,10 +41,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What openapi.yaml says of a dialect as a whole.
+    """What openapi.yaml says about a dialect as a whole.
 
-    ``security`` are OpenAPI security schemes by name, any one of which suffices; ``error`` is the
-    body of every refusal, of the media type ``error_type``.
+    ``security`` are OpenAPI security schemes by name, any one of which suffices. ``error`` is the
+    schema of every error body, with the media type ``error_type``.
     """
 
     title: str
@@ -55,28 +55,28 @@ class Description:
 
 
 class Dialect(Protocol):
-    """One vendor's API. Each dialect package exposes an instance named ``DIALECT``."""
+    """One vendor's API; each dialect package has an instance named ``DIALECT``."""
 
     @property
     def name(self) -> str:
-        """Name the vendor: the folder, the key in ``vendor_ids``, the source of what it starts."""
+        """The vendor's name: its folder, its key in ``vendor_ids``, the source of its commands."""
         ...
 
     @property
     def description(self) -> Description:
-        """Say what openapi.yaml tells of the dialect as a whole."""
+        """The texts and schemas for openapi.yaml."""
         ...
 
     def routes(self) -> Sequence[Route]:
-        """List what is served; paths do not clash with any other dialect's."""
+        """Return the routes; no path clashes with another dialect's."""
         ...
 
     def claims(self, path: str) -> bool:
-        """Tell whether an unknown path is this vendor's to answer with its own 404."""
+        """Whether this vendor answers an unknown path with its own 404."""
         ...
 
     def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
-        """Name who asks, by the vendor's way to present a credential.
+        """Authenticate a request by the vendor's way to present a credential.
 
         Raises:
             Unauthenticated: the credential is missing, malformed, unknown, expired or revoked.
@@ -85,18 +85,18 @@ class Dialect(Protocol):
         ...
 
     def error(self, request: web.Request, error: ServiceError) -> web.Response:
-        """Word a refusal in the vendor's error body; also for 404 routes, 405 and crashes."""
+        """Translate an error into the vendor's body, also 404, 405 and internal errors."""
         ...
 
     def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Derive the vendor's ids of a flow; ``fixed`` ones are kept.
+        """Derive the vendor's ids of a flow; those in ``fixed`` take precedence.
 
         Raises:
-            ValueError: a fixed id is not of the vendor's shape, or of no name the vendor has.
+            ValueError: a fixed id has an unknown name or is malformed.
 
         """
         ...
 
     def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Name the vendor's ids of a run: pure functions of its facts (`RunFacts`)."""
+        """Compute the vendor's ids of a run from its document, without any look-up."""
         ...

@@ -23,7 +23,7 @@ from service.executors.dispatcher import Dispatcher
 from service.executors.in_process import InProcess
 from service.flows.catalogue import Catalogue
 from service.metrics.requests import RequestMetrics
-from service.ops.paused import Pauses
+from service.ops.paused import PausedReadModels
 from service.ops.rebuilds import Rebuilds
 from service.ops.supervisor import Supervisor
 from service.runs.read.completion import RunCompletionWaiter
@@ -72,7 +72,7 @@ class Operations:
     """What operators of the read models use: status, paused ones, rebuilds."""
 
     lag_monitor: LagMonitor
-    pauses: Pauses
+    paused: PausedReadModels
     rebuilds: Rebuilds
 
 

@@ -1,4 +1,4 @@
-"""Settings: FLOWLEDGER_* read once; a missing or wrong one fails the start and names itself."""
+"""Settings: FLOWLEDGER_* variables, read once; an error names the variable and what it may be."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _URL_SCHEMES: Final = {"postgresql", "postgres"}
 
 
 class OpenAccess(NamedTuple):
-    """As whom those who present no credential act, where a dialect is opened."""
+    """The tenant and role of requests without a credential, where a dialect allows them."""
 
     tenant: str
     role: str
@@ -43,15 +43,15 @@ class OpenAccess(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the service is told from outside.
+    """The configuration of one process.
 
-    ``database_url`` None means the embedded Postgres in ``home``; ``flows`` is the folder with
-    flows.yaml and the tasks of the workers; ``max_body`` is in bytes; ``grace_s`` is how long
-    running tasks and requests may go on at the end. ``director_ui`` is the folder with the
+    ``database_url`` None means the embedded Postgres in ``home``. ``flows`` is the folder with
+    flows.yaml and the tasks of the workers. ``max_body`` is in bytes. ``grace_s`` limits how long
+    running tasks and requests may take after a stop signal. ``director_ui`` is the folder with the
     templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
-    whose Etlworks clients read six words for a status, ``*`` all of them. ``invision_strict_500``
-    gives every refusal of InVision's the one status that it documents. ``retention_offset`` is for
-    flows that do not say how many runs their lists keep, -1 for all.
+    whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500`` gives every
+    InVision error the one status that the vendor documents. ``retention_offset`` is the number of
+    runs kept in the lists of flows without `retention`, -1 for all.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -76,10 +76,10 @@ class Settings:
 
     @property
     def require_database_url(self) -> str:
-        """The database's address.
+        """The URL of the database.
 
         Raises:
-            InvalidSetting: there is none.
+            InvalidSetting: it is not set.
         """
         if self.database_url is None:
             raise InvalidSetting(
@@ -90,24 +90,24 @@ class Settings:
 
     @property
     def require_old_secret_key(self) -> bytes:
-        """The key under which signing secrets were encrypted before, 32 bytes.
+        """The previous key for signing secrets, 32 bytes.
 
         Raises:
-            InvalidSetting: there is none.
+            InvalidSetting: it is not set.
         """
         if self.old_secret_key is None:
             raise InvalidSetting(
                 "FLOWLEDGER_OLD_SECRET_KEY",
-                "is not set; give the key before, and in FLOWLEDGER_SECRET_KEY the new one",
+                "is not set; set it to the previous key, and FLOWLEDGER_SECRET_KEY to the new one",
             )
         return self.old_secret_key
 
     @property
     def require_secret_key(self) -> bytes:
-        """The key under which signing secrets are encrypted, 32 bytes.
+        """The key that encrypts signing secrets, 32 bytes.
 
         Raises:
-            InvalidSetting: there is none.
+            InvalidSetting: it is not set.
         """
         if self.secret_key is None:
             raise InvalidSetting("FLOWLEDGER_SECRET_KEY", f"is not set; {MAKE_SECRET_KEY}")
@@ -118,66 +118,70 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; an empty variable counts as not set.
 
     Raises:
-        InvalidSetting: a value is wrong; names the variable and what it may be.
+        InvalidSetting: a value is wrong; the message says what it may be.
     """
-    given = _Given(environ)
-    home = Path(given.text("FLOWLEDGER_HOME") or ".flowledger").absolute()
+    variables = _Environment(environ)
+    home = Path(variables.text("FLOWLEDGER_HOME") or ".flowledger").absolute()
     return Settings(
-        database_url=given.database_url("FLOWLEDGER_DATABASE_URL"),
-        host=given.text("FLOWLEDGER_HOST") or "127.0.0.1",
-        port=given.whole("FLOWLEDGER_PORT", 8080, low=0, high=65535),
+        database_url=variables.database_url("FLOWLEDGER_DATABASE_URL"),
+        host=variables.text("FLOWLEDGER_HOST") or "127.0.0.1",
+        port=variables.whole("FLOWLEDGER_PORT", 8080, low=0, high=65535),
         home=home,
-        flows=given.folder("FLOWLEDGER_FLOWS", "name one with flows.yaml"),
-        secret_key=given.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
-        old_secret_key=given.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
-        slots=given.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
-        max_body=given.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
-        director_open=given.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
-        director_ui=given.folder(
+        flows=variables.folder("FLOWLEDGER_FLOWS", "name one with flows.yaml"),
+        secret_key=variables.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
+        old_secret_key=variables.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
+        slots=variables.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
+        max_body=variables.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
+        director_open=variables.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
+        director_ui=variables.folder(
             "FLOWLEDGER_DIRECTOR_UI",
-            "name that of the package celery-director, with templates and static",
+            "name the folder of the package celery-director, with templates and static",
             holds=("templates/index.html", "templates/error.html", "static/script.js"),
         ),
-        etlworks_token_life_s=given.whole(
+        etlworks_token_life_s=variables.whole(
             "FLOWLEDGER_ETLWORKS_TOKEN_LIFE", 600, low=10, high=30 * 86_400
         ),
-        etlworks_query_token=given.flag("FLOWLEDGER_ETLWORKS_QUERY_TOKEN"),
-        etlworks_six_words=given.tenants("FLOWLEDGER_ETLWORKS_SIX_WORDS"),
-        invision_strict_500=given.flag("FLOWLEDGER_INVISION_STRICT_500"),
-        log_format=cast("LogFormat", given.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")),
-        log_level=cast("LogLevel", given.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
-        grace_s=given.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
-        retention_offset=given.whole(
+        etlworks_query_token=variables.flag("FLOWLEDGER_ETLWORKS_QUERY_TOKEN"),
+        etlworks_six_words=variables.tenants("FLOWLEDGER_ETLWORKS_SIX_WORDS"),
+        invision_strict_500=variables.flag("FLOWLEDGER_INVISION_STRICT_500"),
+        log_format=cast(
+            "LogFormat", variables.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")
+        ),
+        log_level=cast("LogLevel", variables.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
+        grace_s=variables.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
+        retention_offset=variables.whole(
             "FLOWLEDGER_RETENTION_OFFSET", KEEP_ALL_RUNS, low=KEEP_ALL_RUNS, high=MAX_KEPT_RUNS
         ),
     )
 
 
 def secret_key_file(home: Path) -> Path:
-    """Name the file that holds the key which `demo` made; FLOWLEDGER_SECRET_KEY goes first."""
+    """Return the path of the key that `demo` makes; FLOWLEDGER_SECRET_KEY takes precedence."""
     return home / "secret_key"
 
 
 def make_secret_key(home: Path) -> None:
-    """Make the secret key's file, of mode 600, unless it is there.
+    """Create the secret key's file with mode 600, unless it exists.
 
     Raises:
-        InvalidSetting: the home cannot be written to.
+        InvalidSetting: the folder is not writable.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
-        # Linked when it is whole: of two that make it at once one wins, nobody reads half a key.
+        # A hard link is atomic: of two processes one wins, and neither reads half a key.
         with NamedTemporaryFile("w", dir=home, prefix="secret_key.") as file:
             file.write(secrets.token_urlsafe(SECRET_KEY_BYTES))
             file.flush()
             with contextlib.suppress(FileExistsError):
                 os.link(file.name, secret_key_file(home))
     except OSError as error:
-        raise InvalidSetting("FLOWLEDGER_HOME", f"must be a folder of your own: {error}") from error
+        raise InvalidSetting(
+            "FLOWLEDGER_HOME", f"must be a folder that you can write to: {error}"
+        ) from error
 
 
 def parse_secret_key(text: str) -> bytes | None:
-    """Read 32 bytes as base64url (padded or not) or hex; None where it is neither.
+    """Decode 32 bytes from base64url (padded or not) or hex; return None for anything else.
 
     >>> parse_secret_key("00" * 32) == bytes(32)
     True
@@ -195,8 +199,8 @@ def parse_secret_key(text: str) -> bytes | None:
         return None
 
 
-class _Given:
-    """The variables as they were given, each read as what it should be."""
+class _Environment:
+    """Reads and checks each variable as its type."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -222,7 +226,10 @@ class _Given:
         names = frozenset(filter(None, map(str.strip, (self.text(name) or "").split(","))))
         for tenant in names - {EVERY_TENANT}:
             if not TENANT.fullmatch(tenant):
-                raise InvalidSetting(name, f"is {tenant!r}; give tenants, or * for all: acme,other")
+                raise InvalidSetting(
+                    name,
+                    f"is {tenant!r}; give the names of tenants, such as acme,other, or * for all",
+                )
         return names
 
     def one_of(self, name: str, options: object, default: str) -> str:
@@ -235,9 +242,9 @@ class _Given:
     def database_url(self, name: str) -> str | None:
         text = self.text(name)
         if text is not None and urlsplit(text).scheme not in _URL_SCHEMES:
-            # Not shown: it may hold a password.
+            # Do not show the value: it may hold a password.
             raise InvalidSetting(
-                name, "is no Postgres address; give postgresql://user:password@host:port/database"
+                name, "is not a Postgres URL; give postgresql://user:password@host:port/database"
             )
         return text
 
@@ -246,10 +253,10 @@ class _Given:
         if text is None:
             return None
         if not Path(text).is_dir():
-            raise InvalidSetting(name, f"is {text!r}, which is no folder; {hint}")
+            raise InvalidSetting(name, f"is {text!r}, which is not a folder; {hint}")
         for file in holds:
             if not (Path(text) / file).is_file():
-                raise InvalidSetting(name, f"is {text!r}, which holds no {file}; {hint}")
+                raise InvalidSetting(name, f"is {text!r}, which has no {file}; {hint}")
         return Path(text).absolute()
 
     def secret_key(self, name: str, file: Path | None = None) -> bytes | None:
@@ -286,5 +293,5 @@ def _read_private(name: str, file: Path) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(name, f"cannot be read from {file}: {error}") from error
     if mode & 0o077:
-        raise InvalidSetting(name, f"is open to other users in {file}; run: chmod 600 {file}")
+        raise InvalidSetting(name, f"in {file} is readable by other users; run: chmod 600 {file}")
     return text

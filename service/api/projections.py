@@ -46,7 +46,7 @@ async def retry(request: web.Request) -> web.StreamResponse:
     """Have a paused read model try again the event that it stands before."""
     parsing.check_query(request)
     body = await parsing.optional_object(request, _RETRY)
-    resumed = await request.app[SERVICE].operations.pauses.retry(
+    resumed = await request.app[SERVICE].operations.paused.retry(
         request.match_info["name"], parsing.optional_integer(body, "version")
     )
     return _shown(request, resumed)
@@ -65,7 +65,7 @@ async def skip(request: web.Request) -> web.StreamResponse:
     parsing.check_query(request)
     parsing.whole_ledger(request)
     body = await parsing.json_object(request, _SKIP)
-    resumed = await request.app[SERVICE].operations.pauses.skip(
+    resumed = await request.app[SERVICE].operations.paused.skip(
         request.match_info["name"],
         parsing.optional_integer(body, "version"),
         Position(parsing.whole_number(body, "position")),

@@ -1,4 +1,4 @@
-"""The command line: one verb a file, found here."""
+"""The command line: each module of this package with a ``VERB`` is a verb."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import click
 
 
 class Verbs(click.Group):
-    """The verbs: every module of this package that has a ``VERB``; loaded when it is asked for."""
+    """Finds the verbs, and imports the module of a verb only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all verbs."""
+        """List the names of all verbs."""
         names = sorted(module.name for module in pkgutil.iter_modules(__path__))
         return [name for name in names if self.get_command(ctx, name) is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a verb, or None where there is none of that name."""
+        """Import a verb; return None for an unknown name."""
         del ctx
         try:
             module = importlib.import_module(f"{__name__}.{cmd_name}")

@@ -1,4 +1,4 @@
-"""Lines of shell that read one run through each API, to be pasted as they are."""
+"""Curl commands that read one run through each API, ready to paste into a shell."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from service.dialects.naver.auth import sign
 
 
 @dataclass(frozen=True, slots=True)
-class Paste:
-    """One line: whose API it speaks, what it asks, and the shell that asks it."""
+class Example:
+    """One command: the name of the API and the shell line."""
 
     title: str
     shell: str
 
 
-def lines(base: str, key: Created, run: Mapping[str, Any]) -> list[Paste]:
-    """Write a line for each API about one run, as ``GET /v1/runs/{run_id}`` shows it."""
+def examples(base: str, key: Created, run: Mapping[str, Any]) -> list[Example]:
+    """Write a command for each API; ``run`` is as ``GET /v1/runs/{run_id}`` shows it."""
     ids: Mapping[str, Mapping[str, Any]] = run["vendor_ids"]
     return [
-        Paste("own API", _get(f"{base}/v1/runs/{run['run_id']}", _bearer(key))),
-        Paste("Etlworks", _get(base + _etlworks(ids["etlworks"]), _bearer(key))),
-        Paste("InVision", _get(base + _invision(ids["invision"]), f"-H 'x-api-key: {key.token}'")),
-        Paste(
+        Example("own API", _get(f"{base}/v1/runs/{run['run_id']}", _bearer(key))),
+        Example("Etlworks", _get(base + _etlworks(ids["etlworks"]), _bearer(key))),
+        Example(
+            "InVision", _get(base + _invision(ids["invision"]), f"-H 'x-api-key: {key.token}'")
+        ),
+        Example(
             "Celery Director",
             _get(base + _director(ids["director"]), f"-u {key.username}:{key.password}"),
         ),
-        Paste("NAVER Data Flow", naver(base, key, _naver(ids["naver"]))),
-        Paste("Incorta", _get(base + _incorta(run["tenant"], ids["incorta"]), _bearer(key))),
+        Example("NAVER Data Flow", naver_example(base, key, _naver(ids["naver"]))),
+        Example("Incorta", _get(base + _incorta(run["tenant"], ids["incorta"]), _bearer(key))),
     ]
 
 
@@ -64,8 +66,8 @@ def _incorta(tenant: str, ids: Mapping[str, Any]) -> str:
     return f"/incorta/api/v2/{tenant}/load-plan/status/{ids['executionId']}?level=4"
 
 
-def naver(base: str, key: Created, uri: str) -> str:
-    """Write a signed GET; a signature is good for five minutes, so openssl makes it when pasted.
+def naver_example(base: str, key: Created, uri: str) -> str:
+    """Write a signed GET that openssl signs when it is pasted: a signature expires in five minutes.
 
     Source: api.ncloud-docs.com, common-ncpapi (signature v2).
     """

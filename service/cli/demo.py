@@ -1,4 +1,4 @@
-"""``flowledger demo``: everything at once, with sample flows, a key and lines to paste."""
+"""``flowledger demo``: the whole service with sample flows, a key and example requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from projections.results import Document
 from service.api import rendering
 from service.auth.credentials import Created, Credentials
-from service.cli.curl_examples import lines
+from service.cli.curl_examples import examples
 from service.cli.ledger import database, run
 from service.errors import InvalidSetting
 from service.flows.definitions import load_definitions
@@ -31,14 +31,15 @@ ORIGIN: Final = Origin(actor=KEY, source="cli")
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 FIRST: Final = ("example.ETL", "example.RANDOMS", "example.FAIL", "example.WARN", "example.PLAN")
 LAST: Final = "example.SLOW"
-SHOWN_S: Final = 20.0
+WAIT_S: Final = 20.0
+"""How long the demo waits for its first runs before it shows them as they are."""
 
 
 @click.command()
 def demo() -> None:
-    """Run everything with sample flows, print a line to paste for each API, serve until stopped.
+    """Run the whole service with sample flows, and print a key and a request for each API.
 
-    Without FLOWLEDGER_DATABASE_URL it brings its own Postgres, in FLOWLEDGER_HOME/postgres.
+    Without FLOWLEDGER_DATABASE_URL an embedded Postgres runs in FLOWLEDGER_HOME/postgres.
     """
     run(_demo())
 
@@ -63,7 +64,10 @@ async def _demo() -> None:
 
 def _examples() -> Path:
     if not EXAMPLES.is_dir():
-        raise InvalidSetting("FLOWLEDGER_FLOWS", "is not set, and there is no folder of examples")
+        raise InvalidSetting(
+            "FLOWLEDGER_FLOWS",
+            "is not set, and this installation has no examples; name the folder with flows.yaml",
+        )
     return EXAMPLES
 
 
@@ -80,7 +84,7 @@ async def _load(service: Service, settings: Settings) -> None:
 
 
 async def _new_key(credentials: Credentials) -> Created:
-    # Secrets cannot be shown again: each demo makes a key, and the one before goes.
+    # Secrets cannot be shown again: each demo makes a key and revokes the previous one.
     for old in await credentials.list(TENANT):
         if old.principal.name == KEY and old.revoked_at is None:
             await credentials.revoke(old.principal.key_id, origin=ORIGIN)
@@ -96,9 +100,8 @@ async def _first_runs(service: Service) -> list[Document]:
         )
     )
     run_ids = [outcome.run_id for outcome in outcomes]
-    # Whoever runs longer is shown as it stands.
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SHOWN_S):
+        async with asyncio.timeout(WAIT_S):
             await asyncio.gather(
                 *(service.queries.wait_until_ended(TENANT, each) for each in run_ids)
             )
@@ -107,7 +110,7 @@ async def _first_runs(service: Service) -> list[Document]:
 
 def _page(service: Service, address: str, key: Created, docs: list[Document]) -> str:
     shown = [rendering.run(doc, service.dialects) for doc in docs]
-    parts = [
+    text = [
         f"\nFlowledger serves at {address}  (operations: {address}/docs)\n",
         "Runs of the sample flows:",
         *(f"  {run['flow']['fullname']:<16} {run['status']:<10} {run['run_id']}" for run in shown),
@@ -118,13 +121,15 @@ def _page(service: Service, address: str, key: Created, docs: list[Document]) ->
     ]
     if shown:
         run = shown[-1]
-        parts.append(f"\nOne run ({run['flow']['fullname']}) through every API, to be pasted:")
-        parts += [f"\n# {p.title}\n{p.shell}" for p in lines(address, key, run)]
+        text.append(
+            f"\nOne run ({run['flow']['fullname']}) through every API; paste a line into a shell:"
+        )
+        text += [f"\n# {each.title}\n{each.shell}" for each in examples(address, key, run)]
     if service.catalogue.find(TENANT, LAST):
-        parts.append(
+        text.append(
             f"\n# Start one\ncurl -s -H 'Authorization: Bearer {key.token}' "
             f"-H 'Content-Type: application/json' "
             f'-d \'{{"flow": "{LAST}", "payload": {{"sleep": 5}}}}\' {address}/v1/runs'
         )
-    parts.append("\nServing until Ctrl-C.")
-    return "\n".join(parts)
+    text.append("\nServing until Ctrl-C.")
+    return "\n".join(text)

@@ -1,4 +1,4 @@
-"""``flowledger events``: follow the log, show single events, export, check and import it."""
+"""``flowledger events``: print, export, check and import the log."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ LAST = 2**63 - 1
 
 @click.group()
 def events() -> None:
-    """Follow the log, show single events, export, check and import it."""
+    """Print, export, check and import the log."""
 
 
 @events.command()
 @click.option(
-    "--after", type=click.IntRange(0, LAST), help="Begin behind this position, not at the end."
+    "--after",
+    type=click.IntRange(0, LAST),
+    help="Start after this position instead of at the end of the log.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Stop after so many events.")
-@click.option("--follow/--no-follow", default=True, help="Wait for more (default) or stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print NDJSON.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after this many events.")
+@click.option(
+    "--follow/--no-follow",
+    default=True,
+    help="At the end of the log, wait for more events (default) or stop.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def tail(after: int | None, limit: int | None, follow: bool, as_json: bool) -> None:
     """Print events in the order of the log."""
     run(_tail(after, limit, follow=follow, as_json=as_json))
@@ -37,7 +43,7 @@ def tail(after: int | None, limit: int | None, follow: bool, as_json: bool) -> N
 
 async def _tail(after: int | None, limit: int | None, *, follow: bool, as_json: bool) -> None:
     async with open_ledger() as ledger:
-        position = await _begin(ledger, after, limit, follow=follow)
+        position = await _start_position(ledger, after, limit, follow=follow)
         left = limit
         while left is None or left > 0:
             page = await ledger.log.read(position, min(BATCH, left or BATCH))
@@ -52,7 +58,9 @@ async def _tail(after: int | None, limit: int | None, *, follow: bool, as_json: 
                 return
 
 
-async def _begin(ledger: Ledger, after: int | None, limit: int | None, *, follow: bool) -> Position:
+async def _start_position(
+    ledger: Ledger, after: int | None, limit: int | None, *, follow: bool
+) -> Position:
     if after is not None:
         return Position(after)
     head = await ledger.log.head()
@@ -73,7 +81,7 @@ def _line(event: Event, *, as_json: bool) -> str:
 @events.command()
 @click.argument("position", type=click.IntRange(1, LAST))
 def show(position: int) -> None:
-    """Show the event at a position, whole."""
+    """Print the event at POSITION as JSON."""
     run(_show(position))
 
 
@@ -81,7 +89,10 @@ async def _show(position: int) -> None:
     async with open_ledger() as ledger:
         page = await ledger.log.read(Position(position - 1), 1)
         if not page:
-            raise NotFound(f"the log ends at position {await ledger.log.head()}")
+            raise NotFound(
+                f"there is no event at position {position}:"
+                f" the log ends at position {await ledger.log.head()}"
+            )
         print_json(rendering.event(page[0]))
 
 

@@ -11,8 +11,7 @@ from events.export.importer import import_log
 from events.export.reader import Place, Reader
 from events.export.target import open_target
 from events.export.writer import begin
-from service.cli.ledger import database, open_ledger, run
-from service.cli.progress import QUIET, progress
+from service.cli.ledger import QUIET, database, open_ledger, progress, run
 from service.runs.write.number_sequence import ImportedNumbers
 from service.settings import read_settings
 
@@ -22,21 +21,25 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(allow_d
 
 @click.command("export")
 @click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
-@click.option("--after", type=click.IntRange(0, LAST), help="Begin behind this position, not at 1.")
-@click.option("--to", type=click.IntRange(0, LAST), help="End at this position, not at the last.")
+@click.option(
+    "--after", type=click.IntRange(0, LAST), help="Start after this position instead of at 1."
+)
+@click.option(
+    "--to", type=click.IntRange(0, LAST), help="End at this position instead of the last."
+)
 @click.option(
     "--compress",
     type=click.Choice([Compression.ZSTD.value]),
     help="Compress, even if the name of FILE does not end in .zst.",
 )
-@click.option("--force", is_flag=True, help="Write FILE anew if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @QUIET
 def export_events(
     file: str, after: int | None, to: int | None, compress: str | None, force: bool, quiet: bool
 ) -> None:
-    """Write the log to FILE as NDJSON, whole and with its hashes; "-" is standard output.
+    """Write the log with its hashes to FILE as NDJSON; "-" is standard output.
 
-    The same command again goes on with a FILE that was not finished.
+    Repeat the command to continue an export that was stopped.
     """
     compression = Compression(compress) if compress else None
     run(_export(file, compression, after=after, to=to, force=force, quiet=quiet))
@@ -64,10 +67,10 @@ async def _export(
 @FILES
 @QUIET
 def check_export(files: tuple[str, ...], quiet: bool) -> None:
-    """Check FILES, the pieces of an export in their order, without any database.
+    """Check the FILES of an export, in their order, without a database.
 
-    Checksums, leaf hashes, positions, times. What only a whole log can tell (versions of streams,
-    event ids, keys), import checks.
+    Checks checksums, leaf hashes, positions and times. Stream versions, event ids and idempotency
+    keys need the whole log: `flowledger events import` checks those.
     """
     run(_check(files, quiet=quiet))
 
@@ -85,10 +88,10 @@ async def _check(files: tuple[str, ...], *, quiet: bool) -> None:
 @FILES
 @QUIET
 def import_events(files: tuple[str, ...], quiet: bool) -> None:
-    """Bring the log in FILES, the pieces of an export in their order, into an empty ledger.
+    """Import the FILES of an export, in their order, into an empty ledger.
 
-    Whole, or not at all. It works as the login role, like migrate. Secrets of keys are in no log:
-    make new keys afterwards.
+    All of the log is imported, or none of it. Like `flowledger migrate`, it needs the login role
+    that owns the database. The log holds no secrets: create new keys afterwards.
     """
     run(_import(files, quiet=quiet))
 
@@ -105,7 +108,7 @@ async def _import(files: tuple[str, ...], *, quiet: bool) -> None:
                 before_commit=numbers.advance,
             )
     click.echo(f"imported {imported.head} events of ledger {imported.ledger}")
-    click.echo("secrets are in no log: make new keys with `flowledger keys create`")
+    click.echo("the log holds no secrets: create new keys with `flowledger keys create`")
 
 
 def _size_bytes(files: tuple[str, ...]) -> int | None:

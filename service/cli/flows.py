@@ -18,24 +18,24 @@ from service.flows.registration import Changes, plan_changes, register
 from service.origin import Origin
 from service.schedules.last_fired import Mark, Marks
 
-TENANT = click.option("--tenant", default="default", show_default=True, help="Whose catalogue.")
+TENANT = click.option("--tenant", default="default", show_default=True, help="The tenant.")
 ORIGIN = Origin(actor="cli", source="cli")
 
 
 @click.group()
 def flows() -> None:
-    """Register the flows of a file, and list what is registered."""
+    """Load the flows of a file, and list those of a tenant."""
 
 
 @flows.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @TENANT
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only print what would change.")
 def load(path: Path, tenant: str, dry_run: bool) -> None:
-    """Make the flows of PATH (a flows.yaml, or the folder with it) the tenant's catalogue.
+    """Replace all the tenant's flows with those in PATH, a flows.yaml or the folder with it.
 
-    Says what is added, changed and retired, and does it. A flow that is no more in the file is
-    retired: its runs stay, new ones cannot be started. A file with a mistake is refused whole.
+    Prints what is added, changed and retired. A flow that the file no longer has is retired: its
+    runs stay, and no new ones start. If the file has a mistake, nothing changes.
     """
     run(_load(path, tenant, dry_run=dry_run))
 
@@ -48,7 +48,7 @@ async def _load(path: Path, tenant: str, *, dry_run: bool) -> None:
     for line in changes.lines():
         click.echo(line)
     if dry_run:
-        click.echo("dry run: nothing was done")
+        click.echo("dry run: nothing was changed")
 
 
 async def _change(
@@ -70,7 +70,7 @@ async def _change(
 
 @flows.command("list")
 @TENANT
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every vendor's ids.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with each vendor's ids.")
 def list_flows(tenant: str, as_json: bool) -> None:
     """List the tenant's flows by name."""
     run(_list(tenant, as_json=as_json))

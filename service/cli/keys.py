@@ -1,4 +1,4 @@
-"""``flowledger keys``: make, list and revoke credentials."""
+"""``flowledger keys``: create, list and revoke credentials."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke credentials."""
+    """Create, list and revoke keys, the credentials of clients."""
 
 
 @keys.command()
-@click.option("--tenant", required=True, help="Whose it is; '*' is the whole ledger.")
-@click.option("--role", required=True, type=click.Choice([*RIGHTS, *ALIASES]))
-@click.option("--name", required=True, help="Who will use it: the actor of what it does.")
-@click.option("--days", type=click.IntRange(1, 36500), help="Expires after so many days.")
+@click.option("--tenant", required=True, help="The tenant of the key; '*' is the whole ledger.")
+@click.option(
+    "--role", required=True, type=click.Choice([*RIGHTS, *ALIASES]), help="What it may do."
+)
+@click.option("--name", required=True, help="Who will use it; recorded as the actor of each event.")
+@click.option("--days", type=click.IntRange(1, 36500), help="Expire after this many days.")
 @JSON
 def create(tenant: str, role: str, name: str, days: int | None, as_json: bool) -> None:
-    """Make a key. Its secrets are shown once and never again."""
+    """Create a key, and print its secrets, which are never shown again."""
     run(_create(tenant=tenant, role=role, name=name, days=days, as_json=as_json))
 
 
@@ -48,10 +50,10 @@ async def _create(*, tenant: str, role: str, name: str, days: int | None, as_jso
 
 
 @keys.command("list")
-@click.option("--tenant", help="Only this tenant's.")
+@click.option("--tenant", help="Only the keys of this tenant.")
 @JSON
 def list_keys(tenant: str | None, as_json: bool) -> None:
-    """List the keys there ever were, oldest first; never their secrets."""
+    """List all keys, also revoked and expired ones, oldest first, without their secrets."""
     run(_list(tenant, as_json=as_json))
 
 
@@ -97,9 +99,9 @@ def _time(at: datetime | None) -> str | None:
 
 @keys.command()
 @click.argument("key_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def revoke(key_id: str, yes: bool) -> None:
-    """Revoke a key for ever; every process drops it within a second."""
+    """Revoke a key for ever; every process refuses it within a second."""
     if not yes:
         click.confirm(f"Revoke key {key_id} for ever?", abort=True)
     run(_revoke(key_id))
@@ -113,12 +115,12 @@ async def _revoke(key_id: str) -> None:
 
 
 @keys.command("reseal")
-@click.option("--dry-run", is_flag=True, help="Only say how many would be changed.")
+@click.option("--dry-run", is_flag=True, help="Only print how many would change.")
 def reseal_keys(dry_run: bool) -> None:
-    """Encrypt the signing secrets anew, under another FLOWLEDGER_SECRET_KEY.
+    """Encrypt all signing secrets under a new FLOWLEDGER_SECRET_KEY.
 
-    FLOWLEDGER_SECRET_KEY is the new key, FLOWLEDGER_OLD_SECRET_KEY the one before. All of them are
-    changed, or none; done again, it changes what was made under the old key since.
+    FLOWLEDGER_OLD_SECRET_KEY is the previous key. Either all secrets change or none. Repeat the
+    command for keys that were created under the previous key in the meantime.
     """
     run(_reseal(dry_run=dry_run))
 
@@ -132,7 +134,7 @@ async def _reseal(*, dry_run: bool) -> None:
             dry_run=dry_run,
         )
     click.echo(f"{'would reseal' if dry_run else 'resealed'} {done.resealed} secrets")
-    click.echo(f"under the new key already: {done.already}")
+    click.echo(f"already under the new key: {done.already}")
 
 
 VERB = keys

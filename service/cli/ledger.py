@@ -1,17 +1,18 @@
-"""What the verbs share: the settings, the database, and how a verb ends."""
+"""What the verbs share: opening the ledger, printing, progress, errors and signals."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 import orjson
 import uvloop
+from tqdm import tqdm
 
 from events.database import connect_pool
 from events.errors import LogError, LogUnavailable, NotMigrated
@@ -23,17 +24,19 @@ from service.errors import ServiceError
 from service.ops.logs import configure_logs
 from service.settings import Settings, read_settings
 
+QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """An opened ledger: the settings with its database's URL, and its log."""
+    """An opened ledger: the settings with its database's URL, a pool and the log."""
 
     settings: Settings
     pool: Any
     log: Log
 
     async def credentials(self) -> Credentials:
-        """Open the credentials; needs the secret key."""
+        """Open the credentials, which needs the secret key."""
         credentials = Credentials(self.pool, self.log, self.settings.require_secret_key)
         await credentials.start()
         return credentials
@@ -41,7 +44,7 @@ class Ledger:
 
 @contextlib.asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[Settings]:
-    """Settings that name a database: the given one, or the embedded one while this is open."""
+    """Yield settings that name a database; run the embedded Postgres where none is named."""
     if settings.database_url is not None:
         yield settings
         return
@@ -51,7 +54,7 @@ async def database(settings: Settings) -> AsyncIterator[Settings]:
 
 @contextlib.asynccontextmanager
 async def open_ledger() -> AsyncIterator[Ledger]:
-    """Open the ledger that the settings name, beside whatever else works with it."""
+    """Open the ledger of the settings; other processes may use it at the same time."""
     async with database(read_settings()) as settings:
         pool = await connect_pool(settings.require_database_url, max_size=2)
         try:
@@ -61,9 +64,9 @@ async def open_ledger() -> AsyncIterator[Ledger]:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a verb to its end; what it refuses is one line and exit status 1.
+    """Run a verb; print an expected error as one line and exit with status 1.
 
-    SIGINT and SIGTERM end it as a cancellation, so that what it opened is closed.
+    SIGINT and SIGTERM cancel the verb, so that it closes what it has opened.
     """
     try:
         settings = read_settings()
@@ -88,10 +91,21 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, None]) -> None:
 
 def _advice(error: Exception) -> str:
     if isinstance(error, LogUnavailable) and not isinstance(error, NotMigrated):
-        return f"{error}; is FLOWLEDGER_DATABASE_URL right, and its server up?"
+        return f"{error}; check FLOWLEDGER_DATABASE_URL and that its server runs"
     return str(error)
 
 
 def print_json(value: object) -> None:
     """Print a value as JSON, indented."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+@contextlib.contextmanager
+def progress(total: int | None, unit: str, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """Show rate and remaining time on standard error; yield the function that advances the bar.
+
+    Nothing is shown where standard error is not a terminal.
+    """
+    disable = True if quiet else None  # None: tqdm looks whether there is a terminal
+    with tqdm(total=total, unit=unit, unit_scale=True, disable=disable, leave=False) as bar:
+        yield bar.update

@@ -1,4 +1,4 @@
-"""``flowledger migrate``: bring the database's schemas up to this release."""
+"""``flowledger migrate``: bring the database up to this release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.settings import read_settings
 
 @click.command()
 def migrate() -> None:
-    """Bring the database up to this release; safe to run again and beside a running service."""
+    """Bring the database up to this release; safe to repeat, and while a service runs."""
     run(_migrate())
 
 

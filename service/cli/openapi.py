@@ -10,7 +10,7 @@ from service.http.openapi.pages import Pages
 
 @click.command()
 def openapi() -> None:
-    """Print the OpenAPI 3.1 document of all that is served."""
+    """Print the OpenAPI 3.1 document of all APIs."""
     click.echo(Pages(discover()).openapi_yaml, nl=False)
 
 

@@ -1,18 +1,18 @@
-"""``flowledger project``: only the read models, apart from the rest."""
+"""``flowledger project``: a process that only applies the read models."""
 
 from __future__ import annotations
 
 import click
 
 from service.cli.ledger import run
-from service.cli.parts import run_parts
+from service.cli.serve import run_roles
 from service.runtime import ProcessRole
 
 
 @click.command()
 def project() -> None:
-    """Apply the log to the read models until told to stop; beside any number of others."""
-    run(run_parts({ProcessRole.PROJECT}))
+    """Apply the log to the read models until stopped; any number of processes may do so."""
+    run(run_roles({ProcessRole.PROJECT}))
 
 
 VERB = project

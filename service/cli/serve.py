@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import click
 
-from service.cli.ledger import run
-from service.cli.parts import run_parts
-from service.runtime import ALL_ROLES
+from service.cli.ledger import database, run
+from service.ops.migrations import migrate_all
+from service.runtime import ALL_ROLES, ProcessRole
+from service.serving import end_process, serving, wait_for_stop_signal
+from service.settings import read_settings
 
 
 @click.command()
 @click.option("--migrate", is_flag=True, help="First bring the database up to this release.")
 def serve(migrate: bool) -> None:
-    """Serve all dialects, apply the read models and execute flows, until told to stop.
+    """Run the whole service until it is stopped: all APIs, the read models, workers and schedules.
 
-    SIGTERM ends it: requests in flight and running tasks get the grace period, FLOWLEDGER_GRACE.
+    SIGTERM or Ctrl-C stops it. Requests in flight and running tasks get the grace period,
+    FLOWLEDGER_GRACE.
     """
-    run(run_parts(ALL_ROLES, migrate=migrate))
+    run(run_roles(ALL_ROLES, migrate=migrate))
+
+
+async def run_roles(process_roles: Collection[ProcessRole], *, migrate: bool = False) -> None:
+    """Run a service in some roles until the process is told to stop, then end the process."""
+    async with database(read_settings()) as settings:
+        if migrate:
+            await migrate_all(settings.require_database_url)
+        async with serving(settings, process_roles):
+            await wait_for_stop_signal()
+    end_process()
 
 
 VERB = serve

@@ -25,16 +25,16 @@ _MILLISECONDS: Final = re.compile("[0-9]{1,19}")
 @click.option(
     "--keys",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file that 'flowledger keys create --json' has written.",
+    help="The output of `flowledger keys create --json`, as a file.",
 )
 @click.option("--access-key", envvar="NCLOUD_ACCESS_KEY", show_envvar=True)
 @click.option(
     "--secret-key",
     envvar="NCLOUD_SECRET_KEY",
     show_envvar=True,
-    help="Others on this machine can read it off the command line: rather use the environment.",
+    help="Prefer the environment: other users of this machine can read your command line.",
 )
-@click.option("--timestamp", help="Milliseconds since 1970; now, if left out.")
+@click.option("--timestamp", help="Milliseconds since 1970; default: now.")
 @click.option("--curl", is_flag=True, help="Print a curl command that sends the request.")
 def sign_request(
     method: str,
@@ -46,19 +46,21 @@ def sign_request(
     timestamp: str | None,
     curl: bool,
 ) -> None:
-    """Print the headers that sign a request to NAVER Data Flow; they hold for five minutes.
+    """Print the headers that sign a request to the NAVER API; they expire after five minutes.
 
-    URL is what will be sent, percent-encoded and with its query: METHOD, path and query are
-    signed as they are written.
+    Give URL exactly as it will be sent, percent-encoded and with its query: the signature covers
+    METHOD, path and query.
     """
     at_ms = _timestamp(timestamp)
     uri = _uri(url)
     if not _METHOD.fullmatch(method):
-        raise click.BadParameter("must be letters, as in GET", param_hint="METHOD")
+        raise click.BadParameter(
+            f"is {method!r}; give an HTTP method such as GET", param_hint="METHOD"
+        )
     access, secret = _pair(keys) if keys else (access_key, secret_key)
     if not access or not secret:
         raise click.UsageError(
-            "no key: give --keys FILE, or set NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY"
+            "there is no key: give --keys FILE, or set NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY"
         )
     signature = sign(method.upper(), uri, at_ms, access, secret)
     headers = {TIMESTAMP: at_ms, ACCESS_KEY: access, SIGNATURE: signature}
@@ -73,14 +75,16 @@ def _timestamp(text: str | None) -> str:
     if text is None:
         return str(time.time_ns() // 1_000_000)
     if not _MILLISECONDS.fullmatch(text):
-        raise click.BadParameter("must be milliseconds since 1970", param_hint="--timestamp")
+        raise click.BadParameter(
+            f"is {text!r}; give milliseconds since 1970", param_hint="--timestamp"
+        )
     return text
 
 
 def _uri(url: str) -> str:
     if not url or not _URL.fullmatch(url) or "#" in url:
         raise click.BadParameter(
-            "must be an address or a path as it is sent: percent-encoded, without '#'",
+            f"is {url!r}; give an address or a path as it is sent: percent-encoded, without '#'",
             param_hint="URL",
         )
     return target(url) or "/"
@@ -92,14 +96,19 @@ def _pair(file: Path) -> tuple[str, str]:
         return str(key["access_key"]), str(key["secret_key"])
     except (ValueError, TypeError, KeyError) as error:
         raise click.BadParameter(
-            f"{file} holds no access_key and secret_key as JSON", param_hint="--keys"
+            f"{file} is not JSON with access_key and secret_key;"
+            " give the output of `flowledger keys create --json`",
+            param_hint="--keys",
         ) from error
 
 
 def _curl(method: str, url: str, headers: Mapping[str, str]) -> str:
     if url.startswith("/"):
-        raise click.BadParameter("--curl needs the whole address, with http", param_hint="URL")
-    # As it is signed: curl would else resolve dots in the path and read brackets as a pattern.
+        raise click.BadParameter(
+            f"is {url!r}; --curl needs the whole address, with http:// or https://",
+            param_hint="URL",
+        )
+    # Send what was signed: curl would resolve dots in the path, and read brackets as a pattern.
     asking = ["--head"] if method == "HEAD" else ["-X", method]
     words = ["curl", "-sS", "--path-as-is", "--globoff", *asking]
     for name, value in headers.items():

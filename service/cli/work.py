@@ -1,11 +1,11 @@
-"""``flowledger work``: only a worker, apart from the rest."""
+"""``flowledger work``: a process that only executes runs."""
 
 from __future__ import annotations
 
 import click
 
 from service.cli.ledger import run
-from service.cli.parts import run_parts
+from service.cli.serve import run_roles
 from service.errors import InvalidSetting
 from service.runtime import ProcessRole
 from service.settings import read_settings
@@ -13,14 +13,17 @@ from service.settings import read_settings
 
 @click.command()
 def work() -> None:
-    """Execute flows until told to stop; some other process must apply the read models."""
+    """Execute runs and start what is scheduled, until stopped.
+
+    Another process must apply the read models: `flowledger serve` or `flowledger project`.
+    """
     run(_work())
 
 
 async def _work() -> None:
     if read_settings().flows is None:
         raise InvalidSetting("FLOWLEDGER_FLOWS", "is not set; name the folder with flows.yaml")
-    await run_parts({ProcessRole.WORK})
+    await run_roles({ProcessRole.WORK})
 
 
 VERB = work

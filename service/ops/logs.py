@@ -1,4 +1,4 @@
-"""Logs: structlog over the standard library, JSON lines or console, secrets redacted, to stderr."""
+"""Logging: structlog as JSON lines or for a console, to stderr, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECRET_NAME: Final = re.compile(
     r"|database_url",
     re.IGNORECASE,
 )
-_HOUSE_KEYS: Final = frozenset({"event", "exception", "key_id"})
+_SAFE_KEYS: Final = frozenset({"event", "exception", "key_id"})
 _SECRETS_IN_TEXT: Final = (
     # A header or a pair in text: `Authorization: Bearer x`, `x-api-key=x`, `"token": "x"`.
     re.compile(
@@ -39,7 +39,7 @@ _SECRETS_IN_TEXT: Final = (
 
 
 def configure_logs(*, format: LogFormat, level: LogLevel, stream: TextIO | None = None) -> None:  # noqa: A002 - as the setting is named
-    """Send every log of this process, also those of libraries, to one stream (stderr)."""
+    """Send all logs of this process, also of libraries, to one stream (default: stderr)."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -56,7 +56,7 @@ def configure_logs(*, format: LogFormat, level: LogLevel, stream: TextIO | None 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=_last_steps(format),
+            processors=_final_processors(format),
         )
     )
     root = logging.getLogger()
@@ -65,20 +65,20 @@ def configure_logs(*, format: LogFormat, level: LogLevel, stream: TextIO | None 
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, so that configuring again replaces it alone."""
+    """Marks our handler, so that configuring again replaces only this one."""
 
 
 def redact(
     _logger: WrappedLogger, _method: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace what may be a secret, by its name or by its shape, at any depth of a log entry."""
+    """Redact secrets, recognised by name or by shape, at any depth of a log entry."""
     for key, value in entry.items():
         entry[key] = _redacted(key, value)
     return entry
 
 
 def redact_text(text: str) -> str:
-    """Replace credentials within a text: headers, query parameters, tokens, database passwords.
+    """Redact credentials in a text: headers, query parameters, tokens, database passwords.
 
     >>> redact_text("GET /rest/v1/executions/1?Authorization=Bearer%20abc&auditId=2")
     'GET /rest/v1/executions/1?Authorization=[redacted]&auditId=2'
@@ -89,7 +89,7 @@ def redact_text(text: str) -> str:
 
 
 def _redacted(key: object, value: Any) -> Any:  # noqa: ANN401 - whatever is logged
-    if isinstance(key, str) and key not in _HOUSE_KEYS and _SECRET_NAME.search(key):
+    if isinstance(key, str) and key not in _SAFE_KEYS and _SECRET_NAME.search(key):
         return REDACTED
     if isinstance(value, str):
         return redact_text(value)
@@ -100,7 +100,7 @@ def _redacted(key: object, value: Any) -> Any:  # noqa: ANN401 - whatever is log
     return value
 
 
-def _last_steps(format: LogFormat) -> list[Processor]:  # noqa: A002 - as the setting is named
+def _final_processors(format: LogFormat) -> list[Processor]:  # noqa: A002 - as the setting is named
     before: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.StackInfoRenderer(),

@@ -1,4 +1,4 @@
-"""Brings a database to this release: every room's migrations, then the read models' schemas."""
+"""Migrates a database: the migrations of each package, then the read models' schemas."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ROOMS: Final = (
     _SERVICE / "runs",
     _SERVICE / "schedules",
 )
-"""The rooms with plain tables of their own, beside the log's."""
+"""The packages with migrations, beside those of the log."""
 
 
 async def migrate_all(url: str) -> list[str]:
-    """Apply what is missing, as the login role of ``url``; safe beside a running service.
+    """Apply what is missing, as the login role of ``url``; safe while a service runs.
 
     Returns:
-        The names of the migrations that were applied and of the schemas that were made.
+        The names of the migrations that it applied and of the schemas that it made.
 
     Raises:
-        MigrationRefused: the database cannot be migrated; says what to do.
+        MigrationRefused: the database cannot be migrated; the message says what to do.
         LogUnavailable: the server cannot be reached.
     """
     applied = await migrate(url, [room / "sql" / "migrations" for room in ROOMS])

@@ -1,4 +1,4 @@
-"""An operator's hand on a paused read model: try again, or skip the event, which is recorded."""
+"""Resumes paused read models: retries an event, or skips it on record."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from service.origin import Origin, metadata_of
 
 MAX_REASON: Final = 500
 SETTLED_S: Final = 5.0
-"""How long it is watched what becomes of a read model that was told to go on."""
+"""How long a resumed read model is watched for its outcome."""
 
 Row = Mapping[str, Any]
-"""How far a version of a read model is, as `projections.registry.status` tells."""
+"""The status of a version of a read model, from `projections.registry.status`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class ResumeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Pauses:
+class PausedReadModels:
     """The paused read models of a ledger."""
 
     pool: Pool
     log: Log
 
     async def find(self, name: str, version: int | None = None) -> Row:
-        """Tell how far a version of a read model is; None is the one that answers.
+        """Return the status of a version; of the one that serves where ``version`` is None.
 
         Raises:
-            UnknownReadModel: there is none.
+            UnknownReadModel: there is no such version.
             LogUnavailable: the database does not answer.
         """
         rows = await status(self.pool)
@@ -62,16 +62,16 @@ class Pauses:
         raise UnknownReadModel(name, version, sorted({row["name"] for row in rows}))
 
     async def retry(self, name: str, version: int | None = None) -> ResumeResult:
-        """Have a paused read model try again, and see what becomes of it.
+        """Retry the event at which a read model is paused, and wait for the outcome.
 
         Raises:
-            UnknownReadModel: there is none.
-            NotPaused: it is at work.
+            UnknownReadModel: there is no such version.
+            NotPaused: it is not paused.
             LogUnavailable: the database does not answer.
         """
         row = await self.find(name, version)
         if row["state"] != "paused":
-            raise NotPaused(f"{_shown(row)} is {row['state']}, at position {row['position']}")
+            raise NotPaused(f"{_title(row)} is {row['state']}, at position {row['position']}")
         return await self._resume(row, row["error_position"])
 
     async def skip(
@@ -83,22 +83,22 @@ class Pauses:
         reason: str,
         origin: Origin,
     ) -> ResumeResult:
-        """Record that a read model passes by the event it is paused before, and have it go on.
+        """Record that a version skips the event at ``position``, and resume it.
 
-        A version that is being built, which pauses nowhere, may skip what it has not reached. What
-        is recorded already is not recorded again.
+        A version that is being built never pauses, so it may skip any event ahead of it. Skipping
+        the same event again records nothing new.
 
         Raises:
-            UnknownReadModel: there is none.
-            NotPaused: it does not stand before this event.
+            UnknownReadModel: there is no such version.
+            NotPaused: it is not paused at this event.
             BadRequest: the reason is missing or too long.
-            LogError: the log does not take it.
+            LogError: the log cannot be read, or refuses the record.
         """
         check_reason(reason)
         row = await self.find(name, version)
         known = (await skipped_events(self.log, name, row["version"])).get(position)
         if known is None:
-            _check_turn(row, position)
+            _check_position(row, position)
         skipped_at = known.position if known else await self._record(row, position, reason, origin)
         if row["state"] == "building":
             return ResumeResult(paused.ResumeOutcome.WAITING, row, skipped_at)
@@ -126,7 +126,7 @@ class Pauses:
             actor=origin.actor,
             metadata=codec.encode(metadata_of(origin)),
         )
-        # Under one key, so that of two who skip the same event at once one is recorded.
+        # One idempotency key: two operators who skip the same event at once record it once.
         key = f"skip/{row['name']}/{row['version']}/{position}"
         stream = StreamAppend(ADMINISTRATION_STREAM, Expected.ANY, (event,))
         request = AppendRequest(EVERY_TENANT, (stream,), key, key.encode())
@@ -137,7 +137,7 @@ class Pauses:
 
 
 def check_reason(reason: str) -> None:
-    """Check why an event is skipped.
+    """Check the reason for a skip.
 
     Raises:
         BadRequest: it is missing or too long.
@@ -146,15 +146,15 @@ def check_reason(reason: str) -> None:
         raise BadRequest(f"reason must be 1 to {MAX_REASON} printable characters", field="reason")
 
 
-def _check_turn(row: Row, position: Position) -> None:
-    paused = row["state"] == "paused"
-    if paused and row["error_position"] == position:
+def _check_position(row: Row, position: Position) -> None:
+    is_paused = row["state"] == "paused"
+    if is_paused and row["error_position"] == position:
         return
     if row["state"] == "building" and row["position"] < position <= row["head"]:
         return
-    stands = f"paused at position {row['error_position']}" if paused else row["state"]
-    raise NotPaused(f"{_shown(row)} is {stands}: it cannot skip position {position}")
+    state = f"paused at position {row['error_position']}" if is_paused else row["state"]
+    raise NotPaused(f"{_title(row)} is {state}, so it cannot skip position {position}")
 
 
-def _shown(row: Row) -> str:
+def _title(row: Row) -> str:
     return f"{row['name']} version {row['version']}"

@@ -1,4 +1,4 @@
-"""Rebuilds as the service knows them: asked for by an operator, carried on in a process apart."""
+"""Rebuilds that operators request; each runs in a child process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from projections.rebuild.rollback import roll_back
 from service.errors import NotFound, OperationConflict, UnknownReadModel
 from service.origin import Origin
 
-LOOK_S: Final = 1.0
-"""How often it is looked for rebuilds that nobody is at."""
+POLL_S: Final = 1.0
+"""Seconds between two checks for rebuilds that no process works on."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,10 +36,10 @@ class Rebuilds:
     async def start(
         self, name: str, origin: Origin, *, workers: int | None = None, rate: int | None = None
     ) -> Rebuild:
-        """Enter a rebuild, which a process with the part project takes up within a second.
+        """Request a rebuild; a process with the role `project` starts it within a second.
 
         Raises:
-            UnknownReadModel: there is none of this name.
+            UnknownReadModel: there is no read model of this name.
             OperationConflict: one is in progress, or the serving schema version is newer.
             LogUnavailable: the database does not answer.
         """
@@ -51,10 +51,10 @@ class Rebuilds:
             raise OperationConflict(str(error)) from error
 
     async def progress(self, name: str) -> Rebuild:
-        """Tell how far the newest rebuild of a read model is.
+        """Return the newest rebuild of a read model with its progress.
 
         Raises:
-            UnknownReadModel: there is none of this name.
+            UnknownReadModel: there is no read model of this name.
             NotFound: it was never rebuilt.
             LogUnavailable: the database does not answer.
         """
@@ -65,11 +65,11 @@ class Rebuilds:
         return found
 
     async def cancel(self, name: str) -> Rebuild:
-        """Ask for a rebuild to be dropped.
+        """Request that the process of a rebuild cancels it.
 
         Raises:
-            UnknownReadModel: there is none of this name.
-            OperationConflict: none is under way.
+            UnknownReadModel: there is no read model of this name.
+            OperationConflict: no rebuild is in progress.
             LogUnavailable: the database does not answer.
         """
         self._find(name)
@@ -80,11 +80,11 @@ class Rebuilds:
         return await self.progress(name)
 
     async def roll_back(self, name: str, origin: Origin) -> Rebuild:
-        """Have the version before answer again.
+        """Switch back to the previous version.
 
         Raises:
-            UnknownReadModel: there is none of this name.
-            OperationConflict: there is no way back, or a rebuild is under way.
+            UnknownReadModel: there is no read model of this name.
+            OperationConflict: there is no previous version, or a rebuild is in progress.
             LogError: the database does not answer.
         """
         self._find(name)
@@ -99,23 +99,23 @@ class Rebuilds:
         return self._newest[name]
 
     async def run(self) -> None:
-        """Have rebuilds that nobody is at go on, each in a process apart; to be supervised."""
-        at_work: dict[str, asyncio.Task[None]] = {}
+        """Continue unattended rebuilds, each in a child process, until cancelled."""
+        running: dict[str, asyncio.Task[None]] = {}
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
-                    for name in await self._waiting():
-                        if name not in at_work or at_work[name].done():
-                            at_work[name] = group.create_task(self._carry_on(name))
-                    await asyncio.sleep(LOOK_S)
+                    for name in await self._unattended():
+                        if name not in running or running[name].done():
+                            running[name] = group.create_task(self._run_child(name))
+                    await asyncio.sleep(POLL_S)
         finally:
-            at_work.clear()
+            running.clear()
 
-    async def _waiting(self) -> list[str]:
+    async def _unattended(self) -> list[str]:
         try:
             found = await jobs.find_unattended(self._pool)
         except LogError as error:
-            _log.warning("rebuilds cannot be looked for", error=str(error))
+            _log.warning("cannot read the requested rebuilds", error=str(error))
             return []
         # A rebuild in another schema version is left to the release that requested it.
         return [
@@ -124,7 +124,7 @@ class Rebuilds:
             if name in self._newest and self._newest[name].schema_version == schema_version
         ]
 
-    async def _carry_on(self, name: str) -> None:
+    async def _run_child(self, name: str) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -137,8 +137,8 @@ class Rebuilds:
             process.stdin.write(f"{self._url}\n".encode())
             code = await process.wait()
         finally:
-            # Its input ends, and so does it; what is not done is taken up by whoever comes next.
+            # The child ends when its input ends; the next process continues the rebuild.
             process.stdin.close()
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        _log.info("rebuild left", projection=name, exit_status=code)
+        _log.info("rebuild process ended", projection=name, exit_status=code)

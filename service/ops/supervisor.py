@@ -1,4 +1,4 @@
-"""The supervisor: background tasks with a name, restarted when they crash, their state shown."""
+"""The supervisor: runs named background tasks, and restarts those that crash."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TaskState = Literal["waiting", "running", "restarting", "stopped"]
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 2.0
-CALM_S: Final = 30.0
-"""A task that ran this long starts its delays anew when it crashes."""
+STABLE_S: Final = 30.0
+"""After running this long, a crashed task restarts with the first delay again."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Supervised:
-    """One background task and what became of it so far."""
+    """One background task, its state and its crashes so far."""
 
     name: str
     run: Callable[[], Awaitable[None]]
@@ -38,9 +38,9 @@ class Supervised:
 
 
 class Supervisor:
-    """Runs background tasks: a crash is logged with its traceback, then the task restarted.
+    """Runs background tasks; logs a crash with its traceback and restarts the task.
 
-    Tasks are stopped in the reverse of the order in which they were added.
+    Tasks stop in reverse order of their start.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class Supervisor:
 
     @property
     def tasks(self) -> tuple[Supervised, ...]:
-        """Every task with its state."""
+        """All tasks, in the order of their start."""
         return tuple(self._tasks)
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Start a task: ``run`` goes on until it is cancelled; to return counts as a crash."""
+        """Start a task. ``run`` must run until it is cancelled; returning counts as a crash."""
         supervised = Supervised(name, run)
         supervised._task = asyncio.create_task(self._watch(supervised), name=name)  # noqa: SLF001 - ours
         self._tasks.append(supervised)
 
     def wind_down(self) -> None:
-        """From now on a task may return: it has done its last work and is not started again."""
+        """Let tasks return from now on, instead of restarting them."""
         self._winding_down = True
 
     async def stop(self, *names: str) -> None:
-        """Cancel the named tasks (all, if none is named) and wait until each has ended."""
+        """Cancel the named tasks, or all if none is named, and wait until each has ended."""
         for supervised in reversed(self._tasks):
             if not names or supervised.name in names:
                 await _end(supervised)
@@ -81,32 +81,32 @@ class Supervisor:
             if await self._returned(supervised):
                 supervised.state = "stopped"
                 return
-            if loop.time() - started > CALM_S:
+            if loop.time() - started > STABLE_S:
                 delay_s = self._first_delay_s
             supervised.state = "restarting"
-            # Spread, so that many processes do not come back to a database at the same moment.
+            # Random, so that many processes do not reconnect to a database at the same moment.
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - guards nothing
             delay_s = min(delay_s * 2, self._longest_delay_s)
 
     async def _returned(self, supervised: Supervised) -> bool:
-        """Run a task once; tell whether it has returned as it was asked to."""
+        """Run a task once; True where it returned while winding down."""
         try:
             await supervised.run()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
-            _note(supervised, repr(error))
-            # A database that is away is no bug of the task: one line, no traceback.
+            _count_crash(supervised, repr(error))
+            # An unreachable database is no bug of the task: log one line without a traceback.
             trace = None if isinstance(error, LogUnavailable) else error
             _log.error(
                 "background task crashed", task=supervised.name, error=repr(error), exc_info=trace
             )
             return False
         if not self._winding_down:
-            _note(supervised, "ended by itself")
+            _count_crash(supervised, "ended by itself")
             _log.error("background task ended by itself", task=supervised.name)
         return self._winding_down
 
 
-def _note(supervised: Supervised, error: str) -> None:
+def _count_crash(supervised: Supervised, error: str) -> None:
     supervised.crashes += 1
     supervised.last_error = error
     supervised.last_crash_at = datetime.now(UTC)

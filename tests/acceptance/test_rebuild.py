@@ -122,9 +122,9 @@ async def test_a_rebuild_is_asked_for_followed_cancelled_and_refused_by_the_api(
 
 async def test_the_command_line_rebuilds_goes_back_and_drops(ledger: Ledger) -> None:
     would = ledger.run("projections", "rebuild", "workflows", "--dry-run")
-    assert "beside version 1 of workflows, which goes on answering" in would
-    assert "version 2 of workflows answers" in ledger.run("projections", "rebuild", "workflows")
-    assert "version 1 of workflows answers" in ledger.run("projections", "rollback", "workflows")
+    assert "while version 1 of workflows serves" in would
+    assert "version 2 of workflows serves" in ledger.run("projections", "rebuild", "workflows")
+    assert "version 1 of workflows serves" in ledger.run("projections", "rollback", "workflows")
     assert "dropped workflows_v2" in ledger.run("projections", "drop", "workflows", "--yes")
     refused = ledger.attempt("projections", "rollback", "workflows")
     assert refused.returncode == 1

@@ -70,7 +70,7 @@ def test_bounds_are_those_of_the_program(name, values):
 
 def test_every_number_has_bounds_on_the_page():
     bounded = {name for name, _, values, _ in ROWS if re.match(r"-?\d+ to \d+", values)}
-    assert bounded == set(re.findall(r'given\.whole\(\s*"(\w+)"', SETTINGS))
+    assert bounded == set(re.findall(r'variables\.whole\(\s*"(\w+)"', SETTINGS))
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)

@@ -8,7 +8,7 @@ from events import types
 from projections.live.paused import ResumeOutcome, resume, resume_outcome
 from projections.registry import discover
 from service.errors import NotPaused
-from service.ops.paused import Pauses
+from service.ops.paused import PausedReadModels
 from service.origin import Origin
 from tests.projections.histories import History
 from tests.projections.test_runner import _projector, _skip, busy
@@ -109,7 +109,7 @@ async def test_version_being_built_may_skip_an_event_it_has_not_reached(ledger):
     await ledger.pool.execute(
         "update projections.checkpoints set state = 'building' where name = 'workflows'"
     )
-    pauses, origin = Pauses(ledger.pool, ledger.log), Origin(actor="ops", source="cli")
+    pauses, origin = PausedReadModels(ledger.pool, ledger.log), Origin(actor="ops", source="cli")
 
     skipped = await pauses.skip("workflows", 1, at, reason="why", origin=origin)
     again = await pauses.skip("workflows", 1, at, reason="other", origin=origin)
@@ -126,7 +126,7 @@ async def test_concurrent_skips_of_one_event_record_one(ledger):
     await ledger.pool.execute(
         "update projections.checkpoints set state = 'building' where name = 'workflows'"
     )
-    pauses, origin = Pauses(ledger.pool, ledger.log), Origin(actor="ops", source="cli")
+    pauses, origin = PausedReadModels(ledger.pool, ledger.log), Origin(actor="ops", source="cli")
     row = await pauses.find("workflows", 1)  # as all of them saw it, before any had recorded
     done = await asyncio.gather(*(pauses._record(row, at, f"why {n}", origin) for n in range(8)))
 

@@ -13,7 +13,7 @@ import termios
 import pytest
 
 STEPS = """
-from service.cli.progress import progress
+from service.cli.ledger import progress
 with progress(3000, " events", quiet={quiet}) as advanced:
     for _ in range(30):
         advanced(100)

@@ -1,4 +1,4 @@
-"""``flowledger projections list``: how far the read models are, and how fast they go on."""
+"""``flowledger projections list``: position, lag, rate and state of the read models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COLUMNS = ("name", "version", "state", "position", "head", "lag", "behind", "rat
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
-def list_read_models(as_json: bool, watch: bool) -> None:
-    """List the read models: position, head, lag in events and seconds, rate, state, error.
+@click.option("--watch", is_flag=True, help="Repeat until Ctrl-C.")
+def list_versions(as_json: bool, watch: bool) -> None:
+    """List the read models: position, head, lag in events and seconds, rate, state and error.
 
-    The rate is what whoever applies has passed between two looks, a second apart. A star marks the
-    version that answers.
+    The rate is measured over one second, whichever process applies the events. A star marks the
+    version that serves.
     """
     run(_list(as_json=as_json, watch=watch))
 

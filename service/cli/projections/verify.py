@@ -1,4 +1,4 @@
-"""``flowledger projections verify``: is a read model what the log says it is."""
+"""``flowledger projections verify``: compare a read model with the log."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from projections.projection import Version
 from projections.registry import discover
 from projections.verify.diff import Comparison, RowDifference, TableComparison
 from projections.verify.full_verify import full_verification
-from service.cli.ledger import open_ledger, print_json, run
-from service.cli.progress import QUIET, progress
+from service.cli.ledger import QUIET, open_ledger, print_json, progress, run
 from service.errors import UnknownReadModel
 
 DIFFERS: Final = 1
@@ -31,10 +30,10 @@ class NotVerified(click.ClickException):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @QUIET
 def verify(name: str, as_json: bool, quiet: bool) -> None:
-    """Fold the log again beside the read model NAME, and name every row and column that differs.
+    """Compare the read model NAME with the log, and name each row and column that differs.
 
-    Exit status 0: they are the same; 1: they differ; 2: it could not be verified. Serving goes on,
-    and nothing is changed or left behind.
+    Exit status 0: they are equal; 1: they differ; 2: they could not be compared. Serving continues
+    meanwhile, and the command changes nothing.
     """
     try:
         run(_verify(name, as_json=as_json, quiet=quiet))

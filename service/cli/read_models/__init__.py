@@ -1,1 +1,0 @@
-"""The verbs of ``flowledger projections``, one a file."""
