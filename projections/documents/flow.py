@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
-from uuid import UUID, uuid5
 
 from events.bodies import (
     Executor,
@@ -138,15 +137,6 @@ class Registered:
     flow: Flow
     position: int
     at_us: int
-
-
-def task_id(run_id: str, path: str) -> str:
-    """Name a task of a run: a pure function of the run and the task's path in the plan.
-
-    >>> task_id("5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4", "EXTRACT")
-    'b4082dfd-8c5e-5a1f-b38c-a3d383f3e308'
-    """
-    return str(uuid5(UUID(run_id), path))
 
 
 def flow_of(tenant: str, data: FlowRegistered) -> Flow:

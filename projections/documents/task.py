@@ -1,23 +1,26 @@
-"""What the ledger knows of a task of a run, folded as `projections.documents.run` folds the run."""
+"""What the ledger knows of a task, folded as `projections.documents.run` folds its run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha1
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from events import types
-from events.bodies import RunQueued, TaskBody, TaskFailed, TaskStarted
+from events.bodies import RunQueued, TaskBody, TaskStarted
 from events.envelope import Event
-from projections.documents.flow import Flow
-from projections.documents.report_values import Failure, failure, integer, mapping, text, texts
-from projections.documents.run import SUCCESSES, carried, happened, micros
+from projections.documents.flow import Flow, Plan
+from projections.documents.lifecycle import (
+    TASK_ENDED,
+    TASK_SUCCESSES,
+    TaskStatus,
+    task_status_after,
+)
+from projections.documents.report_values import Failure, failure, mapping, text, texts
+from projections.documents.run import micros, occurred_us, reused_tasks
 
-TaskStatus = Literal["pending", "running", "succeeded", "warned", "failed", "cancelled", "skipped"]
 
-
-class TaskStanding(TypedDict):
-    """Where a task of a run stands. ``started_us`` is the first attempt's."""
+class TaskSummary(TypedDict):
+    """A task's status and times; ``started_us`` is the start of its first attempt."""
 
     path: str
     status: TaskStatus
@@ -25,10 +28,11 @@ class TaskStanding(TypedDict):
     ended_us: int | None
 
 
-class TaskFacts(TaskStanding):
-    """All that is shown of a task of a run.
+class TaskDocument(TaskSummary):
+    """A task in full.
 
-    ``carried_from`` is there where the task is not run again: the earlier run that it was done in.
+    ``previous`` has ids of tasks. ``carried_from``, of a reused task only, is the id of the earlier
+    run in which it was done.
     """
 
     id: str
@@ -47,26 +51,15 @@ class TaskFacts(TaskStanding):
     carried_from: NotRequired[str]
 
 
-_TASK_STATUS: Final[Mapping[str, TaskStatus]] = {
-    types.TASK_STARTED: "running",
-    types.TASK_SUCCEEDED: "succeeded",
-    types.TASK_WARNED: "warned",
-    types.TASK_FAILED: "failed",
-    types.TASK_CANCELLED: "cancelled",
-    types.TASK_SKIPPED: "skipped",
-}
+def new_tasks(event: Event, flow: Flow) -> dict[str, TaskDocument]:
+    """Make the documents of a new run's tasks, by path in the plan's order, from its `RunQueued`.
 
-
-def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
-    """Begin the facts of a run's tasks, by path and in the plan's order, from its `RunQueued`.
-
-    What is carried over has ended when the run was queued, and never started.
+    A reused task ended when the run was queued, and never started.
     """
     body: RunQueued = event.data
-    namespace = bytes.fromhex(body["run_id"].replace("-", ""))
-    ids = {task.path: _id(namespace, task.path) for task in flow.plan.tasks}
+    ids = task_ids(body["run_id"], flow.plan)
     now = micros(event.recorded_at)
-    tasks: dict[str, TaskFacts] = {
+    tasks: dict[str, TaskDocument] = {
         task.path: {
             "id": ids[task.path],
             "path": task.path,
@@ -88,7 +81,7 @@ def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
         }
         for task in flow.plan.tasks
     }
-    for each in carried(body):
+    for each in reused_tasks(body):
         tasks[each["task"]] |= {
             "status": each["status"],
             "ended_us": now,
@@ -97,71 +90,75 @@ def pending_tasks(event: Event, flow: Flow) -> dict[str, TaskFacts]:
     return tasks
 
 
-def pending_steps(event: Event, flow: Flow) -> dict[str, TaskStanding]:
-    """Begin the standings of a run's tasks without hooks, as `pending_tasks` begins their facts."""
-    steps: dict[str, TaskStanding] = {
+def new_steps(event: Event, flow: Flow) -> dict[str, TaskSummary]:
+    """Make the summaries of a new run's tasks without hooks, as `new_tasks` makes documents."""
+    steps: dict[str, TaskSummary] = {
         path: {"path": path, "status": "pending", "started_us": None, "ended_us": None}
         for path in flow.plan.step_paths
     }
     now = micros(event.recorded_at)
     body: RunQueued = event.data
-    for each in carried(body):
+    for each in reused_tasks(body):
         if each["task"] in steps:
             steps[each["task"]] |= {"status": each["status"], "ended_us": now}
     return steps
 
 
-def _id(namespace: bytes, path: str) -> str:
-    # `projections.documents.flow.task_id`, which is uuid5, at a quarter of its time: every run has
-    # its tasks.
+def task_ids(run_id: str, plan: Plan) -> dict[str, str]:
+    """Give the ids of a run's tasks by path, in the plan's order.
+
+    The id of a task is the UUID of version 5 of its path in the namespace of the run's id.
+
+    >>> from projections.documents.flow import PlanTask
+    >>> task_ids("5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4", Plan((PlanTask("EXTRACT", "EXTRACT"),)))
+    {'EXTRACT': 'b4082dfd-8c5e-5a1f-b38c-a3d383f3e308'}
+    """
+    namespace = bytes.fromhex(run_id.replace("-", ""))
+    return {task.path: _task_id(namespace, task.path) for task in plan.tasks}
+
+
+def _task_id(namespace: bytes, path: str) -> str:
+    # `uuid.uuid5` takes four times as long, and every new run needs the ids of all its tasks.
     digest = sha1(namespace + path.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
-def task_status(event: Event) -> TaskStatus | None:
-    """Give the state that an event brings its task to; None for one that changes none.
-
-    A failure that will be tried again leaves the task running.
-    """
-    if event.type == types.TASK_FAILED:
-        body: TaskFailed = event.data
-        return "running" if body.get("will_retry") else "failed"
-    return _TASK_STATUS.get(event.type)
-
-
-def stand_task(task: TaskStanding, event: Event, created_us: int) -> None:
-    """Fold an event about a task into its standing; ``created_us`` is when the run was queued."""
-    task["status"] = status = task_status(event) or task["status"]
-    if event.type == types.TASK_STARTED:
-        if task["started_us"] is None:
-            task["started_us"] = happened(event)
-    elif event.type in types.TASK_ENDS and status != "running":
-        task["ended_us"] = max(happened(event), task["started_us"] or created_us)
+def apply_task_status(task: TaskSummary, event: Event, created_us: int) -> None:
+    """Fold an event about a task into its summary; ``created_us`` is when the run was queued."""
+    status = task_status_after(event.type, event.data)
+    if status is None:
+        return
+    task["status"] = status
+    if status in TASK_ENDED:
+        task["ended_us"] = max(occurred_us(event), task["started_us"] or created_us)
+    elif event.type == types.TASK_STARTED and task["started_us"] is None:
+        task["started_us"] = occurred_us(event)
 
 
-def advance_task(task: TaskFacts, event: Event) -> None:
-    """Fold an event about a task into its facts."""
+def apply_task_event(task: TaskDocument, event: Event) -> None:
+    """Fold an event about a task into its document."""
+    type_ = event.type
     body: TaskBody = event.data
     task["updated_us"] = micros(event.recorded_at)
-    stand_task(task, event, task["created_us"])
-    if event.type == types.TASK_STARTED:
+    apply_task_status(task, event, task["created_us"])
+    if type_ == types.TASK_STARTED:
         started: TaskStarted = event.data
-        task["attempt"] = integer(started.get("attempt")) or task["attempt"] + 1
-    elif event.type == types.TASK_FAILED:
+        task["attempt"] = started["attempt"]
+    elif type_ == types.TASK_FAILED:
         task["error"] = failure(event.data)
-    elif event.type in SUCCESSES:
+    elif type_ in TASK_SUCCESSES:
         task["error"] = None
     if len(body) > 1:
         _keep_output(task, body)
 
 
-def _keep_output(task: TaskFacts, body: TaskBody) -> None:
+def _keep_output(task: TaskDocument, body: TaskBody) -> None:
     if "result" in body:
         task["result"] = body["result"]
-    if told := body.get("warnings"):
-        task["warnings"] = task["warnings"] + texts(told)
-    if measured := body.get("metrics"):
-        task["metrics"] = mapping(measured)
-    if body.get("log") is not None:
-        task["log"] = text(body["log"])
+    if warnings := body.get("warnings"):
+        task["warnings"] = task["warnings"] + texts(warnings)
+    if metrics := body.get("metrics"):
+        task["metrics"] = mapping(metrics)
+    if (log := body.get("log")) is not None:
+        task["log"] = text(log)

@@ -7,10 +7,10 @@ import pytest
 
 from events.envelope import Version
 from events.types import run_stream
+from projections.documents.lifecycle import RUN_ENDED, RunStatus
 from projections.flow_versions import Flows
 from service.errors import BadRequest, IdempotencyKeyReused, TooLarge, UnknownRun
 from service.runs.domain.commands import RecordCorrection
-from service.runs.domain.transitions import RUN_ENDED, RunStatus
 from service.runs.write.correction_handler import CorrectionHandler
 from service.runs.write.run_cache import RunCache
 from tests.runs.processes import ORIGIN, cancel, report_events, together

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from events.database import connect_pool
-from projections.documents.run import ENDED
+from projections.documents.lifecycle import RUN_ENDED
 from service import app, lifecycle
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.flows.definitions import load_definitions
@@ -388,7 +388,7 @@ async def test_who_waits_for_a_run_that_has_ended_is_answered_at_once(process, s
     outcome = await process.start()
     await process.positions.wait_until_visible((await process.end(outcome)).position)
     run = await soon(process.queries.wait_until_ended(TENANT, outcome.run_id))
-    assert run["status"] in ENDED
+    assert run["status"] in RUN_ENDED
 
 
 async def test_an_unknown_run_is_not_waited_for(process, soon):

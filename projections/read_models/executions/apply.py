@@ -9,7 +9,7 @@ import orjson
 
 from events.envelope import Event
 from events.types import RUN_QUEUED
-from projections.documents.run import RunFacts, advance, queued
+from projections.documents.run import RunDocument, apply_event, new_run
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
 
@@ -18,16 +18,16 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     """Fold one event of a run into its facts."""
     key = run_key(event)
     if event.type == RUN_QUEUED:
-        states[key] = queued(event, flows.of(event))
+        states[key] = new_run(event, flows.of(event))
     else:
-        advance(state_of(states, key), event)
+        apply_event(state_of(states, key), event)
     return (key,)
 
 
-def deserialize(row: Record) -> RunFacts:
+def deserialize(row: Record) -> RunDocument:
     """Read a run's facts back from its row."""
-    facts: RunFacts = orjson.loads(row["document"])
-    return facts
+    run: RunDocument = orjson.loads(row["document"])
+    return run
 
 
 def columns(states: States, changed: Iterable[Key]) -> Columns:
@@ -35,7 +35,7 @@ def columns(states: States, changed: Iterable[Key]) -> Columns:
     return columns_of((_row(states[key]) for key in changed), 6)
 
 
-def _row(run: RunFacts) -> tuple[Any, ...]:
+def _row(run: RunDocument) -> tuple[Any, ...]:
     return (
         run["tenant"],
         run["run_id"],
@@ -46,6 +46,6 @@ def _row(run: RunFacts) -> tuple[Any, ...]:
     )
 
 
-def document(run: RunFacts) -> RunFacts:
+def document(run: RunDocument) -> RunDocument:
     """Show a run: its facts."""
     return run

@@ -17,7 +17,7 @@ _SQL: Final = Path(__file__).parent
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
 ) -> LookupResult[tuple[str, str]]:
-    """Look up runs by tenant and run id, each as `RunFacts`."""
+    """Look up runs by tenant and run id, each as `RunDocument`."""
     tenants, run_ids = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
@@ -25,7 +25,7 @@ async def by_run_ids(
 async def by_run_numbers(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
 ) -> LookupResult[tuple[str, int]]:
-    """Look up runs by tenant and run number (64-bit), each as `RunFacts`."""
+    """Look up runs by tenant and run number (64-bit), each as `RunDocument`."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))
 
@@ -33,7 +33,7 @@ async def by_run_numbers(
 async def latest(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
 ) -> LookupResult[tuple[str, int]]:
-    """Look up each flow's last queued run by tenant and flow number, each as `RunFacts`."""
+    """Look up each flow's last queued run by tenant and flow number, each as `RunDocument`."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "latest"), tenants, numbers))
 

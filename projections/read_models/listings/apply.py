@@ -19,8 +19,8 @@ import orjson
 from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED, RUN_UNLISTED, TASK_TYPES
-from projections.documents.run import RunFacts, advance, queued
-from projections.documents.task import TaskStanding, pending_steps, stand_task
+from projections.documents.run import RunDocument, apply_event, new_run
+from projections.documents.task import TaskSummary, apply_task_status, new_steps
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
 
@@ -38,13 +38,13 @@ class Place:
     ``tasks``, by path, are those of a run that is listed by task, without hooks; else None.
     """
 
-    run: RunFacts
+    run: RunDocument
     ordinal: int
     flow_ordinal: int
     unlisted_position: int | None = None
     counted: bool = False
     live: bool = False
-    tasks: dict[str, TaskStanding] | None = None
+    tasks: dict[str, TaskSummary] | None = None
 
 
 @dataclass(slots=True)
@@ -74,12 +74,12 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     if event.type == RUN_QUEUED:
         whole, flow = lists_of(event)
         version = flows.of(event)
-        tasks = pending_steps(event, version) if version.listed_by_task else None
-        run = queued(event, version)
+        tasks = new_steps(event, version) if version.listed_by_task else None
+        run = new_run(event, version)
         states[key] = Place(run, _next(states, whole), _next(states, flow), tasks=tasks)
         return (key,)
     place: Place = state_of(states, key)
-    advance(place.run, event)
+    apply_event(place.run, event)
     if place.tasks is not None and event.type in TASK_TYPES:
         _advance_task(place.tasks, place.run, event)
     if event.type == RUN_UNLISTED and place.unlisted_position is None:
@@ -87,11 +87,11 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     return (key,)
 
 
-def _advance_task(tasks: Mapping[str, TaskStanding], run: RunFacts, event: Event) -> None:
+def _advance_task(tasks: Mapping[str, TaskSummary], run: RunDocument, event: Event) -> None:
     body: TaskBody = event.data
     task = tasks.get(body["task"])
     if task is not None:  # else it is a hook
-        stand_task(task, event, run["created_us"])
+        apply_task_status(task, event, run["created_us"])
 
 
 def _next(states: States, key: Key) -> int:
@@ -108,7 +108,7 @@ def deserialize(row: Record) -> Place | Issued:
         return Issued(row["issued"])
     shown: Any = orjson.loads(row["document"])
     tasks = shown.pop("task_rows", None)
-    run: RunFacts = shown
+    run: RunDocument = shown
     run["metrics"] = []
     unlisted = row["unlisted_position"]
     return Place(
@@ -189,7 +189,7 @@ def _count(place: Place, blocks: dict[tuple[str, str, int], _Gain]) -> None:
 def document(place: Place) -> Mapping[str, Any]:
     """Show a row: a run's facts without metrics, its error without the traceback.
 
-    With ``task_rows``, a list of `TaskStanding` in the plan's order, where it is listed by task.
+    With ``task_rows``, a list of `TaskSummary` in the plan's order, where it is listed by task.
     """
     shown: dict[str, Any] = {**place.run}
     del shown["metrics"]

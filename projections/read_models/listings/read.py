@@ -1,6 +1,6 @@
 """Queries of `listings`, each one statement for one tenant.
 
-Documents are `RunFacts` without ``metrics``, and without the traceback of an error.
+Documents are `RunDocument` without ``metrics``, and without the traceback of an error.
 """
 
 from __future__ import annotations

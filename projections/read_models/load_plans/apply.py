@@ -15,8 +15,8 @@ from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED
 from projections.documents.flow import Flow, Plan, PlanGroup, PlanTask
-from projections.documents.run import Standing, carried, stand
-from projections.documents.task import TaskStatus, task_status
+from projections.documents.lifecycle import TaskStatus, task_status_after
+from projections.documents.run import RunSummary, apply_status, reused_tasks
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
 
@@ -48,7 +48,7 @@ class Group(TypedDict):
     schemas: list[Schema]
 
 
-class PlanRun(Standing):
+class PlanRun(RunSummary):
     """What a load plan shows of the run itself."""
 
     run_id: str
@@ -77,7 +77,7 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 
 def _begin(event: Event, flow: Flow) -> LoadPlan:
     body: RunQueued = event.data
-    done = carried(body)
+    reused = reused_tasks(body)
     plan: LoadPlan = {
         "run": {
             "run_id": body["run_id"],
@@ -87,19 +87,19 @@ def _begin(event: Event, flow: Flow) -> LoadPlan:
             "flow_ids": flow.ids,
             "status": "queued",
             "failing": False,
-            "tasks_succeeded": len(done),
+            "tasks_succeeded": len(reused),
             "position": event.position,
         },
         "groups": planned(flow.plan),
     }
-    for each in done:
+    for each in reused:
         _set(plan, each["task"], each["status"])
     return plan
 
 
 def _advance(plan: LoadPlan, event: Event) -> None:
-    stand(plan["run"], event)
-    if state := task_status(event):
+    apply_status(plan["run"], event)
+    if state := task_status_after(event.type, event.data):
         body: TaskBody = event.data
         _set(plan, body["task"], state)
 

@@ -11,8 +11,8 @@ import orjson
 from events.bodies import CatalogueBody, TaskBody
 from events.envelope import Event
 from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
-from projections.documents.run import RunFacts, advance, micros, queued
-from projections.documents.task import TaskFacts, advance_task, pending_tasks
+from projections.documents.run import RunDocument, apply_event, micros, new_run
+from projections.documents.task import TaskDocument, apply_task_event, new_tasks
 from projections.projection import (
     Columns,
     Key,
@@ -29,8 +29,8 @@ from projections.results import Record, columns_of
 class Workflow:
     """A run, and its tasks by path in the plan's order."""
 
-    run: RunFacts
-    tasks: dict[str, TaskFacts]
+    run: RunDocument
+    tasks: dict[str, TaskDocument]
 
 
 def keys(event: Event) -> Sequence[Key]:
@@ -52,17 +52,17 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     key = run_key(event)
     if event.type == RUN_QUEUED:
         flow = flows.of(event)
-        states[key] = Workflow(queued(event, flow), pending_tasks(event, flow))
+        states[key] = Workflow(new_run(event, flow), new_tasks(event, flow))
     else:
         _advance(state_of(states, key), event)
     return (key,)
 
 
 def _advance(workflow: Workflow, event: Event) -> None:
-    advance(workflow.run, event)
+    apply_event(workflow.run, event)
     if event.type in TASK_TYPES:
         body: TaskBody = event.data
-        advance_task(workflow.tasks[body["task"]], event)
+        apply_task_event(workflow.tasks[body["task"]], event)
 
 
 def _fold_flow(states: States, event: Event) -> Sequence[Key]:

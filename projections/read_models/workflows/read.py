@@ -17,7 +17,7 @@ _SQL: Final = Path(__file__).parent
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
 ) -> LookupResult[tuple[str, str]]:
-    """Look up runs by tenant and run id: `RunFacts` with ``tasks``, a list of `TaskFacts`."""
+    """Look up runs by tenant and run id: `RunDocument` with ``tasks``, a list of `TaskDocument`."""
     tenants, run_ids = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 

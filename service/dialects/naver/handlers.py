@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from projections.documents.flow import Flow
-from projections.documents.run import ENDED as RUN_ENDED
+from projections.documents.lifecycle import RUN_ENDED
 from service.dialects.naver import ids, parsing, rendering, schemas
 from service.dialects.naver.errors import BadState
 from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, rows_per_run

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from events import bodies, types
+from projections.documents.lifecycle import TASK_ENDED
 from service.runs.domain.draft import Cause, Draft
 from service.runs.domain.plans import any_open, any_with_status, blocked_tasks, main_tasks
-from service.runs.domain.transitions import TASK_ENDED
 
 
 def apply_completion_rules(draft: Draft, cause: Cause) -> None:

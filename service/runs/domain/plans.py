@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from projections.documents.flow import Plan, PlanTask, task_id
+from projections.documents.flow import Plan, PlanTask
+from projections.documents.lifecycle import TASK_ENDED
+from projections.documents.task import task_ids
 from service.runs.domain.state import RunState, TaskState
-from service.runs.domain.transitions import TASK_ENDED, TaskStatus
+from service.runs.domain.transitions import InternalTaskStatus
 
 UUID_LENGTH: Final = 36
 
@@ -41,7 +43,7 @@ def any_open(tasks: Iterable[PlanTask], states: Mapping[str, TaskState]) -> bool
 
 
 def any_with_status(
-    tasks: Iterable[PlanTask], states: Mapping[str, TaskState], status: TaskStatus
+    tasks: Iterable[PlanTask], states: Mapping[str, TaskState], status: InternalTaskStatus
 ) -> bool:
     """Tell whether any of these tasks has a status."""
     return any(states[task.path].status == status for task in tasks)
@@ -74,5 +76,5 @@ def resolve_task(plan: Plan, run_id: str, name: str) -> str | None:
     paths = [task.path for task in plan.tasks if task.key == name]
     if not paths and len(name) == UUID_LENGTH:
         wanted = name.lower()
-        paths = [task.path for task in plan.tasks if task_id(run_id, task.path) == wanted]
+        paths = [path for path, task_id in task_ids(run_id, plan).items() if task_id == wanted]
     return paths[0] if len(paths) == 1 else None

@@ -22,14 +22,13 @@ from events.bodies import (
 from events.envelope import Event
 from events.errors import UnknownEventTypes
 from projections.documents.flow import Plan
-from projections.documents.run import carried
+from projections.documents.lifecycle import RUN_ENDED, RunStatus
+from projections.documents.run import reused_tasks
 from service.runs.domain.errors import BrokenStream
 from service.runs.domain.transitions import (
     LOST_WILL_RETRY,
-    RUN_ENDED,
     RUN_EVENTS,
-    RunStatus,
-    TaskStatus,
+    InternalTaskStatus,
     next_run_status,
     next_task_status,
     task_change,
@@ -43,7 +42,7 @@ class TaskState:
     ``worker_crashes`` counts the lost attempts that no worker gave back before it went away.
     """
 
-    status: TaskStatus = "pending"
+    status: InternalTaskStatus = "pending"
     attempt: int = 0
     lost_attempts: int = 0
     worker_crashes: int = 0
@@ -155,7 +154,7 @@ def fold(plan: Plan, events: Iterable[Event], state: RunState | None = None) -> 
     return folded
 
 
-def initial_state(plan: Plan, type_: str, data: RunQueued, event_id: str) -> RunState:
+def initial_state(plan: Plan, type_: str, body: RunQueued, event_id: str) -> RunState:
     """Build the state of a new run from the body of its `RunQueued`.
 
     Raises:
@@ -164,24 +163,24 @@ def initial_state(plan: Plan, type_: str, data: RunQueued, event_id: str) -> Run
     if next_run_status(None, type_) is None:
         raise BrokenStream(f"a run begins with RunQueued, not with {type_}")
     return RunState(
-        run_id=data["run_id"],
-        run_number=data["run_number"],
-        fullname=data["flow"],
-        flow_version=data["flow_version"],
-        executor=data["executor"],
-        exclusive=data["exclusive"],
-        payload=data["payload"],
-        comment=data["comment"],
-        project=data.get("project"),
-        trigger=data["trigger"],
-        started_by=data["started_by"],
-        attempt=data["attempt"],
-        root_run=data["root_run"],
-        root_run_number=data["root_run_number"],
+        run_id=body["run_id"],
+        run_number=body["run_number"],
+        fullname=body["flow"],
+        flow_version=body["flow_version"],
+        executor=body["executor"],
+        exclusive=body["exclusive"],
+        payload=body["payload"],
+        comment=body["comment"],
+        project=body.get("project"),
+        trigger=body["trigger"],
+        started_by=body["started_by"],
+        attempt=body["attempt"],
+        root_run=body["root_run"],
+        root_run_number=body["root_run_number"],
         queued_id=event_id,
         tasks=dict.fromkeys(plan.by_path, PENDING)
-        | {each["task"]: TaskState(each["status"]) for each in carried(data)},
-        reused_tasks={each["task"]: each["run_id"] for each in carried(data)},
+        | {each["task"]: TaskState(each["status"]) for each in reused_tasks(body)},
+        reused_tasks={each["task"]: each["run_id"] for each in reused_tasks(body)},
     )
 
 

@@ -23,17 +23,21 @@ from events.types import (
     RUN_UNLISTED,
     RUN_WARNED,
     TASK_CANCELLED,
+    TASK_ENDS,
     TASK_FAILED,
     TASK_OUTPUT_RECORDED,
     TASK_SKIPPED,
     TASK_STARTED,
-    TASK_SUCCEEDED,
     TASK_TYPES,
-    TASK_WARNED,
+)
+from projections.documents.lifecycle import (
+    TASK_STATUS_AFTER,
+    RunStatus,
+    is_final,
+    run_status_after,
 )
 
-RunStatus = Literal["queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled"]
-TaskStatus = Literal[
+InternalTaskStatus = Literal[
     "pending", "running", "retrying", "succeeded", "warned", "failed", "cancelled", "skipped"
 ]
 """``retrying`` is the time between two attempts; outside the decider it is shown as running."""
@@ -54,86 +58,57 @@ TaskChange = Literal[
 FAILED_WILL_RETRY: Final = "TaskFailed, will retry"
 LOST_WILL_RETRY: Final = "TaskFailed, lost, will retry"
 
-RUN_ENDED: Final[frozenset[RunStatus]] = frozenset({"succeeded", "warned", "failed", "cancelled"})
-TASK_ENDED: Final[frozenset[TaskStatus]] = frozenset(
-    {"succeeded", "warned", "failed", "cancelled", "skipped"}
-)
-
 _WITHOUT_EFFECT: Final = (REPORT_REFUSED, CORRECTION_RECORDED)
+_ENDS: Final = (RUN_SUCCEEDED, RUN_WARNED, RUN_FAILED, RUN_CANCELLED)
 
 
-def _stays(
-    status: RunStatus, *types: str, changes: Mapping[str, RunStatus] | None = None
-) -> Mapping[str, RunStatus]:
-    return {**dict.fromkeys((*types, *_WITHOUT_EFFECT), status), **(changes or {})}
+def _allows(status: RunStatus, *types: str) -> Mapping[str, RunStatus]:
+    return {type_: run_status_after(status, type_) for type_ in (*types, *_WITHOUT_EFFECT)}
 
 
 RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
-    "queued": _stays(
+    "queued": _allows(
         "queued",
-        RUN_CLAIMED,
-        TASK_SKIPPED,
-        changes={
-            RUN_STARTED: "running",
-            RUN_CANCEL_REQUESTED: "cancelling",
-            RUN_FAILED: "failed",
-            RUN_CANCELLED: "cancelled",
-            TASK_CANCELLED: "queued",
-        },
-    ),
-    "running": _stays(
-        "running",
-        RUN_CLAIMED,
-        *TASK_TYPES,
-        changes={
-            RUN_CANCEL_REQUESTED: "cancelling",
-            RUN_SUCCEEDED: "succeeded",
-            RUN_WARNED: "warned",
-            RUN_FAILED: "failed",
-            RUN_CANCELLED: "cancelled",
-        },
-    ),
-    "cancelling": _stays(
-        "cancelling",
         RUN_CLAIMED,
         RUN_STARTED,
         RUN_CANCEL_REQUESTED,
-        *TASK_TYPES,
-        changes={
-            RUN_SUCCEEDED: "succeeded",
-            RUN_WARNED: "warned",
-            RUN_FAILED: "failed",
-            RUN_CANCELLED: "cancelled",
-        },
+        RUN_FAILED,
+        RUN_CANCELLED,
+        TASK_SKIPPED,
+        TASK_CANCELLED,
     ),
-    "succeeded": _stays("succeeded", RUN_UNLISTED),
-    "warned": _stays("warned", RUN_UNLISTED),
-    "failed": _stays("failed", RUN_UNLISTED),
-    "cancelled": _stays("cancelled", RUN_UNLISTED),
+    "running": _allows("running", RUN_CLAIMED, RUN_CANCEL_REQUESTED, *_ENDS, *TASK_TYPES),
+    "cancelling": _allows(
+        "cancelling", RUN_CLAIMED, RUN_STARTED, RUN_CANCEL_REQUESTED, *_ENDS, *TASK_TYPES
+    ),
+    "succeeded": _allows("succeeded", RUN_UNLISTED),
+    "warned": _allows("warned", RUN_UNLISTED),
+    "failed": _allows("failed", RUN_UNLISTED),
+    "cancelled": _allows("cancelled", RUN_UNLISTED),
 }
 """For each status of a run the events it allows, and the status after each.
 
 `RunQueued` is not in it: it is the first event of every run and never a later one.
 """
 
-_TASK_OPEN: Final[Mapping[TaskChange, TaskStatus]] = {
-    TASK_SUCCEEDED: "succeeded",
-    TASK_WARNED: "warned",
-    TASK_FAILED: "failed",
+_TASK_STATUS_AFTER: Final[Mapping[str, InternalTaskStatus]] = {
+    **TASK_STATUS_AFTER,
     FAILED_WILL_RETRY: "retrying",
-    TASK_CANCELLED: "cancelled",
-    TASK_SKIPPED: "skipped",
+    LOST_WILL_RETRY: "pending",
 }
 
-TASK_TRANSITIONS: Final[Mapping[TaskStatus, Mapping[TaskChange, TaskStatus]]] = {
-    "pending": {**_TASK_OPEN, TASK_STARTED: "running", TASK_OUTPUT_RECORDED: "pending"},
-    "running": {**_TASK_OPEN, LOST_WILL_RETRY: "pending", TASK_OUTPUT_RECORDED: "running"},
-    "retrying": {
-        **_TASK_OPEN,
-        TASK_STARTED: "running",
-        LOST_WILL_RETRY: "pending",
-        TASK_OUTPUT_RECORDED: "retrying",
-    },
+
+def _task_allows(status: InternalTaskStatus, *changes: str) -> Mapping[str, InternalTaskStatus]:
+    ends = (*TASK_ENDS, FAILED_WILL_RETRY)
+    return {TASK_OUTPUT_RECORDED: status} | {
+        change: _TASK_STATUS_AFTER[change] for change in (*ends, *changes)
+    }
+
+
+TASK_TRANSITIONS: Final[Mapping[InternalTaskStatus, Mapping[str, InternalTaskStatus]]] = {
+    "pending": _task_allows("pending", TASK_STARTED),
+    "running": _task_allows("running", LOST_WILL_RETRY),
+    "retrying": _task_allows("retrying", TASK_STARTED, LOST_WILL_RETRY),
     "succeeded": {},
     "warned": {},
     "failed": {},
@@ -155,7 +130,7 @@ def task_change(type_: str, body: Any) -> str:  # noqa: ANN401 - of any task eve
     if type_ != TASK_FAILED:
         return type_
     failed: TaskFailed = body
-    if not failed["will_retry"]:
+    if is_final(failed):
         return type_
     return LOST_WILL_RETRY if failed["reason"] == "lost" else FAILED_WILL_RETRY
 
@@ -174,7 +149,8 @@ def next_run_status(status: RunStatus | None, type_: str) -> RunStatus | None:
     return RUN_TRANSITIONS[status].get(type_)
 
 
-def next_task_status(status: TaskStatus, type_: str, body: TaskBody) -> TaskStatus | None:
+def next_task_status(
+    status: InternalTaskStatus, type_: str, body: TaskBody
+) -> InternalTaskStatus | None:
     """Look up a task's status after an event; None if its status does not allow the event."""
-    row: Mapping[Any, TaskStatus] = TASK_TRANSITIONS[status]
-    return row.get(task_change(type_, body))
+    return TASK_TRANSITIONS[status].get(task_change(type_, body))

@@ -14,7 +14,7 @@ from events.database import Pool
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
-from projections.documents.run import ENDED
+from projections.documents.lifecycle import RUN_ENDED
 from projections.flow_versions import Flows
 from projections.live.paused import skipped_events
 from projections.projection import KnownFlows, States, fold_event, run_key
@@ -94,7 +94,7 @@ class RunReplay:
         as every event changes it.
         """
         state = self._states.get(run_key(event))
-        after_end = state is not None and state.run["status"] in ENDED
+        after_end = state is not None and state.run["status"] in RUN_ENDED
         before = self._rendered(event)
         self.fold(event)
         after = self._rendered(event)

@@ -10,7 +10,7 @@ from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import run_stream
 from projections.documents.flow import Flow
-from projections.documents.run import ENDED
+from projections.documents.lifecycle import RUN_ENDED
 from projections.flow_versions import Flows
 from projections.live.runner import Runner
 from projections.projection import Projection, fold_run
@@ -141,7 +141,7 @@ class Queries:
         """Wait for a run to end, without a limit, and read it. Raises `UnknownRun`."""
         with self._run_completion.watch(run_id) as end:
             run = await self._execution_since(self._run_completion.position, tenant, run_id)
-            if run["status"] in ENDED:
+            if run["status"] in RUN_ENDED:
                 return run
             return await self._execution_since(await end, tenant, run_id)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from events import types
-from projections.documents.run import MANY
+from projections.documents.run import MAX_ENTRIES
 from projections.read_models.executions import PROJECTION
 from tests.projections.histories import History, at, at_us, run_id, shown
 
@@ -239,9 +239,11 @@ def test_a_tasks_last_metrics_are_shown_once(history):
 
 
 def test_a_row_keeps_no_more_than_a_thousand_warnings(history):
-    history.tell(types.TASK_OUTPUT_RECORDED, task="A", warnings=[str(n) for n in range(MANY + 1)])
+    history.tell(
+        types.TASK_OUTPUT_RECORDED, task="A", warnings=[str(n) for n in range(MAX_ENTRIES + 1)]
+    )
 
-    assert shown(PROJECTION, history)["warnings"] == [str(n) for n in range(MANY)]
+    assert shown(PROJECTION, history)["warnings"] == [str(n) for n in range(MAX_ENTRIES)]
 
 
 def test_what_a_reporter_sends_in_another_form_is_shown_plainly(history):

@@ -1,9 +1,10 @@
 """A run in full with its tasks, and the flows of a catalogue."""
 
+from uuid import UUID, uuid5
+
 import pytest
 
 from events import types
-from projections.documents.flow import task_id
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.workflows import PROJECTION
 from tests.projections.histories import (
@@ -38,8 +39,12 @@ PENDING = {
 FAILURE = {"exception": "no", "traceback": "at 1", "statement": None, "line": 3}
 
 
+def task_id(path):
+    return str(uuid5(UUID(run_id(1)), path))
+
+
 def pending(path, **more):
-    return {"id": task_id(run_id(1), path), "path": path, "key": path} | PENDING | more
+    return {"id": task_id(path), "path": path, "key": path} | PENDING | more
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def test_a_queued_run_shows_its_facts_and_every_task_in_the_plans_order(history)
         **shown(EXECUTIONS, history),
         "tasks": [
             pending("A"),
-            pending("B", previous=[task_id(run_id(1), "A")]),
+            pending("B", previous=[task_id("A")]),
             pending("OK", hook="success"),
         ],
     }
@@ -71,7 +76,7 @@ def test_a_task_in_a_group_names_the_groups_around_it():
     history.queue()
 
     assert tasks(history)["G/X"] == pending(
-        "G/X", key="X", groups=["G"], previous=[task_id(run_id(1), "FIRST")]
+        "G/X", key="X", groups=["G"], previous=[task_id("FIRST")]
     )
 
 
@@ -145,7 +150,7 @@ def test_a_task_ends_as_it_was_told(history, kind, status):
 
     assert tasks(history)["B"] == pending(
         "B",
-        previous=[task_id(run_id(1), "A")],
+        previous=[task_id("A")],
         status=status,
         ended_us=at_us(3),
         updated_us=at_us(3),

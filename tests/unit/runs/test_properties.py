@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.documents.flow import Plan, PlanTask
+from projections.documents.lifecycle import RUN_ENDED, TASK_ENDED
 from service.runs.domain.plans import ready_tasks
-from service.runs.domain.transitions import RUN_ENDED, TASK_ENDED
 from tests.runs.story import Story
 
 ENDS = ("TaskSucceeded", "TaskWarned", "TaskFailed", "TaskCancelled")

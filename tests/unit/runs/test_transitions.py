@@ -6,16 +6,14 @@ from typing import get_args
 import pytest
 
 from events import types
+from projections.documents.lifecycle import RUN_ENDED, TASK_ENDED, RunStatus
 from service.runs.domain import transitions
 from service.runs.domain.transitions import (
-    RUN_ENDED,
     RUN_EVENTS,
     RUN_TRANSITIONS,
-    TASK_ENDED,
     TASK_TRANSITIONS,
-    RunStatus,
+    InternalTaskStatus,
     TaskChange,
-    TaskStatus,
     next_run_status,
     next_task_status,
     task_change,
@@ -92,7 +90,7 @@ def test_a_run_begins_with_its_queueing_alone(type_):
 
 
 @pytest.mark.parametrize("what", get_args(TaskChange))
-@pytest.mark.parametrize("status", get_args(TaskStatus))
+@pytest.mark.parametrize("status", get_args(InternalTaskStatus))
 def test_every_happening_leads_a_task_where_the_design_says_or_may_not_follow(status, what):
     type_, _, how = what.partition(", ")
     data = {"will_retry": bool(how), "reason": "lost" if "lost" in how else "error"}
@@ -107,7 +105,7 @@ def test_nothing_leaves_a_state_in_which_a_run_or_a_task_has_ended():
 
 def test_the_tables_name_every_state():
     assert tuple(RUN_TRANSITIONS) == get_args(RunStatus)
-    assert tuple(TASK_TRANSITIONS) == get_args(TaskStatus)
+    assert tuple(TASK_TRANSITIONS) == get_args(InternalTaskStatus)
 
 
 def test_the_page_of_states_shows_these_tables():

@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-from projections.documents.task import TaskStatus
+from projections.documents.lifecycle import TaskStatus
 from service.dialects.naver.statuses import ENDED, RUNS, TASKS, Word
 
 

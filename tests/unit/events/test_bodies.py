@@ -9,7 +9,7 @@ from events.bodies import BODIES, Metadata
 from events.reference import EXAMPLES, members_of, page
 from events.types import SCHEMA_VERSIONS
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "events.md"
 COMMAND = "python -m events.reference > docs/reference/events.md"
 
 
