@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from events import types
-from service.executors.attempt_result import ending, reported_event
-from service.executors.executor import Executor, Result, Stop, Work
+from service.executors.attempt_result import reported_event, result_events
+from service.executors.executor import Executor, Result, StopSignal, Work
 from service.runs.domain.commands import ReportedEvent
 
 MAX_BACKOFF_S = 60.0
@@ -47,11 +47,11 @@ class Attempt:
         self._is_cancelling = is_cancelling
         self._is_leaving = is_leaving
         self._backoff_s = backoff_s
-        self._stop = Stop()
+        self._stop = StopSignal()
 
     def cancel(self) -> None:
         """Ask the task to stop."""
-        self._stop.ask()
+        self._stop.request()
 
     def abort(self) -> None:
         """Kill the task."""
@@ -67,13 +67,15 @@ class Attempt:
         finally:
             self._slots.release()
         if result is not None:
-            await self._report(ending(self._work.task, self._work.attempt, result))
+            await self._report(result_events(self._work.task, self._work.attempt, result))
 
     async def _acquire_slot(self) -> bool:
         """Wait for the back-off and a free slot; False if stopped meanwhile."""
         acquiring = asyncio.create_task(self._wait())
         try:
-            await asyncio.wait({acquiring, self._stop.asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {acquiring, self._stop.requested}, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             acquiring.cancel()
         await asyncio.wait({acquiring})
@@ -89,10 +91,10 @@ class Attempt:
         started = reported_event(
             types.TASK_STARTED, self._work.task, {"attempt": self._work.attempt}
         )
-        if self._stop.asked.done() or not await self._report([started]):
+        if self._stop.requested.done() or not await self._report([started]):
             return None
         result = Result(cancelled=True)
-        if not self._stop.asked.done():
+        if not self._stop.requested.done():
             result = await self._executor.execute(self._work, self._stop)
         if not result.cancelled or self._is_cancelling():
             return result

@@ -1,4 +1,4 @@
-"""The end of an attempt as reported events, so bounded that the ledger takes them."""
+"""Makes the events that report the end of an attempt, within the ledger's bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.runs.domain.commands import ReportedEvent
 from service.runs.domain.report_body import MAX_BODY_BYTES
 
 MAX_OUTPUT_BYTES: Final = MAX_BODY_BYTES - 4096
-"""A task's path, result, metrics and warnings; the log gets what they leave, always something."""
+"""Bytes of a task's path, result, metrics and warnings; the rest of the body is for its log."""
 
 
 def reported_event(kind: str, step: PlanTask, data: dict[str, Any]) -> ReportedEvent:
@@ -24,11 +24,10 @@ def reported_event(kind: str, step: PlanTask, data: dict[str, Any]) -> ReportedE
     return ReportedEvent(event_id=str(uuid4()), type=kind, task=step.path, data=data)
 
 
-def ending(step: PlanTask, attempt: int, result: Result) -> list[ReportedEvent]:
-    """State what an attempt came to: its output, then its end, for one append.
+def result_events(step: PlanTask, attempt: int, result: Result) -> list[ReportedEvent]:
+    """Make the events of an attempt's output and end, for one append.
 
-    A result that the ledger cannot keep is the attempt's failure; warnings that do not fit are
-    counted.
+    A result that the ledger cannot store fails the attempt. Warnings that do not fit are counted.
     """
     result = _bounded(step, result)
     output = {
@@ -38,22 +37,22 @@ def ending(step: PlanTask, attempt: int, result: Result) -> list[ReportedEvent]:
         "warnings": result.warnings,
         "log": None if result.log is None else sanitize.text(result.log),
     }
-    return [reported_event(types.TASK_OUTPUT_RECORDED, step, output), _end(step, result)]
+    return [reported_event(types.TASK_OUTPUT_RECORDED, step, output), _end_event(step, result)]
 
 
-def _end(step: PlanTask, result: Result) -> ReportedEvent:
+def _end_event(step: PlanTask, result: Result) -> ReportedEvent:
     if result.cancelled:
         return reported_event(types.TASK_CANCELLED, step, {})
     if result.failure is not None:
-        return reported_event(types.TASK_FAILED, step, _failed(result.failure))
+        return reported_event(types.TASK_FAILED, step, _failure_data(result.failure))
     kind = types.TASK_WARNED if result.warnings else types.TASK_SUCCEEDED
     return reported_event(kind, step, {})
 
 
-def _failed(failure: Failure) -> dict[str, Any]:
+def _failure_data(failure: Failure) -> dict[str, Any]:
     return {
         "reason": failure.reason,
-        "will_retry": True,  # if the plan has a retry left: the decider decides
+        "will_retry": True,  # unless the plan has no retry left: the decider decides
         "exception": sanitize.text(failure.exception)[: sanitize.MAX_EXCEPTION],
         "traceback": _text(failure.traceback),
         "statement": (_text(failure.statement) or "")[: sanitize.MAX_STATEMENT] or None,
@@ -67,19 +66,19 @@ def _text(value: str | None) -> str | None:
 
 def _bounded(step: PlanTask, result: Result) -> Result:
     try:
-        said = {"task": step.path, "result": result.value, "metrics": result.metrics}
-        room = MAX_OUTPUT_BYTES - len(encode(sanitize.json(said, MAX_OUTPUT_BYTES)))
+        body = {"task": step.path, "result": result.value, "metrics": result.metrics}
+        remaining = MAX_OUTPUT_BYTES - len(encode(sanitize.json(body, MAX_OUTPUT_BYTES)))
     except sanitize.NotStorable as error:
         failure = Failure(f"the ledger cannot keep the task's result: {error}")
-        nothing = replace(result, value=None, metrics={}, failure=result.failure or failure)
-        return _bounded(step, nothing)
-    return replace(result, warnings=tuple(_fitting(result.warnings, room)))
+        without_value = replace(result, value=None, metrics={}, failure=result.failure or failure)
+        return _bounded(step, without_value)
+    return replace(result, warnings=tuple(_fitting_warnings(result.warnings, remaining)))
 
 
-def _fitting(warnings: tuple[str, ...], room: int) -> Iterable[str]:
+def _fitting_warnings(warnings: tuple[str, ...], remaining: int) -> Iterable[str]:
     for number, warning in enumerate(map(sanitize.text, warnings)):
-        room -= len(encode({"": warning}))
-        if room < 0:
+        remaining -= len(encode({"": warning}))
+        if remaining < 0:
             yield f"and {len(warnings) - number} more warnings"
             return
         yield warning

@@ -14,57 +14,57 @@ from types import FrameType
 from typing import Any
 
 from service.executors import framing
-from service.executors.invoke import call, failed
+from service.executors.invoke import describe_failure, invoke
 from service.tasks import TaskFunction, load_tasks
 
 
-class Stopped(BaseException):
-    """The worker asks this task to stop; no ``except Exception`` of a task swallows it."""
+class StopRequested(BaseException):
+    """The worker asks this task to stop; ``except Exception`` in a task does not catch it."""
 
 
 def main() -> None:
-    """Serve tasks from the socket that was handed down until the worker closes it.
+    """Run tasks from the inherited socket until the worker closes it.
 
-    A task that broke the streams it prints to is the last: the worker finds a new child.
+    After a task that has replaced or closed its output streams the child ends.
     """
     sock = socket.socket(fileno=int(sys.argv[1]))
-    waiting: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
-    threading.Thread(target=_listen, args=(sock, waiting), daemon=True).start()
+    requests: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
+    threading.Thread(target=_listen, args=(sock, requests), daemon=True).start()
     tasks = load_tasks(_flows_folder() / "tasks")
     signal.signal(signal.SIGTERM, _stop)
-    whole = True
-    while whole:
-        answer = _answer(tasks, waiting.get())
-        # What was printed is to be in the pipe before the answer is in the socket.
-        whole = _flush()
-        sock.sendall(answer)
+    streams_intact = True
+    while streams_intact:
+        response = _handle(tasks, requests.get())
+        # The output must be in the pipe before the response is in the socket.
+        streams_intact = _flush_streams()
+        sock.sendall(response)
 
 
 def _stop(_signum: int, _frame: FrameType | None) -> None:
-    raise Stopped
+    raise StopRequested
 
 
-def _listen(sock: socket.socket, waiting: queue.Queue[dict[str, Any]]) -> None:
-    # The worker is gone, perhaps by SIGKILL: nobody would hear the end of the task, and another
-    # worker is about to run it again. The whole group goes, with any command in it.
+def _listen(sock: socket.socket, requests: queue.Queue[dict[str, Any]]) -> None:
+    # If the worker is gone, perhaps by SIGKILL, another one will run the task again: kill the whole
+    # process group, with any command in it.
     try:
         while (message := framing.receive_blocking(sock)) is not None:
-            waiting.put(message)
+            requests.put(message)
     finally:
         os.killpg(0, signal.SIGKILL)
 
 
-def _answer(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
+def _handle(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> bytes:
     try:
         return framing.frame(_run(tasks, message))
-    except Stopped:
+    except StopRequested:
         return framing.frame({"cancelled": True})
     except Exception as error:  # noqa: BLE001 - a command that cannot start is its task's failure
-        return framing.frame(failed(error))
+        return framing.frame(describe_failure(error))
 
 
-def _flush() -> bool:
-    """Whether the next task could print; one that closed or replaced a stream had it to itself."""
+def _flush_streams() -> bool:
+    """Flush both output streams; False if the task has closed or replaced one."""
     try:
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             stream.flush()
@@ -75,14 +75,14 @@ def _flush() -> bool:
 
 
 def _run(tasks: dict[str, TaskFunction], message: dict[str, Any]) -> dict[str, Any]:
-    if message == framing.HELLO:
+    if message == framing.PING:
         return message
     if message["type"] == "command":
         return _command(message["options"])
     function = tasks.get(message["key"])
     if function is None:
         return {"failure": {"exception": f"this worker has no task {message['key']}"}}
-    return call(function, message)
+    return invoke(function, message)
 
 
 def _command(options: dict[str, Any]) -> dict[str, Any]:
@@ -94,17 +94,17 @@ def _command(options: dict[str, Any]) -> dict[str, Any]:
     )
     try:
         status = process.wait()
-    except Stopped:
+    except StopRequested:
         process.terminate()
         process.wait()
         raise
     if status:
-        return {"failure": {"exception": f"the command ended {framing.ending(status)}"}}
+        return {"failure": {"exception": f"the command ended {framing.describe_exit(status)}"}}
     return {"value": status}
 
 
 def _flows_folder() -> Path:
-    # It holds flows.yaml and, beside it, the tasks; a worker without one has no flows to run.
+    # The folder of flows.yaml and of tasks.
     return Path(sys.argv[2])
 
 

@@ -1,4 +1,4 @@
-"""The child processes of a worker: kept warm, one task at a time each, killed where need be."""
+"""The child processes of a worker: reused, one task at a time each, killed when needed."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from typing import Any, Final
 from service.executors import framing
 
 LOG_TAIL_BYTES: Final = 32 * 1024
-"""How much of what a task prints is kept: the end of it."""
+"""How much of a task's output is kept: the end of it."""
 
-START_S: Final = 60.0
-"""How long a child may take to import its tasks; no task's own timeout runs meanwhile."""
+START_TIMEOUT_S: Final = 60.0
+"""How long a child may take to import its tasks; a task's own timeout starts afterwards."""
 
-PIPE_BYTES: Final = 64 * 1024
-"""What a pipe holds at most (pipe(7)): one read takes all that was printed so far."""
+PIPE_CAPACITY_BYTES: Final = 64 * 1024
+"""The capacity of a pipe (pipe(7)): one read returns all the output so far."""
 
-_OURS: Final = frozenset(
+_SECRETS: Final = frozenset(
     {"FLOWLEDGER_SECRET_KEY", "FLOWLEDGER_OLD_SECRET_KEY", "FLOWLEDGER_DATABASE_URL"}
 )
-"""Secrets of the ledger that no task needs, and that a command could print."""
+"""Secrets of the ledger that a command could print; children do not get them."""
 
 
 class ChildDied(Exception):
-    """A child ended where it should have answered; ``log`` is the end of what it printed."""
+    """A child ended instead of responding; ``log_tail`` is the end of its output."""
 
-    def __init__(self, reason: str, log: str | None = None) -> None:
+    def __init__(self, reason: str, log_tail: str | None = None) -> None:
         super().__init__(reason)
-        self.log = log
+        self.log_tail = log_tail
 
 
 class Child:
-    """One child process with the socket to it and the tail of what it prints."""
+    """One child process, with a socket to it and the tail of its output."""
 
     def __init__(
         self,
@@ -51,56 +51,56 @@ class Child:
         self._writer = writer
         self._output = output
         self._tail = bytearray()
-        self._gone = asyncio.create_task(self._reap(), name=f"child {process.pid}")
-        asyncio.get_running_loop().add_reader(output, self._print)
+        self._exit_status = asyncio.create_task(self._reap(), name=f"child {process.pid}")
+        asyncio.get_running_loop().add_reader(output, self._read_output)
 
     @classmethod
     async def start(cls, flows: Path) -> Child:
-        """Start a child with the tasks of a folder of flows, in a session of its own.
+        """Start a child in its own session, with the tasks of a folder of flows.
 
         Raises:
-            OSError: the machine has no room for another process.
+            OSError: the machine cannot start another process.
         """
-        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            sock, handed_down = socket.socketpair()
-            ours.callback(sock.close)
-            theirs.callback(handed_down.close)
-            output, printed = os.pipe()
-            ours.callback(os.close, output)
-            theirs.callback(os.close, printed)
+        with contextlib.ExitStack() as child_ends, contextlib.ExitStack() as own_ends:
+            sock, child_sock = socket.socketpair()
+            own_ends.callback(sock.close)
+            child_ends.callback(child_sock.close)
+            output, child_output = os.pipe()
+            own_ends.callback(os.close, output)
+            child_ends.callback(os.close, child_output)
             os.set_blocking(output, False)
-            process = await _spawn(flows, handed_down.fileno(), printed)
+            process = await _spawn(flows, child_sock.fileno(), child_output)
             reader, writer = await asyncio.open_connection(sock=sock)
-            ours.pop_all()
+            own_ends.pop_all()
             return cls(process, reader, writer, output)
 
-    async def greet(self) -> None:
-        """Wait until the child is ready for a task; what it printed so far belongs to none.
+    async def wait_ready(self) -> None:
+        """Wait until the child is ready for a task, and discard its output so far.
 
         Raises:
             ChildDied: the process has ended.
         """
-        await self.ask(framing.HELLO)
-        self._print()
+        await self.request(framing.PING)
+        self._read_output()
         self._tail.clear()
 
-    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Have the child run a task to its end.
+    async def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a message and wait for the response: for a task, until it has ended.
 
         Raises:
-            ChildDied: the process ended instead of answering.
+            ChildDied: the process ended instead of responding.
         """
         try:
             self._writer.write(framing.frame(message))
             await self._writer.drain()
             return await framing.receive(self._reader)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            ended = f"the task's process ended {framing.ending(await self._gone)}"
-            raise ChildDied(ended, self.log()) from error
+            ended = f"the task's process ended {framing.describe_exit(await self._exit_status)}"
+            raise ChildDied(ended, self.log_tail()) from error
 
-    def log(self) -> str | None:
-        """Return the end of what the task printed, or None if it printed nothing."""
-        self._print()
+    def log_tail(self) -> str | None:
+        """Get the end of the task's output; None if it printed nothing."""
+        self._read_output()
         return self._tail.decode(errors="replace") or None
 
     def terminate(self) -> None:
@@ -109,20 +109,20 @@ class Child:
             self._process.terminate()
 
     async def kill(self) -> None:
-        """End the process and all it started, at once; called again, it only waits."""
-        if not self._gone.done():  # else its id may be another's by now
+        """Kill the process group; called again, only wait."""
+        if not self._exit_status.done():  # else the id may already be reused
             self._kill_group()
         output, self._output = self._output, -1
         if output >= 0:
             asyncio.get_running_loop().remove_reader(output)
             os.close(output)
         self._writer.close()
-        await self._gone
+        await self._exit_status
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
     async def _reap(self) -> int:
-        # What a task has forked holds the socket too: only when it is gone the socket ends.
+        # Processes that a task has forked hold the socket open, so it ends only when they are gone.
         status = await self._process.wait()
         self._kill_group()
         return status
@@ -131,19 +131,19 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _print(self) -> None:
-        # One read a turn: a task that prints without end keeps nobody else from the loop.
+    def _read_output(self) -> None:
+        # One read for each wake-up, so that endless output does not block the loop.
         if self._output < 0:
             return
         with contextlib.suppress(BlockingIOError):
-            part = os.read(self._output, PIPE_BYTES)
+            part = os.read(self._output, PIPE_CAPACITY_BYTES)
             self._tail += part
             del self._tail[:-LOG_TAIL_BYTES]
             if not part:
                 asyncio.get_running_loop().remove_reader(self._output)
 
 
-async def _spawn(flows: Path, sock: int, printed: int) -> asyncio.subprocess.Process:
+async def _spawn(flows: Path, sock: int, child_output: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -151,50 +151,50 @@ async def _spawn(flows: Path, sock: int, printed: int) -> asyncio.subprocess.Pro
         str(sock),
         str(flows),
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=printed,
-        stderr=printed,
-        env={name: value for name, value in os.environ.items() if name not in _OURS},
+        stdout=child_output,
+        stderr=child_output,
+        env={name: value for name, value in os.environ.items() if name not in _SECRETS},
         pass_fds=(sock,),
         start_new_session=True,
     )
 
 
-class Children:
-    """The idle children of a worker; one is started where none is idle."""
+class ChildPool:
+    """A pool of children; up to ``max_idle`` stay alive between tasks."""
 
-    def __init__(self, flows: Path, *, keep: int) -> None:
+    def __init__(self, flows: Path, *, max_idle: int) -> None:
         self._flows = flows
-        self._keep = keep
+        self._max_idle = max_idle
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
 
-    async def take(self) -> Child:
-        """Take a child that is ready for a task: an idle one, or a new one.
+    async def acquire(self) -> Child:
+        """Get a child that is ready for a task: an idle one, or a new one.
 
         Raises:
-            ChildDied: a new child is not there: its tasks do not load.
-            OSError: the machine has no room for another process.
+            ChildDied: a new child ended, for example because its tasks fail to load.
+            OSError: the machine cannot start another process.
         """
         while self._idle:
-            with contextlib.suppress(ChildDied):  # while it was idle
+            with contextlib.suppress(ChildDied):  # it died while idle
                 return await self._ready(self._idle.pop())
         return await self._ready(await Child.start(self._flows))
 
-    async def give_back(self, child: Child) -> None:
-        """Keep a child that has answered for the next task."""
-        if len(self._idle) >= self._keep:
+    async def release(self, child: Child) -> None:
+        """Return a child that has responded to the pool."""
+        if len(self._idle) >= self._max_idle:
             await self.discard(child)
             return
         self._busy.discard(child)
         self._idle.append(child)
 
     async def discard(self, child: Child) -> None:
-        """End a child whose task was stopped or that died."""
+        """Kill a child whose task was stopped, or that died."""
         await child.kill()
         self._busy.discard(child)
 
     async def close(self) -> None:
-        """End all children, busy ones too."""
+        """Kill all children, busy ones too."""
         children = [*self._idle, *self._busy]
         self._idle.clear()
         await asyncio.gather(*(child.kill() for child in children))
@@ -202,13 +202,14 @@ class Children:
     async def _ready(self, child: Child) -> Child:
         self._busy.add(child)
         try:
-            async with asyncio.timeout(START_S):
-                await child.greet()
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await child.wait_ready()
         except ChildDied:
             await self.discard(child)
             raise
         except TimeoutError as error:
-            log = child.log()
+            log_tail = child.log_tail()
             await self.discard(child)
-            raise ChildDied(f"the task's process was not ready in {START_S:.0f} s", log) from error
+            reason = f"the task's process was not ready in {START_TIMEOUT_S:.0f} s"
+            raise ChildDied(reason, log_tail) from error
         return child

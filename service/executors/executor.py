@@ -1,4 +1,4 @@
-"""The contract of an executor: it runs one attempt of one task and says how that went."""
+"""The contract of an executor, which runs attempts of tasks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from projections.documents.flow import PlanTask
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One attempt of one task.
+    """One attempt of one task to execute.
 
-    ``arguments`` are what the task gets by position: the previous result, a list of results after
-    several tasks, None for a first task and a success hook, nothing for a failure hook (Celery
-    Director).
+    ``arguments`` are positional, as in Celery Director: the previous result, a list of results
+    after several tasks, None for a first task and a success hook, none for a failure hook.
     """
 
     run_id: str
@@ -39,7 +38,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt went: succeeded unless it has a failure or was cancelled."""
+    """The result of an attempt: succeeded unless ``failure`` or ``cancelled`` is set."""
 
     value: Any = None
     warnings: tuple[str, ...] = ()
@@ -49,40 +48,41 @@ class Result:
     cancelled: bool = False
 
 
-class Stop:
-    """Tells a running task to stop: asked, it may take a grace period; forced, it gets none.
+class StopSignal:
+    """Tells a running task to stop, with a grace period or by force.
 
-    Both are futures that are done once it is so. Made where a loop runs.
+    ``requested`` and ``forced`` are futures that are done after `request` and `force`. Create it in
+    a running loop.
     """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.asked: asyncio.Future[None] = loop.create_future()
+        self.requested: asyncio.Future[None] = loop.create_future()
         self.forced: asyncio.Future[None] = loop.create_future()
 
-    def ask(self) -> None:
-        """Ask the task to stop; again, nothing more."""
-        if not self.asked.done():
-            self.asked.set_result(None)
+    def request(self) -> None:
+        """Ask the task to stop within its grace period; idempotent."""
+        if not self.requested.done():
+            self.requested.set_result(None)
 
     def force(self) -> None:
-        """Stop the task at once."""
-        self.ask()
+        """Stop the task at once; idempotent."""
+        self.request()
         if not self.forced.done():
             self.forced.set_result(None)
 
 
 class Executor(Protocol):
-    """Runs tasks. One suite tests every executor."""
+    """Runs tasks. One test suite covers every executor."""
 
-    async def execute(self, work: Work, stop: Stop | None = None) -> Result:
-        """Run one attempt to its end, or to when it is stopped.
+    async def execute(self, work: Work, stop: StopSignal | None = None) -> Result:
+        """Run one attempt until it ends or is stopped.
 
-        A task that ends by itself within the grace period has its own result. The result is
-        cancelled only where ``stop`` was asked. It raises nothing that a task did.
+        A task that ends within the grace period keeps its own result. The result is cancelled only
+        after a request of ``stop``. Exceptions of the task are its failure and are not raised.
         """
         ...
 
     async def close(self) -> None:
-        """Stop what still runs, by force, and free what is held."""
+        """Kill what still runs and release all resources."""
         ...

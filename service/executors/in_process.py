@@ -1,4 +1,4 @@
-"""The executor of a worker's own process: async tasks on the loop, blocking ones in children."""
+"""The executor of a worker's own process: async tasks on the loop, others in child processes."""
 
 from __future__ import annotations
 
@@ -10,90 +10,90 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from service.executors.children import Child, ChildDied, Children
-from service.executors.executor import Failure, Result, Stop, Work
-from service.executors.invoke import call_async, is_async
+from service.executors.children import Child, ChildDied, ChildPool
+from service.executors.executor import Failure, Result, StopSignal, Work
+from service.executors.invoke import invoke_async, is_async
 from service.tasks import TaskFunction, load_tasks
 
 _log = logging.getLogger(__name__)
 
 CANCEL_GRACE_S: Final = 5.0
-"""How long a task that is asked to stop may take before it is stopped by force."""
+"""How long a task may take to stop before it is killed."""
 
-TURN_S: Final = 0.1
-"""What a coroutine is given at the least: it can only stop when the loop comes to it."""
+MIN_CANCEL_S: Final = 0.1
+"""The least time for a coroutine to be cancelled, which takes an iteration of the loop."""
 
-Ending = Literal["answered", "timeout", "stopped"]
-Answer = Mapping[str, Any]
+EndReason = Literal["finished", "timeout", "stopped"]
+Response = Mapping[str, Any]
 
 
 class InProcess:
-    """Runs the tasks of a folder of flows: those in its folder ``tasks``, and commands from it."""
+    """Runs the Python tasks in the folder ``tasks`` of a folder of flows, and commands from it."""
 
     def __init__(self, flows: Path, *, slots: int, grace_s: float = CANCEL_GRACE_S) -> None:
         self._tasks: Mapping[str, TaskFunction] = load_tasks(flows / "tasks")
-        self._children = Children(flows, keep=slots)
+        self._pool = ChildPool(flows, max_idle=slots)
         self._grace_s = grace_s
         self._abandoned: set[asyncio.Task[dict[str, Any]]] = set()
 
-    async def execute(self, work: Work, stop: Stop | None = None) -> Result:
-        """Run one attempt: on the loop where the task is async, else in a child process."""
-        stop = stop or Stop()
-        if stop.asked.done():
+    async def execute(self, work: Work, stop: StopSignal | None = None) -> Result:
+        """Run one attempt: on the loop if the task is async, else in a child process."""
+        stop = stop or StopSignal()
+        if stop.requested.done():
             return Result(cancelled=True)
         function = self._tasks.get(work.task.key)
         if work.task.type == "python" and function is not None and is_async(function):
             return await self._on_loop(function, work, stop)
         try:
-            child = await self._children.take()
+            child = await self._pool.acquire()
         except ChildDied as error:
-            return Result(failure=Failure(str(error)), log=error.log)
+            return Result(failure=Failure(str(error)), log=error.log_tail)
         except OSError as error:
             return Result(failure=Failure(f"no process for the task: {error}"))
-        if stop.asked.done():  # while the child was made ready
-            await self._children.give_back(child)
+        if stop.requested.done():  # while the child was starting
+            await self._pool.release(child)
             return Result(cancelled=True)
         return await self._in_child(child, work, stop)
 
     async def close(self) -> None:
-        """End all child processes."""
-        await self._children.close()
+        """Kill all child processes."""
+        await self._pool.close()
 
-    async def _on_loop(self, function: TaskFunction, work: Work, stop: Stop) -> Result:
-        # A copy, as a child gets one: what a task does to its arguments is its own affair.
+    async def _on_loop(self, function: TaskFunction, work: Work, stop: StopSignal) -> Result:
+        # A copy, as a child gets one: a task may change its arguments.
         message = orjson.loads(orjson.dumps(_message(work)))
-        running = asyncio.create_task(call_async(function, message))
-        ending = await _attend(running, stop, work.task.timeout_s)
-        if ending != "answered":
+        running = asyncio.create_task(invoke_async(function, message))
+        reason = await _await_end(running, stop, work.task.timeout_s)
+        if reason != "finished":
             running.cancel()
-            await self._grace(running, stop)
-            await asyncio.wait({running}, timeout=TURN_S)
+            await self._wait_grace(running, stop)
+            await asyncio.wait({running}, timeout=MIN_CANCEL_S)
         if not running.done():
             self._abandon(running)
-        elif ending == "answered" and running.cancelled():  # by itself: nobody asked
+        elif reason == "finished" and running.cancelled():  # it cancelled itself
             return Result(failure=Failure("CancelledError"))
-        elif ending != "timeout" and not running.cancelled():
+        elif reason != "timeout" and not running.cancelled():
             return _result(running.result(), None)
-        return _stopped(work, ending, None)
+        return _stopped_result(work, reason, None)
 
     def _abandon(self, running: asyncio.Task[dict[str, Any]]) -> None:
-        # A coroutine that does not heed its cancellation cannot be killed; its run goes on.
+        # A coroutine that ignores its cancellation cannot be killed; its run goes on without it.
         _log.error("a task on the loop does not stop when it is cancelled: %r", running)
         self._abandoned.add(running)
         running.add_done_callback(self._abandoned.discard)
 
-    async def _in_child(self, child: Child, work: Work, stop: Stop) -> Result:
-        running = asyncio.create_task(_outcome(child, _message(work)))
-        ending = await _attend(running, stop, work.task.timeout_s)
-        if ending == "stopped":
+    async def _in_child(self, child: Child, work: Work, stop: StopSignal) -> Result:
+        running = asyncio.create_task(_request(child, _message(work)))
+        reason = await _await_end(running, stop, work.task.timeout_s)
+        if reason == "stopped":
             child.terminate()
-            await self._grace(running, stop)
-        log = child.log()
-        reusable = ending == "answered" and _is_whole(running.result())
-        await (self._children.give_back(child) if reusable else self._children.discard(child))
-        return _end_of_child(work, ending, await running, log)
+            await self._wait_grace(running, stop)
+        log = child.log_tail()
+        reusable = reason == "finished" and _has_result(running.result())
+        await (self._pool.release(child) if reusable else self._pool.discard(child))
+        return _child_result(work, reason, await running, log)
 
-    async def _grace(self, running: asyncio.Task[Any], stop: Stop) -> None:
+    async def _wait_grace(self, running: asyncio.Task[Any], stop: StopSignal) -> None:
         await asyncio.wait(
             {running, stop.forced},
             timeout=self._grace_s,
@@ -101,40 +101,42 @@ class InProcess:
         )
 
 
-async def _attend(running: asyncio.Task[Any], stop: Stop, timeout_s: float | None) -> Ending:
+async def _await_end(
+    running: asyncio.Task[Any], stop: StopSignal, timeout_s: float | None
+) -> EndReason:
     await asyncio.wait(
-        {running, stop.asked}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        {running, stop.requested}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
     )
     if running.done():
-        return "answered"
-    return "stopped" if stop.asked.done() else "timeout"
+        return "finished"
+    return "stopped" if stop.requested.done() else "timeout"
 
 
-async def _outcome(child: Child, message: dict[str, Any]) -> Answer | ChildDied:
+async def _request(child: Child, message: dict[str, Any]) -> Response | ChildDied:
     try:
-        return await child.ask(message)
+        return await child.request(message)
     except ChildDied as error:
         return error
 
 
-def _is_whole(outcome: Answer | ChildDied) -> bool:
-    return not isinstance(outcome, ChildDied) and "cancelled" not in outcome
+def _has_result(response: Response | ChildDied) -> bool:
+    return not isinstance(response, ChildDied) and "cancelled" not in response
 
 
-def _end_of_child(
-    work: Work, ending: Ending, outcome: Answer | ChildDied, log: str | None
+def _child_result(
+    work: Work, reason: EndReason, response: Response | ChildDied, log: str | None
 ) -> Result:
-    if ending == "timeout" or (ending == "stopped" and not _is_whole(outcome)):
-        return _stopped(work, ending, log)
-    if isinstance(outcome, ChildDied):
-        return Result(failure=Failure(str(outcome)), log=log)
-    if "cancelled" in outcome:
+    if reason == "timeout" or (reason == "stopped" and not _has_result(response)):
+        return _stopped_result(work, reason, log)
+    if isinstance(response, ChildDied):
+        return Result(failure=Failure(str(response)), log=log)
+    if "cancelled" in response:
         return Result(failure=Failure("the task's process was ended from outside"), log=log)
-    return _result(outcome, log)
+    return _result(response, log)
 
 
-def _stopped(work: Work, ending: Ending, log: str | None) -> Result:
-    if ending == "stopped":
+def _stopped_result(work: Work, reason: EndReason, log: str | None) -> Result:
+    if reason == "stopped":
         return Result(cancelled=True, log=log)
     failure = Failure(f"the task ran longer than {work.task.timeout_s} s", reason="timeout")
     return Result(failure=failure, log=log)
@@ -151,12 +153,12 @@ def _message(work: Work) -> dict[str, Any]:
     }
 
 
-def _result(answer: Answer, log: str | None) -> Result:
-    failure = answer.get("failure")
+def _result(response: Response, log: str | None) -> Result:
+    failure = response.get("failure")
     return Result(
-        value=answer.get("value"),
-        warnings=tuple(answer.get("warnings", ())),
-        metrics=answer.get("metrics", {}),
+        value=response.get("value"),
+        warnings=tuple(response.get("warnings", ())),
+        metrics=response.get("metrics", {}),
         log=log,
         failure=Failure(**failure) if failure else None,
     )

@@ -1,4 +1,4 @@
-"""Shows how many runs a worker executes, and how many it could."""
+"""The metrics of a worker's slots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.executors.dispatcher import Dispatcher
 
 
 def register_slots(registry: CollectorRegistry, dispatcher: Dispatcher) -> None:
-    """Add the gauges of a dispatcher's slots; each scrape reads them anew."""
+    """Add the gauges of a dispatcher's slots, read at each scrape."""
     Gauge(
         "flowledger_executor_slots",
         "Runs that this process executes at a time.",

@@ -1,4 +1,4 @@
-"""What the ledger keeps of what a task says: its texts and its JSON, within bounds."""
+"""Makes texts and JSON from tasks storable in the ledger, within bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NotStorable(Exception):
 
 
 def text(value: object) -> str:
-    r"""Write anything as a text that the log takes: lone surrogates and NUL are replaced.
+    r"""Convert to a storable string: lone surrogates and NUL are replaced.
 
     >>> text("a\0b\udcffc") == "a\ufffdb?c"
     True
@@ -30,14 +30,14 @@ def text(value: object) -> str:
     return str(value).encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
-def json(value: Mapping[str, Any], most_bytes: int) -> Data:
-    """Copy a JSON object as the log would give it back.
+def json(value: Mapping[str, Any], max_bytes: int) -> Data:
+    """Copy a JSON object as the log would return it.
 
     Raises:
-        NotStorable: it is no JSON, nested too deeply, or larger than ``most_bytes``.
+        NotStorable: it is not JSON, nested too deeply, or larger than ``max_bytes``.
     """
     try:
-        copy: Data = codec.parse(codec.encode(value), most_bytes)
+        copy: Data = codec.parse(codec.encode(value), max_bytes)
     except (InvalidEvent, MalformedJson) as error:
         raise NotStorable(text(error)) from error
     return copy

@@ -85,7 +85,7 @@ TASKS = """
 
 
     @task(name="MUTE")
-    async def isolated(*args, **kwargs):
+    async def mute(*args, **kwargs):
         raise Mute
 
 

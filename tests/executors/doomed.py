@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service.executors.executor import Result, Stop, Work
+from service.executors.executor import Result, StopSignal, Work
 from service.runs.domain.commands import ClaimRun, Command, ReportEvents
-from tests.executors.ledger import Ledger, Scripted, open_ledger, succeed, working
+from tests.executors.ledger import Ledger, ScriptedExecutor, open_ledger, succeed, working
 
 
 def die() -> None:
@@ -44,14 +44,14 @@ def doom(ledger: Ledger, when: str, what: str) -> None:
 
 
 async def work(url: str, when: str, what: str) -> None:
-    def act(work: Work, stop: Stop) -> Result:
+    def script(work: Work, stop: StopSignal) -> Result:
         if (when, what) == ("during", work.task.key):
             die()
         return succeed(work, stop)
 
     async with open_ledger(url, Path.cwd()) as ledger:
         doom(ledger, when, what)
-        async with working(ledger, Scripted(A=act), slots=1) as worker:
+        async with working(ledger, ScriptedExecutor(A=script), slots=1) as worker:
             print(worker.name, flush=True)  # noqa: T201 - whom to look for in the log
             await asyncio.Event().wait()
 

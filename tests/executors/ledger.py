@@ -17,7 +17,7 @@ from projections.documents.flow import Plan
 from service.app import compose
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import DriverDeps
-from service.executors.executor import Executor, Failure, Result, Stop, Work
+from service.executors.executor import Executor, Failure, Result, StopSignal, Work
 from service.executors.heartbeats import Heartbeats, HeartbeatTiming
 from service.flows.errors import Diagnostics
 from service.flows.planner import plan_flow
@@ -105,14 +105,14 @@ class Ledger:
 
     async def ended(self, run_id: str) -> RunState:
         """Wait for the end of a run."""
-        events = await self.until(run_id, lambda events: told(events, *types.RUN_ENDS))
+        events = await self.until(run_id, lambda events: of_type(events, *types.RUN_ENDS))
         return self.state(events)
 
     def state(self, events: Sequence[Event]) -> RunState:
         return fold(self.plans[events[0].data["flow"].removeprefix("example.")], events)
 
 
-def told(events: Sequence[Event], *kinds: str, task: str | None = None) -> list[Event]:
+def of_type(events: Sequence[Event], *kinds: str, task: str | None = None) -> list[Event]:
     """The events of these types, of one task if one is named."""
     return [e for e in events if e.type in kinds and task in (None, e.data.get("task"))]
 
@@ -206,78 +206,78 @@ async def working(
         await pool.close()
 
 
-Act = Callable[[Work, Stop], Awaitable[Result] | Result]
+TaskScript = Callable[[Work, StopSignal], Awaitable[Result] | Result]
 
 
-class Scripted:
-    """An executor that does for each task, by its key, what a test says; the rest succeeds."""
+class ScriptedExecutor:
+    """An executor that runs a script for each task key; other tasks succeed."""
 
-    def __init__(self, **acts: Act) -> None:
-        self.acts = acts
-        self.begun: list[Work] = []
-        self.going_on = 0
-        self.most_at_once = 0
+    def __init__(self, **scripts: TaskScript) -> None:
+        self.scripts = scripts
+        self.executed: list[Work] = []
+        self.running_tasks = 0
+        self.peak_tasks = 0
 
-    async def execute(self, work: Work, stop: Stop | None = None) -> Result:
-        self.begun.append(work)
-        self.going_on += 1
-        self.most_at_once = max(self.most_at_once, self.going_on)
+    async def execute(self, work: Work, stop: StopSignal | None = None) -> Result:
+        self.executed.append(work)
+        self.running_tasks += 1
+        self.peak_tasks = max(self.peak_tasks, self.running_tasks)
         try:
-            result = self.acts.get(work.task.key, succeed)(work, stop or Stop())
+            result = self.scripts.get(work.task.key, succeed)(work, stop or StopSignal())
             return result if isinstance(result, Result) else await result
         finally:
-            self.going_on -= 1
+            self.running_tasks -= 1
 
     async def close(self) -> None:
         return
 
     def arguments(self) -> dict[str, tuple[Any, ...]]:
-        """What each task got, by its path."""
-        return {work.task.path: work.arguments for work in self.begun}
+        """The arguments of each executed task, by its path."""
+        return {work.task.path: work.arguments for work in self.executed}
 
 
-def succeed(work: Work, _stop: Stop) -> Result:
+def succeed(work: Work, _stop: StopSignal) -> Result:
     return Result(value=f"{work.task.key}'s")
 
 
-def fail(_work: Work, _stop: Stop) -> Result:
+def fail(_work: Work, _stop: StopSignal) -> Result:
     return Result(failure=Failure("no luck"))
 
 
-def failing(times: int) -> Act:
+def failing(times: int) -> TaskScript:
     """Fail some times, then succeed."""
     left = iter(range(times))
 
-    def act(work: Work, stop: Stop) -> Result:
+    def script(work: Work, stop: StopSignal) -> Result:
         return fail(work, stop) if next(left, None) is not None else succeed(work, stop)
 
-    return act
+    return script
 
 
 class Gate:
-    """A task that goes on until it is let go or stopped."""
+    """A task that runs until it is opened or stopped."""
 
-    def __init__(self, result: Result | None = None, *, heeds: bool = True) -> None:
+    def __init__(self, result: Result | None = None, *, cooperative: bool = True) -> None:
         self.entered = asyncio.Event()
         self.opened = asyncio.get_running_loop().create_future()
-        self.stops: list[Stop] = []
+        self.stops: list[StopSignal] = []
         self._result = result
-        self._heeds = heeds
+        self._cooperative = cooperative
 
     def open(self) -> None:
         if not self.opened.done():
             self.opened.set_result(None)
 
-    async def __call__(self, work: Work, stop: Stop) -> Result:
+    async def __call__(self, work: Work, stop: StopSignal) -> Result:
         self.stops.append(stop)
         self.entered.set()
-        end = stop.asked if self._heeds else stop.forced
+        end = stop.requested if self._cooperative else stop.forced
         await asyncio.wait({self.opened, end}, return_when=asyncio.FIRST_COMPLETED)
         if not self.opened.done():
             return Result(cancelled=True)
         return self._result or succeed(work, stop)
 
-    async def passed_by(self, count: int = 1) -> None:
+    async def until_entered(self, count: int = 1) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while len(self.stops) < count:
                 self.entered.clear()

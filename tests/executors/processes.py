@@ -1,4 +1,4 @@
-"""What the tests ask of the machine's processes."""
+"""Looks at the processes and open files of this machine."""
 
 from __future__ import annotations
 

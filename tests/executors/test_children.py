@@ -1,4 +1,4 @@
-"""The child processes of a worker: warm, replaced, bounded, and gone with their worker."""
+"""Child processes are reused, replaced, bounded, and end with their worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.executors.children import LOG_TAIL_BYTES
-from service.executors.executor import Failure, Stop
+from service.executors.executor import Failure, StopSignal
 from service.executors.in_process import InProcess
 from tests.executors.processes import children, open_files, until_exists, until_gone
 from tests.executors.test_executor import work
@@ -31,13 +31,13 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_warm_child_is_used_again(executor: InProcess) -> None:
+async def test_idle_child_is_reused(executor: InProcess) -> None:
     first = (await executor.execute(work("PID", None))).value
     assert (await executor.execute(work("PID", None))).value == first
     assert children() >= {first}
 
 
-async def test_tasks_at_once_have_a_child_each_of_which_as_many_stay_as_there_are_slots(
+async def test_concurrent_tasks_get_a_child_each_and_as_many_stay_as_slots(
     executor: InProcess,
 ) -> None:
     before = children()
@@ -58,18 +58,16 @@ async def test_tasks_at_once_have_a_child_each_of_which_as_many_stay_as_there_ar
         "sys.stderr = 1",
     ],
 )
-async def test_a_task_that_closes_what_it_prints_to_keeps_its_result(
-    executor: InProcess, how: str
-) -> None:
+async def test_task_that_closes_its_output_keeps_its_result(executor: InProcess, how: str) -> None:
     closed = await executor.execute(work("CLOSE", None, payload={"how": how}))
     assert closed.failure is None
-    told = await executor.execute(work("ECHO", None, payload={"who": "next"}))
-    assert told.failure is None
-    assert told.log == "hello next\n"
+    result = await executor.execute(work("ECHO", None, payload={"who": "next"}))
+    assert result.failure is None
+    assert result.log == "hello next\n"
     assert (await executor.execute(work("PID", None))).value != closed.value
 
 
-async def test_a_child_that_died_while_it_was_idle_is_replaced_silently(
+async def test_child_that_died_while_idle_is_replaced(
     executor: InProcess,
 ) -> None:
     first = (await executor.execute(work("PID", None))).value
@@ -79,13 +77,13 @@ async def test_a_child_that_died_while_it_was_idle_is_replaced_silently(
     assert second.value != first
 
 
-async def test_nobody_is_killed_in_place_of_a_child_that_is_long_dead(
+async def test_process_that_reuses_a_dead_childs_id_is_not_killed(
     executor: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = (await executor.execute(work("PID", None))).value
-    (child,) = executor._children._idle
+    (child,) = executor._pool._idle
     os.kill(pid, signal.SIGKILL)
-    await child._gone
+    await child._exit_status
     killed: list[int] = []
     monkeypatch.setattr(os, "killpg", lambda group, _signal: killed.append(group))
     assert (await executor.execute(work("ADD", [1]))).value == 1
@@ -93,7 +91,7 @@ async def test_nobody_is_killed_in_place_of_a_child_that_is_long_dead(
     assert pid not in killed
 
 
-async def test_a_folder_whose_tasks_do_not_load_fails_the_task_with_the_reason(
+async def test_folder_whose_tasks_fail_to_load_fails_the_task_with_the_reason(
     executor: InProcess, flows: Path
 ) -> None:
     (flows / "tasks" / "broken.py").write_text("import no_such_module\n")
@@ -103,15 +101,15 @@ async def test_a_folder_whose_tasks_do_not_load_fails_the_task_with_the_reason(
 
 
 async def stopped(executor: InProcess) -> None:
-    stop = Stop()
+    stop = StopSignal()
     hanging = work("CMD", None, command=["sh", "-c", "echo begun; sleep 60"])
     running = asyncio.create_task(executor.execute(hanging, stop))
-    await until(lambda: any(child._tail == b"begun\n" for child in executor._children._busy))
+    await until(lambda: any(child._tail == b"begun\n" for child in executor._pool._busy))
     stop.force()
     assert (await running).cancelled
 
 
-async def test_two_hundred_tasks_leave_no_file_and_no_process(executor: InProcess) -> None:
+async def test_two_hundred_tasks_leak_no_file_and_no_process(executor: InProcess) -> None:
     # The first of each kind makes what is kept: a warm child, the loop's own watchers.
     await executor.execute(work("ADD", [1]))
     await stopped(executor)
@@ -127,14 +125,12 @@ async def test_two_hundred_tasks_leave_no_file_and_no_process(executor: InProces
     await until(lambda: len(children()) == len(before) and open_files() == files)
 
 
-async def test_a_command_that_prints_without_end_keeps_nobody_from_the_loop(
+async def test_command_with_endless_output_does_not_block_the_loop(
     executor: InProcess,
 ) -> None:
-    stop = Stop()
+    stop = StopSignal()
     running = asyncio.create_task(executor.execute(work("CMD", None, command=["yes"]), stop))
-    await until(
-        lambda: any(len(child._tail) == LOG_TAIL_BYTES for child in executor._children._busy)
-    )
+    await until(lambda: any(len(child._tail) == LOG_TAIL_BYTES for child in executor._pool._busy))
     assert (await executor.execute(work("ECHO_ASYNC", None))).failure is None
     stop.force()
     result = await running
@@ -143,17 +139,17 @@ async def test_a_command_that_prints_without_end_keeps_nobody_from_the_loop(
     assert len(result.log) == LOG_TAIL_BYTES
 
 
-async def test_a_dead_idle_child_does_not_keep_the_loop_busy(executor: InProcess) -> None:
+async def test_dead_idle_child_does_not_keep_the_loop_busy(executor: InProcess) -> None:
     pid = (await executor.execute(work("PID", None))).value
-    (child,) = executor._children._idle
+    (child,) = executor._pool._idle
     os.kill(pid, signal.SIGKILL)
-    await child._gone
+    await child._exit_status
     await asyncio.sleep(0)
     # A pipe at its end is always readable: nobody may listen to it any more.
     assert not asyncio.get_running_loop().remove_reader(child._output)
 
 
-async def test_a_child_is_gone_with_its_command_when_its_worker_is_killed(
+async def test_child_and_its_command_end_when_the_worker_is_killed(
     flows: Path, tmp_path: Path
 ) -> None:
     pid, began = tmp_path / "pid", tmp_path / "began"
@@ -168,7 +164,7 @@ async def test_a_child_is_gone_with_its_command_when_its_worker_is_killed(
         await until_gone(int(each))
 
 
-async def test_a_machine_without_room_for_a_process_fails_the_task(
+async def test_task_fails_when_no_process_can_be_started(
     executor: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = open_files()

@@ -30,7 +30,7 @@ async def expired(asking: Heartbeats, *others: Heartbeats) -> set[Heartbeats]:
     return {names[name] for name in await asking.expired(names.keys())}
 
 
-async def test_a_worker_that_beats_is_heard_and_one_that_never_did_is_silent(
+async def test_worker_without_a_heartbeat_is_expired(
     pool: asyncpg.Pool,
 ) -> None:
     one, two, asking = worker(pool), worker(pool), worker(pool)
@@ -39,7 +39,7 @@ async def test_a_worker_that_beats_is_heard_and_one_that_never_did_is_silent(
     assert await expired(asking) == set()
 
 
-async def test_silence_is_counted_from_the_last_heartbeat_by_the_databases_clock(
+async def test_expiry_counts_from_the_last_heartbeat_by_the_databases_clock(
     pool: asyncpg.Pool,
 ) -> None:
     one, asking = worker(pool), worker(pool)
@@ -51,7 +51,7 @@ async def test_silence_is_counted_from_the_last_heartbeat_by_the_databases_clock
         assert await expired(asking, one) == expected
 
 
-async def test_a_worker_that_has_left_is_silent_at_once_and_beats_no_more(
+async def test_worker_that_has_left_is_expired_at_once_and_beats_no_more(
     pool: asyncpg.Pool,
 ) -> None:
     one, asking = worker(pool), worker(pool)
@@ -61,7 +61,7 @@ async def test_a_worker_that_has_left_is_silent_at_once_and_beats_no_more(
     assert await expired(asking, one) == {one}
 
 
-async def test_who_leaves_takes_those_along_that_are_long_dead(pool: asyncpg.Pool) -> None:
+async def test_leaving_worker_deletes_rows_a_day_old(pool: asyncpg.Pool) -> None:
     dead, old, leaving = worker(pool), worker(pool), worker(pool)
     for each, hours in ((dead, 25), (old, 23), (leaving, 0)):
         await each.beat()
@@ -76,7 +76,7 @@ async def test_who_leaves_takes_those_along_that_are_long_dead(pool: asyncpg.Poo
     assert [row["worker"] for row in rows] == [old._worker]
 
 
-async def test_a_worker_is_mute_until_it_has_beaten_and_when_it_could_not_for_long(
+async def test_worker_is_isolated_before_its_first_beat_and_after_missing_beats(
     pool: asyncpg.Pool,
 ) -> None:
     one = worker(pool, isolated_s=0.1)
@@ -87,6 +87,6 @@ async def test_a_worker_is_mute_until_it_has_beaten_and_when_it_could_not_for_lo
             await asyncio.sleep(0.01)
 
 
-def test_a_worker_has_time_to_stop_before_others_take_over() -> None:
+def test_worker_has_time_to_stop_before_others_take_over() -> None:
     timing = HeartbeatTiming()
     assert timing.isolated_s + 2 * timing.interval_s < timing.expiry_s

@@ -1,4 +1,4 @@
-"""A worker may be killed between any two steps: whoever is left settles its run."""
+"""A worker is killed between any two steps: another one finishes its run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from events import types
 from service.executors.heartbeats import HeartbeatTiming
-from tests.executors.ledger import Ledger, Scripted, story, told, working
+from tests.executors.ledger import Ledger, ScriptedExecutor, of_type, story, working
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,7 +21,7 @@ MOMENTS = {
     "before TaskSucceeded": {"A": 2, "B": 1},
     "after TaskSucceeded": {"A": 1, "B": 1},
 }
-"""For each moment how often each task is then started, by one worker or the other."""
+"""For each moment, how often each task starts, on either worker."""
 
 
 async def killed(ledger: Ledger, moment: str) -> str:
@@ -36,11 +36,11 @@ async def killed(ledger: Ledger, moment: str) -> str:
     return name.decode().strip()
 
 
-async def test_whenever_a_worker_is_killed_another_settles_its_run(ledger: Ledger) -> None:
+async def test_run_of_a_killed_worker_is_finished_by_another(ledger: Ledger) -> None:
     await ledger.register("A", "B")
     run_ids = [await ledger.start() for _ in MOMENTS]
     names = await asyncio.gather(*(killed(ledger, moment) for moment in MOMENTS))
-    executor = Scripted()
+    executor = ScriptedExecutor()
     async with working(ledger, executor, timing=HeartbeatTiming(interval_s=0.05, expiry_s=0.2)):
         for run_id in run_ids:
             assert (await ledger.ended(run_id)).status == "succeeded"
@@ -48,10 +48,10 @@ async def test_whenever_a_worker_is_killed_another_settles_its_run(ledger: Ledge
     counted = {}
     for run_id in run_ids:
         events = await ledger.events(run_id)
-        first, second = told(events, types.RUN_CLAIMED)
-        started = [event.data["task"] for event in told(events, types.TASK_STARTED)]
+        first, second = of_type(events, types.RUN_CLAIMED)
+        started = [event.data["task"] for event in of_type(events, types.TASK_STARTED)]
         counted[moments[first.data["worker"]]] = {task: started.count(task) for task in "AB"}
         assert second.data["epoch"] == 2
         assert story(events)[-1] == "RunSucceeded"
     assert counted == MOMENTS
-    assert {work.arguments for work in executor.begun if work.task.key == "B"} == {("A's",)}
+    assert {work.arguments for work in executor.executed if work.task.key == "B"} == {("A's",)}
