@@ -22,10 +22,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Route:
     """One operation: ``path`` in aiohttp's syntax; ``right`` None needs no credential.
 
-    ``past``: whether a read accepts `as_of`; False where the log does not hold what it shows.
+    ``supports_as_of``: whether a read accepts `as_of`; False if the log does not hold its content.
     ``ledger_wide``: whether keys of the whole ledger, whose tenant is ``*``, may use it.
-    ``any_query``: whether unreadable query parameters count as absent instead of as an error.
-    ``where``: the settings with which it is served; None: always. openapi.yaml leaves out routes
+    ``lenient_query``: whether unreadable query parameters count as absent instead of as an error.
+    ``enabled_if``: whether the settings enable it; None: always. openapi.yaml leaves out routes
     that depend on a setting.
     """
 
@@ -33,10 +33,10 @@ class Route:
     path: str
     handler: Handler
     right: Right | None = Right.READ
-    past: bool = True
+    supports_as_of: bool = True
     ledger_wide: bool = False
-    any_query: bool = False
-    where: Callable[[Settings], bool] | None = None
+    lenient_query: bool = False
+    enabled_if: Callable[[Settings], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from yarl import URL
 
 from service.api import parsing, rendering, schemas
 from service.api.log import NDJSON, lines, numbered, wants_lines
-from service.http import start_run
-from service.http.as_of import up_to
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, as_of_position, origin, submit
+from service.http.messages import json_response, read_idempotency_key, replay_header
 from service.http.openapi.decorators import (
     docs,
     headers_schema,
@@ -21,7 +19,6 @@ from service.http.openapi.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
 from service.runs.domain.commands import RecordCorrection
 from service.runtime import SERVICE
 
@@ -40,14 +37,14 @@ async def run_history(request: web.Request) -> web.StreamResponse:
     entries = await service.audit.history(
         tenant,
         run_id,
-        up_to=up_to(request),
+        up_to=as_of_position(request),
         after=after or 0,
         limit=limit,
         render_run=partial(rendering.run, dialects=service.dialects),
         render_task=rendering.task,
     )
     if entries:
-        request[CALL].position = entries[-1].event.position
+        request[CONTEXT].position = entries[-1].event.position
     shown = [rendering.history_entry(each) for each in entries]
     next_after = entries[-1].event.version if entries else after or 0
     return numbered(request, shown, next_after)
@@ -62,9 +59,9 @@ async def audit_trail(request: web.Request) -> web.StreamResponse:
     cursor, limit = parsing.window(request.query, "cursor", default=100)
     window = parsing.audit_window(tenant, request.query)
     page = await request.app[SERVICE].audit.audit_page(
-        window, before=cursor, limit=limit, up_to=up_to(request)
+        window, before=cursor, limit=limit, up_to=as_of_position(request)
     )
-    request[CALL].position = page.looked_from
+    request[CONTEXT].position = page.looked_from
     shown = [rendering.audited(event, flow) for event, flow in page.entries]
     following = None if page.next_before is None else str(page.next_before)
     if wants_lines(request):
@@ -91,13 +88,10 @@ async def correct(request: web.Request) -> web.StreamResponse:
         position=parsing.whole_number(body, "position"),
         reason=parsing.text(body, "reason", longest=parsing.MAX_REASON),
         data=parsing.mapping(body, "data"),
-        idempotency_key=start_run.idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
-    service = request.app[SERVICE]
-    outcome = await service.writer.submit(command)
-    await service.positions.wait_until_visible(outcome.position)
-    request[CALL].position = outcome.position
-    correction, corrected = await service.audit.correction(outcome.position)
+    outcome = await submit(request, command)
+    correction, corrected = await request.app[SERVICE].audit.correction(outcome.position)
     location = URL(f"/v1/runs/{command.run_id}/history").with_query(
         {**request.query, "after": str(correction.version - 1), "limit": "1"}
     )
@@ -105,5 +99,5 @@ async def correct(request: web.Request) -> web.StreamResponse:
         "correction": rendering.event(correction),
         "corrects": rendering.event(corrected),
     }
-    headers = {"Location": str(location)} | start_run.replayed(outcome)
+    headers = {"Location": str(location)} | replay_header(outcome)
     return json_response(shown, status=201, headers=headers)

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from service.errors import BadRequest, InvalidPayload, ServiceError, Unauthenticated
-from service.http.json import json_response
+from service.http.messages import json_response
 
 PROBLEM_JSON = "application/problem+json"
 

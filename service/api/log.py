@@ -10,9 +10,8 @@ from aiohttp import web
 
 from events.envelope import Event, Position
 from service.api import parsing, rendering, schemas
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, query_api
+from service.http.messages import json_response
 from service.http.openapi.decorators import docs, querystring_schema, response_schema
 
 NDJSON: Final = "application/x-ndjson"
@@ -27,8 +26,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Read the log from a position on: a tenant's events, or all with a ledger-wide credential."""
     tenant = parsing.tenant_or_all(request, *_WINDOW)
     after, limit = parsing.window(request.query, "after", default=100)
-    page, next_after = await reading(request).events(tenant, Position(after or 0), limit)
-    request[CALL].position = next_after
+    page, next_after = await query_api(request).events(tenant, Position(after or 0), limit)
+    request[CONTEXT].position = next_after
     return _page(request, page, next_after)
 
 
@@ -39,9 +38,9 @@ async def history(request: web.Request) -> web.StreamResponse:
     """Show the events of a run in order, from a version on."""
     tenant, run_id = parsing.tenant(request, *_WINDOW), parsing.run_id(request)
     after, limit = parsing.window(request.query, "after", default=1000)
-    page = await reading(request).history(tenant, run_id, after=after or 0, limit=limit)
+    page = await query_api(request).history(tenant, run_id, after=after or 0, limit=limit)
     if page:
-        request[CALL].position = page[-1].position
+        request[CONTEXT].position = page[-1].position
     return _page(request, page, page[-1].version if page else after or 0)
 
 
@@ -72,7 +71,7 @@ def lines(shown: Sequence[object], headers: Mapping[str, str]) -> web.Response:
 @response_schema(schemas.LedgerFlows, 200, description="The flows")
 async def flows(request: web.Request) -> web.StreamResponse:
     """List the tenant's flows by name, retired ones too."""
-    reads = reading(request)
+    reads = query_api(request)
     found = await reads.flows(parsing.tenant(request))
-    request[CALL].position = found.position
+    request[CONTEXT].position = found.position
     return json_response({"flows": [rendering.flow(doc, reads.now_us) for doc in found.rows]})

@@ -11,9 +11,8 @@ from aiohttp import web
 from events import types
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.as_of import AS_OF
-from service.http.context import CALL
-from service.http.json import read_body, read_json
-from service.http.parameters import integer, moment, uuid_text
+from service.http.context import CONTEXT
+from service.http.messages import parse_integer, parse_time, parse_uuid, read_body, read_json
 from service.runs.domain.commands import ReportedEvent, RetryScope
 from service.runs.read.audit_query import AuditFilter
 from service.runs.read.history import AuditWindow
@@ -78,7 +77,7 @@ def tenant(request: web.Request, *others: str) -> str:
 def tenant_or_all(request: web.Request, *others: str) -> str:
     """Name the tenant like `tenant`; ``*`` if a ledger-wide credential names none."""
     check_query(request, "tenant", *others)
-    own = request[CALL].principal.tenant
+    own = request[CONTEXT].principal.tenant
     asked = request.query.get("tenant") or own
     if own not in (types.EVERY_TENANT, asked):
         raise BadRequest("this credential belongs to one tenant; leave tenant out", field="tenant")
@@ -87,13 +86,13 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
 
 def whole_ledger(request: web.Request) -> None:
     """Refuse a credential of one tenant: what is asked concerns all of them."""
-    if request[CALL].principal.tenant != types.EVERY_TENANT:
+    if request[CONTEXT].principal.tenant != types.EVERY_TENANT:
         raise Forbidden("this operation concerns all tenants and needs a key of tenant *")
 
 
 def run_id(request: web.Request) -> str:
     """Read the run id of the path."""
-    return uuid_text(request.match_info["run_id"], "run_id")
+    return parse_uuid(request.match_info["run_id"], "run_id")
 
 
 async def json_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
@@ -229,7 +228,7 @@ def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
     value = body.get(name)
     if value is None:
         return None
-    return _within_years(moment(value, name), name)
+    return _within_years(parse_time(value, name), name)
 
 
 def _within_years(at: datetime, name: str) -> datetime:
@@ -284,11 +283,11 @@ def _bounded_time(query: Mapping[str, str], name: str) -> datetime | None:
 
 def _query_time(query: Mapping[str, str], name: str) -> datetime | None:
     # The plus of an offset comes as a space where it was not escaped.
-    return moment(query[name].replace(" ", "+"), name) if name in query else None
+    return parse_time(query[name].replace(" ", "+"), name) if name in query else None
 
 
 def window(query: Mapping[str, str], name: str, *, default: int) -> tuple[int | None, int]:
     """Read where a page begins (the parameter of that name) and how many rows it has."""
-    begin = integer(query[name], name, low=0, high=2**63 - 1) if name in query else None
-    limit = integer(query["limit"], "limit", high=MAX_ROWS) if "limit" in query else default
+    begin = parse_integer(query[name], name, low=0, high=2**63 - 1) if name in query else None
+    limit = parse_integer(query["limit"], "limit", high=MAX_ROWS) if "limit" in query else default
     return begin, limit

@@ -10,10 +10,9 @@ from aiohttp import web
 from events.envelope import Position
 from events.types import EVERY_TENANT
 from service.api import parsing, schemas
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, origin
+from service.http.messages import json_response
 from service.http.openapi.decorators import request_schema, response_schema
-from service.http.origin import origin
 from service.ops.paused import MAX_REASON, ResumeResult
 from service.runtime import SERVICE
 
@@ -34,7 +33,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
 
 def without_error(request: web.Request, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out the text of an error, which may quote any tenant's event, for a tenant's key."""
-    whole = request[CALL].principal.tenant == EVERY_TENANT
+    whole = request[CONTEXT].principal.tenant == EVERY_TENANT
     return row if whole else {**row, "error": None}
 
 

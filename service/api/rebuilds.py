@@ -12,9 +12,9 @@ from projections.rebuild.jobs import Rebuild
 from service.api import parsing, schemas
 from service.api.projections import without_error
 from service.api.rendering import moment
-from service.http.json import json_response
+from service.http.context import origin
+from service.http.messages import json_response
 from service.http.openapi.decorators import request_schema, response_schema
-from service.http.origin import origin
 from service.runtime import SERVICE
 
 _START: Final = frozenset({"workers", "rate"})

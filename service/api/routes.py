@@ -23,12 +23,14 @@ ROUTES = (
     Route("GET", "/v1/audit", audit.audit_trail, Right.AUDIT),
     Route("GET", "/v1/flows", log.flows),
     Route("GET", "/v1/events", log.events),
-    Route("GET", "/metrics", scraping.metrics, past=False),
-    Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER, past=False),
+    Route("GET", "/metrics", scraping.metrics, supports_as_of=False),
+    Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER, supports_as_of=False),
     Route("POST", PROJECTION + "/retry", projections.retry, Right.ADMINISTER),
     Route("POST", PROJECTION + "/skip", projections.skip, Right.ADMINISTER),
     Route("POST", PROJECTION + "/rebuild", rebuilds.start, Right.ADMINISTER),
-    Route("GET", PROJECTION + "/rebuild", rebuilds.progress, Right.ADMINISTER, past=False),
+    Route(
+        "GET", PROJECTION + "/rebuild", rebuilds.progress, Right.ADMINISTER, supports_as_of=False
+    ),
     Route("POST", PROJECTION + "/rebuild/cancel", rebuilds.cancel, Right.ADMINISTER),
     Route("POST", PROJECTION + "/rollback", rebuilds.roll_back, Right.ADMINISTER),
 )

@@ -8,19 +8,20 @@ from typing import Any, Final
 from aiohttp import web
 
 from service.api import parsing, rendering, schemas
-from service.http import start_run
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, origin, query_api, submit
+from service.http.messages import (
+    cached_response,
+    json_response,
+    read_idempotency_key,
+    replay_header,
+)
 from service.http.openapi.decorators import (
     headers_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
-from service.http.response_cache import show
-from service.runs.domain.commands import CancelRun, Outcome, ReportEvents, RetryRun, StartRun
+from service.runs.domain.commands import CancelRun, ReportEvents, RetryRun, StartRun
 from service.runtime import SERVICE
 
 START: Final = frozenset({"flow", "payload", "comment"})
@@ -48,7 +49,7 @@ async def start(request: web.Request) -> web.StreamResponse:
             fullname=parsing.text(body, "flow"),
             payload=parsing.mapping(body, "payload"),
             comment=parsing.optional_text(body, "comment", longest=255),
-            idempotency_key=start_run.idempotency_key(request),
+            idempotency_key=read_idempotency_key(request),
         ),
     )
 
@@ -77,27 +78,19 @@ async def retry(request: web.Request) -> web.StreamResponse:
             origin=origin(request, "api"),
             run_id=parsing.run_id(request),
             scope=parsing.retry_scope(body),
-            idempotency_key=start_run.idempotency_key(request),
+            idempotency_key=read_idempotency_key(request),
         ),
     )
 
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
-    outcome = await start_run.start(request, command)
+    outcome = await submit(request, command)
     doc = await request.app[SERVICE].queries.workflow_after(command.tenant, outcome)
     location = f"/v1/runs/{outcome.run_id}"
     if query := request.rel_url.raw_query_string:
         location += f"?{query}"
-    headers = {"Location": location} | start_run.replayed(outcome)
+    headers = {"Location": location} | replay_header(outcome)
     return json_response(_shown(request, doc), status=201, headers=headers)
-
-
-async def _submit(request: web.Request, command: CancelRun | ReportEvents) -> Outcome:
-    service = request.app[SERVICE]
-    outcome: Outcome = await service.writer.submit(command)
-    await service.positions.wait_until_visible(outcome.position)
-    request[CALL].position = outcome.position
-    return outcome
 
 
 def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
@@ -109,9 +102,9 @@ def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
 async def read(request: web.Request) -> web.StreamResponse:
     """Read a run with its tasks."""
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
-    doc = await reading(request).workflow(tenant, run_id)
-    request[CALL].position = doc["position"]
-    return show(rendering.run, doc, request.app[SERVICE].dialects)
+    doc = await query_api(request).workflow(tenant, run_id)
+    request[CONTEXT].position = doc["position"]
+    return cached_response(rendering.run, doc, request.app[SERVICE].dialects)
 
 
 @querystring_schema(schemas.LedgerRunQuery)
@@ -121,7 +114,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
     tenant = parsing.tenant(request, *parsing.FILTERS, "cursor", "limit")
     cursor, limit = parsing.window(request.query, "cursor", default=50)
     # One more than asked for tells whether there is a next page.
-    found, request[CALL].position = await reading(request).scan(
+    found, request[CONTEXT].position = await query_api(request).scan(
         tenant, parsing.run_filter(request.query), before=cursor, limit=limit + 1
     )
     rows = found[:limit]
@@ -144,7 +137,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
         run_id=parsing.run_id(request),
         force=parsing.flag(body, "force"),
     )
-    await _submit(request, command)
+    await submit(request, command)
     doc = await request.app[SERVICE].queries.workflow(tenant, command.run_id)
     return json_response(_shown(request, doc))
 
@@ -163,5 +156,5 @@ async def report(request: web.Request) -> web.StreamResponse:
         run_id=parsing.run_id(request),
         events=parsing.reported_events(body),
     )
-    outcome = await _submit(request, command)
+    outcome = await submit(request, command)
     return json_response({"results": [asdict(result) for result in outcome.results]})

@@ -1,4 +1,4 @@
-"""The reader of a request: of the present, or of the moment that it looks back to."""
+"""Time travel over HTTP: the moment that a request names, and the queries as of it."""
 
 from __future__ import annotations
 
@@ -11,66 +11,44 @@ from aiohttp import web
 from events.envelope import Position
 from projections.documents.run import micros
 from service.errors import BadRequest, PositionAhead
-from service.http.context import CALL
-from service.http.parameters import integer, moment
-from service.runs.read.query_api import QueryApi
+from service.http.messages import parse_integer, parse_time
 from service.runs.read.time_travel import HistoricalQueries
-from service.runtime import SERVICE, Service
+from service.runtime import Service
 
 AS_OF: Final = "as_of"
-"""The query parameter: a position of the log, or a time of RFC 3339."""
+"""The query parameter: a log position, or an RFC 3339 time."""
 
 AS_OF_HEADER: Final = "Flowledger-As-Of"
-"""The header that says the same, for clients whose query is not theirs to change."""
+"""The same as a header, for clients that cannot change their query."""
 
 MAX_POSITION: Final = 2**63 - 1
 _DIGITS: Final = re.compile("[0-9]+")
 
 
-def reading(request: web.Request) -> QueryApi:
-    """Give the reader that a handler asks: `Queries`, or the past the request looks back to."""
-    return request[CALL].past or request.app[SERVICE].queries
-
-
-def up_to(request: web.Request) -> Position | None:
-    """Name the position that a request looks back to; None for the present."""
-    past = request[CALL].past
-    return None if past is None else past.position
-
-
-def names_moment(request: web.Request) -> bool:
-    """Tell at a glance whether a request may name a moment; nearly none does."""
-    target = request.raw_path
-    return AS_OF_HEADER in request.headers or (
-        # Only what is escaped can be there under other letters.
-        "?" in target and (AS_OF in target or "%" in target) and AS_OF in request.query
-    )
-
-
-def asked(request: web.Request) -> str | None:
-    """Tell which moment a request looks back to, as it says it; None: it asks for the present.
+def requested_as_of(request: web.Request) -> str | None:
+    """Return the moment that a request names, unparsed; None if it names none.
 
     Raises:
         BadRequest: it names more than one.
     """
     named = set(request.headers.getall(AS_OF_HEADER, ()))
-    # The plus of an offset comes as a space where it was not escaped.
+    # A client may send the plus of a time offset unescaped, which decodes to a space.
     named |= {text.replace(" ", "+") for text in request.query.getall(AS_OF, ())}
     if len(named) > 1:
         raise BadRequest(f"{AS_OF} and {AS_OF_HEADER} name different moments", field=AS_OF)
     return named.pop() if named else None
 
 
-async def look_back(service: Service, text: str) -> HistoricalQueries:
-    """Open the past as of a position or a time.
+async def open_as_of(service: Service, text: str) -> HistoricalQueries:
+    """Return the queries as of a position or a time.
 
     Raises:
-        BadRequest: it is neither, or is not over yet.
+        BadRequest: it is neither, or lies in the future.
         LogError: the log cannot be read.
     """
     if _DIGITS.fullmatch(text):
-        return await _at_position(service, integer(text, AS_OF, low=0, high=MAX_POSITION))
-    return await _at_moment(service, moment(text, AS_OF))
+        return await _at_position(service, parse_integer(text, AS_OF, low=0, high=MAX_POSITION))
+    return await _at_time(service, parse_time(text, AS_OF))
 
 
 async def _at_position(service: Service, position: int) -> HistoricalQueries:
@@ -78,13 +56,14 @@ async def _at_position(service: Service, position: int) -> HistoricalQueries:
     if position > head:
         raise PositionAhead(f"{AS_OF} {position} is beyond the head of the log, {head}")
     recorded_at = await service.log.recorded_at(Position(position))
-    # Before the first event there is nothing that could grow with the clock.
+    # Before the first event there is no duration that could depend on the time.
     return service.queries.as_of(Position(position), micros(recorded_at) if recorded_at else 0)
 
 
-async def _at_moment(service: Service, at: datetime) -> HistoricalQueries:
+async def _at_time(service: Service, at: datetime) -> HistoricalQueries:
     now = await service.log.now()
-    if at >= now:  # what is recorded next may have that very time, where the clock was set back
-        said = now.astimezone(UTC).isoformat()
-        raise BadRequest(f"{AS_OF} is in the future: the ledger's clock says {said}", field=AS_OF)
+    # The present counts as the future: the next event may be recorded at this same time.
+    if at >= now:
+        clock = now.astimezone(UTC).isoformat()
+        raise BadRequest(f"{AS_OF} is in the future: the ledger's clock says {clock}", field=AS_OF)
     return service.queries.as_of(await service.log.position_at(at), micros(at))

@@ -1,4 +1,4 @@
-"""From what was raised to what is refused: one place where every error becomes a `ServiceError`."""
+"""Maps what a handler raises to a `ServiceError`, and that to the response of the API's dialect."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from service.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from service.http.origin import request_id
+from service.http.context import request_id
 
 _log = structlog.get_logger(__name__)
-_BROKEN_ENCODING: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+_INVALID_ENCODING: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 
 
-def refuse(request: web.Request, dialect: Dialect, error: Exception) -> web.StreamResponse:
-    """Answer an error in the words of the dialect that owns the address; a crash is logged."""
-    refusal = refusal_of(request, error)
+def error_response(request: web.Request, dialect: Dialect, error: Exception) -> web.StreamResponse:
+    """Answer an error in the dialect's words; an unexpected one is logged with its traceback."""
+    mapped = service_error(request, error)
     name = request_id(request)
-    if refusal.status == ServiceError.status:
-        facts = {"method": request.method, "path": request.path, "dialect": dialect.name}
-        _log.error("request crashed", exc_info=error, request_id=name, **facts)
+    if mapped.status == ServiceError.status:
+        where = {"method": request.method, "path": request.path, "dialect": dialect.name}
+        _log.error("request crashed", exc_info=error, request_id=name, **where)
     else:
-        _log.debug("refused", status=refusal.status, reason=refusal.detail, request_id=name)
-    return _with_headers(dialect.error(request, refusal), refusal)
+        _log.debug("refused", status=mapped.status, reason=mapped.detail, request_id=name)
+    return _with_headers(dialect.error(request, mapped), mapped)
 
 
-def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa: PLR0911 - a table
-    """Translate what was raised; what nobody foresaw is `InternalError`."""
+def service_error(request: web.Request, error: Exception) -> ServiceError:  # noqa: PLR0911 - a table
+    """Map what was raised; everything unexpected becomes an `InternalError`."""
     match error:
         case ServiceError():
             return error
@@ -65,12 +65,12 @@ def refusal_of(request: web.Request, error: Exception) -> ServiceError:  # noqa:
 
 
 def check_target(target: str) -> None:
-    """Check path and query as they were sent, so that nobody meets broken text later.
+    """Check that path and query decode to UTF-8 text, so that no later code meets broken text.
 
     Raises:
-        BadRequest: for broken percent-encoding, NUL, and what is no UTF-8 once decoded.
+        BadRequest: invalid percent-encoding, NUL, or not UTF-8 once decoded.
     """
-    if _BROKEN_ENCODING.search(target):
+    if _INVALID_ENCODING.search(target):
         raise BadRequest("the URL has a NUL or invalid percent-encoding")
     try:
         unquote_to_bytes(target).decode()
@@ -78,9 +78,9 @@ def check_target(target: str) -> None:
         raise BadRequest("the URL is not UTF-8 once decoded") from error
 
 
-def _with_headers(response: web.Response, refusal: ServiceError) -> web.Response:
-    if isinstance(refusal, Unavailable):
-        response.headers["Retry-After"] = str(refusal.retry_after_s)
-    if isinstance(refusal, MethodNotAllowed):
-        response.headers.setdefault("Allow", ", ".join(refusal.allowed))
+def _with_headers(response: web.Response, error: ServiceError) -> web.Response:
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, MethodNotAllowed):
+        response.headers.setdefault("Allow", ", ".join(error.allowed))
     return response

@@ -1,4 +1,4 @@
-"""The web application: every route with its owner, behind the one middleware."""
+"""The web application: the routes of every API, each handler wrapped by the pipeline."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from aiohttp import HttpVersion11, web
 from service.auth.credentials import Credentials
 from service.dialect import Dialect, Handler, Route
 from service.errors import MethodNotAllowed, NotFound
+from service.http import pipeline
 from service.http.openapi.pages import Pages
-from service.http.pipeline import Served, front_door
+from service.http.pipeline import RoutePolicy
 from service.metrics.requests import UNMATCHED, Labels, RequestMetrics, RouteTimer
 from service.settings import Settings
 
-Door = Callable[[Handler, Served | None, Labels], Handler]
-"""What puts the front door before a handler, measured under labels."""
+Wrap = Callable[[Handler, RoutePolicy | None, Labels], Handler]
+"""Wraps a handler for its route, measured under these labels."""
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -29,67 +30,70 @@ def web_application(
     settings: Settings,
     metrics: RequestMetrics,
 ) -> web.Application:
-    """Put all dialects behind one door; ``own`` also answers for the service's own pages."""
+    """Serve all dialects; ``own`` also answers for paths of nobody and for the service's pages."""
 
-    def owner(path: str) -> Dialect:
+    def dialect_of(path: str) -> Dialect:
         return next((dialect for dialect in vendors if dialect.claims(path)), own)
 
-    def door(handler: Handler, served: Served | None, labels: Labels) -> Handler:
+    def wrap(handler: Handler, policy: RoutePolicy | None, labels: Labels) -> Handler:
         timer = RouteTimer(metrics, labels)
-        return front_door(handler, served, credentials=credentials, owner=owner, timer=timer)
+        return pipeline.wrap(
+            handler, policy, credentials=credentials, dialect_of=dialect_of, timer=timer
+        )
 
     application = web.Application(client_max_size=settings.max_body)
     router = application.router
     for dialect in vendors:
-        _add(router, door, _served(dialect.routes(), settings), owner=dialect)
+        _add(router, wrap, _enabled(dialect.routes(), settings), dialect=dialect)
     for routes in (own.routes(), Pages((own, *vendors)).routes()):
-        _add(router, door, _served(routes, settings), owner=own, ledger_wide=True)
-    router.register_resource(_Elsewhere(door, tuple(router.resources())))
+        _add(router, wrap, _enabled(routes, settings), dialect=own, ledger_wide=True)
+    router.register_resource(CatchAllResource(wrap, tuple(router.resources())))
     return application
 
 
-def _served(routes: Iterable[Route], settings: Settings) -> Iterable[Route]:
-    return (route for route in routes if route.where is None or route.where(settings))
+def _enabled(routes: Iterable[Route], settings: Settings) -> Iterable[Route]:
+    return (route for route in routes if route.enabled_if is None or route.enabled_if(settings))
 
 
 def _add(
     router: web.UrlDispatcher,
-    door: Door,
+    wrap: Wrap,
     routes: Iterable[Route],
     *,
-    owner: Dialect,
+    dialect: Dialect,
     ledger_wide: bool = False,
 ) -> None:
     for route in routes:
         resource = router.add_resource(route.path)
-        served = Served(
-            owner,
+        policy = RoutePolicy(
+            dialect,
             route.right,
-            past=route.past,
-            any_query=route.any_query,
+            supports_as_of=route.supports_as_of,
+            lenient_query=route.lenient_query,
             ledger_wide=ledger_wide or route.ledger_wide,
         )
         # HEAD wherever GET is (RFC 9110, 9.3.2).
         for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
-            handler = door(route.handler, served, (owner.name, method, resource.canonical))
-            resource.add_route(method, handler, expect_handler=_expect)
+            handler = wrap(route.handler, policy, (dialect.name, method, resource.canonical))
+            resource.add_route(method, handler, expect_handler=_send_continue)
 
 
-class _Elsewhere(web.PlainResource):
-    """Takes what no other resource takes: other paths, other methods, ``OPTIONS *``.
+class CatchAllResource(web.PlainResource):
+    """Takes every request that matches no route: 405 with the allowed methods, or 404.
 
-    It is asked last, since it was added last and stands at the root. aiohttp's own answer to such a
-    request would pass no door; it gives that, a 404, only where a request has no path at all:
-    ``CONNECT``, and an absolute address that ends with its host.
+    The router asks it last, since it is added last and stands at the root. aiohttp's own 404 would
+    bypass the pipeline; it remains only for requests without any path: ``CONNECT``, and an absolute
+    URL that ends with its host.
     """
 
-    def __init__(self, door: Door, others: Sequence[web.AbstractResource]) -> None:
+    def __init__(self, wrap: Wrap, others: Sequence[web.AbstractResource]) -> None:
         super().__init__("/")
         self._others = others
-        handler = door(self._refuse, None, UNMATCHED)
-        self._route = self.add_route("*", handler, expect_handler=_expect)
+        handler = wrap(self._refuse, None, UNMATCHED)
+        self._route = self.add_route("*", handler, expect_handler=_send_continue)
 
     async def resolve(self, _request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
+        """Match every request."""
         return web.UrlMappingMatchInfo({}, self._route), set()
 
     async def _refuse(self, request: web.Request) -> NoReturn:
@@ -101,9 +105,9 @@ class _Elsewhere(web.PlainResource):
         raise NotFound(f"there is nothing at {request.path}")
 
 
-async def _expect(request: web.Request) -> None:
-    # aiohttp's own answers an unknown expectation in words that are no dialect's; RFC 9110, 10.1.1,
-    # lets a server ignore one.
+async def _send_continue(request: web.Request) -> None:
+    # A server may ignore an unknown expectation (RFC 9110, 10.1.1). aiohttp's own handler would
+    # answer it with an error body that belongs to no dialect.
     if request.version == HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-GONE: Final = 499
+CLIENT_CLOSED_REQUEST: Final = 499
 """The status of a request whose caller hung up before it was answered, as nginx writes it."""
 
 Labels = tuple[str, str, str]

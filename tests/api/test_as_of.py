@@ -33,7 +33,7 @@ def past(target, moment):
 
 
 def test_every_read_answers_as_of_a_moment_or_says_why_not():
-    reads = {route.path for route in ROUTES if route.method == "GET" and route.past}
+    reads = {route.path for route in ROUTES if route.method == "GET" and route.supports_as_of}
     assert reads == {*READS, "/v1/events"}
 
 

@@ -88,7 +88,7 @@ async def unfilled(name: str, run: Mapping[str, Any]) -> list[str]:
         and not of_the_asker(route)
         # The same behind a doubled slash, in an address that no mocked request can have.
         and not route.path.startswith("//")
-        and route.where is None
+        and route.enabled_if is None
     ]
 
 

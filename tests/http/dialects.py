@@ -9,8 +9,8 @@ from service.access import Right
 from service.auth.extract import bearer
 from service.dialect import Description, Route
 from service.errors import MethodNotAllowed
-from service.http.context import CALL
-from service.http.json import json_response, read_json
+from service.http.context import CONTEXT, origin
+from service.http.messages import json_response, read_json
 from service.http.openapi.decorators import (
     docs,
     headers_schema,
@@ -19,7 +19,6 @@ from service.http.openapi.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
 
 
 class AcmeError(Schema):
@@ -59,8 +58,10 @@ async def read(request: web.Request) -> web.StreamResponse:
 
     More.
     """
-    request[CALL].position = 42
-    return json_response({"id": request.match_info["id"], "tenant": request[CALL].principal.tenant})
+    request[CONTEXT].position = 42
+    return json_response(
+        {"id": request.match_info["id"], "tenant": request[CONTEXT].principal.tenant}
+    )
 
 
 @docs(summary="Start", produces=["application/json", "application/x-ndjson"])

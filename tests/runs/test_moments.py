@@ -6,7 +6,7 @@ import pytest
 
 from events.database import connect
 from service.errors import BadRequest
-from service.http.as_of import look_back
+from service.http.as_of import open_as_of
 from tests.runs.test_queries import load_flows, opened
 
 TICK = timedelta(microseconds=1)
@@ -21,9 +21,9 @@ async def test_a_moment_that_may_still_be_recorded_at_is_refused(database_url):
     await owner.close()
     async with opened(database_url) as process:
         with pytest.raises(BadRequest, match="is in the future"):
-            await look_back(process.service, last.isoformat())
-        before = await look_back(process.service, (last - TICK).isoformat())
+            await open_as_of(process.service, last.isoformat())
+        before = await open_as_of(process.service, (last - TICK).isoformat())
         await process.start()
         assert (await process.log.read(before.position, 1))[0].recorded_at == last
-        again = await look_back(process.service, (last - TICK).isoformat())
+        again = await open_as_of(process.service, (last - TICK).isoformat())
         assert again.position == before.position

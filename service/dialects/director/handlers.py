@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from aiohttp import web
@@ -12,13 +12,10 @@ from service.dialects.director import ids, parsing, rendering, schemas
 from service.dialects.director.rendering import answer
 from service.errors import BadRequest, NotFound, UnknownFlow
 from service.flows import payloads
-from service.http.as_of import reading
-from service.http.context import CALL
+from service.http.context import CONTEXT, origin, query_api, submit, wait_until_visible
+from service.http.messages import cached_response, read_idempotency_key, replay_header
 from service.http.openapi.decorators import docs, headers_schema, querystring_schema, request_schema
 from service.http.openapi.decorators import response_schema as shows
-from service.http.origin import origin
-from service.http.response_cache import show
-from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, Outcome, RetryRun, StartRun
 from service.runs.domain.errors import RunEnded
 from service.runtime import SERVICE
@@ -56,10 +53,10 @@ async def listed(request: web.Request) -> web.StreamResponse:
 async def _rows(request: web.Request, asked: parsing.Paging) -> list[Mapping[str, Any]]:
     if asked.offset > MOST_ROWS:
         return []
-    page = await reading(request).page(
-        request[CALL].principal.tenant, None, asked.offset, min(asked.per_page, MOST_ROWS)
+    page = await query_api(request).page(
+        request[CONTEXT].principal.tenant, None, asked.offset, min(asked.per_page, MOST_ROWS)
     )
-    request[CALL].position = page.position
+    request[CONTEXT].position = page.position
     return list(page.rows)
 
 
@@ -78,20 +75,20 @@ async def launch(request: web.Request) -> web.StreamResponse:
     if asked.unkept:
         await _refuse(request, asked, asked.unkept)
     command = StartRun(
-        tenant=request[CALL].principal.tenant,
+        tenant=request[CONTEXT].principal.tenant,
         origin=origin(request, SOURCE),
         fullname=asked.fullname,
         payload=asked.payload,
         comment=asked.comment,
         project=asked.own_project,
-        idempotency_key=idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
     return await _begin(request, command)
 
 
 async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> NoReturn:
     """Refuse what cannot be kept, after all that Director finds wrong before it would keep it."""
-    catalogue, tenant = request.app[SERVICE].catalogue, request[CALL].principal.tenant
+    catalogue, tenant = request.app[SERVICE].catalogue, request[CONTEXT].principal.tenant
     flow = catalogue.find(tenant, asked.fullname)
     if flow is None:
         await catalogue.refresh_soon(tenant)
@@ -107,9 +104,9 @@ async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> No
 async def shown(request: web.Request) -> web.StreamResponse:
     """Show a workflow with its tasks."""
     run_id = ids.run_id(request.match_info["id"])
-    run = await reading(request).workflow(request[CALL].principal.tenant, run_id)
-    request[CALL].position = run["position"]
-    return show(rendering.workflow_with_tasks, run, encode=rendering.encode)
+    run = await query_api(request).workflow(request[CONTEXT].principal.tenant, run_id)
+    request[CONTEXT].position = run["position"]
+    return cached_response(rendering.workflow_with_tasks, run, encode=rendering.encode)
 
 
 @docs(
@@ -125,17 +122,17 @@ async def shown(request: web.Request) -> web.StreamResponse:
 async def relaunch(request: web.Request) -> web.StreamResponse:
     """Start a workflow again as a new one."""
     command = RetryRun(
-        tenant=request[CALL].principal.tenant,
+        tenant=request[CONTEXT].principal.tenant,
         origin=origin(request, SOURCE),
         run_id=ids.run_id(request.match_info["id"]),
-        idempotency_key=idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
     return await _begin(request, command)
 
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
-    outcome = await start(request, command)
-    return await _current(request, outcome, replayed(outcome))
+    outcome = await submit(request, command)
+    return await _current(request, outcome, replay_header(outcome))
 
 
 @docs(
@@ -147,32 +144,26 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Cancel a workflow at once, whatever runs; one that has ended stays as it is."""
     command = CancelRun(
-        tenant=request[CALL].principal.tenant,
+        tenant=request[CONTEXT].principal.tenant,
         origin=origin(request, SOURCE),
         run_id=ids.run_id(request.match_info["id"]),
         force=True,
     )
-    service = request.app[SERVICE]
-    outcome = await _outcome(service.writer.submit(command))
-    await service.positions.wait_until_visible(outcome.position)
-    request[CALL].position = outcome.position
-    return await _current(request, outcome)
-
-
-async def _outcome(submitted: Awaitable[Outcome]) -> Outcome:
     try:
-        return await submitted
+        outcome = await submit(request, command)
     except RunEnded as ended:
         if ended.outcome is None:
             raise
-        return ended.outcome
+        outcome = ended.outcome
+        await wait_until_visible(request, outcome)
+    return await _current(request, outcome)
 
 
 async def _current(
     request: web.Request, outcome: Outcome, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     run = await request.app[SERVICE].queries.execution_after(
-        request[CALL].principal.tenant, outcome
+        request[CONTEXT].principal.tenant, outcome
     )
     return answer(rendering.workflow(run), 201, headers)
 
@@ -181,8 +172,8 @@ async def _current(
 @shows(schemas.DirectorDefinition(many=True), description="Each definition as it is written")
 async def definitions(request: web.Request) -> web.StreamResponse:
     """List the definitions of the tenant, by name; retired ones are left out."""
-    flows = await reading(request).flows(request[CALL].principal.tenant)
-    request[CALL].position = flows.position
+    flows = await query_api(request).flows(request[CONTEXT].principal.tenant)
+    request[CONTEXT].position = flows.position
     current = (flow for flow in flows.rows if not flow["retired"])
     by_name = sorted(current, key=lambda flow: flow["fullname"])
     return answer([rendering.definition(flow) for flow in by_name])

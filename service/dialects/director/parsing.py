@@ -17,7 +17,7 @@ from events import codec
 from events.errors import MalformedJson
 from service.dialects.director.errors import InvalidBody, MalformedJsonBody
 from service.errors import BadRequest, NotFound, TooLarge, UnsupportedMediaType
-from service.http.json import read_body
+from service.http.messages import read_body
 from service.runtime import SERVICE
 
 WORKFLOWS_PER_PAGE: Final = 1000

@@ -31,7 +31,7 @@ _SERVED: Final = (
 )
 # Director ignores what of a query it cannot read; and it answers where a client's base address ends
 # in a slash, so that it asks for //api.
-_LENIENT: Final = tuple(replace(route, any_query=True) for route in _SERVED)
+_LENIENT: Final = tuple(replace(route, lenient_query=True) for route in _SERVED)
 _PAGES: Final = (
     Route("GET", "/", interface.page, None),
     Route("OPTIONS", "/", handlers.options("GET", "HEAD"), None),
@@ -43,7 +43,7 @@ _PAGES: Final = (
 ROUTES: Final = (
     *_LENIENT,
     *(replace(route, path="/" + route.path) for route in _LENIENT),
-    *(replace(route, any_query=True, where=interface.is_served) for route in _PAGES),
+    *(replace(route, lenient_query=True, enabled_if=interface.is_served) for route in _PAGES),
 )
 
 _DOUBLED: Final = re.compile("//+")

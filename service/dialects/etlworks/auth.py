@@ -11,7 +11,7 @@ from service.auth.credentials import Credentials
 from service.auth.extract import basic, bearer, bearer_of
 from service.auth.secrets import TOKEN_PREFIX
 from service.errors import Forbidden
-from service.http.context import CALL
+from service.http.context import CONTEXT
 from service.runtime import SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
@@ -67,7 +67,7 @@ def reader(request: web.Request) -> Principal:
 
     Source: support.etlworks.com, "Get Flow status API": Operator, Editor, Administrator.
     """
-    principal = request[CALL].principal
+    principal = request[CONTEXT].principal
     if principal.role not in ROLES:
         raise Forbidden(f"Role {principal.role} may not read executions")
     return principal

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from service.errors import ServiceError
-from service.http.json import json_response
+from service.http.messages import json_response
 
 
 def envelope(request: web.Request, error: ServiceError) -> web.Response:

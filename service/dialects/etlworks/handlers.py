@@ -16,9 +16,13 @@ from service.dialects.etlworks import auth, parsing, rendering, schemas
 from service.dialects.etlworks.parsing import Selection
 from service.dialects.etlworks.statuses import SIX_WORDS, WORDS, Words, states_of, words_for
 from service.errors import BadRequest, NotFound, Unavailable, UnknownRun
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, origin, query_api, submit
+from service.http.messages import (
+    cached_response,
+    json_response,
+    read_idempotency_key,
+    replay_header,
+)
 from service.http.openapi.decorators import (
     docs,
     headers_schema,
@@ -27,9 +31,6 @@ from service.http.openapi.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
-from service.http.response_cache import show
-from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import StartRun
 from service.runs.read.query_api import RunFilter
 from service.runtime import SERVICE
@@ -51,8 +52,8 @@ async def status(request: web.Request) -> web.StreamResponse:
     wanted = parsing.selection(request)
     flow = await _flow(request, tenant, wanted.flow_id)
     run = await _selected(request, flow, wanted, words)
-    request[CALL].position = run["position"]
-    return show(_IN_SIX_WORDS if words is SIX_WORDS else rendering.execution, run)
+    request[CONTEXT].position = run["position"]
+    return cached_response(_IN_SIX_WORDS if words is SIX_WORDS else rendering.execution, run)
 
 
 async def _selected(request: web.Request, flow: Flow, wanted: Selection, words: Words) -> Document:
@@ -66,7 +67,7 @@ async def _selected(request: web.Request, flow: Flow, wanted: Selection, words: 
 
 
 async def _found(request: web.Request, flow: Flow, wanted: Selection, words: Words) -> Document:
-    reads = reading(request)
+    reads = query_api(request)
     if wanted.audit_id is not None:
         return await reads.execution_by_number(flow.tenant, wanted.audit_id)
     if wanted.message_id is not None:
@@ -78,7 +79,7 @@ async def _found(request: web.Request, flow: Flow, wanted: Selection, words: Wor
 
 async def _latest_that_is(request: web.Request, flow: Flow, states: tuple[str, ...]) -> Document:
     """Find the run of a flow that was queued last of those in one of the states."""
-    reads = reading(request)
+    reads = query_api(request)
     for _ in range(LOOKS):
         listed: list[Mapping[str, Any]] = []
         for state in states:
@@ -109,8 +110,8 @@ async def download(request: web.Request) -> web.StreamResponse:
     wanted = parsing.downloaded(request)
     flow = await _flow(request, tenant, wanted.flow_id)
     found = await _selected(request, flow, wanted, WORDS)
-    run = await reading(request).workflow(tenant, found["run_id"])
-    request[CALL].position = run["position"]
+    run = await query_api(request).workflow(tenant, found["run_id"])
+    request[CONTEXT].position = run["position"]
     name = f"flow-{wanted.flow_id}-{wanted.audit_id}.log"
     return web.Response(
         text=rendering.log(run),
@@ -144,7 +145,7 @@ def _starts(handler: Handler) -> Handler:
 @_starts
 async def run(request: web.Request) -> web.StreamResponse:
     """Start a flow with parameters; answered when the execution can be read."""
-    flow = await _flow(request, request[CALL].principal.tenant, parsing.flow_id(request))
+    flow = await _flow(request, request[CONTEXT].principal.tenant, parsing.flow_id(request))
     return await _run(request, flow)
 
 
@@ -152,7 +153,7 @@ async def run(request: web.Request) -> web.StreamResponse:
 @_starts
 async def run_by_name(request: web.Request) -> web.StreamResponse:
     """Start the flow of a name, with parameters if there are any."""
-    flow = await _named(request, request[CALL].principal.tenant)
+    flow = await _named(request, request[CONTEXT].principal.tenant)
     return await _run(request, flow)
 
 
@@ -166,8 +167,8 @@ async def run_by_name(request: web.Request) -> web.StreamResponse:
 )
 async def run_by_message(request: web.Request) -> web.StreamResponse:
     """Start the flow that listens at an address with a message; `messageUuid` is the message."""
-    tenant, pattern = request[CALL].principal.tenant, parsing.listener(request)
-    flow = await reading(request).flow(tenant, "etlworks", "listener", pattern)
+    tenant, pattern = request[CONTEXT].principal.tenant, parsing.listener(request)
+    flow = await query_api(request).flow(tenant, "etlworks", "listener", pattern)
     # Who has listened somewhere before keeps the address, and hears nothing there any more.
     if flow is None or flow.ids["etlworks"].get("listener") != pattern:
         raise NotFound(f"No flow listens at {pattern}")
@@ -189,15 +190,15 @@ async def _started(
         fullname=flow.fullname,
         payload=payload,
         trigger=trigger,
-        idempotency_key=idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
-    outcome = await start(request, command)
+    outcome = await submit(request, command)
     run = await request.app[SERVICE].queries.execution_after(flow.tenant, outcome)
-    return json_response(rendering.started(run), headers=replayed(outcome))
+    return json_response(rendering.started(run), headers=replay_header(outcome))
 
 
 async def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
-    flow = await reading(request).flow(tenant, "etlworks", "flowId", flow_id)
+    flow = await query_api(request).flow(tenant, "etlworks", "flowId", flow_id)
     if flow is None:
         raise NotFound(f"There is no flow {flow_id}")
     return flow

@@ -13,8 +13,7 @@ from aiohttp import web
 from events import codec
 from service.dialects.etlworks.ids import LONG, message_id, trimmed
 from service.errors import BadRequest, TooLarge, UnsupportedMediaType
-from service.http.json import read_body, read_json
-from service.http.parameters import integer, uuid_text
+from service.http.messages import parse_integer, parse_uuid, read_body, read_json
 
 MAX_LOGIN_BYTES: Final = 4096
 
@@ -61,7 +60,7 @@ def flow_id(request: web.Request) -> int:
         BadRequest: it is no long.
 
     """
-    return integer(request.match_info["flowId"], "flowId", **LONG)
+    return parse_integer(request.match_info["flowId"], "flowId", **LONG)
 
 
 def flow_names(request: web.Request) -> tuple[str, ...]:
@@ -102,9 +101,9 @@ def _selection(
     flow_id: str, audit_id: str | None, message_id: str | None, status: str | None
 ) -> Selection:
     return Selection(
-        flow_id=integer(flow_id, "flowId", **LONG),
-        audit_id=integer(audit_id, "auditId", **LONG) if audit_id else None,
-        message_id=uuid_text(message_id, "messageId") if message_id else None,
+        flow_id=parse_integer(flow_id, "flowId", **LONG),
+        audit_id=parse_integer(audit_id, "auditId", **LONG) if audit_id else None,
+        message_id=parse_uuid(message_id, "messageId") if message_id else None,
         status=status or None,
     )
 
@@ -118,7 +117,7 @@ def downloaded(request: web.Request) -> Selection:
     Source: support.etlworks.com, "Download the Flow log API".
     """
     flow, audit = (
-        integer(request.query.get(name, ""), name, **LONG) for name in ("flowId", "auditId")
+        parse_integer(request.query.get(name, ""), name, **LONG) for name in ("flowId", "auditId")
     )
     return Selection(flow_id=flow, audit_id=audit, message_id=None, status=None)
 

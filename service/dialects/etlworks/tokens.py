@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service.access import Principal
 from service.dialects.etlworks import auth, parsing, schemas
-from service.http.json import json_response
+from service.http.messages import json_response
 from service.http.openapi.decorators import match_info_schema, request_schema, response_schema
 from service.runtime import SERVICE
 

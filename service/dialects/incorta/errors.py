@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.errors import BadRequest, NotFound, ServiceError
-from service.http.json import json_response
+from service.http.messages import json_response
 
 
 class InvalidLevel(BadRequest):

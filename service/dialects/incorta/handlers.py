@@ -24,10 +24,13 @@ from service.errors import (
     UnknownGroup,
     UnknownRun,
 )
-from service.http import start_run
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, origin, query_api, submit
+from service.http.messages import (
+    cached_response,
+    json_response,
+    read_idempotency_key,
+    replay_header,
+)
 from service.http.openapi.decorators import (
     headers_schema,
     match_info_schema,
@@ -35,8 +38,6 @@ from service.http.openapi.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
-from service.http.response_cache import show
 from service.runs.domain.commands import RetryRun, StartRun
 from service.runtime import SERVICE
 
@@ -47,18 +48,18 @@ from service.runtime import SERVICE
 @response_schema(schemas.IncortaError, 422, description="The level is not 1, 2, 3 or 4")
 async def status(request: web.Request) -> web.StreamResponse:
     """Show the status of a load plan's execution, down to a level."""
-    tenant = request[CALL].principal.tenant
+    tenant = request[CONTEXT].principal.tenant
     execution_id = parsing.execution_id(request)
     level = parsing.level(request)
     unknown = UnknownExecution(request.match_info["executionId"])
     if execution_id not in EXECUTION_IDS:
         raise unknown
     try:
-        document = await reading(request).load_plan(tenant, execution_id)
+        document = await query_api(request).load_plan(tenant, execution_id)
     except UnknownRun as error:
         raise unknown from error
-    request[CALL].position = document["run"]["position"]
-    return show(rendering.tree, document, level)
+    request[CONTEXT].position = document["run"]["position"]
+    return cached_response(rendering.tree, document, level)
 
 
 @headers_schema(schemas.IncortaStartHeaders)
@@ -70,7 +71,7 @@ async def status(request: web.Request) -> web.StreamResponse:
 )
 async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a load plan, unless an execution of it is still going on."""
-    tenant, service = request[CALL].principal.tenant, request.app[SERVICE]
+    tenant, service = request[CONTEXT].principal.tenant, request.app[SERVICE]
     name = await parsing.load_plan_name(request, service.settings.max_body)
     flow = await _flow(request, tenant, name)
     command = StartRun(
@@ -78,7 +79,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
         origin=origin(request, "incorta"),
         fullname=flow.fullname,
         exclusive=True,
-        idempotency_key=start_run.idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
     return await _begin(request, command)
 
@@ -94,7 +95,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
 )
 async def restart(request: web.Request) -> web.StreamResponse:
     """Execute a load plan again: from the start, from a group on, or what failed there."""
-    tenant, service = request[CALL].principal.tenant, request.app[SERVICE]
+    tenant, service = request[CONTEXT].principal.tenant, request.app[SERVICE]
     asked = await parsing.restart(request, service.settings.max_body)
     flow = await _flow(request, tenant, asked.name)
     earlier = await _earlier(request, flow, asked.execution)
@@ -106,13 +107,13 @@ async def restart(request: web.Request) -> web.StreamResponse:
         exclusive=True,
         # After a first restart the latest execution is another; its repeat is still a repeat.
         requested_id="" if asked.execution is not None else f"latest of {flow.fullname}",
-        idempotency_key=start_run.idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
     return await _begin(request, command)
 
 
 async def _flow(request: web.Request, tenant: str, name: str) -> Flow:
-    flow = await reading(request).flow(tenant, "incorta", "loadPlanName", name)
+    flow = await query_api(request).flow(tenant, "incorta", "loadPlanName", name)
     if flow is None:
         raise NotFound(f"The load plan [{name}] cannot be found.")
     return flow
@@ -141,7 +142,7 @@ async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> M
 
 async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     try:
-        outcome = await start_run.start(request, command)
+        outcome = await submit(request, command)
     except (FlowBusy, RunNotFinished) as error:
         raise PlanBusy from error
     except UnknownGroup as error:
@@ -149,4 +150,4 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
     except NotRetryable as error:
         raise NothingToRestart(error.detail) from error
     answer = {"loadPlanExecutionId": outcome.run_number}
-    return json_response(answer, headers=start_run.replayed(outcome))
+    return json_response(answer, headers=replay_header(outcome))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from service.dialects.incorta.errors import InvalidLevel
 from service.errors import BadRequest, UnsupportedMediaType
-from service.http.json import read_json
+from service.http.messages import read_json
 from service.runs.domain.commands import RetryScope
 
 LEVELS: Final = range(1, 5)

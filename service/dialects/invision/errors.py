@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from service.errors import ServiceError
-from service.http.json import json_response
+from service.http.messages import json_response
 from service.runtime import SERVICE
 
 DOCUMENTED: Final = 500

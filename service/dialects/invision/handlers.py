@@ -12,17 +12,14 @@ from service.dialects.invision import parsing, rendering, schemas
 from service.dialects.invision.ids import canonical
 from service.dialects.invision.waiting import answer_at_end
 from service.errors import NotFound, UnknownRun
-from service.http import start_run
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, origin, query_api, submit
+from service.http.messages import json_response, read_idempotency_key, replay_header
 from service.http.openapi.decorators import (
     headers_schema,
     querystring_schema,
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
 from service.runs.domain.commands import Outcome, StartRun
 from service.runtime import SERVICE
 
@@ -45,13 +42,13 @@ async def start(request: web.Request) -> web.StreamResponse:
         origin=origin(request, "invision"),
         fullname=flow.fullname,
         payload=await parsing.arguments(request, service.settings.max_body),
-        idempotency_key=start_run.idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
-    outcome = await start_run.start(request, command)
+    outcome = await submit(request, command)
     if parsing.awaits(request):
         return await _ended(request, flow.tenant, outcome)
     run = await service.queries.execution_after(flow.tenant, outcome)
-    return json_response(rendering.status(run), headers=start_run.replayed(outcome))
+    return json_response(rendering.status(run), headers=replay_header(outcome))
 
 
 async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.StreamResponse:
@@ -60,7 +57,7 @@ async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.Str
             await request.app[SERVICE].queries.wait_until_ended(tenant, outcome.run_id)
         )
 
-    return await answer_at_end(request, status(), headers=start_run.replayed(outcome))
+    return await answer_at_end(request, status(), headers=replay_header(outcome))
 
 
 @response_schema(schemas.InvisionRun, 200, description="The run and its status")
@@ -69,19 +66,19 @@ async def status(request: web.Request) -> web.StreamResponse:
     run_id = parsing.run_id(request)
     flow = await _flow(request)
     try:
-        run = await reading(request).execution(flow.tenant, run_id)
+        run = await query_api(request).execution(flow.tenant, run_id)
     except UnknownRun as error:
         raise parsing.unknown_run(request) from error
     if run["fullname"] != flow.fullname:
         raise parsing.unknown_run(request)
-    request[CALL].position = run["position"]
+    request[CONTEXT].position = run["position"]
     return json_response(rendering.status(run))
 
 
 async def _flow(request: web.Request) -> Flow:
-    tenant, dataflow_id = request[CALL].principal.tenant, request.match_info["id"]
+    tenant, dataflow_id = request[CONTEXT].principal.tenant, request.match_info["id"]
     canonical_id = canonical(dataflow_id)
-    flow = await reading(request).flow(tenant, "invision", "dataflowId", canonical_id)
+    flow = await query_api(request).flow(tenant, "invision", "dataflowId", canonical_id)
     if flow is None:
         raise NotFound(f"There is no data flow {dataflow_id}")
     return flow

@@ -8,8 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from service.errors import BadRequest, NotFound, UnsupportedMediaType
-from service.http.json import read_body, read_json
-from service.http.parameters import uuid_text
+from service.http.messages import parse_uuid, read_body, read_json
 
 _TRUE: Final = frozenset({"true", "1"})
 _ARGUMENTS: Final[dict[str, type]] = {
@@ -39,7 +38,7 @@ def run_id(request: web.Request) -> str:
 
     """
     try:
-        return uuid_text(request.match_info["runId"], "runId")
+        return parse_uuid(request.match_info["runId"], "runId")
     except BadRequest as error:
         raise unknown_run(request) from error
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import ClientConnectionResetError, web
 
-from service.http.json import json_response
+from service.http.messages import json_response
 
 PULSE_S: Final = 20.0
 """How often a space is sent: below the minute after which proxies cut what is silent."""

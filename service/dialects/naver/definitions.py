@@ -12,9 +12,8 @@ from service.dialects.naver import parsing, rendering, schemas
 from service.dialects.naver.jobs import SOURCE, Job, job_of, jobs_of
 from service.errors import UnknownFlow
 from service.flows.catalogue import TenantCatalogue
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, query_api
+from service.http.messages import json_response
 from service.http.openapi.decorators import (
     docs,
     match_info_schema,
@@ -148,8 +147,8 @@ def _none(_catalogue: TenantCatalogue) -> Sequence[str]:
 
 
 async def _latest_runs(request: web.Request, select: FlowSelector) -> LatestRuns:
-    found = await reading(request).latest_runs(request[CALL].principal.tenant, select)
-    request[CALL].position = found.position
+    found = await query_api(request).latest_runs(request[CONTEXT].principal.tenant, select)
+    request[CONTEXT].position = found.position
     return found
 
 

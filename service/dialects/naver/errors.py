@@ -24,7 +24,7 @@ from service.errors import (
     UnknownFlow,
     UnknownRun,
 )
-from service.http.json import json_response
+from service.http.messages import json_response
 from service.runs.domain.errors import RunEnded
 
 GATEWAY: Final[Mapping[int, tuple[str, str]]] = {

@@ -15,9 +15,8 @@ from service.dialects.naver.errors import BadState
 from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, rows_per_run
 from service.dialects.naver.statuses import ENDED
 from service.errors import BadRequest, UnknownFlow, UnknownRun
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, origin, query_api, submit
+from service.http.messages import json_response, read_idempotency_key, replay_header
 from service.http.openapi.decorators import (
     docs,
     headers_schema,
@@ -26,11 +25,8 @@ from service.http.openapi.decorators import (
     request_schema,
     response_schema,
 )
-from service.http.origin import origin
-from service.http.start_run import idempotency_key, replayed, start
 from service.runs.domain.commands import CancelRun, StartRun
 from service.runs.read.query_api import RowPage, RowsPerRun
-from service.runtime import SERVICE
 
 MOST_RUNS: Final = 2**31 - 1
 """No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""
@@ -53,10 +49,10 @@ async def executions(request: web.Request) -> web.StreamResponse:
     flow = await _flow(request, "workflowId")
     if not asked.keeps(flow.fullname):
         return await _none(request, flow, asked)
-    if not is_listed_by_task(await reading(request).tenant_catalogue(flow.tenant), flow):
+    if not is_listed_by_task(await query_api(request).tenant_catalogue(flow.tenant), flow):
         return await _whole(request, flow, asked)
     page = await _row_page(request, flow, rows_per_run, asked)
-    now_us = reading(request).now_us
+    now_us = query_api(request).now_us
     rows = (row for run in page.runs for row in _rows(run, page.flows, now_us))
     return _listed(list(islice(rows, page.skipped, page.skipped + asked.limit)), page.total, asked)
 
@@ -75,41 +71,41 @@ async def job_executions(request: web.Request) -> web.StreamResponse:
     if job.path is None:
         return await _whole(request, job.flow, asked)
     page = await _row_page(request, job.flow, job.rows_per_run, asked)
-    now_us = reading(request).now_us
+    now_us = query_api(request).now_us
     rows = [_row(run, job.path, page.flows[run["flow_version"]], now_us) for run in page.runs]
     return _listed(rows, page.total, asked)
 
 
 async def _whole(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
     """List each run as one row."""
-    page = await reading(request).page(
+    page = await query_api(request).page(
         flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
     )
-    request[CALL].position = page.position
+    request[CONTEXT].position = page.position
     condition = rendering.job_condition(flow.timeout_s)
-    now_us = reading(request).now_us
+    now_us = query_api(request).now_us
     rows = [rendering.execution(run, condition, now_us) for run in page.rows]
     return _listed(rows, page.total, asked)
 
 
 async def _none(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
     """List nothing; the answer has its position all the same."""
-    page = await reading(request).page(flow.tenant, flow.fullname, 0, 0)
-    request[CALL].position = page.position
+    page = await query_api(request).page(flow.tenant, flow.fullname, 0, 0)
+    request[CONTEXT].position = page.position
     return _listed([], 0, asked)
 
 
 async def _row_page(
     request: web.Request, flow: Flow, rows_per_run: RowsPerRun, asked: parsing.Paging
 ) -> RowPage:
-    page = await reading(request).row_page(
+    page = await query_api(request).row_page(
         flow.tenant,
         flow.fullname,
         rows_per_run,
         offset=min(asked.offset, MOST_ROWS),
         limit=asked.limit,
     )
-    request[CALL].position = page.position
+    request[CONTEXT].position = page.position
     return page
 
 
@@ -134,8 +130,8 @@ def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging
 
 
 async def _job(request: web.Request) -> Job:
-    tenant, job_id = request[CALL].principal.tenant, request.match_info["jobId"]
-    read = reading(request)
+    tenant, job_id = request[CONTEXT].principal.tenant, request.match_info["jobId"]
+    read = query_api(request)
     job = job_of(await read.tenant_catalogue(tenant), job_id)
     if job is None:
         # Looks in the log too: another process may just have registered the flow.
@@ -148,7 +144,7 @@ async def _job(request: web.Request) -> Job:
 
 async def _flow(request: web.Request, kind: str) -> Flow:
     value = request.match_info[kind]
-    flow = await reading(request).flow(request[CALL].principal.tenant, SOURCE, kind, value)
+    flow = await query_api(request).flow(request[CONTEXT].principal.tenant, SOURCE, kind, value)
     if flow is None:
         raise UnknownFlow(value)
     return flow
@@ -166,13 +162,13 @@ async def _flow(request: web.Request, kind: str) -> Flow:
 async def execute(request: web.Request) -> web.StreamResponse:
     """Execute a workflow; its execution is in the list before this is answered."""
     flow = await _flow(request, "workflowId")
-    outcome = await start(request, _start_of(request, flow, {}))
+    outcome = await submit(request, _start_of(request, flow, {}))
     accepted = {
         "workflowId": flow.ids[SOURCE]["workflowId"],
         "triggerId": flow.ids[SOURCE]["triggerId"],
         "status": "ACCEPTED",
     }
-    return json_response(accepted, status=202, headers=replayed(outcome))
+    return json_response(accepted, status=202, headers=replay_header(outcome))
 
 
 @docs(
@@ -196,9 +192,9 @@ async def execute_job(request: web.Request) -> web.StreamResponse:
         if request.query.get(name) not in (None, "", flow.ids[SOURCE][name]):
             raise BadRequest(f"{name} is not of this job", field=name)
     command = _start_of(request, flow, await parsing.parameters(request))
-    outcome = await start(request, command)
-    run = await reading(request).execution_by_number(flow.tenant, outcome.run_number)
-    return json_response(rendering.started(run, flow), headers=replayed(outcome))
+    outcome = await submit(request, command)
+    run = await query_api(request).execution_by_number(flow.tenant, outcome.run_number)
+    return json_response(rendering.started(run, flow), headers=replay_header(outcome))
 
 
 def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> StartRun:
@@ -207,7 +203,7 @@ def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> S
         origin=origin(request, SOURCE),
         fullname=flow.fullname,
         payload=payload,
-        idempotency_key=idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
     )
 
 
@@ -217,7 +213,7 @@ def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> S
 async def job_execution(request: web.Request) -> web.StreamResponse:
     """Show a job's execution."""
     run, shown = await _execution(request)
-    request[CALL].position = run["position"]
+    request[CONTEXT].position = run["position"]
     return json_response(shown)
 
 
@@ -228,7 +224,7 @@ async def _execution(request: web.Request) -> tuple[Mapping[str, Any], Mapping[s
     asked = ids.execution(execution_id)
     if asked is None:
         raise UnknownRun(execution_id)
-    read = reading(request)
+    read = query_api(request)
     run = await read.execution_by_number(job.flow.tenant, asked.run_number)
     if run["fullname"] != job.flow.fullname:
         raise UnknownRun(execution_id)
@@ -260,9 +256,5 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     run, shown = await _execution(request)
     if run["status"] not in RUN_ENDED and shown["status"] in ENDED:
         raise BadState("the job has ended, and its workflow goes on")
-    service = request.app[SERVICE]
-    command = CancelRun(run["tenant"], origin(request, SOURCE), run["run_id"])
-    outcome = await service.writer.submit(command)
-    await service.positions.wait_until_visible(outcome.position)
-    request[CALL].position = outcome.position
+    await submit(request, CancelRun(run["tenant"], origin(request, SOURCE), run["run_id"]))
     return json_response(value=True)

@@ -15,7 +15,7 @@ from aiohttp import web
 from events import codec
 from service.dialects.naver.statuses import JOB_WORDS
 from service.errors import BadRequest
-from service.http.json import read_body
+from service.http.messages import read_body
 
 LIMIT: Final = 1000
 MOST_ROWS: Final = 10_000

@@ -151,7 +151,7 @@ def _add_part(spec: APISpec, part: Documented) -> None:
 def _documented(part: Documented) -> Iterator[tuple[Route, str, str]]:
     taken: set[str] = set()
     for route in part.routes():
-        if _SPANNING.match(route.path) or route.where is not None:
+        if _SPANNING.match(route.path) or route.enabled_if is not None:
             continue
         base = name = f"{part.name}_{getattr(route.handler, '__name__', 'call')}"
         count = 1
@@ -184,7 +184,7 @@ def _operation(route: Route, path: str, part: Documented) -> dict[str, Any]:
 
 
 def _looks_back(route: Route) -> bool:
-    return route.method == "GET" and route.right is not None and route.past
+    return route.method == "GET" and route.right is not None and route.supports_as_of
 
 
 def _parameters(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from events.errors import LogError
 from service.dialect import Route
-from service.http.json import json_response
+from service.http.messages import json_response
 from service.http.openapi.decorators import docs
 from service.ops.supervisor import Supervised
 from service.runtime import SERVICE

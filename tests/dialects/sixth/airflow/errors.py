@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from service.errors import ServiceError, Unauthenticated, UnknownFlow, UnknownRun
-from service.http.json import json_response
+from service.http.messages import json_response
 
 PROBLEM_JSON: Final = "application/problem+json"
 REFERENCE: Final = (

@@ -9,9 +9,8 @@ from aiohttp import web
 
 from projections.documents.flow import Flow
 from service.errors import UnknownFlow, UnknownRun
-from service.http.as_of import reading
-from service.http.context import CALL
-from service.http.json import json_response
+from service.http.context import CONTEXT, query_api
+from service.http.messages import json_response
 from service.http.openapi.decorators import querystring_schema, response_schema
 from tests.dialects.sixth.airflow import parsing, rendering, schemas
 
@@ -26,10 +25,10 @@ async def dag_runs(request: web.Request) -> web.StreamResponse:
     """List the runs of a DAG, newest first."""
     asked = parsing.paging(request.query)
     flow = await _flow(request)
-    page = await reading(request).page(
+    page = await query_api(request).page(
         flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
     )
-    request[CALL].position = page.position
+    request[CONTEXT].position = page.position
     shown = [rendering.dag_run(row) for row in page.rows]
     return json_response({"dag_runs": shown, "total_entries": page.total})
 
@@ -53,17 +52,17 @@ async def task_instances(request: web.Request) -> web.StreamResponse:
 
 async def _run(request: web.Request) -> Mapping[str, Any]:
     flow, run_id = await _flow(request), request.match_info["dag_run_id"]
-    run = await reading(request).workflow(flow.tenant, parsing.run_id(run_id))
+    run = await query_api(request).workflow(flow.tenant, parsing.run_id(run_id))
     if run["fullname"] != flow.fullname:
         raise UnknownRun(run_id)
-    request[CALL].position = run["position"]
+    request[CONTEXT].position = run["position"]
     return run
 
 
 async def _flow(request: web.Request) -> Flow:
     dag_id = request.match_info["dag_id"]
-    tenant = request[CALL].principal.tenant
-    flow = await reading(request).flow(tenant, SOURCE, "dagId", dag_id)
+    tenant = request[CONTEXT].principal.tenant
+    flow = await query_api(request).flow(tenant, SOURCE, "dagId", dag_id)
     if flow is None:
         raise UnknownFlow(dag_id)
     return flow

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from service.errors import BadRequest, UnknownRun
 from service.http.as_of import AS_OF
-from service.http.parameters import integer
+from service.http.messages import parse_integer
 
 LIMIT: Final = 100
 """The default, and the most that a page shows (``maximum_page_limit``)."""
@@ -35,8 +35,8 @@ def paging(query: Mapping[str, str]) -> Paging:
     """
     if unknown := query.keys() - {"limit", "offset", AS_OF}:
         raise BadRequest(f"Extra query parameter(s) {min(unknown)} not in spec")
-    offset = integer(query.get("offset", "0"), "offset", low=0)
-    limit = integer(query.get("limit", "0"), "limit", low=0)
+    offset = parse_integer(query.get("offset", "0"), "offset", low=0)
+    limit = parse_integer(query.get("limit", "0"), "limit", low=0)
     return Paging(offset, min(limit or LIMIT, LIMIT))
 
 

@@ -67,8 +67,8 @@ def test_ping_and_the_pages_are_open():
 def test_pages_are_served_where_their_folder_is_set_alone(folder, count):
     settings = Settings(director_ui=folder)
     pages = [route for route in DIALECT.routes() if not route.path.startswith(("/api", "//api"))]
-    assert sum(route.where(settings) for route in pages) == count
-    assert all(route.where is None for route in DIALECT.routes() if route not in pages)
+    assert sum(route.enabled_if(settings) for route in pages) == count
+    assert all(route.enabled_if is None for route in DIALECT.routes() if route not in pages)
 
 
 @pytest.mark.parametrize(

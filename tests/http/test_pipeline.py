@@ -271,7 +271,7 @@ async def test_a_body_that_does_not_unpack_is_refused(client, bearer):
 async def test_a_body_that_does_not_arrive_is_not_waited_for_without_end(
     client, bearer, monkeypatch
 ):
-    monkeypatch.setattr("service.http.json.BODY_S", 0.1)
+    monkeypatch.setattr("service.http.messages.BODY_TIMEOUT_S", 0.1)
     reader, writer = await asyncio.open_connection(client.host, client.port)
     head = "POST /acme/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: "
     writer.write(f'{head}{bearer["Authorization"]}\r\n\r\n{{"half'.encode())

@@ -1,0 +1,169 @@
+"""HTTP messages: reads bodies, headers and parameters of requests, and writes JSON responses."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from events import codec
+from projections.results import Document
+from service.errors import BadRequest, TooLarge
+from service.runs.domain.commands import Outcome
+
+BODY_TIMEOUT_S: Final = 60.0
+"""Time limit for a body to arrive: a slower client would hold a connection for ever."""
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+MAX_KEY_LENGTH: Final = 200
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+async def read_json(request: web.Request, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
+    """Read the body as JSON that the log can store without loss.
+
+    Raises:
+        TooLarge: the body has more than ``max_bytes``.
+        BadRequest: the body is not such JSON, or cannot be read.
+    """
+    raw = await read_body(request)
+    if max_bytes is not None and len(raw) > max_bytes:
+        raise TooLarge(f"the body is larger than {max_bytes} bytes")
+    if not raw:
+        raise BadRequest("the body is empty; send JSON")
+    return codec.parse(raw)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read the whole body, within FLOWLEDGER_MAX_BODY and `BODY_TIMEOUT_S`.
+
+    Raises:
+        BadRequest: it does not decompress, ends too early, or does not arrive in time.
+    """
+    try:
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise BadRequest(
+            f"the body did not arrive within {BODY_TIMEOUT_S:g} s; send it again"
+        ) from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise BadRequest("the body cannot be read: it is cut short or badly encoded") from error
+
+
+def read_idempotency_key(request: web.Request) -> str:
+    """Read ``Idempotency-Key``: 1 to 200 printable ASCII characters, or empty if absent.
+
+    Raises:
+        BadRequest: the header is repeated, empty, too long or has other characters.
+    """
+    keys = request.headers.getall(IDEMPOTENCY_KEY, ())
+    if not keys:
+        return ""
+    if len(keys) > 1:
+        raise BadRequest(
+            f"send {IDEMPOTENCY_KEY} once, not {len(keys)} times", field=IDEMPOTENCY_KEY
+        )
+    (key,) = keys
+    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise BadRequest(
+            f"{IDEMPOTENCY_KEY} must be 1 to {MAX_KEY_LENGTH} printable ASCII characters",
+            field=IDEMPOTENCY_KEY,
+        )
+    return key
+
+
+def parse_integer(text: str, name: str, *, low: int = 1, high: int = 2**31 - 1) -> int:
+    """Parse a whole number within bounds: ASCII digits only, no sign but a minus.
+
+    Raises:
+        BadRequest: it is not one, or out of bounds; names the parameter.
+
+    >>> parse_integer("42", "page")
+    42
+    """
+    if not _INTEGER.fullmatch(text) or not low <= (value := int(text)) <= high:
+        raise BadRequest(f"{name} must be a whole number from {low} to {high}", field=name)
+    return value
+
+
+def parse_uuid(text: str, name: str) -> str:
+    """Parse a UUID with hyphens, in any case; returns it in lower case.
+
+    Raises:
+        BadRequest: it is not one; names the parameter.
+    """
+    if not _UUID.fullmatch(text):
+        raise BadRequest(f"{name} must be a UUID", field=name)
+    return text.lower()
+
+
+def parse_time(value: object, name: str) -> datetime:
+    """Parse an RFC 3339 time with its offset; returns it in UTC.
+
+    Raises:
+        BadRequest: it is not one; names the parameter.
+    """
+    invalid = BadRequest(
+        f"{name} must be a time like 2026-01-31T09:00:00Z, with offset", field=name
+    )
+    if not isinstance(value, str):
+        raise invalid
+    try:
+        at = datetime.fromisoformat(value)
+        in_utc = at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise invalid from None
+    if at.tzinfo is None:
+        raise invalid
+    return in_utc
+
+
+def json_response(
+    value: object,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    content_type: str = "application/json",
+) -> web.Response:
+    """Answer with a value as JSON in UTF-8."""
+    return web.Response(
+        body=orjson.dumps(value), status=status, headers=headers, content_type=content_type
+    )
+
+
+def cached_response(
+    render: Callable[..., object],
+    document: Document,
+    *arguments: Hashable,
+    encode: Callable[[object], bytes] = orjson.dumps,
+) -> web.Response:
+    """Answer with ``render(document, *arguments)`` as JSON, made once per document.
+
+    ``render`` must depend on nothing else: neither on the clock nor on the caller. A client that
+    polls a run mostly finds the same document, and rendering takes longer than the look-up. The
+    cache belongs to the document, so it is never stale.
+    """
+    cache = document.response_cache
+    if cache is None:
+        cache = document.response_cache = {}
+    key = (render, *arguments)
+    body = cache.get(key)
+    if body is None:
+        body = cache[key] = encode(render(document, *arguments))
+    return web.Response(body=body, content_type="application/json")
+
+
+def replay_header(outcome: Outcome) -> dict[str, str]:
+    """Return the header that marks the answer to a repeated request, or no header."""
+    return {REPLAYED: "true"} if outcome.replayed else {}
