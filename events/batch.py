@@ -1,4 +1,4 @@
-"""A batch of requests as the arrays that `log.append` takes, and its arrays as answers."""
+"""A batch of requests as the arrays that `log.append` takes, and its result as outcomes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any, Final
 from events.bodies import Metadata
 from events.codec import decode
 from events.envelope import (
-    Appended,
     AppendRequest,
+    AppendResult,
     Event,
-    Expected,
+    ExpectedVersion,
     NewEvent,
     StreamAppend,
     Version,
 )
 from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
-from events.upcasters import lift
+from events.upcasters import upcast
 
 MAX_TEXT: Final = 400
 """Characters of any other text, a stream or a key among them: what an index entry can hold."""
@@ -30,15 +30,15 @@ MAX_TEXT: Final = 400
 MAX_TENANT: Final = 200
 """Characters of a tenant's name."""
 
-Answer = Appended | LogError
+AppendOutcome = AppendResult | LogError
 Columns = tuple[list[Any], ...]
 """The parameters of `log.append`, in their order."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TEXTS: Final = ("type", "actor", "correlation_id", "causation_id", "idempotency_key")
 _BIGINT_MAX: Final = 2**63 - 1
-_texts: Final = attrgetter(*_TEXTS)
-_row: Final = attrgetter(  # in the order of `log.new_event`, and of `Event`
+_get_texts: Final = attrgetter(*_TEXTS)
+_event_columns: Final = attrgetter(  # in the order of `log.new_event`, and of `Event`
     "type",
     "schema_version",
     "body",
@@ -51,7 +51,7 @@ _row: Final = attrgetter(  # in the order of `log.new_event`, and of `Event`
 )
 
 
-def check(request: AppendRequest) -> None:
+def check_request(request: AppendRequest) -> None:
     """Hold a request to the bounds of the log, which the writer of an event can read in `NewEvent`.
 
     Raises:
@@ -62,11 +62,11 @@ def check(request: AppendRequest) -> None:
         _check_text("idempotency key", request.idempotency_key)
         if not request.fingerprint:
             raise InvalidEvent("an idempotency key needs a fingerprint")
-    if len(request.streams) > 1 and _repeats([part.stream for part in request.streams]):
+    if len(request.streams) > 1 and _has_repeats([part.stream for part in request.streams]):
         raise InvalidEvent("a request names a stream once")
     for part in request.streams:
         _check_text("stream", part.stream, required=True)
-        if not Expected.EXISTS <= part.expected <= _BIGINT_MAX:
+        if not ExpectedVersion.EXISTS <= part.expected <= _BIGINT_MAX:
             raise InvalidEvent(f"expected version {part.expected} is out of range")
     _check_events([event for part in request.streams for event in part.events])
 
@@ -76,19 +76,19 @@ def _check_events(events: Sequence[NewEvent]) -> None:
         raise InvalidEvent("a request has at least one event")
     for event in events:
         _check_event(event)
-    if len(events) > 1 and _repeats([event.event_id for event in events]):
+    if len(events) > 1 and _has_repeats([event.event_id for event in events]):
         raise InvalidEvent("an event id stands twice in the request")
 
 
-def _repeats(names: Sequence[str]) -> bool:
+def _has_repeats(names: Sequence[str]) -> bool:
     return len(set(names)) < len(names)
 
 
 def _check_event(event: NewEvent) -> None:
     if not _UUID.fullmatch(event.event_id):
         raise InvalidEvent(f"event id {event.event_id!r} is no lower-case UUID")
-    texts = _texts(event)
-    if not event.type or not _plain("".join(texts)):
+    texts = _get_texts(event)
+    if not event.type or not _is_short_ascii("".join(texts)):
         for name, text in zip(_TEXTS, texts, strict=True):
             _check_text(name.replace("_", " "), text, required=name == "type")
     if not 1 <= event.schema_version < 2**31:
@@ -108,7 +108,7 @@ def _check_moment(moment: datetime) -> None:
         raise InvalidEvent("occurred_at is out of range in UTC") from error
 
 
-def _plain(text: str) -> bool:
+def _is_short_ascii(text: str) -> bool:
     """Whether a text is fine at a glance, be it one field or some of them together."""
     return text.isascii() and "\x00" not in text and len(text) <= MAX_TEXT
 
@@ -122,29 +122,29 @@ def _check_text(name: str, text: str, limit: int = MAX_TEXT, *, required: bool =
         raise InvalidEvent(f"{name} has NUL or lone surrogates")
 
 
-def without_repeats(requests: Sequence[AppendRequest]) -> Iterator[list[int]]:
-    """Cut a batch into runs of indexes within which no event id and no idempotency key repeats.
+def split_at_repeats(requests: Sequence[AppendRequest]) -> Iterator[list[int]]:
+    """Split a batch into groups of indexes without a repeated event id or idempotency key.
 
-    Nearly always one run: what a repeat is answered with only its forerunner's commit decides.
+    Nearly always one group. Only the first request's commit decides the outcome of its repeat.
     """
     ids = [event.event_id for each in requests for part in each.streams for event in part.events]
     keys = [(each.tenant, each.idempotency_key) for each in requests if each.idempotency_key]
     if len({*ids, *keys}) == len(ids) + len(keys):
         yield list(range(len(requests)))
         return
-    run: list[int] = []
+    group: list[int] = []
     seen: set[object] = set()
     for index, request in enumerate(requests):
         names: set[object] = {event.event_id for part in request.streams for event in part.events}
         if request.idempotency_key:
             names.add((request.tenant, request.idempotency_key))
         if not seen.isdisjoint(names):
-            yield run
-            run, seen = [], set()
-        run.append(index)
+            yield group
+            group, seen = [], set()
+        group.append(index)
         seen |= names
-    if run:
-        yield run
+    if group:
+        yield group
 
 
 @dataclass(slots=True)
@@ -187,30 +187,32 @@ class Batch:
             [int(part.expected) for part in self.parts],
             self.event_part,
             [event.event_id for event in self.events],
-            [*map(_row, self.events)],
+            [*map(_event_columns, self.events)],
         )
 
-    def answers(self, row: Mapping[str, Any]) -> list[Answer]:
-        """Read what `log.append` returned: an answer for each request, in their order."""
+    def outcomes(self, row: Mapping[str, Any]) -> list[AppendOutcome]:
+        """Read what `log.append` returned: an outcome for each request, in their order."""
         leaves = iter(row["leaf_hashes"] or ())
         parts = iter(zip(self.parts, row["part_version"], strict=True))
-        outcomes = zip(
+        rows = zip(
             self.requests, row["outcome"], row["first_position"], row["last_position"], strict=True
         )
         recorded_at: datetime = row["recorded_at"]
-        answers: list[Answer] = []
-        for number, (request, outcome, first, last) in enumerate(outcomes):
-            mine = list(islice(parts, len(request.streams)))
+        outcomes: list[AppendOutcome] = []
+        for number, (request, outcome, first, last) in enumerate(rows):
+            request_parts = list(islice(parts, len(request.streams)))
             match outcome:
                 case "appended":
-                    events = _recorded(request.tenant, mine, first, recorded_at, leaves)
-                    answers.append(Appended(first, last, recorded_at, events=tuple(events)))
+                    events = _recorded_events(
+                        request.tenant, request_parts, first, recorded_at, leaves
+                    )
+                    outcomes.append(AppendResult(first, last, recorded_at, events=tuple(events)))
                 case "duplicate":
                     written_at = row["duplicate_at"][number]
-                    answers.append(Appended(first, last, written_at, duplicate=True))
+                    outcomes.append(AppendResult(first, last, written_at, duplicate=True))
                 case _:
-                    answers.append(self._refusal(outcome, request, number, row))
-        return answers
+                    outcomes.append(self._refusal(outcome, request, number, row))
+        return outcomes
 
     def _refusal(
         self, outcome: str, request: AppendRequest, number: int, row: Mapping[str, Any]
@@ -225,7 +227,7 @@ class Batch:
         return VersionConflict(request.tenant, part.stream, int(part.expected), actual)
 
 
-def _recorded(
+def _recorded_events(
     tenant: str,
     parts: Sequence[tuple[StreamAppend, int]],
     position: int,
@@ -234,14 +236,14 @@ def _recorded(
 ) -> Iterator[Event]:
     for part, version in parts:
         for offset, event in enumerate(part.events):
-            yield event_of(
+            yield event_from_row(
                 (
                     position,
                     tenant,
                     part.stream,
                     version + offset,
                     event.event_id,
-                    *_row(event),
+                    *_event_columns(event),
                     recorded_at,
                     next(leaves),
                 )
@@ -249,8 +251,8 @@ def _recorded(
             position += 1
 
 
-def event_of(row: Sequence[Any]) -> Event:
-    """Make an event of its columns, in the order of `Event`'s fields: decoded once, lifted."""
+def event_from_row(row: Sequence[Any]) -> Event:
+    """Make an event of its columns, in the order of `Event`'s fields."""
     (
         position,
         tenant,
@@ -269,7 +271,7 @@ def event_of(row: Sequence[Any]) -> Event:
         recorded_at,
         leaf_hash,
     ) = row
-    lifted, data = lift(type_, schema_version, decode(body))
+    upcast_version, data = upcast(type_, schema_version, decode(body))
     return Event(
         position,
         tenant,
@@ -277,7 +279,7 @@ def event_of(row: Sequence[Any]) -> Event:
         version,
         event_id,
         type_,
-        lifted,
+        upcast_version,
         data,
         _metadata(metadata),
         actor,

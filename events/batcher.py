@@ -1,4 +1,4 @@
-"""Takes all the appends that wait, together: while statements are in flight, the next gathers."""
+"""Group commit: all pending appends of a process go to the log in one statement."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from events.batch import Answer
-from events.envelope import Appended, AppendRequest, Event, Position
+from events.batch import AppendOutcome
+from events.envelope import AppendRequest, AppendResult, Event, Position
 from events.errors import AppendTimeout, LogBusy, LogError, LogUnavailable
 from events.store import Log
 
@@ -19,38 +19,38 @@ OnCommit = Callable[[Sequence[Event]], None]
 """Called with the events of a commit, in the order of their positions; it must not block."""
 
 RETRY_S: Final = 3.0
-"""Seconds for which an append is repeated after the connection was lost."""
+"""Seconds for which an append is retried after a lost connection."""
 
-ENSURE_EVERY: Final = 1_000_000
-"""Positions after which a process asks for partitions ahead; the first commit asks too."""
+ENSURE_PARTITIONS_EVERY: Final = 1_000_000
+"""Positions between two checks for partitions ahead; the first commit checks too."""
 
-LANES: Final = 2
-"""Statements in flight: the database works on one while this process reads the other's answers."""
+PIPELINE_DEPTH: Final = 2
+"""Statements in flight: the database runs one while this process reads the other's result."""
 
-SHARED: Final = 64
-"""Requests waiting and in flight from which on a batch leaves the other lanes their share."""
+SPLIT_FROM: Final = 64
+"""From this many requests, pending and in flight, a batch takes only its share of them."""
 
-_FIRST_PAUSE_S: Final = 0.02
-_LONGEST_PAUSE_S: Final = 0.5
+_FIRST_BACKOFF_S: Final = 0.02
+_MAX_BACKOFF_S: Final = 0.5
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _PendingAppend:
     # Not frozen: one is made for each append, and a frozen one takes three times as long to make.
     request: AppendRequest
-    answer: asyncio.Future[Appended]
+    answer: asyncio.Future[AppendResult]
     streams: list[tuple[str, str]]
     events: int
     size_bytes: int
 
 
 class Batcher:
-    """Groups the appends of a process: whatever waits goes into one statement, without delay.
+    """Groups the appends of a process; a pending append is never delayed to fill a batch.
 
-    Requests of one stream are appended in the order in which they came, and may follow each other
-    in one batch; two statements in flight never share a stream. At most ``max_waiting`` wait. A
-    batch has at most ``max_events`` events and ``max_bytes`` bytes of bodies and metadata, or it is
-    one request.
+    While statements are in flight, the next batch gathers. Requests of one stream are appended in
+    the order of their arrival, and may share a batch; two statements in flight never share a
+    stream. At most ``max_pending`` requests wait. A batch has at most ``max_events`` events and
+    ``max_bytes`` bytes of bodies and metadata, or it is a single request.
     """
 
     def __init__(
@@ -59,158 +59,155 @@ class Batcher:
         *,
         max_events: int = 500,
         max_bytes: int = 1_000_000,
-        max_waiting: int = 10_000,
+        max_pending: int = 10_000,
     ) -> None:
         self._log = log
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._max_waiting = max_waiting
-        self._waiting: deque[_Waiting] = deque()
-        self._flying: set[tuple[str, str]] = set()
-        self._in_flight = 0
+        self._max_pending = max_pending
+        self._pending: deque[_PendingAppend] = deque()
+        self._in_flight_streams: set[tuple[str, str]] = set()
+        self._in_flight_requests = 0
         self._wake = asyncio.Event()
         self._closing = False
         self._runner: asyncio.Task[object] | None = None
         self._callbacks: list[OnCommit] = []
-        self._ensure_at = 0
+        self._ensure_partitions_at = 0
 
     def on_commit(self, callback: OnCommit) -> None:
-        """Call back after each commit of this process; the later of two commits may be first."""
+        """Call back after each commit of this process; of two commits, either may come first."""
         self._callbacks.append(callback)
 
-    async def append(self, request: AppendRequest) -> Appended:
-        """Append one request, together with whatever else waits.
+    async def append(self, request: AppendRequest) -> AppendResult:
+        """Append one request, batched with all others that are pending.
 
-        A caller that is cancelled before its batch is taken writes nothing; after that it may.
+        A caller that is cancelled before its batch is sent writes nothing; later it may.
 
         Raises:
             VersionConflict: a stream does not stand where the request expects it.
             IdempotencyMismatch: the key was used for a different request.
             InvalidEvent: the request breaks a bound of the log.
-            LogBusy: too many wait already.
+            LogBusy: too many requests are pending.
             AppendTimeout: another writer held the log for too long; nothing was written.
             LogUnavailable: the database stayed away; repeat with the same event ids.
         """
         if self._closing:
             raise LogUnavailable("this process is about to stop")
-        if len(self._waiting) >= self._max_waiting:
+        if len(self._pending) >= self._max_pending:
             raise LogBusy
-        waiting = _weigh(request)
-        self._waiting.append(waiting)
+        pending = _prepare(request)
+        self._pending.append(pending)
         self._wake.set()
-        return await waiting.answer
+        return await pending.answer
 
     async def run(self) -> None:
-        """Write what waits until `close`; to be supervised, and started again if it fails."""
+        """Send pending requests until `close`. The caller restarts it if it fails."""
         self._runner = asyncio.current_task()
         try:
-            async with asyncio.TaskGroup() as lanes:
-                for _ in range(LANES):
-                    lanes.create_task(self._run_lane())
+            async with asyncio.TaskGroup() as senders:
+                for _ in range(PIPELINE_DEPTH):
+                    senders.create_task(self._run_sender())
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
     async def close(self) -> None:
-        """Take no more, write what waits, and end `run`."""
+        """Refuse new requests, send the pending ones, and end `run`."""
         self._closing = True
         self._wake.set()
         if self._runner is not None:
             await asyncio.wait([self._runner])
-        self._fail_waiting(LogUnavailable("this process has stopped"))
+        self._fail_pending(LogUnavailable("this process has stopped"))
 
-    async def _run_lane(self) -> None:
+    async def _run_sender(self) -> None:
         while True:
-            # Callers just answered may append again in this turn: they make this batch a full one.
+            # Callers just answered may append again in this turn: they fill this batch.
             await asyncio.sleep(0)
-            batch, streams = self._take()
+            batch, streams = self._next_batch()
             if batch:
-                await self._fly(batch, streams)
-            elif self._closing and not self._waiting:
+                await self._send(batch, streams)
+            elif self._closing and not self._pending:
                 return
             else:
                 self._wake.clear()
                 await self._wake.wait()
 
-    async def _fly(self, batch: Sequence[_Waiting], streams: set[tuple[str, str]]) -> None:
-        self._flying |= streams
-        self._in_flight += len(batch)
+    async def _send(self, batch: Sequence[_PendingAppend], streams: set[tuple[str, str]]) -> None:
+        self._in_flight_streams |= streams
+        self._in_flight_requests += len(batch)
         try:
             await self._write(batch)
         finally:
-            self._flying -= streams
-            self._in_flight -= len(batch)
+            self._in_flight_streams -= streams
+            self._in_flight_requests -= len(batch)
             self._wake.set()
 
-    def _take(self) -> tuple[list[_Waiting], set[tuple[str, str]]]:
-        """Take a batch off what waits; gives the streams that it names, too."""
-        batch: list[_Waiting] = []
+    def _next_batch(self) -> tuple[list[_PendingAppend], set[tuple[str, str]]]:
+        """Remove a batch from the pending requests; return it and the streams it names."""
+        batch: list[_PendingAppend] = []
         streams: set[tuple[str, str]] = set()
         events = size_bytes = 0
-        present = len(self._waiting) + self._in_flight
-        most = -(-present // LANES) if present >= SHARED else present
-        while self._waiting:
-            first = self._waiting[0]
-            # What must not fly beside this batch would only wait for it: it comes along.
-            if len(batch) >= most and streams.isdisjoint(first.streams):
+        present = len(self._pending) + self._in_flight_requests
+        max_requests = -(-present // PIPELINE_DEPTH) if present >= SPLIT_FROM else present
+        while self._pending:
+            first = self._pending[0]
+            # A request that shares a stream with this batch could not be sent beside it: add it.
+            if len(batch) >= max_requests and streams.isdisjoint(first.streams):
                 break
             events += first.events
             size_bytes += first.size_bytes
             full = events > self._max_events or size_bytes > self._max_bytes
-            if (batch and full) or (self._flying and self._meets_flying(first)):
+            if (batch and full) or not self._in_flight_streams.isdisjoint(first.streams):
                 break
-            self._waiting.popleft()
+            self._pending.popleft()
             if not first.answer.done():
                 batch.append(first)
                 streams.update(first.streams)
         return batch, streams
 
-    def _meets_flying(self, waiting: _Waiting) -> bool:
-        return not self._flying.isdisjoint(waiting.streams)
-
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
+    async def _write(self, batch: Sequence[_PendingAppend]) -> None:
         try:
-            answers = await self._append_until([waiting.request for waiting in batch])
+            answers = await self._append_with_retry([pending.request for pending in batch])
         except LogUnavailable as error:
-            # Who waits behind would wait for the same: nothing of theirs was sent.
+            # The other pending requests would fail the same way; none of them was sent.
             _fail(batch, error)
-            self._fail_waiting(error)
+            self._fail_pending(error)
             return
         except BaseException as error:
             _fail(batch, LogUnavailable(f"the batcher stopped: {error!r}"))
             raise
         events: list[Event] = []
-        for waiting, answer in zip(batch, answers, strict=True):
-            _settle(waiting.answer, answer)
-            if isinstance(answer, Appended):
+        for pending, answer in zip(batch, answers, strict=True):
+            _resolve(pending.answer, answer)
+            if isinstance(answer, AppendResult):
                 events.extend(answer.events)
         if events:
-            await self._committed(events)
+            await self._on_committed(events)
 
-    async def _committed(self, events: Sequence[Event]) -> None:
+    async def _on_committed(self, events: Sequence[Event]) -> None:
         for callback in self._callbacks:
             callback(events)
-        if events[-1].position >= self._ensure_at:
-            self._ensure_at = events[-1].position + ENSURE_EVERY
-            # There are ten million positions ahead: failing now is no harm, the next time will do.
+        if events[-1].position >= self._ensure_partitions_at:
+            self._ensure_partitions_at = events[-1].position + ENSURE_PARTITIONS_EVERY
+            # Partitions exist for ten million positions ahead, so a failure can wait.
             with suppress(LogUnavailable, AppendTimeout):
                 await self._log.ensure_partitions()
 
-    async def _append_until(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+    async def _append_with_retry(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         deadline = time.monotonic() + RETRY_S
-        pause_s = _FIRST_PAUSE_S
+        backoff_s = _FIRST_BACKOFF_S
         repeated = False
         while True:
             try:
-                answers = await self._append(requests)
-                return await self._claim(requests, answers) if repeated else answers
+                answers = await self._append_or_bisect(requests)
+                return await self._reclaim_all(requests, answers) if repeated else answers
             except LogUnavailable:
-                if time.monotonic() + pause_s > deadline:
+                if time.monotonic() + backoff_s > deadline:
                     raise
             repeated = True
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
 
-    async def _append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+    async def _append_or_bisect(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         try:
             return await self._log.append(requests)
         except LogUnavailable:
@@ -221,16 +218,19 @@ class Batcher:
             if len(requests) == 1:
                 return [error]
             half = len(requests) // 2
-            return [*await self._append(requests[:half]), *await self._append(requests[half:])]
+            return [
+                *await self._append_or_bisect(requests[:half]),
+                *await self._append_or_bisect(requests[half:]),
+            ]
 
-    async def _claim(
-        self, requests: Sequence[AppendRequest], answers: Sequence[Answer]
-    ) -> list[Answer]:
-        # After a lost connection a duplicate with our own event ids is what our first try wrote.
-        return [await self._ours(*pair) for pair in zip(requests, answers, strict=True)]
+    async def _reclaim_all(
+        self, requests: Sequence[AppendRequest], answers: Sequence[AppendOutcome]
+    ) -> list[AppendOutcome]:
+        # After a lost connection, a duplicate with our event ids is what our first try wrote.
+        return [await self._reclaim(*pair) for pair in zip(requests, answers, strict=True)]
 
-    async def _ours(self, request: AppendRequest, answer: Answer) -> Answer:
-        if not isinstance(answer, Appended) or not answer.duplicate:
+    async def _reclaim(self, request: AppendRequest, answer: AppendOutcome) -> AppendOutcome:
+        if not isinstance(answer, AppendResult) or not answer.duplicate:
             return answer
         first, last = answer.first_position, answer.last_position
         events = await self._log.read(Position(first - 1), last - first + 1)
@@ -239,12 +239,12 @@ class Batcher:
             return answer
         return answer._replace(duplicate=False, events=tuple(events))
 
-    def _fail_waiting(self, error: LogUnavailable) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        _fail(waiting, error)
+    def _fail_pending(self, error: LogUnavailable) -> None:
+        pending, self._pending = self._pending, deque()
+        _fail(pending, error)
 
 
-def _weigh(request: AppendRequest) -> _Waiting:
+def _prepare(request: AppendRequest) -> _PendingAppend:
     streams, events, size_bytes = [], 0, 0
     for part in request.streams:
         streams.append((request.tenant, part.stream))
@@ -252,20 +252,20 @@ def _weigh(request: AppendRequest) -> _Waiting:
         for event in part.events:
             size_bytes += len(event.body) + len(event.metadata)
     answer = asyncio.get_running_loop().create_future()
-    return _Waiting(request, answer, streams, events, size_bytes)
+    return _PendingAppend(request, answer, streams, events, size_bytes)
 
 
-def _fail(batch: Iterable[_Waiting], error: LogUnavailable) -> None:
-    for waiting in batch:
+def _fail(batch: Iterable[_PendingAppend], error: LogUnavailable) -> None:
+    for pending in batch:
         failure = LogUnavailable(str(error))
         failure.__cause__ = error.__cause__
-        _settle(waiting.answer, failure)
+        _resolve(pending.answer, failure)
 
 
-def _settle(future: asyncio.Future[Appended], answer: Answer) -> None:
+def _resolve(future: asyncio.Future[AppendResult], answer: AppendOutcome) -> None:
     if future.done():
         return
-    if isinstance(answer, Appended):
+    if isinstance(answer, AppendResult):
         future.set_result(answer)
     else:
         future.set_exception(answer)

@@ -43,7 +43,7 @@ def encode(value: Mapping[str, Any]) -> bytes:
     # orjson writes NaN as null and NUL as an escape: only where these appear, beyond the nulls that
     # stand for None in plain sight, look again.
     suspect = raw.count(b"null") > [*value.values()].count(None) or b"\\u0000" in raw
-    if suspect and (reason := _loss([value])):
+    if suspect and (reason := _find_unstorable([value])):
         raise InvalidEvent(f"not storable as JSON: {reason}")
     return raw
 
@@ -86,15 +86,15 @@ def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - an
     except orjson.JSONDecodeError as error:
         raise MalformedJson(f"no JSON: {error}") from error
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        _refuse_depth(value)
+        _check_depth(value)
     if _LONG_DIGITS.search(raw):
-        _refuse_long_integers(raw)
-    if b"\\u0000" in raw and (reason := _loss([value])):
+        _check_integers(raw)
+    if b"\\u0000" in raw and (reason := _find_unstorable([value])):
         raise MalformedJson(reason)
     return value
 
 
-def _refuse_depth(value: object) -> None:
+def _check_depth(value: object) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -108,19 +108,19 @@ def _refuse_depth(value: object) -> None:
     raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
 
 
-def _refuse_long_integers(raw: bytes) -> None:
+def _check_integers(raw: bytes) -> None:
     # orjson has turned them into floats already; only the digits themselves still tell.
-    json.loads(raw, parse_int=_integer)
+    json.loads(raw, parse_int=_parse_integer)
 
 
-def _integer(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     # The length first: Python refuses to make integers of very many digits.
     if len(digits) > _INTEGER_DIGITS or int(digits) not in _INTEGERS:
         raise MalformedJson(f"integer beyond 64 bits: {digits[:40]}")
     return int(digits)
 
 
-def _loss(level: list[object]) -> str:
+def _find_unstorable(level: list[object]) -> str:
     """Name what JSON would lose of these values, or nothing."""
     while level:
         for value in level:

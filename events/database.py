@@ -79,14 +79,14 @@ async def connect_pool(
         if init is not None:
             await init(connection)
 
-    with translate():
+    with translate_errors():
         return await asyncpg.create_pool(
             url,
             min_size=min_size,
             max_size=max_size,
             max_queries=2**31,
             init=prepare,
-            reset=_keep,
+            reset=_skip_reset,
             **_options(search_path, role),
         )
 
@@ -99,13 +99,13 @@ async def connect(
     Raises:
         LogUnavailable: the server cannot be reached, or lets us not in.
     """
-    with translate():
+    with translate_errors():
         connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
         await _set_codecs(connection)
         return connection
 
 
-async def hang_up(connection: asyncpg.Connection) -> None:
+async def close_quietly(connection: asyncpg.Connection) -> None:
     """Close a connection politely where the server still answers, and at once where it does not."""
     with suppress(*DRIVER_ERRORS):
         await connection.close(timeout=1.0)
@@ -150,14 +150,14 @@ def _uuid_text(raw: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-async def _keep(_connection: asyncpg.Connection) -> None:
+async def _skip_reset(_connection: asyncpg.Connection) -> None:
     # asyncpg's own reset costs a round trip each time a connection comes back; nothing here sets
     # session state.
     return
 
 
 @contextmanager
-def translate() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn what the driver and the network raise into the log's own errors, keeping the cause.
 
     Raises:
@@ -171,12 +171,12 @@ def translate() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        raise _translated(error) from error
+        raise _to_log_error(error) from error
     except DRIVER_ERRORS as error:
         raise LogUnavailable(f"the database does not answer: {error}") from error
 
 
-def _translated(error: asyncpg.PostgresError) -> LogError:
+def _to_log_error(error: asyncpg.PostgresError) -> LogError:
     state = error.sqlstate or ""
     if isinstance(error, asyncpg.LockNotAvailableError):
         return AppendTimeout()

@@ -21,7 +21,7 @@ Data = dict[str, Any]
 """A JSON object, decoded."""
 
 
-class Expected(IntEnum):
+class ExpectedVersion(IntEnum):
     """What a request may expect of a stream besides an exact version (that is the plain number)."""
 
     NO_STREAM = 0
@@ -79,8 +79,8 @@ class Event(NamedTuple):
 class StreamAppend(NamedTuple):
     """Events for one stream, with what is expected of it.
 
-    ``expected`` is the exact version (0: no stream) or a member of `Expected`. Without events it is
-    a condition on a stream that is only read.
+    ``expected`` is the exact version (0: no stream) or a member of `ExpectedVersion`. Without
+    events it is a condition on a stream that is only read.
     """
 
     stream: str
@@ -101,7 +101,7 @@ class AppendRequest(NamedTuple):
     fingerprint: bytes = b""
 
 
-class Appended(NamedTuple):
+class AppendResult(NamedTuple):
     """The log's answer to a request: where its events stand.
 
     Events of one request have consecutive positions from ``first_position``, in the order of its

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from events.database import connect, hang_up, load, translate
+from events.database import close_quietly, connect, load, translate_errors
 from events.envelope import Event, Position
 from events.errors import LogUnavailable
 from events.store import Log
@@ -17,19 +17,19 @@ from events.store import Log
 CHANNEL: Final = "log_head"
 """The NOTIFY channel; its payload is the last position."""
 
-WINDOW: Final = 1_000
+BUFFER_SIZE: Final = 1_000
 """Newest events that a feed keeps at hand; who is further behind reads the log.
 
 What is kept for long is in no cache of the processor when it is let go, which takes longer then.
 """
 
-BATCH: Final = 2_000
+READ_SIZE: Final = 2_000
 """Events that a feed reads at once."""
 
 POLL_S: Final = 0.25
 """Seconds after which a feed looks by itself: a lost wake-up costs no more."""
 
-NOTIFY_S: Final = 0.01
+NOTIFY_INTERVAL_S: Final = 0.01
 """Seconds between two notifications of a process: NOTIFY locks the whole server at commit."""
 
 _SQL: Final = Path(__file__).parent / "sql"
@@ -38,18 +38,18 @@ _SQL: Final = Path(__file__).parent / "sql"
 class Feed:
     """The log as one process sees it: contiguous, decoded once, the newest events at hand.
 
-    It starts at the head of the log; who wants history asks `after` for it, and gets it from the
-    database. One for each process, made before anybody waits on it.
+    It starts at the head of the log; `read_after` gets older events from the database. One for
+    each process, made before anybody waits on it.
     """
 
-    def __init__(self, log: Log, url: str, *, window: int = WINDOW) -> None:
+    def __init__(self, log: Log, url: str, *, buffer_size: int = BUFFER_SIZE) -> None:
         self._log = log
         self._url = url
-        self._size = window
+        self._buffer_size = buffer_size
         self._events: list[Event] = []
         self._head = Position(0)
         self._started = False
-        self._look = asyncio.Event()
+        self._woken = asyncio.Event()
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
@@ -66,7 +66,7 @@ class Feed:
         if self._started and events and events[0].position <= self._head + 1:
             self._advance(events)
         else:
-            self._look.set()
+            self._woken.set()
 
     async def run(self) -> None:
         """Follow the log for ever; to be supervised, and started again if it fails.
@@ -77,15 +77,15 @@ class Feed:
         """
         connection = await connect(self._url)
         try:
-            with translate():
-                await connection.add_listener(CHANNEL, self._hear)
+            with translate_errors():
+                await connection.add_listener(CHANNEL, self._on_notification)
             if not self._started:
-                self._move(await self._log.head())
+                self._set_head(await self._log.head())
                 self._started = True
             while not connection.is_closed():
-                await self._look_on()
+                await self._poll_once()
         finally:
-            await hang_up(connection)
+            await close_quietly(connection)
         raise LogUnavailable("the listening connection was lost")
 
     async def wait_for(self, position: int, timeout_s: float) -> bool:
@@ -94,64 +94,66 @@ class Feed:
             return True
         try:
             async with asyncio.timeout(timeout_s):
-                await self._reach(position)
+                await self._wait_until_decoded(position)
         except TimeoutError:
             return False
         return True
 
-    async def after(self, position: Position, limit: int = BATCH) -> Sequence[Event]:
+    async def read_after(self, position: Position, limit: int = READ_SIZE) -> Sequence[Event]:
         """Wait until something lies beyond a position and give it: contiguous, at most ``limit``.
 
         Raises:
             MissingPositions: the log has a hole.
             LogUnavailable: history was asked for and the database is away.
         """
-        await self._reach(position + 1)
+        await self._wait_until_decoded(position + 1)
         index = position - (self._head - len(self._events))
         if index >= 0:
             return self._events[index : index + limit]
         return await self._log.read(position, limit)
 
     async def subscribe(
-        self, after: Position, limit: int = BATCH
+        self, after: Position, limit: int = READ_SIZE
     ) -> AsyncIterator[Sequence[Event]]:
         """Give all that lies beyond a position, for ever, in batches without a gap."""
         while True:
-            events = await self.after(after, limit)
+            events = await self.read_after(after, limit)
             yield events
             after = events[-1].position
 
-    async def _look_on(self) -> None:
-        self._look.clear()
-        while events := await self._log.read(self._head, BATCH):
+    async def _poll_once(self) -> None:
+        self._woken.clear()
+        while events := await self._log.read(self._head, READ_SIZE):
             self._advance(events)
         try:
             async with asyncio.timeout(POLL_S):
-                await self._look.wait()
+                await self._woken.wait()
         except TimeoutError:
             return
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notification(
+        self, _connection: object, _pid: int, _channel: str, payload: object
+    ) -> None:
         if int(str(payload)) > self._head:
-            self._look.set()
+            self._woken.set()
 
     def _advance(self, events: Sequence[Event]) -> None:
         fresh = events[self._head + 1 - events[0].position :]
         self._events.extend(fresh)
         # A few at a time: everybody waits while thousands of events are let go.
-        if len(self._events) > self._size + self._size // 8:
-            del self._events[: -self._size]
+        if len(self._events) > self._buffer_size + self._buffer_size // 8:
+            del self._events[: -self._buffer_size]
         if fresh:
-            self._move(fresh[-1].position)
+            self._set_head(fresh[-1].position)
 
-    def _move(self, head: Position) -> None:
+    def _set_head(self, head: Position) -> None:
         self._head = head
         while self._waiters and self._waiters[0][0] <= head:
             waiter = heapq.heappop(self._waiters)[2]
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def _reach(self, position: int) -> None:
+    async def _wait_until_decoded(self, position: int) -> None:
         if position <= self._head:
             return
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -168,15 +170,15 @@ class Notifier:
     def __init__(self, url: str) -> None:
         self._url = url
         self._head = Position(0)
-        self._news = asyncio.Event()
+        self._unsent = asyncio.Event()
 
-    def committed(self, events: Sequence[Event]) -> None:
+    def notify(self, events: Sequence[Event]) -> None:
         """Take note of a commit, for `run` to tell."""
         self._head = max(self._head, events[-1].position)
-        self._news.set()
+        self._unsent.set()
 
     async def run(self) -> None:
-        """Tell each new head, at most every `NOTIFY_S`; to be supervised.
+        """Tell each new head, at most every `NOTIFY_INTERVAL_S`; to be supervised.
 
         Raises:
             LogUnavailable: the database went away; feeds poll meanwhile.
@@ -184,10 +186,10 @@ class Notifier:
         connection = await connect(self._url)
         try:
             while True:
-                await self._news.wait()
-                self._news.clear()
-                with translate():
+                await self._unsent.wait()
+                self._unsent.clear()
+                with translate_errors():
                     await connection.execute(load(_SQL, "notify"), CHANNEL, str(self._head))
-                await asyncio.sleep(NOTIFY_S)
+                await asyncio.sleep(NOTIFY_INTERVAL_S)
         finally:
-            await hang_up(connection)
+            await close_quietly(connection)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from events.database import APP_ROLE, connect, hang_up, load, translate
+from events.database import APP_ROLE, close_quietly, connect, load, translate_errors
 from events.errors import MigrationRefused
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
     """
     connection = await connect(url, role=None)
     try:
-        with translate():
+        with translate_errors():
             await _check_server(connection)
-            async with _alone(connection):
+            async with _migration_lock(connection):
                 await _ensure_role(connection)
                 await _ensure_schema(connection)
                 return await _apply(connection, _migrations([MIGRATIONS, *extra]))
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 def _migrations(folders: Sequence[Path]) -> list[_Migration]:
@@ -90,7 +90,7 @@ async def _check_server(connection: asyncpg.Connection) -> None:
 
 
 @asynccontextmanager
-async def _alone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+async def _migration_lock(connection: asyncpg.Connection) -> AsyncIterator[None]:
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
         yield
@@ -102,9 +102,9 @@ async def _alone(connection: asyncpg.Connection) -> AsyncIterator[None]:
 async def _ensure_role(connection: asyncpg.Connection) -> None:
     try:
         if not await connection.fetchval("select to_regrole($1)::text", APP_ROLE):
-            await _tolerating_races(connection, f"create role {APP_ROLE} nologin")
-        if not await _may_become_app(connection):
-            await _tolerating_races(connection, f"grant {APP_ROLE} to current_user")
+            await _execute_despite_races(connection, f"create role {APP_ROLE} nologin")
+        if not await _can_become_app(connection):
+            await _execute_despite_races(connection, f"grant {APP_ROLE} to current_user")
     except asyncpg.InsufficientPrivilegeError as error:
         login = await connection.fetchval("select current_user")
         script = load(_SQL, "role").replace("LOGIN", f'"{login}"')
@@ -113,7 +113,7 @@ async def _ensure_role(connection: asyncpg.Connection) -> None:
         ) from error
 
 
-async def _tolerating_races(connection: asyncpg.Connection, statement: str) -> None:
+async def _execute_despite_races(connection: asyncpg.Connection, statement: str) -> None:
     try:
         await connection.execute(statement)
     except _ROLE_RACES:
@@ -121,7 +121,7 @@ async def _tolerating_races(connection: asyncpg.Connection, statement: str) -> N
         return
 
 
-async def _may_become_app(connection: asyncpg.Connection) -> bool:
+async def _can_become_app(connection: asyncpg.Connection) -> bool:
     try:
         await connection.execute(f"set role {APP_ROLE}")
     except asyncpg.InsufficientPrivilegeError:

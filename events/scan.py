@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.batch import event_of
+from events.batch import event_from_row
 from events.database import load
 from events.envelope import Event, Position, Version
 from events.errors import MissingPositions
@@ -18,33 +18,33 @@ PAGE: Final = 2_000
 
 _SQL: Final = Path(__file__).parent / "sql"
 
-Stream = tuple[str, str]
+StreamKey = tuple[str, str]
 """Tenant and name of a stream."""
 
 
-async def sizes(
+async def size_histogram(
     connection: asyncpg.Connection, up_to: Position, *, bucket: int
 ) -> list[tuple[Position, int]]:
     """Weigh the log: for each ``bucket`` positions the last of them, and the bytes of all bodies.
 
     Contiguous from the first position on; the last bucket ends at ``up_to``.
     """
-    rows = await connection.fetch(load(_SQL, "sizes"), up_to, bucket)
+    rows = await connection.fetch(load(_SQL, "size_histogram"), up_to, bucket)
     return [(Position(row["last"]), row["size_bytes"]) for row in rows]
 
 
-async def of_types(
+async def events_of_types(
     connection: asyncpg.Connection, types: Collection[str], up_to: Position
 ) -> AsyncGenerator[Sequence[Event], None]:
     """Read all events of some types up to a position, in their order; within a transaction."""
-    async for page in _pages(connection, "of_types", list(types), up_to):
-        yield [event_of(row) for row in page]
+    async for page in _pages(connection, "events_of_types", list(types), up_to):
+        yield [event_from_row(row) for row in page]
 
 
-async def window(
+async def range_rows(
     connection: asyncpg.Connection, after: Position, up_to: Position
 ) -> AsyncGenerator[Sequence[Any], None]:
-    """Read the positions after one and up to another, as rows for `event_of`; in a transaction.
+    """Read a range of positions as rows for `event_from_row`; within a transaction.
 
     Rows and not events, so that who wants few of them decodes few.
 
@@ -52,7 +52,7 @@ async def window(
         MissingPositions: the log has a hole, which is an alarm.
     """
     last = after
-    async for page in _pages(connection, "window", after, up_to):
+    async for page in _pages(connection, "range_rows", after, up_to):
         for expected, row in enumerate(page, last + 1):
             if row["position"] != expected:
                 raise MissingPositions(Position(expected), row["position"])
@@ -62,9 +62,9 @@ async def window(
         raise MissingPositions(Position(last + 1), up_to)
 
 
-async def rest(
+async def continuations(
     connection: asyncpg.Connection,
-    streams: Mapping[Stream, Version],
+    streams: Mapping[StreamKey, Version],
     types: Collection[str],
     *,
     after: Position,
@@ -76,8 +76,8 @@ async def rest(
     """
     tenants, names = [key[0] for key in streams], [key[1] for key in streams]
     parameters = (tenants, names, list(streams.values()), after, up_to, list(types))
-    async for page in _pages(connection, "rest", *parameters):
-        yield [event_of(row) for row in page]
+    async for page in _pages(connection, "continuations", *parameters):
+        yield [event_from_row(row) for row in page]
 
 
 async def _pages(

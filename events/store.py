@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.batch import Answer, Batch, check, event_of, without_repeats
-from events.database import load, translate
+from events.batch import AppendOutcome, Batch, check_request, event_from_row, split_at_repeats
+from events.database import load, translate_errors
 from events.envelope import AppendRequest, Event, Position, Version
 from events.errors import InvalidEvent, MissingPositions
 from events.types import CATALOGUE_STREAM, EVERY_TENANT
@@ -20,20 +20,20 @@ from events.types import CATALOGUE_STREAM, EVERY_TENANT
 STATEMENT_TIMEOUT_S: Final = 30.0
 """Seconds that an append or a read may take before the log counts as unavailable."""
 
-SCAN: Final = 20_000
+SCAN_LIMIT: Final = 20_000
 """Positions that one page of a tenant's events looks through at most."""
 
-SETTLE_S: Final = 2.0
+INFLIGHT_TIMEOUT_S: Final = 2.0
 """Seconds to wait for appends under way, before what was recorded just now is told."""
 
-SETTLE_LOOK_S: Final = 0.002
+INFLIGHT_POLL_S: Final = 0.002
 
 _SQL: Final = Path(__file__).parent / "sql"
 _BIGINT_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class KnownKey:
+class IdempotencyRecord:
     """What an idempotency key was answered with, and the stream of the first event."""
 
     fingerprint: bytes
@@ -52,10 +52,10 @@ class Log:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+    async def append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Append a batch in one statement; each request is judged as if it came alone, in order.
 
-        An answer is `Appended`, or what that request would raise: `VersionConflict`,
+        An outcome is `AppendResult`, or what that request would raise: `VersionConflict`,
         `IdempotencyMismatch`, `InvalidEvent`. A refused request takes no position.
 
         Raises:
@@ -63,22 +63,23 @@ class Log:
             LogUnavailable: and then it is not known what was written: repeat with the same ids.
             InvalidEvent: the database refuses the statement for its values; nothing was written.
         """
-        answers: dict[int, Answer] = {}
+        outcomes: dict[int, AppendOutcome] = {}
         for index, request in enumerate(requests):
             try:
-                check(request)
+                check_request(request)
             except InvalidEvent as error:
-                answers[index] = error
-        valid = [index for index in range(len(requests)) if index not in answers]
-        for run in without_repeats([requests[index] for index in valid]):
-            mine = [valid[place] for place in run]
-            answers.update(zip(mine, await self._append([requests[i] for i in mine]), strict=True))
-        return [answers[index] for index in range(len(requests))]
+                outcomes[index] = error
+        valid = [index for index in range(len(requests)) if index not in outcomes]
+        for group in split_at_repeats([requests[index] for index in valid]):
+            indexes = [valid[place] for place in group]
+            appended = await self._append([requests[index] for index in indexes])
+            outcomes.update(zip(indexes, appended, strict=True))
+        return [outcomes[index] for index in range(len(requests))]
 
-    async def _append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+    async def _append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         batch = Batch(requests)
         row = (await self._fetch("append", *batch.columns()))[0]
-        return batch.answers(row)
+        return batch.outcomes(row)
 
     async def read(self, after: Position, limit: int) -> list[Event]:
         """Read on: contiguous from ``after`` + 1, at most ``limit``, empty at the head.
@@ -90,7 +91,7 @@ class Log:
         for expected, row in enumerate(rows, after + 1):
             if row[0] != expected:
                 raise MissingPositions(Position(expected), row[0])
-        return [event_of(row) for row in rows]
+        return [event_from_row(row) for row in rows]
 
     async def read_stream(
         self,
@@ -104,14 +105,14 @@ class Log:
         """Read a stream in the order of its versions: after a version, as it stood at ``up_to``."""
         last = _BIGINT_MAX if limit is None else min(after + limit, _BIGINT_MAX)
         rows = await self._fetch("read_stream", tenant, stream, after, last, up_to)
-        return [event_of(row) for row in rows]
+        return [event_from_row(row) for row in rows]
 
     async def read_stream_of_type(
         self, tenant: str, stream: str, type_: str, *, limit: int
     ) -> list[Event]:
         """Read a stream's events of one type, the first ``limit`` of them."""
         rows = await self._fetch("read_stream_of_type", tenant, stream, type_, limit)
-        return [event_of(row) for row in rows]
+        return [event_from_row(row) for row in rows]
 
     async def read_streams(
         self, keys: Sequence[tuple[str, str]], up_to: Position | None = None
@@ -121,7 +122,7 @@ class Log:
         streams: dict[tuple[str, str], list[Event]] = {key: [] for key in unique}
         tenants, names = [key[0] for key in unique], [key[1] for key in unique]
         for row in await self._fetch("read_streams", tenants, names, up_to):
-            streams[unique[row[0] - 1]].append(event_of(row[1:]))
+            streams[unique[row[0] - 1]].append(event_from_row(row[1:]))
         return streams
 
     async def read_page(
@@ -129,23 +130,23 @@ class Log:
     ) -> tuple[list[Event], Position]:
         """Read a tenant's events (None or ``*``: everybody's), and the position to go on from.
 
-        The second moves on over other tenants' events too, `SCAN` positions a page at most, and
-        never beyond the head, or ``up_to``: a page may be empty while there is more to come.
+        That position also passes over other tenants' events, at most `SCAN_LIMIT` a page, and never
+        beyond the head or ``up_to``: a page may be empty while more events follow.
         """
         if tenant is None or tenant == EVERY_TENANT:
             left = limit if up_to is None else min(limit, max(up_to - after, 0))
             events = await self.read(after, left)
             return events, events[-1].position if events else after
-        end = min(await self.head() if up_to is None else up_to, after + SCAN)
+        end = min(await self.head() if up_to is None else up_to, after + SCAN_LIMIT)
         if end <= after:
             return [], after
         rows = await self._fetch("read_page", after, end, tenant, limit)
-        events = [event_of(row) for row in rows]
+        events = [event_from_row(row) for row in rows]
         return events, events[-1].position if len(events) == limit else Position(end)
 
     async def read_at(self, positions: Sequence[Position]) -> list[Event]:
         """Read the events at some positions, in their order; where there is none it is left out."""
-        return [event_of(row) for row in await self._fetch("read_at", positions)]
+        return [event_from_row(row) for row in await self._fetch("read_at", positions)]
 
     async def head(self) -> Position:
         """Name the last position of the log; 0 when it is empty."""
@@ -156,24 +157,24 @@ class Log:
         """Name the last position recorded at or before a moment; 0 before the first event.
 
         Of a moment before `now` the answer never changes: an append that took its time before it
-        is waited for, at most `SETTLE_S`.
+        is waited for, at most `INFLIGHT_TIMEOUT_S`.
         """
         position, head = (await self._fetch("position_at", moment))[0]
         if position == head:  # nothing yet that was recorded later
-            await self._settle()
+            await self._wait_for_inflight_appends()
             position = (await self._fetch("position_at", moment))[0][0]
         return Position(position)
 
-    async def _settle(self) -> None:
-        under_way = await self._appending()
-        with translate():
-            async with asyncio.timeout(SETTLE_S):
+    async def _wait_for_inflight_appends(self) -> None:
+        under_way = await self._inflight_appends()
+        with translate_errors():
+            async with asyncio.timeout(INFLIGHT_TIMEOUT_S):
                 while under_way:
-                    await asyncio.sleep(SETTLE_LOOK_S)
-                    under_way &= await self._appending()
+                    await asyncio.sleep(INFLIGHT_POLL_S)
+                    under_way &= await self._inflight_appends()
 
-    async def _appending(self) -> set[str]:
-        return {row[0] for row in await self._fetch("appending")}
+    async def _inflight_appends(self) -> set[str]:
+        return {row[0] for row in await self._fetch("inflight_appends")}
 
     async def now(self) -> datetime:
         """Tell the database's time: no event recorded from now on has an earlier one."""
@@ -189,10 +190,10 @@ class Log:
         """Name every tenant that has a catalogue of flows, in the order of their bytes."""
         return [row[0] for row in await self._fetch("tenants", CATALOGUE_STREAM)]
 
-    async def find_key(self, tenant: str, key: str) -> KnownKey | None:
+    async def find_idempotency_key(self, tenant: str, key: str) -> IdempotencyRecord | None:
         """Find what an idempotency key was answered with."""
-        rows = await self._fetch("find_key", tenant, key)
-        return KnownKey(*rows[0]) if rows else None
+        rows = await self._fetch("find_idempotency_key", tenant, key)
+        return IdempotencyRecord(*rows[0]) if rows else None
 
     async def ensure_partitions(self) -> int:
         """Make the partition in use and the two ahead where missing; tells how many it made."""
@@ -200,7 +201,7 @@ class Log:
         return made
 
     async def _fetch(self, name: str, *parameters: object) -> Sequence[Any]:
-        with translate():
+        with translate_errors():
             async with self._pool.acquire() as connection:
                 rows: Sequence[Any] = await connection.fetch(
                     load(_SQL, name), *parameters, timeout=STATEMENT_TIMEOUT_S

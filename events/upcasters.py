@@ -15,12 +15,12 @@ UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
 """The step that lifts this type from this schema version, as ``upcast_run_started_1_to_2``."""
 
 
-def lift(type: str, schema_version: int, data: Data) -> tuple[int, Data]:  # noqa: A002 - the word
+def upcast(type: str, schema_version: int, data: Data) -> tuple[int, Data]:  # noqa: A002 - the word
     """Lift a body step by step to the newest schema version this release knows.
 
     A type or a version this release does not know passes unchanged: its reader decides.
 
-    >>> lift("RunStarted", 1, {})
+    >>> upcast("RunStarted", 1, {})
     (1, {})
     """
     newest = SCHEMA_VERSIONS.get(type, schema_version)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import Pool, connect, connect_pool, hang_up, load, translate
+from events.database import Pool, close_quietly, connect, connect_pool, load, translate_errors
 from projections import read_models
 from projections.errors import UnknownProjection, UnknownSchemaVersion
 from projections.projection import Projection, Version, schema_of
@@ -49,12 +49,12 @@ async def create_schemas(url: str, projections: Iterable[Projection] | None = No
     """
     connection = await connect(url)
     try:
-        with translate():
+        with translate_errors():
             wanted = discover() if projections is None else projections
             done = [await _set_up(connection, projection) for projection in wanted]
             return [each for each in done if each is not None]
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 async def _set_up(connection: asyncpg.Connection, projection: Projection) -> str | None:
@@ -112,7 +112,7 @@ class ServingVersions:
 
 async def read_registry(connection: asyncpg.Connection | Pool) -> dict[str, ServingVersions]:
     """Read the serving and previous version of each read model, by its name."""
-    with translate():
+    with translate_errors():
         rows = await connection.fetch(load(_SQL, "read_registry"))
     return {row["name"]: ServingVersions(**dict(row)) for row in rows}
 
@@ -157,7 +157,7 @@ async def projected_versions(connection: asyncpg.Connection) -> dict[str, tuple[
 
     By schema: the read model's name, the version's number, its schema version.
     """
-    with translate():
+    with translate_errors():
         rows = await connection.fetch(load(_SQL, "projected_versions"))
     return {schema_of(name, number): (name, number, schema) for name, number, schema in rows}
 
@@ -188,7 +188,7 @@ async def _servable_now(url: str) -> dict[str, Version]:
     try:
         return await servable_versions(connection, discover_all())
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 async def _prefer_indexes(connection: asyncpg.Connection) -> None:
@@ -202,6 +202,6 @@ async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:
     ``lag_events``, ``lag_s`` (the age of the first unapplied event; 0.0 at the head), ``state``
     (running, paused or building), ``error`` and ``error_position`` of a paused one.
     """
-    with translate():
+    with translate_errors():
         rows = await connection.fetch(load(_SQL, "status"))
     return [dict(row) for row in rows]

@@ -176,7 +176,7 @@ def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: 
 def _log_io(log: Log, url: str) -> LogIO:
     log_io = LogIO(feed=Feed(log, url), batcher=Batcher(log), notifier=Notifier(url))
     log_io.batcher.on_commit(log_io.feed.wake)
-    log_io.batcher.on_commit(log_io.notifier.committed)
+    log_io.batcher.on_commit(log_io.notifier.notify)
     return log_io
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from events.batch import check
+from events.batch import check_request
 from events.codec import decode, parse
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.errors import InvalidEvent
@@ -298,7 +298,7 @@ def _check_bounds(record: Record) -> None:
     )
     part = StreamAppend(record.stream, record.version - 1, (event,))
     key, print_ = record.request_key or "", record.request_fingerprint or b""
-    check(AppendRequest(record.tenant, (part,), key, print_))
+    check_request(AppendRequest(record.tenant, (part,), key, print_))
 
 
 def _check_names(fields: Mapping[str, Any], names: set[str], optional: str = "") -> None:

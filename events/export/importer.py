@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import Connection, connect, hang_up, load, translate
+from events.database import Connection, close_quietly, connect, load, translate_errors
 from events.errors import AppendTimeout, ImportRefused
 from events.export.format import Record
 from events.export.reader import Batch, Reader
@@ -56,14 +56,14 @@ async def import_log(
     """
     connection = await connect(url, role=None)
     try:
-        with translate():
+        with translate_errors():
             async with connection.transaction():
                 running = _Import(connection, Reader(names), on_records)
                 imported = await running.run(advanced)
                 await before_commit(connection)
                 return imported
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class _Import:
                 f"role {role} may not write the log: import as the one that owns it"
             )
         try:
-            with translate():
+            with translate_errors():
                 (head,) = await self._row("import_begin")
         except AppendTimeout as error:
             raise ImportRefused("another writer has this ledger; stop it and try again") from error

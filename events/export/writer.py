@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from events.database import load, translate
+from events.database import load, translate_errors
 from events.envelope import Position
 from events.errors import ExportRefused, MissingPositions
 from events.export.format import Header, Record, Trailer, event_line, header_line, trailer_line
@@ -87,7 +87,7 @@ class Export:
 
     async def _page(self, after: int) -> list[Record]:
         to = min(after + PAGE, self.header.to)
-        with translate():
+        with translate_errors():
             rows = await self.pool.fetch(load(_SQL, "export"), after, to, PAGE_BYTES)
         return [Record(*row) for row in rows]
 
@@ -104,7 +104,7 @@ async def begin(
             other positions.
         LogUnavailable: the database does not answer.
     """
-    with translate():
+    with translate_errors():
         [(head, first)] = await pool.fetch(load(_SQL, "ledger"))
     if head and first is None:
         raise MissingPositions(Position(1), Position(head))

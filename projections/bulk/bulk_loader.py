@@ -10,8 +10,8 @@ from typing import Any, Final
 import asyncpg
 
 from events import scan
-from events.batch import event_of
-from events.database import load, translate
+from events.batch import event_from_row
+from events.database import load, translate_errors
 from events.envelope import Event, Position, Version
 from projections.bulk.segments import Segment
 from projections.errors import UnknownFlowVersion
@@ -57,7 +57,7 @@ class BulkLoader:
             ApplyEventError: the fold failed; names the event's position.
             LogError: the log cannot be read, or the rows cannot be written.
         """
-        with translate():
+        with translate_errors():
             async with self._connection.transaction():
                 states, changed = await self._fold(segment)
                 await self._copy(self._projection.columns(states, changed))
@@ -86,12 +86,12 @@ class BulkLoader:
 
     async def _events(self, segment: Segment) -> AsyncGenerator[Sequence[Event], None]:
         """Give the events of the segment's streams: those in the segment, then the later ones."""
-        streams: dict[scan.Stream, Version] = {}
-        window = scan.window(self._connection, segment.after, segment.up_to)
+        streams: dict[scan.StreamKey, Version] = {}
+        window = scan.range_rows(self._connection, segment.after, segment.up_to)
         async with aclosing(window) as pages:
             async for page in pages:
-                yield [event_of(row) for row in self._relevant(page, streams)]
-        later = scan.rest(
+                yield [event_from_row(row) for row in self._relevant(page, streams)]
+        later = scan.continuations(
             self._connection,
             streams,
             self._projection.types,
@@ -102,7 +102,9 @@ class BulkLoader:
             async for events in pages_of_events:
                 yield [event for event in events if event.position not in self._skipped]
 
-    def _relevant(self, page: Sequence[Any], streams: dict[scan.Stream, Version]) -> Iterator[Any]:
+    def _relevant(
+        self, page: Sequence[Any], streams: dict[scan.StreamKey, Version]
+    ) -> Iterator[Any]:
         types, skipped = self._projection.types, self._skipped
         for row in page:
             position, tenant, stream, version, _, type_ = row[:6]

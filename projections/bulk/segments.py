@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 
 from events import scan
-from events.database import translate
+from events.database import translate_errors
 from events.envelope import Position
 from projections.projection import Key, Projection, SharedCounters
 
@@ -49,9 +49,9 @@ async def split_history(
     Raises:
         LogError: the log cannot be read.
     """
-    with translate():
+    with translate_errors():
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            sizes = await scan.sizes(connection, target, bucket=BUCKET_SIZE)
+            sizes = await scan.size_histogram(connection, target, bucket=BUCKET_SIZE)
             ends = list(_segment_ends(sizes))
             counts: list[InitialCounts] = [()] * len(ends)
             if projection.counters is not None:
@@ -84,7 +84,7 @@ async def _initial_counts(
     counts: Counter[Key] = Counter()
     starts = [Position(0), *ends]
     initial: list[InitialCounts] = []
-    async with aclosing(scan.of_types(connection, counters.types, starts[-1])) as pages:
+    async with aclosing(scan.events_of_types(connection, counters.types, starts[-1])) as pages:
         async for page in pages:
             for event in page:
                 while event.position > starts[len(initial)]:

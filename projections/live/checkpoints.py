@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from events.database import Pool, load, translate
+from events.database import Pool, load, translate_errors
 from events.envelope import Position
 from events.errors import LogError
 from projections.errors import UnknownProjection
@@ -167,7 +167,7 @@ class Checkpoints:
             LogUnavailable: the database does not answer.
         """
         observed = next(self._sequence)
-        with translate():
+        with translate_errors():
             rows = await self._pool.fetch(load(_SQL, "all_checkpoints"))
         for row in rows:
             schema = schema_of(row["name"], row["version"])

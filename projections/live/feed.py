@@ -22,7 +22,7 @@ class CoalescingFeed:
         self._recent: deque[Sequence[Event]] = deque(maxlen=RECENT_BATCHES)
         self._in_flight: dict[Position, asyncio.Task[Sequence[Event]]] = {}
 
-    async def after(self, position: Position, limit: int) -> Sequence[Event]:
+    async def read_after(self, position: Position, limit: int) -> Sequence[Event]:
         """Wait for events after a position: contiguous, at least one, at most ``limit``.
 
         Raises:
@@ -40,7 +40,7 @@ class CoalescingFeed:
         return await asyncio.shield(task)
 
     async def _read(self, position: Position, limit: int) -> Sequence[Event]:
-        events = await self._feed.after(position, limit)
+        events = await self._feed.read_after(position, limit)
         if len(events) == limit:
             self._recent.append(events)
         else:  # near the head, where the feed itself holds the newest events

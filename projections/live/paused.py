@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from events.bodies import EventSkipped
-from events.database import Pool, load, translate
+from events.database import Pool, load, translate_errors
 from events.envelope import Event, Position
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
@@ -54,7 +54,7 @@ async def resume(pool: Pool, name: str, version: int, before: Position) -> bool:
     Raises:
         LogUnavailable: the database does not answer.
     """
-    with translate():
+    with translate_errors():
         return bool(await pool.fetchval(load(_SQL, "resume"), name, version, before))
 
 
@@ -78,7 +78,7 @@ async def resume_outcome(
 
 
 async def _outcome_now(pool: Pool, name: str, version: int, before: Position) -> ResumeOutcome:
-    with translate():
+    with translate_errors():
         row = await pool.fetchrow(load(_SQL, "read_checkpoints"), name, [version])
     if row is None or row["position"] >= before:
         return ResumeOutcome.RESUMED

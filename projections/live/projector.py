@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from events.database import DRIVER_ERRORS, connect, hang_up, load
+from events.database import DRIVER_ERRORS, close_quietly, connect, load
 from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
@@ -56,7 +56,7 @@ _log = logging.getLogger("flowledger.projections")
 class EventSource(Protocol):
     """Where a projector reads its events."""
 
-    async def after(self, position: Position, limit: int) -> Sequence[Event]:
+    async def read_after(self, position: Position, limit: int) -> Sequence[Event]:
         """Wait for events after a position: contiguous, at least one, at most ``limit``."""
         ...
 
@@ -119,7 +119,7 @@ class Projector:
         await self._restart()
         while self.position < position:
             before = self.position
-            events = await self._feed.after(before, min(BATCH_SIZE, position - before))
+            events = await self._feed.read_after(before, min(BATCH_SIZE, position - before))
             if known := _known_prefix(events):
                 await self._write(known)
             if self.position == before:
@@ -147,7 +147,7 @@ class Projector:
                 await self._poll_once()
         finally:
             self.cache.clear()
-            await hang_up(self._connection)
+            await close_quietly(self._connection)
 
     async def _restart(self) -> None:
         await self._read_skips()
@@ -185,7 +185,7 @@ class Projector:
         if self.paused:
             await self._wait_for_operator()
             return
-        events = await self._feed.after(self.position, BATCH_SIZE)
+        events = await self._feed.read_after(self.position, BATCH_SIZE)
         if self._lost_race and await self._winner_is_active():
             return
         known = _known_prefix(events)

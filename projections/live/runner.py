@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from events.database import connect, hang_up
+from events.database import close_quietly, connect
 from events.envelope import Event, Position
 from events.errors import LogError
 from events.follow import Feed
@@ -105,7 +105,7 @@ class Runner:
                         await self._notified.wait()
                 self._notified.clear()
         finally:
-            await hang_up(connection)
+            await close_quietly(connection)
 
     def _reconcile(self, group: asyncio.TaskGroup, found: dict[str, tuple[str, int, int]]) -> None:
         """Start a projector for each new version, and cancel those of dropped versions."""

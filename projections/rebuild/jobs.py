@@ -13,8 +13,15 @@ import orjson
 
 from events import codec
 from events.bodies import RebuildFinished, RebuildOutcome, RebuildPurpose, RebuildStarted
-from events.database import Pool, load, translate
-from events.envelope import Appended, AppendRequest, Expected, NewEvent, Position, StreamAppend
+from events.database import Pool, load, translate_errors
+from events.envelope import (
+    AppendRequest,
+    AppendResult,
+    ExpectedVersion,
+    NewEvent,
+    Position,
+    StreamAppend,
+)
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, REBUILD_FINISHED, REBUILD_STARTED
 from projections.errors import NoRebuildInProgress, NoSuchReadModel, RebuildRefused
@@ -80,7 +87,7 @@ class RebuildOptions:
 
 async def find(connection: asyncpg.Connection | Pool, name: str) -> Rebuild | None:
     """Read the newest rebuild of a read model; None if it was never rebuilt."""
-    with translate():
+    with translate_errors():
         row = await connection.fetchrow(load(_SQL, "find_rebuild"), name)
     if row is None:
         return None
@@ -102,7 +109,7 @@ async def request_rebuild(
     await _check_schema_version(connection, projection)
     before = await find(connection, name)
     if before is not None and before.phase == "failed":
-        with translate():
+        with translate_errors():
             statement = load(_SQL, "reopen_rebuild")
             await connection.fetchval(statement, before.rebuild_id, options.workers, options.rate)
     elif before is not None and before.open:
@@ -121,7 +128,7 @@ async def _insert(
     connection: asyncpg.Connection | Pool, projection: Projection, options: RebuildOptions
 ) -> str | None:
     """Record a rebuild; None if one is open."""
-    with translate():
+    with translate_errors():
         rebuild_id: str | None = await connection.fetchval(
             load(_SQL, "request_rebuild"),
             projection.name,
@@ -155,7 +162,7 @@ async def request_cancel(connection: asyncpg.Connection | Pool, name: str) -> No
         NoRebuildInProgress: none is in progress.
         LogUnavailable: the database does not answer.
     """
-    with translate():
+    with translate_errors():
         found = await connection.fetchval(load(_SQL, "cancel_rebuild"), name)
     if found is None:
         raise NoRebuildInProgress(f"no rebuild of {name} is in progress that could be cancelled")
@@ -163,7 +170,7 @@ async def request_cancel(connection: asyncpg.Connection | Pool, name: str) -> No
 
 async def find_unattended(pool: Pool) -> dict[str, int]:
     """Find open rebuilds that no process works on: their schema versions by read model."""
-    with translate():
+    with translate_errors():
         rows = await pool.fetch(load(_SQL, "unattended_rebuilds"), READ_MODEL_LOCKS)
     return {row["name"]: row["schema_version"] for row in rows}
 
@@ -212,8 +219,8 @@ async def _record(
         actor=rebuild.started_by,
         metadata=codec.encode({"source": rebuild.source}),
     )
-    stream = StreamAppend(ADMINISTRATION_STREAM, Expected.ANY, (event,))
+    stream = StreamAppend(ADMINISTRATION_STREAM, ExpectedVersion.ANY, (event,))
     # The fingerprint is made of the key alone, so that the first event recorded stands.
     (answer,) = await log.append([AppendRequest(EVERY_TENANT, (stream,), key, key.encode())])
-    if not isinstance(answer, Appended):
+    if not isinstance(answer, AppendResult):
         raise answer

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from events.bodies import RebuildOutcome
-from events.database import DRIVER_ERRORS, connect, hang_up, load
+from events.database import DRIVER_ERRORS, close_quietly, connect, load
 from events.envelope import Position
 from events.errors import LogError
 from events.follow import Feed
@@ -228,7 +228,7 @@ class Phases:
                     connection, session.log, None, pair.following, following.position
                 )
         finally:
-            await hang_up(connection)
+            await close_quietly(connection)
 
     async def _record_end(self, rebuild: Rebuild) -> None:
         outcome: RebuildOutcome = "rolled back" if rebuild.purpose == "roll back" else "replaced"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from events.database import translate
+from events.database import translate_errors
 from events.envelope import Position
 from projections.errors import NoSuchReadModel, RebuildRefused
 from projections.projection import Projection
@@ -33,7 +33,7 @@ async def roll_back(
     async with acquire_session(url, name, known) as session:
         if session is None:
             raise RebuildRefused(f"{name} is being rebuilt: cancel that first")
-        with translate():
+        with translate_errors():
             pair = await _pair(session, name)
             found = await jobs.find(session.connection, name)
             if found is not None and found.open:
@@ -81,5 +81,5 @@ async def drop_previous_version(url: str, name: str) -> str | None:
     async with acquire_session(url, name) as session:
         if session is None:
             raise RebuildRefused(f"{name} is being rebuilt: its next phase may need that version")
-        with translate():
+        with translate_errors():
             return await drop_previous(session.connection, name)

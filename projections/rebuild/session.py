@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import connect, connect_pool, hang_up, load, translate
+from events.database import close_quietly, connect, connect_pool, load, translate_errors
 from events.store import Log
 from projections.errors import RebuildRefused
 from projections.projection import Projection, Version
@@ -81,10 +81,10 @@ async def acquire_session(
     """
     async with AsyncExitStack() as stack:
         connection = await connect(url)
-        stack.push_async_callback(hang_up, connection)
+        stack.push_async_callback(close_quietly, connection)
         pool = await connect_pool(url, max_size=2)
         stack.push_async_callback(pool.close)
-        with translate():
+        with translate_errors():
             locked = await jobs.try_lock(connection, name)
         projections = tuple(known or discover_all())
         yield RebuildSession(url, connection, Log(pool), projections) if locked else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from events.database import load, translate
+from events.database import load, translate_errors
 from projections.errors import NoSuchReadModel, RebuildRefused
 from projections.projection import Projection
 from projections.rebuild import jobs
@@ -34,7 +34,7 @@ async def rebuild(
         if name not in session.newest:
             raise NoSuchReadModel(name, sorted(session.newest))
         newest = session.newest[name]
-        with translate():
+        with translate_errors():
             await _drop_stale(session, name)
             before = await jobs.find(session.connection, name)
             if before is not None and before.open and before.schema_version > newest.schema_version:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import connect, hang_up, load
+from events.database import close_quietly, connect, load
 from events.envelope import Event, Position
 from events.store import Log
 from projections.errors import RebuildRefused
@@ -48,7 +48,7 @@ class _LogPages:
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    async def after(self, position: Position, limit: int) -> Sequence[Event]:
+    async def read_after(self, position: Position, limit: int) -> Sequence[Event]:
         return await self._log.read(position, limit)
 
 
@@ -144,8 +144,8 @@ class VersionPair:
                     await transaction.rollback()
             raise RebuildRefused(f"the versions of {self.serving.name} reach no common position")
         finally:
-            await hang_up(reading)
-            await hang_up(locking)
+            await close_quietly(reading)
+            await close_quietly(locking)
 
     async def _align(self, locking: asyncpg.Connection) -> bool:
         try:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from events.database import Pool, translate
+from events.database import Pool, translate_errors
 from events.envelope import Position
 from events.errors import LogError
 from projections.errors import ProjectionError
@@ -159,7 +159,7 @@ class VersionRouter:
             LogUnavailable: the database does not answer within `QUERY_TIMEOUT_S`.
         """
         pool, name = self._current, self._read_models[read]
-        with translate():
+        with translate_errors():
             async with asyncio.timeout(QUERY_TIMEOUT_S):
                 result = await self._run(pool, read, *args, **kwargs)
                 if pool is self._current:
@@ -179,7 +179,7 @@ class VersionRouter:
         Raises:
             LogUnavailable: the database does not answer within `QUERY_TIMEOUT_S`.
         """
-        with translate():
+        with translate_errors():
             async with asyncio.timeout(QUERY_TIMEOUT_S):
                 return await self._run(self._current, read, *args, **kwargs)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import asyncpg
 import orjson
 
-from events.database import load, translate
+from events.database import load, translate_errors
 from events.envelope import Position
 from projections.errors import UnknownProjection, VersionsNotComparable
 from projections.projection import schema_of
@@ -105,7 +105,7 @@ async def compare(connection: asyncpg.Connection, name: str, left: int, right: i
         VersionsNotComparable: their positions, tables or columns differ.
         LogUnavailable: the database does not answer.
     """
-    with translate():
+    with translate_errors():
         position = await _common_position(connection, name, left, right)
         await connection.execute(load(_SQL, "diff_session"))
         schemas = schema_of(name, left), schema_of(name, right)

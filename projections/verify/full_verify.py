@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import Pool, connect, hang_up, load, translate
+from events.database import Pool, close_quietly, connect, load, translate_errors
 from events.envelope import Position
 from events.store import Log
 from projections.bulk.bulk_loader import BulkLoader, finish
@@ -58,10 +58,10 @@ class FullVerification:
             LogError: the log cannot be read.
         """
         shadow = Version(self.version.projection, SHADOW_VERSION)
-        with translate():
+        with translate_errors():
             await create_tables(self._connection, shadow)
         await self._fold(shadow, on_folded)
-        with translate():
+        with translate_errors():
             await finish(self._connection, shadow.projection)
             await create_indexes(self._connection, shadow)
             await self._connection.execute(
@@ -99,7 +99,7 @@ async def full_verification(url: str, pool: Pool, name: str) -> AsyncIterator[Fu
     connection = await connect(url)
     transaction = connection.transaction(isolation="repeatable_read")
     try:
-        with translate():
+        with translate_errors():
             await transaction.start()
             if not await connection.fetchval(load(_SQL, "try_lock_verify"), READ_MODEL_LOCKS, name):
                 raise VerificationInProgress(name)
@@ -107,7 +107,7 @@ async def full_verification(url: str, pool: Pool, name: str) -> AsyncIterator[Fu
         yield FullVerification(version, position, connection, pool)
     finally:
         # Without a commit everything is undone, also when the connection is lost.
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 async def _serving_checkpoint(
@@ -117,7 +117,7 @@ async def _serving_checkpoint(
     if name not in versions:
         raise UnknownProjection([name])
     version = versions[name]
-    with translate():
+    with translate_errors():
         row = await connection.fetchrow(load(_SQL, "read_checkpoints"), name, [version.number])
     if row is None:
         raise UnknownProjection([version.schema])

@@ -16,8 +16,15 @@ import asyncpg
 
 from events import codec
 from events.bodies import KeyCreated, KeyRevoked
-from events.database import load, translate
-from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
+from events.database import load, translate_errors
+from events.envelope import (
+    AppendRequest,
+    AppendResult,
+    Event,
+    ExpectedVersion,
+    NewEvent,
+    StreamAppend,
+)
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
 from service.access import ALIASES, Principal
@@ -286,14 +293,14 @@ class Credentials:
             actor=origin.actor,
             metadata=codec.encode(metadata_of(origin)),
         )
-        stream = StreamAppend(ADMINISTRATION_STREAM, Expected.ANY, (event,))
+        stream = StreamAppend(ADMINISTRATION_STREAM, ExpectedVersion.ANY, (event,))
         (answer,) = await self._log.append([AppendRequest(EVERY_TENANT, (stream,))])
-        if not isinstance(answer, Appended):
+        if not isinstance(answer, AppendResult):
             raise answer
         await self.refresh()
 
     async def _insert(self, material: Material) -> None:
-        with translate():
+        with translate_errors():
             await self._pool.execute(
                 load(_SQL, "insert"),
                 material.key_id,
@@ -325,7 +332,7 @@ class Credentials:
         return self._remember(_credential(key, row))
 
     async def _fetch(self, statement: str, *values: str | bytes) -> asyncpg.Record | None:
-        with translate():
+        with translate_errors():
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
                 return await self._pool.fetchrow(load(_SQL, statement), *values)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from events.database import connect, hang_up, load, translate
+from events.database import close_quietly, connect, load, translate_errors
 from service.auth.secrets import seal, unseal
 from service.errors import InvalidSetting
 
@@ -33,11 +33,11 @@ async def reseal(url: str, *, old: bytes, new: bytes, dry_run: bool) -> Resealed
     """
     connection = await connect(url, role=None)
     try:
-        with translate():
+        with translate_errors():
             async with connection.transaction():
                 return await _reseal(connection, old=old, new=new, dry_run=dry_run)
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 async def _reseal(connection: Any, *, old: bytes, new: bytes, dry_run: bool) -> Resealed:  # noqa: ANN401 - the driver's

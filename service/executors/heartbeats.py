@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from events.database import load, translate
+from events.database import load, translate_errors
 
 _SQL: Final = Path(__file__).parent / "sql"
 
@@ -77,7 +77,7 @@ class Heartbeats:
         if not workers:
             return set()
         expiry = timedelta(seconds=self.timing.expiry_s)
-        with translate():
+        with translate_errors():
             rows = await self._pool.fetch(load(_SQL, "expired"), list(workers), expiry)
         return {str(row["worker"]) for row in rows}
 
@@ -92,6 +92,6 @@ class Heartbeats:
             await self._execute("leave", self._worker)
 
     async def _execute(self, name: str, *values: object) -> None:
-        with translate():
+        with translate_errors():
             async with asyncio.timeout(self.timing.isolated_s / 2):
                 await self._pool.execute(load(_SQL, name), *values)

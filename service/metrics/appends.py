@@ -8,9 +8,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from events.batch import Answer
+from events.batch import AppendOutcome
 from events.database import Pool
-from events.envelope import Appended, AppendRequest
+from events.envelope import AppendRequest, AppendResult
 from events.errors import LogError, VersionConflict
 from events.store import Log
 
@@ -53,7 +53,7 @@ class MeasuredLog(Log):
             registry=registry,
         )
 
-    async def append(self, requests: Sequence[AppendRequest]) -> list[Answer]:
+    async def append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Append as `Log.append` does."""
         began = perf_counter()
         try:
@@ -66,12 +66,12 @@ class MeasuredLog(Log):
         self._count(answers)
         return answers
 
-    def _count(self, answers: Sequence[Answer]) -> None:
+    def _count(self, answers: Sequence[AppendOutcome]) -> None:
         counts = dict.fromkeys(self._answers, 0)
         events = 0
         for answer in answers:
             counts[_kind(answer)] += 1
-            if isinstance(answer, Appended):
+            if isinstance(answer, AppendResult):
                 events += len(answer.events)
         self._events.inc(events)
         for name, count in counts.items():
@@ -79,7 +79,7 @@ class MeasuredLog(Log):
                 self._answers[name].inc(count)
 
 
-def _kind(answer: Answer) -> str:
-    if isinstance(answer, Appended):
+def _kind(answer: AppendOutcome) -> str:
+    if isinstance(answer, AppendResult):
         return "duplicate" if answer.duplicate else "appended"
     return "conflict" if isinstance(answer, VersionConflict) else "refused"

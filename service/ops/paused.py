@@ -10,7 +10,14 @@ from uuid import uuid4
 from events import codec
 from events.bodies import EventSkipped
 from events.database import Pool
-from events.envelope import Appended, AppendRequest, Expected, NewEvent, Position, StreamAppend
+from events.envelope import (
+    AppendRequest,
+    AppendResult,
+    ExpectedVersion,
+    NewEvent,
+    Position,
+    StreamAppend,
+)
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
 from projections.live import paused
@@ -128,10 +135,10 @@ class PausedReadModels:
         )
         # One idempotency key: two operators who skip the same event at once record it once.
         key = f"skip/{row['name']}/{row['version']}/{position}"
-        stream = StreamAppend(ADMINISTRATION_STREAM, Expected.ANY, (event,))
+        stream = StreamAppend(ADMINISTRATION_STREAM, ExpectedVersion.ANY, (event,))
         request = AppendRequest(EVERY_TENANT, (stream,), key, key.encode())
         (answer,) = await self.log.append([request])
-        if not isinstance(answer, Appended):
+        if not isinstance(answer, AppendResult):
             raise answer
         return answer.first_position
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from events.database import Pool, load, translate
+from events.database import Pool, load, translate_errors
 
 TURN_S: Final = 30.0
 """Seconds after which a turn is over whatever it was for."""
@@ -25,6 +25,6 @@ async def turn(pool: Pool) -> AsyncIterator[bool]:
     Raises:
         LogUnavailable: the database does not answer, or the turn took too long.
     """
-    with translate():
+    with translate_errors():
         async with asyncio.timeout(TURN_S), pool.acquire() as held, held.transaction():
             yield bool(await held.fetchval(load(_SQL, "take_turn")))

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
-from events.database import Pool, load, translate
+from events.database import Pool, load, translate_errors
 
 ANSWER_S: Final = 10.0
 """Seconds that the table may take."""
@@ -44,7 +44,7 @@ class Marks:
     async def of(self, flows: Collection[Key]) -> Mapping[Key, Mark]:
         """Read the marks of flows; one that was never due has none."""
         tenants, fullnames = [key[0] for key in flows], [key[1] for key in flows]
-        with translate():
+        with translate_errors():
             async with asyncio.timeout(ANSWER_S):
                 rows = await self._pool.fetch(load(_SQL, "marks_of"), tenants, fullnames)
         return {
@@ -55,6 +55,6 @@ class Marks:
     async def make(self, flow: Key, mark: Mark) -> None:
         """Mark a due time as answered; an earlier one than the mark changes nothing."""
         values = (*flow, mark.due_at, mark.outcome, mark.reason)
-        with translate():
+        with translate_errors():
             async with asyncio.timeout(ANSWER_S):
                 await self._pool.execute(load(_SQL, "mark"), *values)

@@ -11,7 +11,7 @@ import pytest
 
 from events.codec import encode
 from events.database import connect_pool
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
 from tests.acceptance.ledger import Client, Ledger
 
@@ -30,7 +30,7 @@ async def poison(ledger: Ledger, run_id: str) -> int:
     """Append what no front door would: a task that the run's plan does not have."""
     pool = await connect_pool(ledger.environment["FLOWLEDGER_DATABASE_URL"], max_size=1)
     event = NewEvent(str(uuid4()), "TaskStarted", encode({"task": "NOWHERE"}), "mallory")
-    stream = StreamAppend(f"run:{run_id}", Expected.EXISTS, (event,))
+    stream = StreamAppend(f"run:{run_id}", ExpectedVersion.EXISTS, (event,))
     (answer,) = await Log(pool).append([AppendRequest("default", (stream,))])
     await pool.close()
     return answer.last_position

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from events.codec import encode
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from tests.dialects.suite import NAMES, STARTING, vendor
 
 LINES = "application/x-ndjson"
@@ -376,7 +376,7 @@ def test_administrative_acts_say_what_was_done_to_whom_and_no_secret(server, api
 
 def test_acts_upon_the_whole_ledger_are_for_ledger_wide_auditors(server, api):
     event = NewEvent(str(uuid4()), "RebuildStarted", encode({"projection": "x"}), "ops")
-    part = StreamAppend("administration", Expected.ANY, (event,))
+    part = StreamAppend("administration", ExpectedVersion.ANY, (event,))
     (appended,) = server.run(server.service.log.append([AppendRequest("*", (part,))]))
     newest = trail(api, "&type=RebuildStarted", key="auditor of all")[0]
     assert newest["position"] == appended.first_position

@@ -16,7 +16,7 @@ import asyncpg
 from events import types
 from events.codec import encode
 from events.database import connect_pool
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
 from projections.registry import discover
 from service.runs.write.ids import new_id
@@ -134,7 +134,7 @@ def _run(number: int, *, ended: bool) -> AppendRequest:
             (types.RUN_SUCCEEDED, {}),
         ]
     events = tuple(NewEvent(new_id(), kind, encode(body), "bench") for kind, body in told)
-    part = StreamAppend(types.run_stream(run_id), Expected.ANY, events)
+    part = StreamAppend(types.run_stream(run_id), ExpectedVersion.ANY, events)
     return AppendRequest(TENANT, (part,))
 
 

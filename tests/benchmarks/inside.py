@@ -8,7 +8,7 @@ import time
 
 from events.batcher import Batcher
 from events.database import connect_pool
-from events.envelope import Appended, AppendRequest
+from events.envelope import AppendRequest, AppendResult
 from events.store import Log
 from projections.live.checkpoints import Checkpoints
 from service.auth.credentials import Credentials
@@ -39,7 +39,7 @@ async def visible(url: str, per_s: int, seconds: float) -> Figure:
 
         async def follow(request: AppendRequest) -> None:
             sent = time.perf_counter()
-            appended: Appended = await batcher.append(request)
+            appended: AppendResult = await batcher.append(request)
             shown = await checkpoints.wait(appended.last_position, NAMES, PATIENCE_S)
             measured.latencies.append(time.perf_counter() - sent)
             measured.errors += not shown

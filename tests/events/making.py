@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from events.codec import encode
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 
 
 def event(type_: str = "RunStarted", event_id: str | None = None, **body: Any) -> NewEvent:
@@ -16,7 +16,7 @@ def event(type_: str = "RunStarted", event_id: str | None = None, **body: Any) -
 
 def request(
     stream: str = "a",
-    expected: int = Expected.ANY,
+    expected: int = ExpectedVersion.ANY,
     events: int = 1,
     *,
     tenant: str = "t",

@@ -8,9 +8,16 @@ import asyncpg
 import pytest
 
 from events.database import load
-from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent, StreamAppend
+from events.envelope import (
+    AppendRequest,
+    AppendResult,
+    Event,
+    ExpectedVersion,
+    NewEvent,
+    StreamAppend,
+)
 from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
-from events.store import KnownKey
+from events.store import IdempotencyRecord
 from tests.events.making import event, request
 from tests.events.test_plans import SQL
 
@@ -36,7 +43,7 @@ async def test_an_appended_event_is_read_back_as_it_was_answered(log):
     )
     appended = await answer(log, AppendRequest("t", (StreamAppend("a", 0, (new,)),)))
     [found] = await log.read(0, 10)
-    assert appended == Appended(1, 1, found.recorded_at, events=(found,))
+    assert appended == AppendResult(1, 1, found.recorded_at, events=(found,))
     assert found == Event(
         position=1,
         tenant="t",
@@ -68,12 +75,12 @@ async def test_a_body_is_stored_as_the_bytes_that_came(log, app):
 @pytest.mark.parametrize(
     ("expected", "actual", "holds"),
     [
-        (Expected.NO_STREAM, 0, True),
-        (Expected.NO_STREAM, 2, False),
-        (Expected.ANY, 0, True),
-        (Expected.ANY, 2, True),
-        (Expected.EXISTS, 0, False),
-        (Expected.EXISTS, 2, True),
+        (ExpectedVersion.NO_STREAM, 0, True),
+        (ExpectedVersion.NO_STREAM, 2, False),
+        (ExpectedVersion.ANY, 0, True),
+        (ExpectedVersion.ANY, 2, True),
+        (ExpectedVersion.EXISTS, 0, False),
+        (ExpectedVersion.EXISTS, 2, True),
         (2, 2, True),
         (1, 2, False),
         (3, 2, False),
@@ -102,7 +109,7 @@ async def test_a_chain_of_requests_in_one_batch_builds_on_itself(log):
 
 async def test_a_refused_request_fails_alone_and_takes_no_position(log):
     answers = await log.append([request("a", 0), request("a", 0), request("b", 0)])
-    assert [type(found) for found in answers] == [Appended, VersionConflict, Appended]
+    assert [type(found) for found in answers] == [AppendResult, VersionConflict, AppendResult]
     assert [event.stream for event in await log.read(0, 10)] == ["a", "b"]
 
 
@@ -119,7 +126,7 @@ async def test_fifty_writers_at_one_version_have_one_winner_each(log):
     for version in range(3):
         racers = [answer(log, request("a", version)) for _ in range(50)]
         answers = await asyncio.gather(*racers)
-        winners = [found for found in answers if isinstance(found, Appended)]
+        winners = [found for found in answers if isinstance(found, AppendResult)]
         assert [winner.events[0].version for winner in winners] == [version + 1]
         assert answers.count(VersionConflict("t", "a", version, version + 1)) == 49
 
@@ -146,7 +153,7 @@ async def test_a_key_belongs_to_its_tenant(log):
 
 async def test_the_key_of_a_refused_request_stays_free(log):
     assert isinstance(await answer(log, request("a", 7, key="k")), VersionConflict)
-    assert isinstance(await answer(log, request("a", 0, key="k")), Appended)
+    assert isinstance(await answer(log, request("a", 0, key="k")), AppendResult)
 
 
 async def test_the_same_key_twice_in_a_batch_is_written_once(log):
@@ -181,8 +188,8 @@ async def test_a_known_event_id_for_another_event_is_refused(log, change):
 
 async def test_what_an_idempotency_key_was_answered_with_is_found(log):
     await log.append([request("b"), request("a", 0, 2, key="k", fingerprint=b"f")])
-    assert await log.find_key("t", "k") == KnownKey(b"f", 2, 3, "a")
-    assert await log.find_key("u", "k") is None
+    assert await log.find_idempotency_key("t", "k") == IdempotencyRecord(b"f", 2, 3, "a")
+    assert await log.find_idempotency_key("u", "k") is None
 
 
 async def test_one_poisoned_request_of_five_hundred_fails_alone(log):
@@ -272,10 +279,12 @@ async def test_each_stream_once_or_not_a_batch_is_numbered_alike(log, chained):
     assert tuple(await log.read(3, 20)) == events
     assert await log.read_stream("t", "c", 2) == list(answers[2].events)
     for stream, version in zip("abcde", [3 + chained, 1, 4, 2, 2], strict=True):
-        assert isinstance((await log.append([request(stream, version)]))[0], Appended)
+        assert isinstance((await log.append([request(stream, version)]))[0], AppendResult)
 
 
-@pytest.mark.parametrize(("stands", "expected"), [(1, 0), (1, 7), (0, 1), (0, Expected.EXISTS)])
+@pytest.mark.parametrize(
+    ("stands", "expected"), [(1, 0), (1, 7), (0, 1), (0, ExpectedVersion.EXISTS)]
+)
 async def test_one_unexpected_version_leaves_the_rest_of_its_batch_as_it_is(log, stands, expected):
     await log.append([request("d")] * stands)
     answers = await log.append([request("a", 0, 2), request("d", expected), request("b", 0)])

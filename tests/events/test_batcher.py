@@ -140,7 +140,7 @@ async def test_one_key_many_times_at_once_is_written_once(batcher, log):
 
 
 async def test_more_than_may_wait_are_turned_away(log):
-    batcher = Batcher(log, max_waiting=2)
+    batcher = Batcher(log, max_pending=2)
     waiting = [asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(LogBusy):

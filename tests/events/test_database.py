@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from events.database import connect, connect_pool, load, translate
+from events.database import connect, connect_pool, load, translate_errors
 from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable
 from events.migrate import MIGRATIONS
 
@@ -34,16 +34,16 @@ from events.migrate import MIGRATIONS
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
 def test_a_drivers_error_becomes_ours_and_stays_its_cause(raised, ours):
-    with pytest.raises(LogError) as caught, translate():
+    with pytest.raises(LogError) as caught, translate_errors():
         raise raised
     assert isinstance(caught.value, ours)
     assert caught.value.__cause__ is raised
 
 
 def test_our_own_errors_and_mistakes_pass_the_border_unchanged():
-    with pytest.raises(KeyError), translate():
+    with pytest.raises(KeyError), translate_errors():
         raise KeyError
-    with pytest.raises(InvalidEvent), translate():
+    with pytest.raises(InvalidEvent), translate_errors():
         raise InvalidEvent
 
 
@@ -76,7 +76,7 @@ async def test_uuids_as_text_can_be_copied(database_url):
 
 @pytest.mark.parametrize("text", ["", "no uuid", "ef8f9f90"])
 async def test_what_is_no_uuid_is_refused(app, text):
-    with pytest.raises(InvalidEvent), translate():
+    with pytest.raises(InvalidEvent), translate_errors():
         await app.fetchval("select $1::uuid", text)
 
 

@@ -128,7 +128,7 @@ async def test_an_event_is_with_every_follower_soon_after_its_append(
     wanted = requests(PER_S * SECONDS)
     feed, notifier = Feed(log, database_url), Notifier(database_url)
     batcher.on_commit(feed.wake)
-    batcher.on_commit(notifier.committed)
+    batcher.on_commit(notifier.notify)
     last = 1 + len(wanted)
     async with running(feed.run(), notifier.run()), follower(database_url, last) as other:
         await until(lambda: started(feed, 1))
@@ -152,7 +152,7 @@ async def test_without_the_notifier_followers_find_events_by_looking(
     wanted = requests(2 * SLOWLY_PER_S * SECONDS)
     half = len(wanted) // 2
     notifier = Notifier(database_url)
-    batcher.on_commit(notifier.committed)
+    batcher.on_commit(notifier.notify)
     async with follower(database_url, 1 + len(wanted)) as other:
         async with running(notifier.run()):
             before = await paced(batcher, wanted[:half], SLOWLY_PER_S)

@@ -30,7 +30,7 @@ async def started(feed: Feed) -> bool:
 
 @pytest.fixture
 async def feed(log, database_url):
-    feed = Feed(log, database_url, window=10)
+    feed = Feed(log, database_url, buffer_size=10)
     async with running(feed.run()):
         await until(lambda: started(feed))
         yield feed
@@ -42,15 +42,17 @@ async def test_a_feed_starts_at_the_head_and_gives_history_when_asked(log, datab
     async with running(feed.run()):
         await until(lambda: started(feed))
         assert feed.head == 5
-        assert positions(await feed.after(0)) == [1, 2, 3, 4, 5]
-        assert positions(await feed.after(3, 1)) == [4]
+        assert positions(await feed.read_after(0)) == [1, 2, 3, 4, 5]
+        assert positions(await feed.read_after(3, 1)) == [4]
 
 
 async def test_what_this_process_commits_is_there_at_once(feed, log):
     events = await append(log, 3)
     feed.wake(events)
     assert feed.head == 3
-    assert [found is given for found, given in zip(await feed.after(0), events, strict=True)] == [
+    assert [
+        found is given for found, given in zip(await feed.read_after(0), events, strict=True)
+    ] == [
         True,
         True,
         True,
@@ -60,7 +62,7 @@ async def test_what_this_process_commits_is_there_at_once(feed, log):
 async def test_what_others_commit_is_found_by_looking(feed, log):
     await append(log, 3)
     assert await feed.wait_for(3, 10)
-    assert await feed.after(0) == await log.read(0, 10)
+    assert await feed.read_after(0) == await log.read(0, 10)
 
 
 async def test_events_after_a_gap_are_not_taken_before_those_in_it(feed, log):
@@ -68,7 +70,7 @@ async def test_events_after_a_gap_are_not_taken_before_those_in_it(feed, log):
     mine = await append(log, 2)
     feed.wake(mine)
     assert await feed.wait_for(4, 10)
-    assert positions(await feed.after(0)) == [1, 2, 3, 4]
+    assert positions(await feed.read_after(0)) == [1, 2, 3, 4]
 
 
 async def test_waiting_for_a_position_ends_in_time_either_way(feed, log):
@@ -85,7 +87,7 @@ async def test_what_has_left_the_window_is_read_from_the_log(feed, log):
     assert 10 <= len(feed._events) <= 11
     found, after = [], 0
     while after < 70:
-        found += positions(await feed.after(after, 9))
+        found += positions(await feed.read_after(after, 9))
         after = found[-1]
     assert found == list(range(1, 71))
 
@@ -135,7 +137,7 @@ async def test_a_feed_goes_on_where_it_was_after_its_connection_was_cut(log, own
     await append(log, 2)
     async with running(feed.run()):
         assert await feed.wait_for(4, 10)
-    assert positions(await feed.after(0)) == [1, 2, 3, 4]
+    assert positions(await feed.read_after(0)) == [1, 2, 3, 4]
 
 
 async def test_other_processes_are_told_of_the_newest_head(database_url, log):
@@ -144,12 +146,12 @@ async def test_other_processes_are_told_of_the_newest_head(database_url, log):
     await listener.add_listener(CHANNEL, lambda *heard: told.put_nowait(heard[-1]))
     notifier = Notifier(database_url)
     async with running(notifier.run()):
-        notifier.committed(await append(log, 2))
-        notifier.committed(await append(log, 1))
+        notifier.notify(await append(log, 2))
+        notifier.notify(await append(log, 1))
         async with asyncio.timeout(10):
             while await told.get() != "3":
                 pass
-        notifier.committed(await append(log, 1))
+        notifier.notify(await append(log, 1))
         async with asyncio.timeout(10):
             assert await told.get() == "4"
     await listener.close()
@@ -161,6 +163,6 @@ async def test_a_notification_wakes_a_feed_that_would_sleep_on(database_url, log
     feed, notifier = Feed(Log(pool), database_url), Notifier(database_url)
     async with running(feed.run(), notifier.run()):
         await until(lambda: started(feed))
-        notifier.committed(await append(log, 2))
+        notifier.notify(await append(log, 2))
         assert await feed.wait_for(2, 20)
     await pool.close()

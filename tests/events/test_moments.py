@@ -79,7 +79,7 @@ async def test_an_append_that_took_its_time_before_the_moment_is_waited_for(log,
 async def test_what_stands_behind_an_append_that_hangs_is_told_and_its_own_time_is_not(
     log, pool, monkeypatch
 ):
-    monkeypatch.setattr(store, "SETTLE_S", 0.05)
+    monkeypatch.setattr(store, "INFLIGHT_TIMEOUT_S", 0.05)
     await log.append([request()])
     await log.append([request()])
     first = await log.recorded_at(1)

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from events.batcher import Batcher
-from events.database import connect, connect_pool, hang_up, translate
-from events.envelope import AppendRequest, Expected, StreamAppend
+from events.database import close_quietly, connect, connect_pool, translate_errors
+from events.envelope import AppendRequest, ExpectedVersion, StreamAppend
 from events.errors import AppendTimeout, LogError, LogUnavailable
 from events.follow import Feed
 from events.store import Log
@@ -37,7 +37,7 @@ def multi_stream(number: int) -> AppendRequest:
     parts = [
         StreamAppend(
             f"s{stream}",
-            Expected.ANY,
+            ExpectedVersion.ANY,
             tuple(event(number=number) for _ in range(random.randint(1, 3))),
         )
         for stream in streams
@@ -76,11 +76,11 @@ async def roll_back(url: str) -> None:
     connection = await connect(url)
     try:
         while True:
-            with translate():
+            with translate_errors():
                 await connection.execute(f"begin; {ROLLED_BACK}; rollback")
             await asyncio.sleep(random.random() / 100)
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 @pytest.mark.torture
@@ -90,7 +90,7 @@ async def test_sixteen_writers_under_fire_beside_four_readers_make_one_dense_ord
     """Acceptance O-1, and O-4 with appends of several streams in the mix."""
     logs = [Log(pool) for pool in two_pools]
     batchers = [Batcher(log, max_events=20) for log in logs]
-    feeds = [Feed(log, database_url, window=50) for log in logs]
+    feeds = [Feed(log, database_url, buffer_size=50) for log in logs]
     batchers[0].on_commit(feeds[0].wake)
     seen: list[list[int]] = [[] for _ in range(4)]
     kept: dict[str, int] = {}

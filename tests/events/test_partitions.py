@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from events.envelope import Appended
+from events.envelope import AppendResult
 from events.store import Log
 from tests.events.making import request
 from tests.kit.lengths import times
@@ -64,4 +64,4 @@ async def test_appends_go_on_while_partitions_are_made(pool, owner):
     async with owner.transaction():
         await owner.execute("lock table only log.events in share update exclusive mode")
         [answer] = await log.append([request()])
-    assert isinstance(answer, Appended)
+    assert isinstance(answer, AppendResult)

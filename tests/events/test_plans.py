@@ -17,7 +17,7 @@ STATEMENTS = {
     "read_streams": (["text[]", "text[]", "bigint"], "'{t,t}', '{s7,s8}', null"),
     "read_stream_of_type": (["text", "text", "text", "bigint"], "'t', 's7', 'RunStarted', 10"),
     "read_at": (["bigint[]"], "'{7,4000}'"),
-    "find_key": (["text", "text"], "'t', 'k7'"),
+    "find_idempotency_key": (["text", "text"], "'t', 'k7'"),
     "tenants": (["text"], "'s7'"),
     "position_at": (["timestamptz"], "now()"),
 }

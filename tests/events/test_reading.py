@@ -4,7 +4,7 @@ import pytest
 
 from events.envelope import AppendRequest, StreamAppend
 from events.errors import MissingPositions
-from events.store import SCAN
+from events.store import SCAN_LIMIT
 from events.types import CATALOGUE_STREAM
 from tests.events.making import event, request
 
@@ -86,8 +86,8 @@ async def test_a_page_up_to_a_position_is_what_it_was_when_the_log_ended_there(l
 
 
 async def test_a_page_looks_through_a_bounded_range(log, owner):
-    await owner.execute("update log.head set position = $1", SCAN + 10)
-    assert await log.read_page(0, 10, "nobody") == ([], SCAN)
+    await owner.execute("update log.head set position = $1", SCAN_LIMIT + 10)
+    assert await log.read_page(0, 10, "nobody") == ([], SCAN_LIMIT)
 
 
 async def test_the_tenants_with_a_catalogue_are_named_in_order(log):

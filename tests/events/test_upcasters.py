@@ -1,10 +1,10 @@
-"""Old events are lifted as they are read, and stay as they are."""
+"""Old events are upcast_version as they are read, and stay as they are."""
 
 import pytest
 
 from events.codec import decode
 from events.types import SCHEMA_VERSIONS
-from events.upcasters import UPCASTERS, lift
+from events.upcasters import UPCASTERS, upcast
 from tests.events.making import request
 
 
@@ -27,13 +27,13 @@ def three_versions(monkeypatch):
     ("version", "data"), [(1, {"n": 1}), (2, {"n": 1, "host": None}), (3, {"where": None, "n": 2})]
 )
 def test_an_event_of_any_version_is_lifted_to_the_newest(three_versions, version, data):
-    assert lift("RunStarted", version, data) == (3, {"where": None, "n": 2})
+    assert upcast("RunStarted", version, data) == (3, {"where": None, "n": 2})
 
 
 @pytest.mark.parametrize(("type_", "version"), [("Unheard", 1), ("Unheard", 9), ("RunStarted", 9)])
 def test_what_this_release_does_not_know_passes_unchanged(type_, version):
     data = {"n": 1}
-    assert lift(type_, version, data) == (version, data)
+    assert upcast(type_, version, data) == (version, data)
 
 
 def test_every_step_from_one_to_the_newest_version_is_there():

@@ -101,7 +101,7 @@ class Ledger:
                 head = self.service.log_io.feed.head
                 if holds(events := await self.events(run_id)):
                     return events
-                await self.service.log_io.feed.after(head)
+                await self.service.log_io.feed.read_after(head)
 
     async def ended(self, run_id: str) -> RunState:
         """Wait for the end of a run."""

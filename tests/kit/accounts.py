@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from events.database import connect, hang_up
+from events.database import close_quietly, connect
 
 HEAD = """
 select h.position = count(e.position) and h.position = coalesce(max(e.position), 0) as dense,
@@ -87,7 +87,7 @@ async def examine(url: str, notes: Iterable[Path]) -> Accounts:
             sparse=int(not head["dense"]),
         )
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 def _row(line: str) -> tuple[str, int, int]:

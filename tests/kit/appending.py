@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from events.codec import encode
-from events.envelope import Appended, AppendRequest, NewEvent, StreamAppend
+from events.envelope import AppendRequest, AppendResult, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch, InvalidEvent, VersionConflict
 from tests.kit.model import Model
 
@@ -93,9 +93,9 @@ class Appending(RuleBasedStateMachine):
 
 def described(answer) -> tuple[object, ...]:
     match answer:
-        case Appended(first, last, _, True, ()):
+        case AppendResult(first, last, _, True, ()):
             return ("duplicate", first, last)
-        case Appended(first, last, _, False, events):
+        case AppendResult(first, last, _, False, events):
             assert [event.position for event in events] == list(range(first, last + 1))
             return ("appended", first, last, [event.version for event in events])
         case VersionConflict(_, stream, expected, actual):

@@ -13,7 +13,7 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from events.database import hang_up
+from events.database import close_quietly
 from events.envelope import Event
 from events.follow import Feed
 from events.store import Log
@@ -193,12 +193,12 @@ class OurFollow:
 
     async def look(self) -> None:
         self._feed.wake()
-        await self._feed._look_on()
+        await self._feed._poll_once()
 
     async def after(self, position: int, limit: int) -> Sequence[int]:
         if position >= self._feed.head:
             return []
-        return [event.position for event in await self._feed.after(position, limit)]
+        return [event.position for event in await self._feed.read_after(position, limit)]
 
     async def page(self, position: int) -> tuple[Sequence[int], int]:
         events, onward = await self._log.read_page(position, 2, TENANTS[0])
@@ -206,8 +206,8 @@ class OurFollow:
 
     async def restart(self) -> None:
         self._untold.clear()
-        self._feed = Feed(self._log, "", window=6)
-        self._feed._move(await self._log.head())
+        self._feed = Feed(self._log, "", buffer_size=6)
+        self._feed._set_head(await self._log.head())
         self._feed._started = True
 
     async def stored(self, tenant: str | None = None) -> Sequence[int]:
@@ -268,4 +268,4 @@ class NaiveFollow:
         return [row["position"] for row in rows]
 
     async def close(self) -> None:
-        await hang_up(self._connection)
+        await close_quietly(self._connection)

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import asyncpg
 
 from events.codec import decode
-from events.database import hang_up
-from events.envelope import Appended, AppendRequest, Event, Expected, NewEvent
+from events.database import close_quietly
+from events.envelope import AppendRequest, AppendResult, Event, ExpectedVersion, NewEvent
 from events.errors import VersionConflict
 
 TABLES = """
@@ -48,7 +48,7 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     try:
         yield connection
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 async def set_up(url: str) -> None:
@@ -72,26 +72,28 @@ class NaiveLog:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def append(self, requests: Sequence[AppendRequest]) -> list[Appended | VersionConflict]:
+    async def append(
+        self, requests: Sequence[AppendRequest]
+    ) -> list[AppendResult | VersionConflict]:
         return [await self._append(request) for request in requests]
 
-    async def _append(self, request: AppendRequest) -> Appended | VersionConflict:
+    async def _append(self, request: AppendRequest) -> AppendResult | VersionConflict:
         try:
             async with self._connection.transaction():
                 return await self.insert(request)
         except VersionConflict as conflict:
             return conflict
 
-    async def insert(self, request: AppendRequest) -> Appended:
+    async def insert(self, request: AppendRequest) -> AppendResult:
         """Draw the positions and insert; to be committed by the caller."""
         written: list[Event] = []
         for part in request.streams:
             before = await self._connection.fetchval(VERSION, request.tenant, part.stream)
             written += [await self._insert(request.tenant, part.stream, e) for e in part.events]
-            if part.expected not in (before, Expected.ANY):
+            if part.expected not in (before, ExpectedVersion.ANY):
                 raise VersionConflict(request.tenant, part.stream, part.expected, before)
         first, last = written[0], written[-1]
-        return Appended(first.position, last.position, last.recorded_at, events=tuple(written))
+        return AppendResult(first.position, last.position, last.recorded_at, events=tuple(written))
 
     async def _insert(self, tenant: str, stream: str, event: NewEvent) -> Event:
         row = await self._connection.fetchrow(

@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from events import types
-from events.database import connect, hang_up
+from events.database import close_quietly, connect
 from events.envelope import Event
 from events.store import Log
 from projections.flow_versions import Flows
@@ -106,4 +106,4 @@ async def compare(url: str) -> Compared:
         differing += await connection.fetchval(WRONG_COUNTS)
         return Compared(sum(view.rows for view in views), differing)
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)

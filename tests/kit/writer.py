@@ -16,7 +16,7 @@ from events import types
 from events.batcher import Batcher
 from events.codec import encode
 from events.database import connect_pool
-from events.envelope import Appended, AppendRequest, NewEvent, StreamAppend
+from events.envelope import AppendRequest, AppendResult, NewEvent, StreamAppend
 from events.errors import AppendTimeout, LogUnavailable
 from events.store import Log
 from service.runs.write.ids import RunNumbers
@@ -108,7 +108,7 @@ class Writer:
         # One write, beyond the process as soon as it returns: a kill takes none of it away.
         os.write(self._notes, f"{name} {answer.first_position} {answer.last_position}\n".encode())
 
-    async def _append(self, request: AppendRequest) -> Appended:
+    async def _append(self, request: AppendRequest) -> AppendResult:
         """Repeat with the same event ids for as long as the log is away, as callers are told to."""
         while True:
             try:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from events import types
 from events.codec import encode
-from events.envelope import AppendRequest, Event, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, Event, ExpectedVersion, NewEvent, StreamAppend
 from projections.documents.flow import (
     Flow,
     Plan,
@@ -164,7 +164,9 @@ def shown(projection: Projection, history: History, number: int = 1, tenant: str
 def requests(events: Sequence[Event]) -> list[AppendRequest]:
     """The appends that write these events, one each, in their order."""
     return [
-        AppendRequest(event.tenant, (StreamAppend(event.stream, Expected.ANY, (_new(event),)),))
+        AppendRequest(
+            event.tenant, (StreamAppend(event.stream, ExpectedVersion.ANY, (_new(event),)),)
+        )
         for event in events
     ]
 

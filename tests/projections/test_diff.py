@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from events.database import connect, hang_up
+from events.database import close_quietly, connect
 from events.migrate import migrate
 from projections.errors import UnknownProjection, VersionsNotComparable
 from projections.projection import Version, schema_of
@@ -55,7 +55,7 @@ async def connected(ledger, name="executions"):
     try:
         yield connection
     finally:
-        await hang_up(connection)
+        await close_quietly(connection)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from events import types
-from events.database import connect, hang_up
+from events.database import close_quietly, connect
 from events.migrate import migrate
 from projections.bulk import segments
 from projections.errors import UnknownProjection, VerificationInProgress
@@ -38,7 +38,7 @@ async def check(ledger, name, step=lambda _: None):
 async def edit(ledger, name, statement) -> None:
     connection = await connect(ledger.url, search_path=schema_of(name, 1))
     done = await connection.execute(statement)
-    await hang_up(connection)
+    await close_quietly(connection)
     assert done in {"UPDATE 1", "DELETE 1", "INSERT 0 1"}
 
 

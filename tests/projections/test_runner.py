@@ -279,7 +279,7 @@ async def test_newer_event_schema_version_is_left_to_a_newer_release(ledger, mon
 
 async def test_missing_position_is_an_alarm_and_is_not_skipped(ledger, caplog):
     class Torn:
-        async def after(self, position, limit):
+        async def read_after(self, position, limit):
             raise MissingPositions(position + 1, position + 2)
 
     projector = _new(ledger, discover()[0], Torn())

@@ -10,7 +10,7 @@ from events import types
 from events.batcher import Batcher
 from events.codec import encode
 from events.database import connect_pool
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
 from projections.documents.flow import Plan, PlanTask, plan_json
 from projections.flow_versions import Flows
@@ -82,7 +82,7 @@ async def open_process(url: str) -> AsyncIterator[Process]:
 
 async def register(log: Log, *events: tuple[str, dict]) -> None:
     new = tuple(NewEvent(new_id(), type_, encode(data), "ops") for type_, data in events)
-    stream = StreamAppend(types.CATALOGUE_STREAM, Expected.ANY, new)
+    stream = StreamAppend(types.CATALOGUE_STREAM, ExpectedVersion.ANY, new)
     [answer] = await log.append([AppendRequest(TENANT, (stream,))])
     assert answer.last_position
 

@@ -8,7 +8,7 @@ import pytest
 
 from events.codec import encode
 from events.database import connect, connect_pool, load
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
 from service.runs.read import audit_query
 from service.runs.read.audit_query import AuditFilter, read_audit_page
@@ -20,7 +20,7 @@ ALL = AuditFilter()
 
 def one(tenant, stream, type_, body):
     event = NewEvent(str(uuid4()), type_, encode(body), f"{tenant}'s")
-    return AppendRequest(tenant, (StreamAppend(stream, Expected.ANY, (event,)),))
+    return AppendRequest(tenant, (StreamAppend(stream, ExpectedVersion.ANY, (event,)),))
 
 
 STORY = (

@@ -132,7 +132,7 @@ async def test_a_command_whose_caller_goes_away_is_carried_out_once(process):
 
 async def taken(process):
     """Wait until the batcher has something to write."""
-    while not process.batcher._waiting:  # noqa: ASYNC110 - nothing tells of it
+    while not process.batcher._pending:  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0)
 
 

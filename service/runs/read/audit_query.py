@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from events.batch import event_of
-from events.database import Pool, load, translate
+from events.batch import event_from_row
+from events.database import Pool, load, translate_errors
 from events.envelope import Event, Position
 from events.store import STATEMENT_TIMEOUT_S
 
@@ -44,11 +44,11 @@ async def read_audit_page(
     """
     floor = max(after, before - 1 - MAX_SCAN)
     filters = (wanted.tenant, wanted.actor, wanted.types, wanted.flow)
-    with translate():
+    with translate_errors():
         rows = await pool.fetch(
             load(_SQL, "audit_page"), floor, before, *filters, limit, timeout=STATEMENT_TIMEOUT_S
         )
-    found = [(event_of(row[:-1]), row[-1]) for row in rows]
+    found = [(event_from_row(row[:-1]), row[-1]) for row in rows]
     if len(found) == limit:
         floor = found[-1][0].position - 1
     return found, Position(floor + 1) if floor > after else None

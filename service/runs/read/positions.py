@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Any, Final
 
-from events.database import translate
+from events.database import translate_errors
 from events.envelope import Position
 from events.store import Log
 from projections import registry
@@ -32,7 +32,7 @@ class ReadModelPositions:
 
     async def statuses(self) -> list[dict[str, Any]]:
         """Read the position of each version of each read model."""
-        with translate():
+        with translate_errors():
             async with (
                 asyncio.timeout(QUERY_TIMEOUT_S),
                 self._version_router.connection() as connection,

@@ -6,7 +6,7 @@ import hashlib
 
 from events.batcher import Batcher
 from events.codec import encode
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch
 from events.types import run_stream
 from service.errors import BadRequest, IdempotencyKeyReused, TooLarge
@@ -68,7 +68,7 @@ class CorrectionHandler:
 def _append_request(command: RecordCorrection, events: tuple[NewEvent, ...]) -> AppendRequest:
     if any(len(event.body) > MAX_BODY_BYTES for event in events):
         raise TooLarge(f"the correction is larger than {MAX_BODY_BYTES} bytes; say less in data")
-    stream = StreamAppend(run_stream(command.run_id), Expected.EXISTS, events)
+    stream = StreamAppend(run_stream(command.run_id), ExpectedVersion.EXISTS, events)
     return AppendRequest(command.tenant, (stream,), *_idempotency_key_and_fingerprint(command))
 
 

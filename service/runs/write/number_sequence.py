@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from events.codec import decode
-from events.database import Connection, Pool, load, translate
+from events.database import Connection, Pool, load, translate_errors
 from events.errors import LogError, SequenceExhausted
 from events.export.format import Record
 from events.types import RUN_QUEUED
-from events.upcasters import lift
+from events.upcasters import upcast
 
 BLOCK_SIZE: Final = 100
 """Numbers in a block; the sequence steps by as many."""
@@ -31,7 +31,7 @@ async def next_blocks(pool: Pool, blocks: int) -> list[range]:
         LogUnavailable: the database does not answer.
     """
     try:
-        with translate():
+        with translate_errors():
             rows = await pool.fetch(load(_SQL, "next_numbers"), blocks)
     except SequenceExhausted as error:
         raise NumbersExhausted from error
@@ -68,7 +68,7 @@ class ImportedNumbers:
 def _run_number(record: Record) -> int:
     if record.type != RUN_QUEUED:
         return 0
-    _, data = lift(record.type, record.schema_version, decode(record.body))
+    _, data = upcast(record.type, record.schema_version, decode(record.body))
     number = data.get("run_number")
     # A log is imported as it is, also where another writer put something else there.
     return number if isinstance(number, int) and 0 < number < 2**31 else 0

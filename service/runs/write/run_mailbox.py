@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from events.batcher import Batcher
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.errors import InvalidEvent, LogError, VersionConflict
 from events.types import RUN_FAILED, run_stream, slot_stream
 from service.errors import ServiceError, Unavailable
@@ -222,7 +222,7 @@ def _append_request(
     if slot:
         # Only its holder frees a slot, and a run ends once: no version needs to be expected.
         stream = slot_stream(run.state.fullname)
-        streams.append(StreamAppend(stream, Expected.EXISTS, tuple(slot)))
+        streams.append(StreamAppend(stream, ExpectedVersion.EXISTS, tuple(slot)))
     return AppendRequest(tenant, tuple(streams))
 
 

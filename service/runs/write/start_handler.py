@@ -164,7 +164,11 @@ class StartHandler:
         return StreamAppend(slot_stream(flow.fullname), slot.version)
 
     async def _replay(self, request: StartRequest) -> Outcome | None:
-        known = await self._log.find_key(request.tenant, request.key) if request.key else None
+        known = (
+            await self._log.find_idempotency_key(request.tenant, request.key)
+            if request.key
+            else None
+        )
         if known is None:
             return None
         if known.fingerprint != request.fingerprint:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from events.codec import encode
 from events.database import connect_pool
-from events.envelope import AppendRequest, Expected, NewEvent, StreamAppend
+from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
 from projections.registry import status
 from tests.waiting import until
@@ -16,7 +16,7 @@ async def append() -> None:
     pool = await connect_pool(os.environ["FLOWLEDGER_DATABASE_URL"], max_size=1)
     run = await pool.fetchval("select stream from log.events where type = 'RunQueued' limit 1")
     event = NewEvent(str(uuid4()), "TaskStarted", encode({"task": "NOWHERE"}), "somebody")
-    stream = StreamAppend(run, Expected.EXISTS, (event,))
+    stream = StreamAppend(run, ExpectedVersion.EXISTS, (event,))
     await Log(pool).append([AppendRequest("default", (stream,))])
 
     async def is_paused() -> bool:

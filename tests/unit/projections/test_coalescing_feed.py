@@ -18,7 +18,7 @@ class RecordingFeed:
         self.reads = []
         self.more = asyncio.Event()
 
-    async def after(self, position, limit):
+    async def read_after(self, position, limit):
         self.reads.append(position)
         if position >= len(self.events):
             await self.more.wait()
@@ -40,7 +40,7 @@ def positions(events):
 
 async def test_concurrent_reads_of_one_position_share_one_query(feed):
     shared = CoalescingFeed(feed)
-    answers = await asyncio.gather(*(shared.after(0, 4) for _ in range(5)))
+    answers = await asyncio.gather(*(shared.read_after(0, 4) for _ in range(5)))
 
     assert [positions(events) for events in answers] == [[1, 2, 3, 4]] * 5
     assert feed.reads == [0]
@@ -48,26 +48,26 @@ async def test_concurrent_reads_of_one_position_share_one_query(feed):
 
 async def test_slower_reader_gets_recent_history_without_a_query(feed):
     shared = CoalescingFeed(feed)
-    await shared.after(0, 4)
-    await shared.after(4, 4)
+    await shared.read_after(0, 4)
+    await shared.read_after(4, 4)
 
-    assert positions(await shared.after(2, 4)) == [3, 4]
-    assert positions(await shared.after(5, 2)) == [6, 7]
+    assert positions(await shared.read_after(2, 4)) == [3, 4]
+    assert positions(await shared.read_after(5, 2)) == [6, 7]
     assert feed.reads == [0, 4]
 
 
 async def test_batch_near_the_head_is_not_kept(feed):
     shared = CoalescingFeed(feed)
-    await shared.after(0, 4)
-    assert positions(await shared.after(8, 4)) == [9, 10]
-    await shared.after(0, 4)
+    await shared.read_after(0, 4)
+    assert positions(await shared.read_after(8, 4)) == [9, 10]
+    await shared.read_after(0, 4)
 
     assert feed.reads == [0, 8, 0]
 
 
 async def test_cancelled_reader_does_not_cancel_the_others(feed):
     shared = CoalescingFeed(feed)
-    cancelled, patient = (asyncio.create_task(shared.after(10, 4)) for _ in range(2))
+    cancelled, patient = (asyncio.create_task(shared.read_after(10, 4)) for _ in range(2))
     await until(lambda: feed.reads == [10])
     cancelled.cancel()
     feed.events = [*feed.events, feed.events[0]]
@@ -78,22 +78,24 @@ async def test_cancelled_reader_does_not_cancel_the_others(feed):
 
 async def test_error_reaches_all_readers_and_is_not_kept(feed):
     shared = CoalescingFeed(feed)
-    good = feed.after
+    good = feed.read_after
 
     async def away(position, limit):
         raise LogUnavailable
 
-    feed.after = away
-    answers = await asyncio.gather(*(shared.after(0, 4) for _ in range(2)), return_exceptions=True)
-    feed.after = good
+    feed.read_after = away
+    answers = await asyncio.gather(
+        *(shared.read_after(0, 4) for _ in range(2)), return_exceptions=True
+    )
+    feed.read_after = good
 
     assert [type(answer) for answer in answers] == [LogUnavailable] * 2
-    assert positions(await shared.after(0, 4)) == [1, 2, 3, 4]
+    assert positions(await shared.read_after(0, 4)) == [1, 2, 3, 4]
 
 
 async def test_close_cancels_reads_in_flight(feed):
     shared = CoalescingFeed(feed)
-    waiter = asyncio.create_task(shared.after(10, 4))
+    waiter = asyncio.create_task(shared.read_after(10, 4))
     await until(lambda: feed.reads == [10])
     shared.close()
 
