@@ -1,4 +1,4 @@
-"""The embedded Postgres: a cluster below FLOWLEDGER_HOME, shared by every process there."""
+"""The embedded Postgres: a cluster in FLOWLEDGER_HOME that all processes there share."""
 
 from service.embedded.cluster import Cluster, EmbeddedPostgresError
 from service.embedded.location import open_cluster

@@ -1,4 +1,4 @@
-"""One Postgres cluster in one folder: made, started, stopped by the programs of the wheel."""
+"""One Postgres cluster in one folder, managed with the programs of the wheel."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from service.errors import ServiceError
 ROLE: Final = "flowledger"
 DATABASE: Final = "flowledger"
 PORT: Final = 5432
-PATIENCE_S: Final = 120
-"""How long a start or a stop may take, crash recovery and the last checkpoint included."""
+TIMEOUT_S: Final = 120
+"""How long a start or stop may take, including crash recovery and the last checkpoint."""
 
 _RETRY_S: Final = 5.0  # how long the processes of a killed server may take to notice
 _SOCKET_PATH_BYTES: Final = 103  # sun_path without its NUL: 107 on Linux, 103 on macOS
@@ -45,19 +45,19 @@ _SETTINGS: Final[Mapping[str, str]] = {
 
 
 class EmbeddedPostgresError(ServiceError):
-    """The embedded Postgres does not work."""
+    """The embedded Postgres cannot be started or stopped."""
 
     code = "embedded-postgres-error"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom the server runs as; both None: as we do."""
+    """The account that runs the server; None: the account of this process."""
 
     uid: int | None = None
     gid: int | None = None
 
-    def take(self, folder: Path) -> None:
+    def chown(self, folder: Path) -> None:
         """Make this account the owner of a folder."""
         if self.uid is not None and self.gid is not None:
             os.chown(folder, self.uid, self.gid)
@@ -65,11 +65,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster below `base`, run by the programs in `binaries` (which has bin, lib and share).
+    """The cluster in `base`; `binaries` has the folders bin, lib and share.
 
-    The account owns `data` and `socket` and can write nowhere else: what we read or write as
-    ourselves (the password, the settings, the locks) lies in `base`, where nobody can slip us a
-    symbolic link. `settings` go beyond our own.
+    The account owns `data` and `socket`, and can write nowhere else. Files that this process reads
+    or writes (the password, the settings, the locks) stand in `base`, where the account cannot
+    plant a symbolic link. `settings` are added to ours.
     """
 
     base: Path
@@ -84,7 +84,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Address of the database, once started, for the role that owns everything in it."""
+        """The database's URL, once started, for the role that owns the database."""
         password = (self.base / "password").read_text()
         where = quote(str(self._socket_folder()), safe="/")
         return f"postgresql://{ROLE}:{password}@/{DATABASE}?host={where}&port={PORT}"
@@ -95,10 +95,10 @@ class Cluster:
         return int(self._postmaster()[0])
 
     def start(self) -> None:
-        """Make the cluster where there is none; start the server where none runs.
+        """Create the cluster if there is none, and start the server if none runs.
 
         Raises:
-            EmbeddedPostgresError: it cannot be made or started.
+            EmbeddedPostgresError: it cannot be created or started.
         """
         if not (self.data / "PG_VERSION").exists():
             self._make()
@@ -110,31 +110,31 @@ class Cluster:
         """End open sessions, checkpoint and stop the server, if one runs.
 
         Raises:
-            EmbeddedPostgresError: it goes on running.
+            EmbeddedPostgresError: it still runs.
         """
         if self.running():
             self._shut_down()
         self._drop_short_folder()
 
     def running(self) -> bool:
-        """Whether a server listens; asked of the socket, since a process id may be reused."""
+        """Whether a server listens on the socket; a process id proves nothing, it may be reused."""
         address = self._socket_folder() / f".s.PGSQL.{PORT}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             return address.exists() and probe.connect_ex(str(address)) == 0
 
     def _make(self) -> None:
-        # A kill on the way leaves no half cluster: `data` appears by a rename, at the end.
+        # A kill leaves no half cluster: `data` appears last, by a rename.
         half = self.base / "data.new"
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
-        self.account.take(half)
+        self.account.chown(half)
         password = self._new_password()
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin")
         auth = (f"--username={ROLE}", "--auth=peer")
         self._run("initdb", *auth, *locale, "--builtin-locale=C.UTF-8", data=half)
         statements = f"ALTER ROLE {ROLE} PASSWORD '{password}'\nCREATE DATABASE {DATABASE}\n"
         self._run(
-            "postgres", "--single", "-cexit_on_error=on", "postgres", data=half, said=statements
+            "postgres", "--single", "-cexit_on_error=on", "postgres", data=half, stdin=statements
         )
         half.rename(self.data)
 
@@ -152,7 +152,7 @@ class Cluster:
         if log.exists():
             log.replace(self.data / "server.log.1")
         config = f"-c config_file={shlex.quote(str(self.base / 'postgresql.conf'))}"
-        command = ("pg_ctl", "start", "-w", "-s", f"-t{PATIENCE_S}", f"-l{log}", f"-o{config}")
+        command = ("pg_ctl", "start", "-w", "-s", f"-t{TIMEOUT_S}", f"-l{log}", f"-o{config}")
         deadline = time.monotonic() + _RETRY_S
         while True:
             try:
@@ -164,7 +164,7 @@ class Cluster:
 
     def _shut_down(self) -> None:
         try:
-            self._run("pg_ctl", "stop", "-w", "-mfast", f"-t{PATIENCE_S}")
+            self._run("pg_ctl", "stop", "-w", "-mfast", f"-t{TIMEOUT_S}")
         except EmbeddedPostgresError:
             if self.running():  # else it was killed meanwhile, and has stopped all the same
                 raise
@@ -180,11 +180,11 @@ class Cluster:
             path.chmod(0o644)
 
     @property
-    def _elsewhere(self) -> Path:
+    def _socket_location(self) -> Path:
         return self.base / "socket.elsewhere"
 
     def _socket_folder(self) -> Path:
-        record = self._elsewhere
+        record = self._socket_location
         return Path(record.read_text()) if record.exists() else self.base / "socket"
 
     def _new_socket_folder(self) -> Path:
@@ -192,25 +192,25 @@ class Cluster:
         if len(os.fsencode(f"{folder}/.s.PGSQL.{PORT}")) > _SOCKET_PATH_BYTES:
             folder = self._new_short_folder()
         folder.mkdir(mode=0o700, exist_ok=True)
-        self.account.take(folder)
+        self.account.chown(folder)
         return folder
 
     def _new_short_folder(self) -> Path:
-        # Anew for each start: a reboot may have emptied the temporary folder, and a name known
-        # beforehand could be taken by someone else.
+        # New for each start: a reboot may have emptied the temporary folder, and somebody else
+        # could create a folder whose name is known in advance.
         self._drop_short_folder()
         folder = Path(tempfile.mkdtemp(prefix="flowledger-", dir="/tmp"))  # TMPDIR may be long too
-        self._elsewhere.write_text(str(folder))
+        self._socket_location.write_text(str(folder))
         return folder
 
     def _drop_short_folder(self) -> None:
-        if self._elsewhere.exists():
-            shutil.rmtree(self._elsewhere.read_text(), ignore_errors=True)
-            self._elsewhere.unlink()
+        if self._socket_location.exists():
+            shutil.rmtree(self._socket_location.read_text(), ignore_errors=True)
+            self._socket_location.unlink()
 
     def _forget_reused_pid(self) -> None:
-        # After a crash of the machine, or in a new container, the id in postmaster.pid may be that
-        # of another program; Postgres would take it for a running server and refuse to start.
+        # After a crash of the machine, or in a new container, the id in postmaster.pid may belong
+        # to another program. Postgres would take it for a running server and refuse to start.
         lines = self._postmaster()
         program = Path("/proc", str(int(lines[0])), "comm") if lines else None
         if program and program.exists() and program.read_text().strip() != "postgres":
@@ -223,19 +223,19 @@ class Cluster:
             return []
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while [line.strip() for line in self._postmaster()[7:8]] != ["ready"]:
             if time.monotonic() > deadline:
-                raise self._failure(f"the server was not ready within {PATIENCE_S} s")
+                raise self._failure(f"the server was not ready within {TIMEOUT_S} s")
             time.sleep(0.02)
 
-    def _run(self, program: str, *args: str, data: Path | None = None, said: str = "") -> None:
+    def _run(self, program: str, *args: str, data: Path | None = None, stdin: str = "") -> None:
         done = subprocess.run(
             [str(self.binaries / "bin" / program), *args],
             check=False,
             cwd=self.base,
             env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(data or self.data)},
-            input=said,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -245,12 +245,12 @@ class Cluster:
             extra_groups=None if self.account.uid is None else [],
         )
         if done.returncode:
-            raise self._failure(f"{program} said: {done.stdout.strip()}")
+            raise self._failure(f"{program} failed: {done.stdout.strip()}")
 
     def _failure(self, what: str) -> EmbeddedPostgresError:
         return EmbeddedPostgresError(
             f"the embedded Postgres in {self.base} does not start or stop: {what}\n"
-            f"See {self.data / 'server.log'}; mend what it names, "
+            f"See {self.data / 'server.log'}; fix what it names, "
             "or name another Postgres in FLOWLEDGER_DATABASE_URL."
         )
 

@@ -1,11 +1,10 @@
-"""How several processes share one cluster: the first starts it, the last one out stops it.
+"""Shares one cluster between processes: the first user starts it, the last one stops it.
 
-Every user holds a shared flock on `users.lock`; who starts or stops the server first takes
-`start.lock` exclusively. A user who leaves tries, under `start.lock`, to make its shared lock
-exclusive: that works for the last one out alone, who then stops the server. The kernel frees the
-locks of a process that was killed, so a killed user is simply gone. The server runs in a session of
-its own (pg_ctl sees to that): it outlives who started it, and where all users were killed it waits
-for the next one, who uses it and stops it on leaving.
+Each user holds a shared flock on `users.lock`. To start or stop the server, a user first takes
+`start.lock` exclusively. A user that leaves tries, under `start.lock`, to make its shared lock
+exclusive. Only the last user succeeds, and stops the server. The kernel frees the locks of a killed
+process. pg_ctl starts the server in a session of its own, so it outlives the process that started
+it. If all users were killed, the server waits for the next one.
 """
 
 from __future__ import annotations
@@ -23,51 +22,51 @@ from service.embedded.location import open_cluster
 
 
 class EmbeddedPostgres:
-    """One user of the cluster of a FLOWLEDGER_HOME."""
+    """One user of the shared cluster in a FLOWLEDGER_HOME."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._cluster: Cluster | None = None
-        self._seat: IO[str] | None = None
+        self._user_lock: IO[str] | None = None
         self._busy = threading.Lock()
 
     async def start(self) -> str:
-        """Join, starting the server where none runs; answers the database's URL.
+        """Join the users, starting the server if none runs, and return the database's URL.
 
         Raises:
-            EmbeddedPostgresError: the server cannot be started; says what to do.
+            EmbeddedPostgresError: the server cannot be started; the message says what to do.
         """
         return await asyncio.to_thread(self._join)
 
     async def stop(self) -> None:
-        """Leave, stopping the server where nobody else uses it; nothing where we never joined."""
+        """Leave the users, and stop the server if nobody else uses it."""
         await asyncio.to_thread(self._leave)
 
     def _join(self) -> str:
         with self._busy:
             self._cluster = cluster = open_cluster(self._home)
             with _locked(cluster.base / "start.lock"):
-                self._seat = self._seat or (cluster.base / "users.lock").open("w")
-                fcntl.flock(self._seat, fcntl.LOCK_SH)
+                self._user_lock = self._user_lock or (cluster.base / "users.lock").open("w")
+                fcntl.flock(self._user_lock, fcntl.LOCK_SH)
                 cluster.start()
             return cluster.url
 
     def _leave(self) -> None:
         with self._busy:
-            if self._cluster is None or self._seat is None:
+            if self._cluster is None or self._user_lock is None:
                 return
-            with self._seat, _locked(self._cluster.base / "start.lock"):
-                if _is_last(self._seat):
+            with self._user_lock, _locked(self._cluster.base / "start.lock"):
+                if _is_last(self._user_lock):
                     self._cluster.stop()
-            self._seat = None
+            self._user_lock = None
 
 
 @contextlib.asynccontextmanager
 async def embedded_postgres(home: Path) -> AsyncIterator[str]:
-    """The URL of the embedded Postgres of this FLOWLEDGER_HOME, for as long as the block runs.
+    """Run the embedded Postgres of this FLOWLEDGER_HOME during the block; yield its URL.
 
     Raises:
-        EmbeddedPostgresError: the server cannot be started or stopped; says what to do.
+        EmbeddedPostgresError: the server cannot be started or stopped; the message says what to do.
     """
     server = EmbeddedPostgres(home)
     try:
@@ -83,11 +82,11 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _is_last(seat: IO[str]) -> bool:
-    # The change is not atomic: for a moment we hold no lock. Nobody can come in meanwhile, since
-    # start.lock is ours.
+def _is_last(user_lock: IO[str]) -> bool:
+    # The change is not atomic: for a moment we hold no lock. Nobody can join meanwhile, because we
+    # hold start.lock.
     try:
-        fcntl.flock(seat, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(user_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
