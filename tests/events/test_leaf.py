@@ -1,18 +1,15 @@
 """The leaf, version 1: the document, the standard library and the database say the same."""
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from events.envelope import AppendRequest, NewEvent, StreamAppend
+from tests.docs.pages import only
 from tests.events.making import event, request
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "leaf.md").read_text(
-    encoding="utf-8"
-)
+PAGE = "reference/leaf.md"
 FIELDS = [
     "position",
     "version",
@@ -40,7 +37,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def block(language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)[number]
+    return only(PAGE, language)[number]
 
 
 VECTORS = json.loads(block("json"))

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
+from tests.docs.pages import only
 from tests.export.moving import export, fill
 
-DOCS = Path(__file__).parents[2] / "docs" / "reference"
-
-
-def program(name: str) -> str:
-    text = (DOCS / name).read_text(encoding="utf-8")
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+LEAF, CHECK = only("reference/leaf.md", "python") + only("reference/export.md", "python")
 
 
 async def test_an_auditor_checks_a_file_by_the_documents_alone(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "one")
     names: dict = {}
-    exec(program("leaf.md") + program("export.md"), names)
+    exec(LEAF + CHECK, names)
     lines = (tmp_path / "one").read_bytes().splitlines(keepends=True)
     names["check"](lines)
     lines[3] = lines[3].replace(b"number", b"numbeR")

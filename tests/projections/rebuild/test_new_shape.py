@@ -1,12 +1,10 @@
-"""The schema change of docs/explanation/rebuild.md, run as written."""
+"""The schema change of docs/how-to/change-a-read-model.md, run through a whole release."""
 
 import asyncio
-import re
 import shutil
 import sys
 from importlib import import_module
 from inspect import iscoroutinefunction
-from pathlib import Path
 
 import pytest
 
@@ -21,16 +19,14 @@ from projections.read_models.executions import read
 from projections.rebuild.start import resume
 from projections.registry import _modules, create_schemas, discover, serving_numbers
 from projections.serving.version_router import VersionRouter
+from tests.docs.pages import files
 from tests.projections.conftest import opened, working
 from tests.projections.histories import TENANT, run_id
 from tests.projections.rebuild.conftest import told
 from tests.projections.test_runner import busy
 from tests.waiting import until
 
-DOCS = (Path(__file__).parents[3] / "docs" / "explanation" / "rebuild.md").read_text(
-    encoding="utf-8"
-)
-FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)```", DOCS, re.DOTALL | re.MULTILINE))
+FILES = files("how-to/change-a-read-model.md")
 
 
 @pytest.fixture

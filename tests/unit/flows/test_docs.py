@@ -1,17 +1,14 @@
 """The examples in docs/reference/flows.md load as printed."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from service.apis import discover
 from service.flows.catalogue import TenantCatalogue
 from service.flows.definitions import load_definitions
 from service.flows.versioning import settle
+from tests.docs.pages import only
 
-DOCS = (Path(__file__).parents[3] / "docs" / "reference" / "flows.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
+BLOCKS = only("reference/flows.md", "yaml")
 
 
 def indented(block: str) -> str:
