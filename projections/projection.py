@@ -170,9 +170,7 @@ def fold_event(
         raise ApplyEventError(projection.name, event.position, event.position) from error
 
 
-async def fold_run(
-    projection: Projection, events: Iterable[Event], flows: Flows
-) -> Document | None:
+async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows) -> Any:  # noqa: ANN401 - the document of that projection
     """Fold a run's stream into its document as of the last event; None if it has none.
 
     Events that the projection does not fold are ignored.

@@ -20,6 +20,7 @@ MAX_CACHED_DOCUMENT_BYTES: Final = 8 * 1024
 """Bytes of JSON of a document that is cached."""
 
 K = TypeVar("K")
+D = TypeVar("D")
 
 
 class Record(Protocol):
@@ -31,7 +32,7 @@ class Record(Protocol):
 
 
 class Document(dict[str, Any]):
-    """A read model's JSON document of one thing: see `projections.documents.run`.
+    """A read model's JSON document of one thing; `projections.documents` has the type of each.
 
     Read-only: all who look up the same row, to the byte, share one document. ``response_cache``
     holds the responses rendered from it, by how they were rendered.
@@ -40,24 +41,24 @@ class Document(dict[str, Any]):
     response_cache: dict[Hashable, bytes] | None = None
 
 
-class LookupResult(NamedTuple, Generic[K]):
+class LookupResult(NamedTuple, Generic[K, D]):
     """Documents by the key that was looked up; a miss has no entry."""
 
-    rows: dict[K, Document]
+    rows: dict[K, D]
     position: Position
 
 
-class Rows(NamedTuple):
+class Rows(NamedTuple, Generic[D]):
     """Documents in the order of the query."""
 
-    rows: list[Document]
+    rows: list[D]
     position: Position
 
 
-class Page(NamedTuple):
+class Page(NamedTuple, Generic[D]):
     """A page of a list, and the length of the whole list."""
 
-    rows: list[Document]
+    rows: list[D]
     total: int
     position: Position
 
@@ -73,14 +74,14 @@ def columns_of(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ..
     return tuple(map(list, zip(*rows, strict=True))) or tuple([] for _ in range(width))
 
 
-def rows_of(records: Sequence[Record]) -> Rows:
+def rows_of(records: Sequence[Record]) -> Rows[Any]:
     """Read documents from records, each with ``position`` and a ``document`` that may be null."""
     return Rows(
         [_parse(record["document"]) for record in records if record["document"]], _position(records)
     )
 
 
-def lookup_result(records: Sequence[Record]) -> LookupResult[tuple[str, Any]]:
+def lookup_result(records: Sequence[Record]) -> LookupResult[tuple[str, Any], Any]:
     """Read documents by tenant and ``name`` from records like those of `rows_of`."""
     rows = {
         (record["tenant"], record["name"]): _cached(record["document"])
@@ -90,7 +91,7 @@ def lookup_result(records: Sequence[Record]) -> LookupResult[tuple[str, Any]]:
     return LookupResult(rows, _position(records))
 
 
-def page_of(records: Sequence[Record]) -> Page:
+def page_of(records: Sequence[Record]) -> Page[Any]:
     """Read a page from records like those of `rows_of` that each carry ``total``."""
     rows, position = rows_of(records)
     return Page(rows, records[0]["total"], position)

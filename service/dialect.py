@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from marshmallow import Schema
 
+from projections.documents.run import RunDocument
 from service.access import Principal, Right
 from service.auth.credentials import Credentials
 from service.errors import ServiceError
@@ -97,6 +98,6 @@ class Dialect(Protocol):
         """
         ...
 
-    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    def run_ids(self, run: RunDocument) -> Mapping[str, Any]:
         """Compute the vendor's ids of a run from its document, without any look-up."""
         ...

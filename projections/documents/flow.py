@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from events.bodies import (
     Executor,
@@ -124,6 +124,30 @@ class Flow:
     def listed_by_task(self) -> bool:
         """Whether lists of executions show each task of a run as a row; else each run is one."""
         return self.definition.get("rows") == "tasks"
+
+
+class FlowDocument(TypedDict):
+    """A flow as `workflows` shows it: its newest `FlowRegistered` without the plan.
+
+    Times are microseconds since 1970, UTC; ``position`` is that of its newest event.
+    """
+
+    fullname: str
+    project: str
+    name: str
+    version: int
+    number: int
+    executor: Executor
+    exclusive: bool
+    timeout_s: float | None
+    ids: Mapping[str, Mapping[str, Any]]
+    definition: Mapping[str, Any]
+    payload_schema: str | None
+    tenant: str
+    retired: bool
+    created_us: int
+    updated_us: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)

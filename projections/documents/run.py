@@ -59,12 +59,12 @@ class RunSummary(TypedDict):
 
 
 class RunDocument(RunSummary):
-    """A run in full, without its tasks. Times are microseconds since 1970, UTC.
+    """What every document of a run holds. Times are microseconds since 1970, UTC.
 
     ``started_us`` and ``ended_us`` are by the reporter's clock where it gave one; a run never ends
     before it starts. ``updated_us`` moves with status and ``failing`` only, as Celery Director's
-    `updated` does. ``metrics`` has one entry a task, its last, with the task's path under ``task``.
-    ``project`` is there only where it does not end at the first dot of ``fullname``.
+    `updated` does. ``project`` is there only where it does not end at the first dot of
+    ``fullname``.
     """
 
     run_id: str
@@ -92,8 +92,16 @@ class RunDocument(RunSummary):
     project: NotRequired[str]
     warnings: list[str]
     error: RunFailure | None
-    metrics: list[dict[str, Any]]
     queued_position: int
+
+
+class ExecutionDocument(RunDocument):
+    """A document of `executions`: a run in full, without its tasks.
+
+    ``metrics`` has one entry a task, its last, with the task's path under ``task``.
+    """
+
+    metrics: list[dict[str, Any]]
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,11 +127,11 @@ def reused_tasks(body: RunQueued) -> Sequence[ReusedTask]:
     return body.get("carried", ())
 
 
-def new_run(event: Event, flow: Flow) -> RunDocument:
+def new_run(event: Event, flow: Flow) -> ExecutionDocument:
     """Make a run's document from its `RunQueued` and the flow version that it names."""
     body: RunQueued = event.data
     now = micros(event.recorded_at)
-    run: RunDocument = {
+    run: ExecutionDocument = {
         "run_id": body["run_id"],
         "run_number": body["run_number"],
         "tenant": event.tenant,
@@ -178,7 +186,7 @@ def apply_status(run: RunSummary, event: Event) -> bool:
     return False
 
 
-def apply_event(run: RunDocument, event: Event) -> None:
+def apply_event(run: ExecutionDocument, event: Event) -> None:
     """Fold an event after `RunQueued` into a run; of an ended run only its position changes."""
     ended = run["status"] in RUN_ENDED
     if apply_status(run, event):
@@ -187,45 +195,47 @@ def apply_event(run: RunDocument, event: Event) -> None:
         fold(run, event, event.data)
 
 
-def _start(run: RunDocument, event: Event, _: RunStarted) -> None:
+def _start(run: ExecutionDocument, event: Event, _: RunStarted) -> None:
     if run["started_us"] is None:
         run["started_us"] = occurred_us(event)
 
 
-def _request_cancel(run: RunDocument, event: Event, _: RunCancelRequested | RunCancelled) -> None:
+def _request_cancel(
+    run: ExecutionDocument, event: Event, _: RunCancelRequested | RunCancelled
+) -> None:
     if run["cancelled_by"] is None:
         run["cancelled_by"] = event.actor
 
 
-def _end(run: RunDocument, event: Event, body: RunEndBody) -> None:
+def _end(run: ExecutionDocument, event: Event, body: RunEndBody) -> None:
     run["ended_us"] = max(occurred_us(event), run["started_us"] or run["created_us"])
     _keep(run, None, body)
 
 
-def _fail(run: RunDocument, event: Event, body: RunFailed) -> None:
+def _fail(run: ExecutionDocument, event: Event, body: RunFailed) -> None:
     _end(run, event, body)
     run["reason"] = reason_of(body)
     if run["error"] is None:
         run["error"] = {"task": None, **failure(body)}
 
 
-def _cancel(run: RunDocument, event: Event, body: RunCancelled) -> None:
+def _cancel(run: ExecutionDocument, event: Event, body: RunCancelled) -> None:
     _end(run, event, body)
     _request_cancel(run, event, body)
 
 
-def _fail_task(run: RunDocument, event: Event, body: TaskFailed) -> None:
+def _fail_task(run: ExecutionDocument, event: Event, body: TaskFailed) -> None:
     _keep_of_task(run, event, body)
     if run["error"] is None and is_final(body):
         run["error"] = {"task": body["task"], **failure(body)}
 
 
-def _keep_of_task(run: RunDocument, _: Event, body: TaskBody) -> None:
+def _keep_of_task(run: ExecutionDocument, _: Event, body: TaskBody) -> None:
     if len(body) > 1:
         _keep(run, body["task"], body)
 
 
-def _keep(run: RunDocument, task: str | None, body: RunEndBody | TaskBody) -> None:
+def _keep(run: ExecutionDocument, task: str | None, body: RunEndBody | TaskBody) -> None:
     if warnings := body.get("warnings"):
         run["warnings"] = (run["warnings"] + texts(warnings))[:MAX_ENTRIES]
     if metrics := body.get("metrics"):
@@ -233,7 +243,7 @@ def _keep(run: RunDocument, task: str | None, body: RunEndBody | TaskBody) -> No
         run["metrics"] = [*others, {**mapping(metrics), "task": task}][:MAX_ENTRIES]
 
 
-_FOLDS: Final[Mapping[str, Callable[[RunDocument, Event, Any], None]]] = {
+_FOLDS: Final[Mapping[str, Callable[[ExecutionDocument, Event, Any], None]]] = {
     types.RUN_STARTED: _start,
     types.RUN_CANCEL_REQUESTED: _request_cancel,
     types.RUN_SUCCEEDED: _end,

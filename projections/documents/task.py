@@ -16,7 +16,13 @@ from projections.documents.lifecycle import (
     task_status_after,
 )
 from projections.documents.report_values import Failure, failure, mapping, text, texts
-from projections.documents.run import micros, occurred_us, reused_tasks
+from projections.documents.run import (
+    ExecutionDocument,
+    RunDocument,
+    micros,
+    occurred_us,
+    reused_tasks,
+)
 
 
 class TaskSummary(TypedDict):
@@ -49,6 +55,22 @@ class TaskDocument(TaskSummary):
     metrics: dict[str, Any]
     log: str | None
     carried_from: NotRequired[str]
+
+
+class WorkflowDocument(ExecutionDocument):
+    """A document of `workflows`: a run in full, with its tasks in the plan's order."""
+
+    tasks: list[TaskDocument]
+
+
+class ListingDocument(RunDocument):
+    """A document of `listings`: a run without metrics; its error has no traceback.
+
+    ``task_rows``, the tasks without hooks in the plan's order, is there where the flow is listed by
+    task.
+    """
+
+    task_rows: NotRequired[list[TaskSummary]]
 
 
 def new_tasks(event: Event, flow: Flow) -> dict[str, TaskDocument]:

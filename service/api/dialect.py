@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from projections.documents.run import RunDocument
 from service.access import Principal
 from service.api.errors import PROBLEM_JSON, problem
 from service.api.routes import ROUTES
@@ -51,7 +52,7 @@ class OwnApi:
         del flow, fixed
         return {}
 
-    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    def run_ids(self, run: RunDocument) -> Mapping[str, Any]:
         """Give a run no further id: here it is its run id."""
         del run
         return {}

@@ -12,6 +12,9 @@ import orjson
 
 from events.envelope import Event
 from events.types import run_id_of
+from projections.documents.flow import FlowDocument
+from projections.documents.run import RunDocument
+from projections.documents.task import TaskDocument, WorkflowDocument
 from service.flows.schedule import schedule_in
 
 if TYPE_CHECKING:
@@ -43,9 +46,14 @@ def moment(epoch_us: int | None) -> str | None:
     return at.isoformat(timespec="microseconds") + "Z"
 
 
-def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:
-    """Show a run in full, with its tasks where the document has them."""
-    shown = {
+def workflow(doc: WorkflowDocument, dialects: Iterable[Dialect]) -> dict[str, Any]:
+    """Show a run in full, with its tasks."""
+    return run(doc, dialects) | {"tasks": [task(each) for each in doc["tasks"]]}
+
+
+def run(doc: RunDocument, dialects: Iterable[Dialect]) -> dict[str, Any]:
+    """Show a run without its tasks."""
+    return {
         "run_id": doc["run_id"],
         "run_number": doc["run_number"],
         "flow": {"fullname": doc["fullname"], "version": doc["flow_version"]},
@@ -69,9 +77,6 @@ def run(doc: Mapping[str, Any], dialects: Iterable[Dialect]) -> dict[str, Any]:
             {d.name: d.run_ids(doc) for d in dialects if d.name in doc["flow_ids"]}
         ),
     }
-    if "tasks" in doc:
-        shown["tasks"] = [task(each) for each in doc["tasks"]]
-    return shown
 
 
 def vendor_ids(ids: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -79,7 +84,7 @@ def vendor_ids(ids: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, A
     return {vendor: names for vendor, names in ids.items() if names}
 
 
-def task(doc: Mapping[str, Any]) -> dict[str, Any]:
+def task(doc: TaskDocument) -> dict[str, Any]:
     """Show a task of a run."""
     return {
         "task_id": doc["id"],
@@ -184,7 +189,7 @@ def audited(entry: Event, flow: str | None) -> dict[str, Any]:
     }
 
 
-def flow(doc: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+def flow(doc: FlowDocument, now_us: int) -> dict[str, Any]:
     """Show a flow of the catalogue with every vendor's ids of it, and when it is due next."""
     return {
         "fullname": doc["fullname"],

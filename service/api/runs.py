@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -90,11 +90,8 @@ async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Resp
     if query := request.rel_url.raw_query_string:
         location += f"?{query}"
     headers = {"Location": location} | replay_header(outcome)
-    return json_response(_shown(request, doc), status=201, headers=headers)
-
-
-def _shown(request: web.Request, doc: dict[str, Any]) -> dict[str, Any]:
-    return rendering.run(doc, request.app[SERVICE].dialects)
+    run = rendering.workflow(doc, request.app[SERVICE].dialects)
+    return json_response(run, status=201, headers=headers)
 
 
 @querystring_schema(schemas.LedgerTenantQuery)
@@ -104,7 +101,7 @@ async def read(request: web.Request) -> web.StreamResponse:
     tenant, run_id = parsing.tenant(request), parsing.run_id(request)
     doc = await query_api(request).workflow(tenant, run_id)
     request[CONTEXT].position = doc["position"]
-    return cached_response(rendering.run, doc, request.app[SERVICE].dialects)
+    return cached_response(rendering.workflow, doc, request.app[SERVICE].dialects)
 
 
 @querystring_schema(schemas.LedgerRunQuery)
@@ -119,7 +116,9 @@ async def listed(request: web.Request) -> web.StreamResponse:
     )
     rows = found[:limit]
     following = str(rows[-1]["queued_position"]) if len(found) > limit else None
-    return json_response({"runs": [_shown(request, doc) for doc in rows], "next_cursor": following})
+    dialects = request.app[SERVICE].dialects
+    runs = [rendering.run(doc, dialects) for doc in rows]
+    return json_response({"runs": runs, "next_cursor": following})
 
 
 @querystring_schema(schemas.LedgerTenantQuery)
@@ -139,7 +138,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     )
     await submit(request, command)
     doc = await request.app[SERVICE].queries.workflow(tenant, command.run_id)
-    return json_response(_shown(request, doc))
+    return json_response(rendering.workflow(doc, request.app[SERVICE].dialects))
 
 
 @querystring_schema(schemas.LedgerTenantQuery)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
-from projections.results import Document
+from projections.documents.run import ExecutionDocument
 from service.api import rendering
 from service.auth.credentials import Created, Credentials
 from service.cli.curl_examples import examples
@@ -91,7 +92,7 @@ async def _new_key(credentials: Credentials) -> Created:
     return await credentials.create(tenant=TENANT, role="administrator", name=KEY, origin=ORIGIN)
 
 
-async def _first_runs(service: Service) -> list[Document]:
+async def _first_runs(service: Service) -> Sequence[ExecutionDocument]:
     known = [name for name in FIRST if service.catalogue.find(TENANT, name)]
     outcomes = await asyncio.gather(
         *(
@@ -108,7 +109,7 @@ async def _first_runs(service: Service) -> list[Document]:
     return await asyncio.gather(*(service.queries.execution(TENANT, each) for each in run_ids))
 
 
-def _page(service: Service, address: str, key: Created, docs: list[Document]) -> str:
+def _page(service: Service, address: str, key: Created, docs: Sequence[ExecutionDocument]) -> str:
     shown = [rendering.run(doc, service.dialects) for doc in docs]
     text = [
         f"\nFlowledger serves at {address}  (operations: {address}/docs)\n",

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 from uuid import uuid4
 
 from events import types
@@ -16,6 +16,7 @@ from events.envelope import Event, Position
 from events.errors import LogError, LogUnavailable
 from events.follow import Feed
 from projections.errors import ProjectionError
+from projections.read_models.dispatch.apply import Dispatch
 from service.errors import ServiceError, Unavailable
 from service.executors import sanitize
 from service.executors.driver import Claim, Driver, DriverDeps
@@ -38,9 +39,6 @@ FLUSH_TIMEOUT_S: Final = 5.0
 _UNREACHABLE: Final = (LogUnavailable, Unavailable)
 _EXPECTED: Final = (LogError, ServiceError, ProjectionError)
 _log = logging.getLogger(__name__)
-
-Row = Mapping[str, Any]
-"""A run as the read model `dispatch` shows it."""
 
 
 class Dispatcher:
@@ -69,7 +67,7 @@ class Dispatcher:
         self._driver_tasks: set[asyncio.Task[None]] = set()
         self._crashes: Counter[str] = Counter()
         self._quarantined: dict[str, float] = {}
-        self._orphans: Sequence[Row] = ()
+        self._orphans: Sequence[Dispatch] = ()
         self._routed_to: Position | None = None
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -168,7 +166,7 @@ class Dispatcher:
             if not any(await self._claim_all(rows)):
                 return
 
-    async def _next_waiting(self, free: int) -> Sequence[Row]:
+    async def _next_waiting(self, free: int) -> Sequence[Dispatch]:
         await self._positions.wait_for("dispatch", self._feed.head)
         rows = await self._queries.waiting(free + len(self._quarantined))
         return [row for row in rows if row["run_id"] not in self._quarantined][:free]
@@ -178,14 +176,14 @@ class Dispatcher:
             return 0
         return max(0, self._slots - len(self._drivers))
 
-    async def _claim_all(self, rows: Sequence[Row]) -> list[bool]:
+    async def _claim_all(self, rows: Sequence[Dispatch]) -> list[bool]:
         answers = await asyncio.gather(*map(self._claim, rows), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
         return [answer is True for answer in answers]
 
-    async def _claim(self, row: Row) -> bool:
+    async def _claim(self, row: Dispatch) -> bool:
         run_id = row["run_id"]
         if run_id in self._drivers:
             return False
@@ -251,17 +249,17 @@ class Dispatcher:
                 await self._time_out()
             await asyncio.sleep(self._heartbeats.timing.interval_s)
 
-    async def _find_orphans(self) -> Sequence[Row]:
+    async def _find_orphans(self) -> Sequence[Dispatch]:
         now = asyncio.get_running_loop().time()
         self._quarantined = {run: until for run, until in self._quarantined.items() if until > now}
         rows = await self._queries.claimed()
-        others = {row["worker"] for row in rows} - {self._worker}
+        others = {worker for row in rows if (worker := row["worker"])} - {self._worker}
         # Runs that this worker has claimed but does not drive are orphans too.
         dead = await self._heartbeats.expired(others) | {self._worker}
         busy = self._quarantined.keys() | self._drivers.keys()
         return [row for row in rows if row["worker"] in dead and row["run_id"] not in busy]
 
-    async def _find_due_delayed(self) -> Sequence[Row]:
+    async def _find_due_delayed(self) -> Sequence[Dispatch]:
         """Find delayed runs whose delay is over and that nobody has claimed."""
         rows = await self._queries.overdue()
         busy = self._quarantined.keys() | self._drivers.keys()
@@ -291,7 +289,7 @@ def _concerns_waiting(event: Event) -> bool:
     return event.type == types.RUN_CLAIMED
 
 
-def _is_delayed(row: Row) -> bool:
+def _is_delayed(row: Dispatch) -> bool:
     return bool(row["executor"] == "in_process" and row["status"] == "queued")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Concatenate, Final, TypeVar, cast
 
 import orjson
 from aiohttp import web
@@ -15,6 +15,8 @@ from events import codec
 from projections.results import Document
 from service.errors import BadRequest, TooLarge
 from service.runs.domain.commands import Outcome
+
+D = TypeVar("D")
 
 BODY_TIMEOUT_S: Final = 60.0
 """Time limit for a body to arrive: a slower client would hold a connection for ever."""
@@ -143,8 +145,8 @@ def json_response(
 
 
 def cached_response(
-    render: Callable[..., object],
-    document: Document,
+    render: Callable[Concatenate[D, ...], object],
+    document: D,
     *arguments: Hashable,
     encode: Callable[[object], bytes] = orjson.dumps,
 ) -> web.Response:
@@ -152,11 +154,12 @@ def cached_response(
 
     ``render`` must depend on nothing else: neither on the clock nor on the caller. A client that
     polls a run mostly finds the same document, and rendering takes longer than the look-up. The
-    cache belongs to the document, so it is never stale.
+    cache belongs to the document, which is a `Document` as queries return it, so it is never stale.
     """
-    cache = document.response_cache
+    owner = cast("Document", document)
+    cache = owner.response_cache
     if cache is None:
-        cache = document.response_cache = {}
+        cache = owner.response_cache = {}
     key = (render, *arguments)
     body = cache.get(key)
     if body is None:

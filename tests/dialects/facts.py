@@ -18,6 +18,14 @@ FLOW_IDS = {
         "triggerId": "Tg1Ls6DpF4hU",
     },
 }
+NOTHING_TOLD = {
+    "task": None,
+    "reason": "error",
+    "exception": None,
+    "traceback": None,
+    "statement": None,
+    "line": None,
+}
 STATES = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
 TERMINAL = ("succeeded", "warned", "failed", "cancelled")
 NEXT = {
@@ -63,4 +71,9 @@ def run_facts(status="queued", **changes):
         "position": 12,
         "queued_position": 3,
     }
-    return facts | changes
+    return facts | changes | {"error": failure(changes.get("error"))}
+
+
+def failure(told):
+    """A failure with all members that a document has, as far as it was told."""
+    return told and NOTHING_TOLD | told

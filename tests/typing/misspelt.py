@@ -3,10 +3,20 @@
 Only `test_misspelt` reads this file. Nothing runs it.
 """
 
+from collections.abc import Mapping
+
+from aiohttp import web
+
 from events import bodies, types
 from events.codec import encode_body
 from events.envelope import Event
+from projections.documents.lifecycle import RunStatus
+from projections.documents.run import ExecutionDocument, RunDocument
+from projections.documents.task import WorkflowDocument
+from service.dialects.etlworks import rendering
+from service.http.messages import cached_response
 from service.runs.domain.draft import Draft
+from service.runs.read.query_api import QueryApi
 
 
 def writes_a_member_that_the_body_has_not(run_id: str) -> bytes:
@@ -47,3 +57,41 @@ def folds_a_member_as_another_type(event: Event) -> int:
 def folds_what_may_be_absent(event: Event) -> float:
     body: bodies.RunQueued = event.data
     return body.get("delay_s")  # E: return-value
+
+
+def a_dialect_reads_a_member_that_no_run_has(run: RunDocument) -> str:
+    return run["fulname"]  # E: typeddict-item
+
+
+def a_dialect_reads_tasks_of_a_run_that_is_read_without_them(run: ExecutionDocument) -> int:
+    return len(run["tasks"])  # E: typeddict-item
+
+
+def a_dialect_reads_a_member_that_no_task_has(run: WorkflowDocument) -> list[str]:
+    return [task["satus"] for task in run["tasks"]]  # E: typeddict-item
+
+
+async def a_handler_reads_a_member_that_no_load_plan_has(queries: QueryApi) -> str:
+    document = await queries.load_plan("acme", 42)
+    return document["run"]["stauts"]  # E: typeddict-item
+
+
+async def a_handler_reads_a_member_that_no_row_of_a_list_has(queries: QueryApi) -> object:
+    page = await queries.page("acme", None, 0, 10)
+    return page.rows[0]["metrics"]  # E: typeddict-item
+
+
+def a_dialect_words_a_status_that_there_is_not() -> Mapping[RunStatus, str]:
+    return {"canceled": "CANCELED"}  # E: dict-item
+
+
+def a_handler_compares_with_a_status_that_there_is_not(run: RunDocument) -> bool:
+    return run["status"] == "canceled"  # E: comparison-overlap
+
+
+def a_fold_sets_a_status_that_there_is_not(run: RunDocument) -> None:
+    run["status"] = "canceled"  # E: typeddict-item
+
+
+def a_response_is_rendered_from_another_document(run: ExecutionDocument) -> web.Response:
+    return cached_response(rendering.log, run)  # E: arg-type

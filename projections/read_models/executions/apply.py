@@ -9,7 +9,7 @@ import orjson
 
 from events.envelope import Event
 from events.types import RUN_QUEUED
-from projections.documents.run import RunDocument, apply_event, new_run
+from projections.documents.run import ExecutionDocument, apply_event, new_run
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
 
@@ -24,9 +24,9 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     return (key,)
 
 
-def deserialize(row: Record) -> RunDocument:
+def deserialize(row: Record) -> ExecutionDocument:
     """Read a run's facts back from its row."""
-    run: RunDocument = orjson.loads(row["document"])
+    run: ExecutionDocument = orjson.loads(row["document"])
     return run
 
 
@@ -35,7 +35,7 @@ def columns(states: States, changed: Iterable[Key]) -> Columns:
     return columns_of((_row(states[key]) for key in changed), 6)
 
 
-def _row(run: RunDocument) -> tuple[Any, ...]:
+def _row(run: ExecutionDocument) -> tuple[Any, ...]:
     return (
         run["tenant"],
         run["run_id"],
@@ -46,6 +46,6 @@ def _row(run: RunDocument) -> tuple[Any, ...]:
     )
 
 
-def document(run: RunDocument) -> RunDocument:
+def document(run: ExecutionDocument) -> ExecutionDocument:
     """Show a run: its facts."""
     return run

@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 
 from events.database import load
+from projections.documents.run import ExecutionDocument
 from projections.results import LookupResult, columns_of, lookup_result
 
 _SQL: Final = Path(__file__).parent
@@ -16,24 +17,24 @@ _SQL: Final = Path(__file__).parent
 
 async def by_run_ids(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]
-) -> LookupResult[tuple[str, str]]:
-    """Look up runs by tenant and run id, each as `RunDocument`."""
+) -> LookupResult[tuple[str, str], ExecutionDocument]:
+    """Look up runs by tenant and run id."""
     tenants, run_ids = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_ids"), tenants, run_ids))
 
 
 async def by_run_numbers(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
-) -> LookupResult[tuple[str, int]]:
-    """Look up runs by tenant and run number (64-bit), each as `RunDocument`."""
+) -> LookupResult[tuple[str, int], ExecutionDocument]:
+    """Look up runs by tenant and run number (64-bit)."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "by_run_numbers"), tenants, numbers))
 
 
 async def latest(
     connection: asyncpg.Connection, keys: Sequence[tuple[str, int]]
-) -> LookupResult[tuple[str, int]]:
-    """Look up each flow's last queued run by tenant and flow number, each as `RunDocument`."""
+) -> LookupResult[tuple[str, int], ExecutionDocument]:
+    """Look up each flow's last queued run by tenant and flow number."""
     tenants, numbers = columns_of(keys, 2)
     return lookup_result(await connection.fetch(load(_SQL, "latest"), tenants, numbers))
 

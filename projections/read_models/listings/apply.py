@@ -19,7 +19,7 @@ import orjson
 from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED, RUN_UNLISTED, TASK_TYPES
-from projections.documents.run import RunDocument, apply_event, new_run
+from projections.documents.run import ExecutionDocument, apply_event, new_run
 from projections.documents.task import TaskSummary, apply_task_status, new_steps
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
@@ -38,7 +38,7 @@ class Place:
     ``tasks``, by path, are those of a run that is listed by task, without hooks; else None.
     """
 
-    run: RunDocument
+    run: ExecutionDocument
     ordinal: int
     flow_ordinal: int
     unlisted_position: int | None = None
@@ -87,7 +87,7 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
     return (key,)
 
 
-def _advance_task(tasks: Mapping[str, TaskSummary], run: RunDocument, event: Event) -> None:
+def _advance_task(tasks: Mapping[str, TaskSummary], run: ExecutionDocument, event: Event) -> None:
     body: TaskBody = event.data
     task = tasks.get(body["task"])
     if task is not None:  # else it is a hook
@@ -108,7 +108,7 @@ def deserialize(row: Record) -> Place | Issued:
         return Issued(row["issued"])
     shown: Any = orjson.loads(row["document"])
     tasks = shown.pop("task_rows", None)
-    run: RunDocument = shown
+    run: ExecutionDocument = shown
     run["metrics"] = []
     unlisted = row["unlisted_position"]
     return Place(

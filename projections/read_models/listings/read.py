@@ -1,7 +1,4 @@
-"""Queries of `listings`, each one statement for one tenant.
-
-Documents are `RunDocument` without ``metrics``, and without the traceback of an error.
-"""
+"""Queries of `listings`, each one statement for one tenant."""
 
 from __future__ import annotations
 
@@ -14,7 +11,8 @@ import orjson
 
 from events.database import load
 from events.envelope import Position
-from projections.results import Document, Page, Rows, columns_of, page_of, rows_of
+from projections.documents.task import ListingDocument
+from projections.results import Page, Rows, columns_of, page_of, rows_of
 
 _SQL: Final = Path(__file__).parent
 
@@ -24,7 +22,7 @@ MAX_POSITION: Final = 2**63 - 1
 
 async def page(
     connection: asyncpg.Connection, tenant: str, fullname: str | None, offset: int, limit: int
-) -> Page:
+) -> Page[ListingDocument]:
     """Read a page of a tenant's list, or of a flow's, newest first, and the list's length.
 
     ``offset`` and ``limit`` are 64-bit and not negative. A page after the end is empty.
@@ -50,10 +48,10 @@ class RowPage(NamedTuple):
     after it. ``newest`` is the newest run of the list, None if it is empty.
     """
 
-    rows: list[Document]
+    rows: list[ListingDocument]
     skipped: int
     total: int
-    newest: Document | None
+    newest: ListingDocument | None
     position: Position
 
 
@@ -90,7 +88,7 @@ async def list_before(  # noqa: PLR0913 - each filter is one
     to_us: int | None = None,
     before: int | None = None,
     limit: int,
-) -> Rows:
+) -> Rows[ListingDocument]:
     """List a tenant's runs queued before a position, newest first; a None does not filter.
 
     ``from_us`` (inclusive) and ``to_us`` (exclusive) bound the time of creation, in microseconds
@@ -104,7 +102,9 @@ async def list_before(  # noqa: PLR0913 - each filter is one
     return rows_of(records)
 
 
-async def newest(connection: asyncpg.Connection, tenant: str, fullnames: Sequence[str]) -> Rows:
+async def newest(
+    connection: asyncpg.Connection, tenant: str, fullnames: Sequence[str]
+) -> Rows[ListingDocument]:
     """Read the newest run in the list of each of a tenant's flows; an empty list has none."""
     return rows_of(await connection.fetch(load(_SQL, "newest"), tenant, list(fullnames)))
 

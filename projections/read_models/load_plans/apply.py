@@ -20,7 +20,7 @@ from projections.documents.run import RunSummary, apply_status, reused_tasks
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
 
-State = TaskStatus | Literal["partial"]
+NodeStatus = TaskStatus | Literal["partial"]
 """``partial``: all below has ended, and not all alike."""
 
 
@@ -36,7 +36,7 @@ class Schema(TypedDict):
     """A schema and its tables."""
 
     name: str
-    state: State
+    state: NodeStatus
     tables: list[Table]
 
 
@@ -44,7 +44,7 @@ class Group(TypedDict):
     """A group and its schemas."""
 
     name: str
-    state: State
+    state: NodeStatus
     schemas: list[Schema]
 
 
@@ -189,7 +189,7 @@ def roll_up(plan: LoadPlan) -> None:
         group["state"] = rolled(schema["state"] for schema in group["schemas"])
 
 
-def rolled(children: Iterable[State]) -> State:
+def rolled(children: Iterable[NodeStatus]) -> NodeStatus:
     """Make one state of those below: all alike is that, anything open is running.
 
     What has ended unalike is cancelled when any is, else partial; nothing below is nothing to do.

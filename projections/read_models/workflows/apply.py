@@ -11,7 +11,7 @@ import orjson
 from events.bodies import CatalogueBody, TaskBody
 from events.envelope import Event
 from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
-from projections.documents.run import RunDocument, apply_event, micros, new_run
+from projections.documents.run import ExecutionDocument, apply_event, micros, new_run
 from projections.documents.task import TaskDocument, apply_task_event, new_tasks
 from projections.projection import (
     Columns,
@@ -29,7 +29,7 @@ from projections.results import Record, columns_of
 class Workflow:
     """A run, and its tasks by path in the plan's order."""
 
-    run: RunDocument
+    run: ExecutionDocument
     tasks: dict[str, TaskDocument]
 
 

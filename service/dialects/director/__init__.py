@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from projections.documents.run import RunDocument
 from service.access import Principal
 from service.dialect import Description, Route
 from service.dialects.director import auth, errors, ids, routes, schemas
@@ -56,7 +57,7 @@ class Director:
         """Derive the ids of a flow: Director has none."""
         return ids.flow_ids(fixed)
 
-    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    def run_ids(self, run: RunDocument) -> Mapping[str, Any]:
         """Name the workflow's id."""
         return ids.run_ids(run)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from aiohttp import web
 
+from projections.documents.task import ListingDocument
 from service.dialect import Handler
 from service.dialects.director import ids, parsing, rendering, schemas
 from service.dialects.director.rendering import answer
@@ -50,7 +51,7 @@ async def listed(request: web.Request) -> web.StreamResponse:
     return answer([show(row) for row in rows])
 
 
-async def _rows(request: web.Request, asked: parsing.Paging) -> list[Mapping[str, Any]]:
+async def _rows(request: web.Request, asked: parsing.Paging) -> list[ListingDocument]:
     if asked.offset > MOST_ROWS:
         return []
     page = await query_api(request).page(

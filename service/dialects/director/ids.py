@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from projections.documents.run import RunDocument
 from service.errors import UnknownRun
 
 
@@ -35,6 +36,6 @@ def flow_ids(fixed: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def run_ids(run: Mapping[str, Any]) -> dict[str, Any]:
+def run_ids(run: RunDocument) -> dict[str, Any]:
     """Name the workflow's id."""
     return {"id": run["run_id"]}

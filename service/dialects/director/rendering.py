@@ -15,6 +15,10 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from projections.documents.flow import FlowDocument
+from projections.documents.report_values import Failure
+from projections.documents.run import RunDocument
+from projections.documents.task import TaskDocument, WorkflowDocument
 from service.dialects.director.statuses import TASKS, has_failed, workflow_status
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - written without its offset
@@ -70,14 +74,14 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
-def workflow(run: Mapping[str, Any]) -> dict[str, Any]:
+def workflow(run: RunDocument) -> dict[str, Any]:
     """Show a run as a workflow, as it stands in lists and in the answer to a start."""
     shown = workflow_without_payload(run)
     shown["payload"] = run["payload"]
     return shown
 
 
-def workflow_without_payload(run: Mapping[str, Any]) -> dict[str, Any]:
+def workflow_without_payload(run: RunDocument) -> dict[str, Any]:
     """Show a run as a workflow without the key ``payload``; ``comment`` only where there is one."""
     fullname = run["fullname"]
     project = run.get("project") or fullname.partition(".")[0]
@@ -96,14 +100,14 @@ def workflow_without_payload(run: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def workflow_with_tasks(run: Mapping[str, Any]) -> dict[str, Any]:
+def workflow_with_tasks(run: WorkflowDocument) -> dict[str, Any]:
     """Show a run in full: its tasks in the order of the definition, hooks last."""
     shown = workflow(run)
     shown["tasks"] = [_task(task) for task in _made(run)]
     return shown
 
 
-def _made(run: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _made(run: WorkflowDocument) -> Iterable[TaskDocument]:
     """Leave out a failure hook that Director would not have made yet."""
     failed = has_failed(run)
     for task in run["tasks"]:
@@ -111,7 +115,7 @@ def _made(run: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
             yield task
 
 
-def _task(task: Mapping[str, Any]) -> dict[str, Any]:
+def _task(task: TaskDocument) -> dict[str, Any]:
     hook = task["hook"] is not None
     return {
         "created": timestamp(task["created_us"]),
@@ -126,28 +130,28 @@ def _task(task: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _result(task: Mapping[str, Any]) -> object:
+def _result(task: TaskDocument) -> object:
     match task["status"]:
         case "succeeded" | "warned":
             return task["result"]
         case "failed":
-            return _failure(task["error"] or {})
+            return _failure(task["error"])
         case _:
             return None
 
 
-def _failure(error: Mapping[str, Any]) -> dict[str, str]:
+def _failure(error: Failure | None) -> dict[str, str]:
     """Word a failure; a timeout or a lost worker has no exception, so its reason stands there."""
-    reason = error.get("reason")
-    unspoken = "" if reason in (None, "error") else reason
-    traceback = str(error.get("traceback") or "")
-    said = str(error.get("exception") or unspoken)
+    if error is None:
+        return {"exception": "", "traceback": ""}
+    reason, traceback = error["reason"], error["traceback"] or ""
+    said = error["exception"] or ("" if reason == "error" else reason)
     # Of an exception that says nothing the ledger keeps the type; Director shows what it says.
     silent = said and traceback.rstrip().endswith((f"\n{said}", f".{said}"))
     return {"exception": "" if silent else said, "traceback": traceback}
 
 
-def definition(flow: Mapping[str, Any]) -> dict[str, Any]:
+def definition(flow: FlowDocument) -> dict[str, Any]:
     """Show a flow: the three names, and the mapping of its file verbatim, whose keys go first."""
     names = {key: flow[key] for key in ("fullname", "project", "name")}
     return {**names, **flow["definition"]}

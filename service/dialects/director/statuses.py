@@ -6,11 +6,14 @@ Source: the answers of celery-director 0.9.0 and 0.10.0; ``canceled`` has one L.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
+
+from projections.documents.lifecycle import RunStatus, TaskStatus
+from projections.documents.run import RunDocument
 
 Word = Literal["pending", "progress", "success", "error", "canceled"]
 
-RUNS: Final[Mapping[str, Word]] = {
+RUNS: Final[Mapping[RunStatus, Word]] = {
     "queued": "pending",
     "running": "progress",
     "cancelling": "progress",
@@ -19,7 +22,7 @@ RUNS: Final[Mapping[str, Word]] = {
     "failed": "error",
     "cancelled": "canceled",
 }
-TASKS: Final[Mapping[str, Word]] = {
+TASKS: Final[Mapping[TaskStatus, Word]] = {
     "pending": "pending",
     "running": "progress",
     "succeeded": "success",
@@ -30,7 +33,7 @@ TASKS: Final[Mapping[str, Word]] = {
 }
 
 
-def workflow_status(run: Mapping[str, Any]) -> Word:
+def workflow_status(run: RunDocument) -> Word:
     """Word a run's status: ``error`` from the first final task failure on.
 
     It stays ``error`` whatever the run comes to, since clients stop looking at that word; also
@@ -39,6 +42,6 @@ def workflow_status(run: Mapping[str, Any]) -> Word:
     return "error" if run["failing"] else RUNS[run["status"]]
 
 
-def has_failed(run: Mapping[str, Any]) -> bool:
+def has_failed(run: RunDocument) -> bool:
     """Tell whether a task has failed for good: that is when Director makes the failure hook."""
     return bool(run["failing"]) or run["status"] == "failed"

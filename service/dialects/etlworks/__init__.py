@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from projections.documents.run import RunDocument
 from service.access import Principal
 from service.auth.credentials import Credentials
 from service.dialect import Description, Dialect, Route
@@ -48,7 +49,7 @@ class Etlworks:
         """Derive the flow's ``flowId``."""
         return ids.flow_ids(flow, fixed)
 
-    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    def run_ids(self, run: RunDocument) -> Mapping[str, Any]:
         """Name the run's ``flowId``, ``auditId`` and ``messageId``."""
         return ids.run_ids(run)
 

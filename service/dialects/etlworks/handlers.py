@@ -10,7 +10,9 @@ from aiohttp import web
 
 from events.bodies import Trigger
 from projections.documents.flow import Flow
-from projections.results import Document
+from projections.documents.lifecycle import RunStatus
+from projections.documents.run import ExecutionDocument
+from projections.documents.task import ListingDocument
 from service.dialect import Handler
 from service.dialects.etlworks import auth, parsing, rendering, schemas
 from service.dialects.etlworks.parsing import Selection
@@ -56,7 +58,9 @@ async def status(request: web.Request) -> web.StreamResponse:
     return cached_response(_IN_SIX_WORDS if words is SIX_WORDS else rendering.execution, run)
 
 
-async def _selected(request: web.Request, flow: Flow, wanted: Selection, words: Words) -> Document:
+async def _selected(
+    request: web.Request, flow: Flow, wanted: Selection, words: Words
+) -> ExecutionDocument:
     try:
         run = await _found(request, flow, wanted, words)
     except UnknownRun as error:
@@ -66,7 +70,9 @@ async def _selected(request: web.Request, flow: Flow, wanted: Selection, words: 
     return run
 
 
-async def _found(request: web.Request, flow: Flow, wanted: Selection, words: Words) -> Document:
+async def _found(
+    request: web.Request, flow: Flow, wanted: Selection, words: Words
+) -> ExecutionDocument:
     reads = query_api(request)
     if wanted.audit_id is not None:
         return await reads.execution_by_number(flow.tenant, wanted.audit_id)
@@ -77,11 +83,13 @@ async def _found(request: web.Request, flow: Flow, wanted: Selection, words: Wor
     return await reads.latest_execution(flow.tenant, flow.number)
 
 
-async def _latest_that_is(request: web.Request, flow: Flow, states: tuple[str, ...]) -> Document:
+async def _latest_that_is(
+    request: web.Request, flow: Flow, states: tuple[RunStatus, ...]
+) -> ExecutionDocument:
     """Find the run of a flow that was queued last of those in one of the states."""
     reads = query_api(request)
     for _ in range(LOOKS):
-        listed: list[Mapping[str, Any]] = []
+        listed: list[ListingDocument] = []
         for state in states:
             wanted = RunFilter(fullname=flow.fullname, status=state)
             listed += (await reads.scan(flow.tenant, wanted, before=None, limit=1)).rows

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from projections.documents.run import RunDocument
 from service.flows.identity import FlowIdentity
 
 FIRST_FLOW_ID: Final = 1_000_000_000
@@ -62,13 +63,13 @@ def trimmed(pattern: str) -> str:
     return pattern.removeprefix("/").removesuffix("/")
 
 
-def message_id(run: Mapping[str, Any]) -> str | None:
+def message_id(run: RunDocument) -> str | None:
     """Name the message that started a run, or the first of its chain where it is a retry."""
     root_run: str = run["root_run"]
     return root_run if run["trigger"] == "message" else None
 
 
-def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
+def run_ids(run: RunDocument) -> Mapping[str, Any]:
     """Name a run's ids, its flow's among them; ``auditId`` is its number, ``messageId`` its id."""
     return {
         **run["flow_ids"]["etlworks"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -11,6 +10,7 @@ from urllib.parse import unquote_plus
 from aiohttp import web
 
 from events import codec
+from projections.documents.run import RunDocument
 from service.dialects.etlworks.ids import LONG, message_id, trimmed
 from service.errors import BadRequest, TooLarge, UnsupportedMediaType
 from service.http.messages import parse_integer, parse_uuid, read_body, read_json
@@ -26,7 +26,7 @@ class Selection(NamedTuple):
     message_id: str | None
     status: str | None
 
-    def matches(self, run: Mapping[str, Any], fullname: str, word: str) -> bool:
+    def matches(self, run: RunDocument, fullname: str, word: str) -> bool:
         """Tell whether a run of that flow, whose status has that word, is the one meant."""
         return (
             run["fullname"] == fullname

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from events.bodies import Trigger
+from projections.documents.run import ExecutionDocument, RunDocument, RunFailure
+from projections.documents.task import WorkflowDocument
 from service.dialects.etlworks.ids import message_id
-from service.dialects.etlworks.statuses import START_CODES, TERMINAL, WORDS, Words
+from service.dialects.etlworks.statuses import START_CODES, WORDS, Words
 
-TRIGGER_TYPES: Final[Mapping[str, str | None]] = {
+TRIGGER_TYPES: Final[Mapping[Trigger, str | None]] = {
     "on_demand": "flow.execution.on.demand",
     "retry": "flow.execution.on.demand",
     "schedule": "flow.execution.scheduler",
     "message": None,
 }
-_REASONS: Final = {
+_REASONS: Final[Mapping[str, str]] = {
     "timeout": "Execution timed out",
     "lost": "Execution lost: its worker stopped answering",
 }
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-def execution(run: Mapping[str, Any], words: Words = WORDS) -> dict[str, Any]:
+def execution(run: ExecutionDocument, words: Words = WORDS) -> dict[str, Any]:
     """Show a run with all 23 fields, null where they do not apply (times in epoch milliseconds).
 
     Source: support.etlworks.com, "Get Flow status API".
@@ -43,10 +46,11 @@ def execution(run: Mapping[str, Any], words: Words = WORDS) -> dict[str, Any]:
         "startedBy": "scheduler" if run["trigger"] == "schedule" else run["started_by"],
         "started": started // 1000,
     }
-    return shown | (_end(run, started) if run["status"] in TERMINAL else _NO_END) | _UNUSED
+    ended = run["ended_us"]
+    return shown | (_NO_END if ended is None else _end(run, started, ended)) | _UNUSED
 
 
-def started(run: Mapping[str, Any]) -> dict[str, Any]:
+def started(run: RunDocument) -> dict[str, Any]:
     """Answer a start call; ``messageUuid`` is of runs that a message started.
 
     Source: support.etlworks.com, "Run Flow by ID API".
@@ -77,28 +81,29 @@ _NO_END: Final = dict.fromkeys(
 )
 
 
-def _end(run: Mapping[str, Any], started_us: int) -> dict[str, Any]:
-    error = run["error"] or {}
+def _end(run: ExecutionDocument, started_us: int, ended_us: int) -> dict[str, Any]:
+    error = run["error"]
     return {
-        "ended": run["ended_us"] // 1000,
-        "duration": duration((run["ended_us"] - started_us) // 1_000_000),
-        "code": error.get("statement"),
+        "ended": ended_us // 1000,
+        "duration": duration((ended_us - started_us) // 1_000_000),
+        "code": error and error["statement"],
         "exception": exception(run),
         "warnings": warnings(run),
         "metrics": run["metrics"] or None,
         "fileMetrics": None,
-        "errorLocationInSql": error.get("line"),
+        "errorLocationInSql": error and error["line"],
     }
 
 
-def log(run: Mapping[str, Any]) -> str:
+def log(run: WorkflowDocument) -> str:
     """Put together what a run's tasks have printed, as far as it is kept, in the plan's order.
 
     Each task that printed has a line with its path and state before it.
     """
-    kept = [task for task in run["tasks"] if task["log"]]
     return "".join(
-        f"=== {task['path']} ({task['status']})\n{task['log'].rstrip()}\n" for task in kept
+        f"=== {task['path']} ({task['status']})\n{log.rstrip()}\n"
+        for task in run["tasks"]
+        if (log := task["log"])
     )
 
 
@@ -116,29 +121,31 @@ def duration(seconds: int) -> str:
     return " ".join(parts) or "0 seconds"
 
 
-def warnings(run: Mapping[str, Any]) -> str | None:
+def warnings(run: RunDocument) -> str | None:
     """Join a run's warnings in one text, a line each; a warned run has always one."""
     if run["warnings"]:
         return "\n".join(run["warnings"])
     return "Finished with warnings" if run["status"] == "warned" else None
 
 
-def exception(run: Mapping[str, Any]) -> str | None:
+def exception(run: RunDocument) -> str | None:
     """Say why a run ended in error: who cancelled it, what was thrown, or the reason."""
-    thrown = _thrown(run["error"] or {})
+    thrown = _thrown(run["error"])
     match run["status"]:
         case "cancelled":
             by = run["cancelled_by"]
             canceled = f"Execution canceled by {by}" if by else "Execution canceled"
             return f"{canceled}\n{thrown}" if thrown else canceled
         case "failed":
-            return thrown or _REASONS.get(run["reason"], "Execution failed")
+            return thrown or _REASONS.get(run["reason"] or "", "Execution failed")
         case _:
             return None
 
 
-def _thrown(error: Mapping[str, Any]) -> str | None:
-    text, trace = error.get("exception"), error.get("traceback")
+def _thrown(error: RunFailure | None) -> str | None:
+    if error is None:
+        return None
+    text, trace = error["exception"], error["traceback"]
     if text and trace and text not in trace:
         return f"{text}\n{trace}"
-    return trace or text or _REASONS.get(error.get("reason", ""))
+    return trace or text or _REASONS.get(error["reason"])

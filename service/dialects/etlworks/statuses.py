@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from events.types import EVERY_TENANT
+from projections.documents.lifecycle import RunStatus
 
-Words = Mapping[str, str]
+Words = Mapping[RunStatus, str]
 """A word for each state of a run."""
 
 WORDS: Final[Words] = {
@@ -32,7 +33,7 @@ SIX_WORDS: Final[Words] = {**WORDS, "queued": "queued", "cancelled": "canceled"}
 Source: etlworks.com/dev/api/examples.html.
 """
 
-START_CODES: Final[Mapping[str, int]] = {
+START_CODES: Final[Mapping[RunStatus, int]] = {
     "queued": 0,
     "running": 1,
     "cancelling": 1,
@@ -46,16 +47,13 @@ START_CODES: Final[Mapping[str, int]] = {
 Source: support.etlworks.com, "Run Flow by ID API".
 """
 
-TERMINAL: Final = frozenset({"succeeded", "warned", "failed", "cancelled"})
-"""The states in which ``ended`` and what follows from the end are shown."""
-
 
 def words_for(tenant: str, told_six: Collection[str]) -> Words:
     """Choose a tenant's vocabulary: six words for those that are told so, ``*`` being all."""
     return SIX_WORDS if tenant in told_six or EVERY_TENANT in told_six else WORDS
 
 
-def states_of(word: str, words: Words) -> tuple[str, ...]:
+def states_of(word: str, words: Words) -> tuple[RunStatus, ...]:
     """Name the states that a word stands for; none for a word that there is not.
 
     >>> states_of("error", WORDS), states_of("error", SIX_WORDS), states_of("lost", WORDS)

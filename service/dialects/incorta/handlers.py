@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from aiohttp import web
 
 from projections.documents.flow import Flow
+from projections.documents.run import ExecutionDocument
 from service.dialects.incorta import parsing, rendering, schemas
 from service.dialects.incorta.errors import (
     InvalidGroup,
@@ -119,11 +117,11 @@ async def _flow(request: web.Request, tenant: str, name: str) -> Flow:
     return flow
 
 
-async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> Mapping[str, Any]:
+async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> ExecutionDocument:
     queries = request.app[SERVICE].queries
     if execution is None:
         try:
-            latest: Mapping[str, Any] = await queries.latest_execution(flow.tenant, flow.number)
+            latest = await queries.latest_execution(flow.tenant, flow.number)
         except UnknownRun as error:
             name = flow.ids["incorta"]["loadPlanName"]
             raise NotFound(f"The load plan [{name}] has no execution to restart.") from error
@@ -132,7 +130,7 @@ async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> M
     if execution not in EXECUTION_IDS:
         raise unknown
     try:
-        run: Mapping[str, Any] = await queries.execution_by_number(flow.tenant, execution)
+        run = await queries.execution_by_number(flow.tenant, execution)
     except UnknownRun as error:
         raise unknown from error
     if run["fullname"] != flow.fullname:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from projections.documents.run import RunDocument
 from service.flows.identity import FlowIdentity
 
 MAX_LENGTH: Final = 255
@@ -33,6 +34,6 @@ def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"loadPlanName": name}
 
 
-def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
+def run_ids(run: RunDocument) -> Mapping[str, Any]:
     """Name a run's ids, its flow's among them; ``executionId`` is its number."""
     return {**run["flow_ids"]["incorta"], "executionId": run["run_number"]}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
+from projections.read_models.load_plans.apply import Group, LoadPlan, NodeStatus, Schema
 from service.dialects.incorta import statuses
 from service.dialects.incorta.statuses import Word
 
-_CHILDREN: Final = {"GROUP": "schemas", "SCHEMA": "tables"}
-_BELOW: Final = {"GROUP": "SCHEMA", "SCHEMA": "TABLE"}
+PLAN, GROUPS, SCHEMAS, TABLES = range(1, 5)
+"""Levels of a tree, each with those above it."""
 
 
-def tree(document: Mapping[str, Any], level: int) -> dict[str, Any]:
+def tree(document: LoadPlan, level: int) -> dict[str, Any]:
     """Show a load plan down to a level: 1 the plan, 2 its groups, 3 schemas, 4 tables.
 
     ``childStatusDetails`` is absent at the lowest level shown and below tables, and empty where a
@@ -20,25 +21,28 @@ def tree(document: Mapping[str, Any], level: int) -> dict[str, Any]:
 
     Source: docs.incorta.com, "Load Plan Execution Status".
     """
-    run = document["run"]
-    word = statuses.plan(run, document["groups"])
-    shown = _node(run["flow_ids"]["incorta"]["loadPlanName"], "LOAD_PLAN", word)
-    if level > 1:
+    run, groups = document["run"], document["groups"]
+    shown = _node(
+        run["flow_ids"]["incorta"]["loadPlanName"], "LOAD_PLAN", statuses.plan(run, groups)
+    )
+    if level > PLAN:
         words = statuses.nodes(run)
-        shown["childStatusDetails"] = [
-            _below(group, "GROUP", words, level - 1) for group in document["groups"]
-        ]
+        shown["childStatusDetails"] = [_group(group, words, level) for group in groups]
     return shown
 
 
-def _below(
-    node: Mapping[str, Any], kind: str, words: Mapping[str, Word], levels: int
-) -> dict[str, Any]:
-    shown = _node(node["name"], kind, words[node["state"]])
-    if levels > 1 and kind in _BELOW:
-        children: Sequence[Mapping[str, Any]] = node[_CHILDREN[kind]]
+def _group(group: Group, words: Mapping[NodeStatus, Word], level: int) -> dict[str, Any]:
+    shown = _node(group["name"], "GROUP", words[group["state"]])
+    if level > GROUPS:
+        shown["childStatusDetails"] = [_schema(schema, words, level) for schema in group["schemas"]]
+    return shown
+
+
+def _schema(schema: Schema, words: Mapping[NodeStatus, Word], level: int) -> dict[str, Any]:
+    shown = _node(schema["name"], "SCHEMA", words[schema["state"]])
+    if level > SCHEMAS:
         shown["childStatusDetails"] = [
-            _below(child, _BELOW[kind], words, levels - 1) for child in children
+            _node(table["name"], "TABLE", words[table["state"]]) for table in schema["tables"]
         ]
     return shown
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
+
+from projections.documents.lifecycle import RunStatus
+from projections.read_models.load_plans.apply import Group, NodeStatus, PlanRun, Table
 
 Word = tuple[str, str]
 """``stateType`` and ``jobStatus``."""
@@ -19,7 +22,7 @@ FAILED: Final[Word] = (_END, "Failed")
 INTERRUPTED: Final[Word] = (_END, "Interrupted")
 NOT_COMPLETED: Final[Word] = (_END, "Not Completed")
 
-RUNS: Final[Mapping[str, Word]] = {
+RUNS: Final[Mapping[RunStatus, Word]] = {
     "queued": IN_QUEUE,
     "running": IN_PROGRESS,
     "cancelling": IN_PROGRESS,
@@ -33,7 +36,7 @@ RUNS: Final[Mapping[str, Word]] = {
 Source: docs.incorta.com, "Load Plan Execution Status", "Schema Manager" (load status).
 """
 
-NODES: Final[Mapping[str, Word]] = {
+NODES: Final[Mapping[NodeStatus, Word]] = {
     "pending": IN_QUEUE,
     "running": IN_PROGRESS,
     "succeeded": SUCCESS,
@@ -48,7 +51,7 @@ NODES: Final[Mapping[str, Word]] = {
 Source: docs.incorta.com, "Load Job Details Viewer", "Set Load Alert" (loader job states).
 """
 
-CLOSED: Final[Mapping[str, Word]] = {
+CLOSED: Final[Mapping[NodeStatus, Word]] = {
     **NODES,
     "pending": NOT_COMPLETED,
     "running": INTERRUPTED,
@@ -56,23 +59,23 @@ CLOSED: Final[Mapping[str, Word]] = {
 """The same once the plan has ended: a poller never finds an open node below a closed plan."""
 
 
-def plan(run: Mapping[str, Any], groups: Iterable[Mapping[str, Any]]) -> Word:
+def plan(run: PlanRun, groups: Iterable[Group]) -> Word:
     """Word a run; a failed one of which a table was loaded is ``Finished with Errors``."""
     if run["status"] == "failed" and any(_loaded(table) for table in _tables(groups)):
         return WITH_ERRORS
     return RUNS[run["status"]]
 
 
-def _tables(groups: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _tables(groups: Iterable[Group]) -> Iterator[Table]:
     for group in groups:
         for schema in group["schemas"]:
             yield from schema["tables"]
 
 
-def _loaded(table: Mapping[str, Any]) -> bool:
+def _loaded(table: Table) -> bool:
     return table["state"] in ("succeeded", "warned")
 
 
-def nodes(run: Mapping[str, Any]) -> Mapping[str, Word]:
+def nodes(run: PlanRun) -> Mapping[NodeStatus, Word]:
     """Choose the words of what stands below a run."""
     return CLOSED if RUNS[run["status"]][0] == _END else NODES

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from projections.documents.run import RunDocument
 from service.flows.identity import FlowIdentity
 
 MAX_LENGTH: Final = 200
@@ -46,6 +47,6 @@ def canonical(dataflow_id: str) -> str:
     return dataflow_id.casefold()
 
 
-def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
+def run_ids(run: RunDocument) -> Mapping[str, Any]:
     """Name a run's ids, its flow's among them; ``runId`` is its id."""
     return {**run["flow_ids"]["invision"], "runId": run["run_id"]}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from projections.documents.run import RunDocument
 from service.dialects.invision.statuses import WORDS
 
 
-def status(run: Mapping[str, Any]) -> dict[str, Any]:
+def status(run: RunDocument) -> dict[str, Any]:
     """Show a run: its id and its word.
 
     Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".

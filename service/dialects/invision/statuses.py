@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-WORDS: Final[Mapping[str, str]] = {
+from projections.documents.lifecycle import RunStatus
+
+WORDS: Final[Mapping[RunStatus, str]] = {
     "queued": "Pending",
     "running": "Running",
     "cancelling": "Running",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from projections.documents.run import RunDocument
 from service.access import Principal
 from service.dialect import Description, Route
 from service.dialects.naver import auth, errors, ids, routes, schemas
@@ -56,7 +57,7 @@ class Naver:
         """Derive the workflow's, its job's and its trigger's id."""
         return ids.flow_ids(flow, fixed)
 
-    def run_ids(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    def run_ids(self, run: RunDocument) -> Mapping[str, Any]:
         """Name the workflow and the execution."""
         return ids.run_ids(run)
 

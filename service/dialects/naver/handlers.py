@@ -10,6 +10,8 @@ from aiohttp import web
 
 from projections.documents.flow import Flow
 from projections.documents.lifecycle import RUN_ENDED
+from projections.documents.run import RunDocument
+from projections.documents.task import ListingDocument
 from service.dialects.naver import ids, parsing, rendering, schemas
 from service.dialects.naver.errors import BadState
 from service.dialects.naver.jobs import SOURCE, Job, is_listed_by_task, job_of, row_of, rows_per_run
@@ -109,20 +111,19 @@ async def _row_page(
     return page
 
 
-def _rows(
-    run: Mapping[str, Any], flows: Mapping[int, Flow], now_us: int
-) -> Iterator[dict[str, Any]]:
+def _rows(run: ListingDocument, flows: Mapping[int, Flow], now_us: int) -> Iterator[dict[str, Any]]:
     """Show all rows of a run, as its own version of the flow has them listed."""
     flow = flows[run["flow_version"]]
     if not flow.listed_by_task:
         yield rendering.execution(run, rendering.job_condition(flow.timeout_s), now_us)
         return
-    for row in range(1, len(run["task_rows"]) + 1):
-        yield rendering.task_execution(run, row, flow, now_us)
+    for row, task in enumerate(run["task_rows"], 1):
+        yield rendering.task_execution(run, task, row, flow, now_us)
 
 
-def _row(run: Mapping[str, Any], path: str, flow: Flow, now_us: int) -> dict[str, Any]:
-    return rendering.task_execution(run, flow.plan.step_paths.index(path) + 1, flow, now_us)
+def _row(run: ListingDocument, path: str, flow: Flow, now_us: int) -> dict[str, Any]:
+    index = flow.plan.step_paths.index(path)
+    return rendering.task_execution(run, run["task_rows"][index], index + 1, flow, now_us)
 
 
 def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging) -> web.Response:
@@ -217,7 +218,7 @@ async def job_execution(request: web.Request) -> web.StreamResponse:
     return json_response(shown)
 
 
-async def _execution(request: web.Request) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+async def _execution(request: web.Request) -> tuple[RunDocument, Mapping[str, Any]]:
     """Find a job's execution: the run, and how the execution is shown."""
     job = await _job(request)
     execution_id = request.match_info["executionId"]
@@ -234,8 +235,9 @@ async def _execution(request: web.Request) -> tuple[Mapping[str, Any], Mapping[s
     flow = await read.flow_version(run["tenant"], run["fullname"], run["flow_version"])
     if job.path is None or not job.rows_per_run(flow) or row_of(flow, job.path) != asked.row:
         raise UnknownRun(execution_id)
-    run = await read.workflow(run["tenant"], run["run_id"])
-    return run, rendering.task_execution(run, asked.row, flow, read.now_us)
+    workflow = await read.workflow(run["tenant"], run["run_id"])
+    task = workflow["tasks"][asked.row - 1]
+    return workflow, rendering.task_execution(workflow, task, asked.row, flow, read.now_us)
 
 
 @docs(

@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from projections.documents.run import RunDocument
 from service.flows.identity import FlowIdentity
 
 DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -103,7 +104,7 @@ def execution(execution_id: str) -> Execution | None:
     return Execution(number, row) if number and row <= MAX_ROW else None
 
 
-def run_ids(run: Mapping[str, Any]) -> dict[str, str]:
+def run_ids(run: RunDocument) -> dict[str, str]:
     """Name the run's execution, and the workflow, the job and the trigger that it is of."""
     flow_ids = run["flow_ids"]["naver"]
     return {**flow_ids, "jobExecutionId": execution_id(run["run_number"])}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from projections.documents.flow import Flow
+from projections.documents.task import ListingDocument, TaskSummary
 from service.dialects.naver.ids import task_jobs
 from service.flows.catalogue import TenantCatalogue
 
@@ -87,7 +88,7 @@ def is_listed_by_task(catalogue: TenantCatalogue, flow: Flow) -> bool:
     return any(version.flow.listed_by_task for version in catalogue.versions[flow.fullname])
 
 
-def task_in(run: Mapping[str, Any], path: str | None) -> Mapping[str, Any] | None:
+def task_in(run: ListingDocument, path: str | None) -> TaskSummary | None:
     """Find a task among the rows of a run of `listings`."""
     return next((task for task in run.get("task_rows", ()) if task["path"] == path), None)
 

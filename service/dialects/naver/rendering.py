@@ -14,6 +14,8 @@ from math import ceil
 from typing import Any, Final
 
 from projections.documents.flow import Flow
+from projections.documents.run import RunDocument
+from projections.documents.task import ListingDocument, TaskSummary
 from service.dialects.naver import triggers
 from service.dialects.naver.ids import execution_id
 from service.dialects.naver.jobs import SOURCE, Job, jobs_by_task, jobs_of, task_in
@@ -43,19 +45,16 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).astimezone(_KOREA).isoformat()
 
 
-def execution(run: Mapping[str, Any], condition: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+def execution(run: RunDocument, condition: Mapping[str, Any], now_us: int) -> dict[str, Any]:
     """Show a run as an execution; the two durations grow with the clock until it ends."""
     job = (run["flow_ids"][SOURCE]["jobId"], run["fullname"])
     return _execution(run, 0, job, (RUNS[run["status"]], run), condition, now_us)
 
 
-def task_execution(run: Mapping[str, Any], row: int, flow: Flow, now_us: int) -> dict[str, Any]:
-    """Show a task of a run as an execution: the one in that row, from 1, of the run's version.
-
-    The run is one of `listings`, or of `workflows`, which has all tasks, hooks last.
-    """
-    tasks = run["tasks"] if "tasks" in run else run["task_rows"]
-    task = tasks[row - 1]
+def task_execution(
+    run: RunDocument, task: TaskSummary, row: int, flow: Flow, now_us: int
+) -> dict[str, Any]:
+    """Show a task of a run as an execution; ``row``, from 1, is its place in the run's version."""
     job_id = next(islice(jobs_by_task(flow), row - 1, None))
     condition = task_condition(flow, task["path"])
     standing = (TASKS[task["status"]], task)
@@ -63,10 +62,10 @@ def task_execution(run: Mapping[str, Any], row: int, flow: Flow, now_us: int) ->
 
 
 def _execution(
-    run: Mapping[str, Any],
+    run: RunDocument,
     row: int,
     job: tuple[str, str],
-    standing: tuple[str, Mapping[str, Any]],
+    standing: tuple[str, RunDocument | TaskSummary],
     condition: Mapping[str, Any],
     now_us: int,
 ) -> dict[str, Any]:
@@ -102,7 +101,7 @@ def _timeout_s(flow: Flow, path: str | None) -> float | None:
     return flow.timeout_s if task is None or task.timeout_s is None else task.timeout_s
 
 
-def started(run: Mapping[str, Any], flow: Flow) -> dict[str, Any]:
+def started(run: RunDocument, flow: Flow) -> dict[str, Any]:
     """Show the execution that a start of a flow's job made."""
     return {
         "jobId": flow.ids[SOURCE]["jobId"],
@@ -142,7 +141,7 @@ def workflow(catalogue: TenantCatalogue, flow: Flow) -> dict[str, Any]:
 
 
 def workflow_row(
-    catalogue: TenantCatalogue, flow: Flow, last: Mapping[str, Any] | None
+    catalogue: TenantCatalogue, flow: Flow, last: ListingDocument | None
 ) -> dict[str, Any]:
     """Show a workflow as a row of a list; ``last`` is its newest run."""
     return {
@@ -178,7 +177,7 @@ def _node(job: Job, *, valid: bool) -> dict[str, Any]:
     }
 
 
-def job(catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
+def job(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None) -> dict[str, Any]:
     """Show a job in full; its own nodes, and their data, are not NAVER's here."""
     return {
         "jobId": job.job_id,
@@ -190,7 +189,7 @@ def job(catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None) ->
     }
 
 
-def job_row(catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None) -> dict[str, Any]:
+def job_row(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None) -> dict[str, Any]:
     """Show a job as a row of a list; ``last`` is the newest run that it was part of."""
     return {
         "jobId": job.job_id,
@@ -201,9 +200,7 @@ def job_row(catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None
     }
 
 
-def _standing(
-    catalogue: TenantCatalogue, job: Job, last: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _standing(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None) -> dict[str, Any]:
     word, run = _last(job, last)
     return {
         "type": "DATAFLOW",
@@ -215,12 +212,14 @@ def _standing(
     }
 
 
-def job_status(job: Job, last: Mapping[str, Any] | None) -> JobWord:
+def job_status(job: Job, last: ListingDocument | None) -> JobWord:
     """Say how a job stands; ``last`` is the newest run of its flow."""
     return job_word(deleted=job.deleted, last=_last(job, last)[0])
 
 
-def _last(job: Job, last: Mapping[str, Any] | None) -> tuple[Word | None, Mapping[str, Any] | None]:
+def _last(
+    job: Job, last: ListingDocument | None
+) -> tuple[Word | None, RunDocument | TaskSummary | None]:
     """Find the job's part in the newest run of its flow, and the word for how that stands."""
     if last is None or job.path is None:
         return (None if last is None else RUNS[last["status"]]), last
@@ -246,7 +245,7 @@ def _dates(catalogue: TenantCatalogue, flow: Flow) -> dict[str, str]:
     }
 
 
-def _begun(part: Mapping[str, Any] | None, run: Mapping[str, Any] | None) -> str | None:
+def _begun(part: RunDocument | TaskSummary | None, run: RunDocument | None) -> str | None:
     """Say when a run, or its part in question, began: when it was created while it has not."""
     if part is None or run is None:
         return None

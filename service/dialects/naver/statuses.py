@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
+from projections.documents.lifecycle import RunStatus, TaskStatus
+
 Word = Literal["READY", "RUNNING", "COMPLETED", "FAILED", "CANCELED"]
 
-RUNS: Final[Mapping[str, Word]] = {
+RUNS: Final[Mapping[RunStatus, Word]] = {
     "queued": "READY",
     "running": "RUNNING",
     "cancelling": "RUNNING",
@@ -20,7 +22,7 @@ RUNS: Final[Mapping[str, Word]] = {
     "cancelled": "CANCELED",
 }
 
-TASKS: Final[Mapping[str, Word]] = {
+TASKS: Final[Mapping[TaskStatus, Word]] = {
     "pending": "READY",
     "running": "RUNNING",
     "succeeded": "COMPLETED",

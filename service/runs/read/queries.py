@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import run_stream
-from projections.documents.flow import Flow
+from projections.documents.flow import Flow, FlowDocument
 from projections.documents.lifecycle import RUN_ENDED
+from projections.documents.run import ExecutionDocument
+from projections.documents.task import ListingDocument, WorkflowDocument
 from projections.flow_versions import Flows
 from projections.live.runner import Runner
 from projections.projection import Projection, fold_run
 from projections.read_models.dispatch import read as dispatch
+from projections.read_models.dispatch.apply import Dispatch
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION as LISTINGS
@@ -22,9 +26,10 @@ from projections.read_models.listings import read as listings
 from projections.read_models.listings.read import Expired
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
 from projections.read_models.load_plans import read as load_plans
+from projections.read_models.load_plans.apply import LoadPlan
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.read_models.workflows import read as workflows
-from projections.results import Document, LookupResult, Page, Rows
+from projections.results import LookupResult, Page, Rows
 from projections.serving.version_router import VersionRouter
 from service.dataloader import DataLoader
 from service.errors import Unavailable, UnknownRun
@@ -40,8 +45,9 @@ MAX_ATTEMPTS: Final = 5
 """How often a read is repeated while the catalogue keeps changing."""
 
 K = TypeVar("K", tuple[str, str], tuple[str, int])
+D = TypeVar("D")
 
-Lookup = Callable[[Any, Sequence[K]], Awaitable[LookupResult[K]]]
+Lookup = Callable[[Any, Sequence[K]], Awaitable[LookupResult[K, D]]]
 """A function of a ``read`` module that finds documents by their keys in one statement."""
 
 
@@ -89,27 +95,27 @@ class Queries:
         """The time for all that grows with the clock: microseconds since 1970."""
         return time.time_ns() // 1000
 
-    def _loader(self, lookup: Lookup[K]) -> DataLoader[K, Document]:
-        async def fetch(keys: Sequence[K]) -> LookupResult[K]:
+    def _loader(self, lookup: Lookup[K, D]) -> DataLoader[K, D]:
+        async def fetch(keys: Sequence[K]) -> LookupResult[K, D]:
             return await self._version_router.query(lookup, keys)
 
         return DataLoader(fetch)
 
-    def execution(self, tenant: str, run_id: str) -> Coroutine[Any, Any, Document]:
+    def execution(self, tenant: str, run_id: str) -> Coroutine[Any, Any, ExecutionDocument]:
         """Read a run. Raises `UnknownRun`."""
         return self._by_id(self._executions, EXECUTIONS, tenant, run_id)
 
-    def workflow(self, tenant: str, run_id: str) -> Coroutine[Any, Any, Document]:
+    def workflow(self, tenant: str, run_id: str) -> Coroutine[Any, Any, WorkflowDocument]:
         """Read a run with its tasks. Raises `UnknownRun`."""
         return self._by_id(self._workflows, WORKFLOWS, tenant, run_id)
 
-    async def execution_after(self, tenant: str, outcome: Outcome) -> Document:
+    async def execution_after(self, tenant: str, outcome: Outcome) -> ExecutionDocument:
         """Read the run of a command, as `workflow_after` does, without its tasks."""
         return await self._new_run(EXECUTIONS, outcome) or await self.execution(
             tenant, outcome.run_id
         )
 
-    async def workflow_after(self, tenant: str, outcome: Outcome) -> Document:
+    async def workflow_after(self, tenant: str, outcome: Outcome) -> WorkflowDocument:
         """Read the run of a command: a new run as it was queued, another as it is now.
 
         The document may change: use it before the next await.
@@ -118,26 +124,30 @@ class Queries:
             tenant, outcome.run_id
         )
 
-    async def _new_run(self, projection: Projection, outcome: Outcome) -> Document | None:
+    async def _new_run(self, projection: Projection, outcome: Outcome) -> Any:  # noqa: ANN401 - as `fold_run`
         # Folding the event takes less time than a look-up, and mostly the projector has done it.
         if outcome.created_event is None:
             return None
         document = self._runner.document_after(projection, outcome.created_event)
         return document or await fold_run(projection, (outcome.created_event,), self._flows)
 
-    def execution_by_number(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
+    def execution_by_number(
+        self, tenant: str, run_number: int
+    ) -> Coroutine[Any, Any, ExecutionDocument]:
         """Read a run by its number. Raises `UnknownRun`."""
         return self._by_number(self._executions_by_number, EXECUTIONS, tenant, run_number)
 
-    def load_plan(self, tenant: str, run_number: int) -> Coroutine[Any, Any, Document]:
+    def load_plan(self, tenant: str, run_number: int) -> Coroutine[Any, Any, LoadPlan]:
         """Read a run's load plan by its number. Raises `UnknownRun`."""
         return self._by_number(self._load_plans, LOAD_PLANS, tenant, run_number)
 
-    def latest_execution(self, tenant: str, flow_number: int) -> Coroutine[Any, Any, Document]:
+    def latest_execution(
+        self, tenant: str, flow_number: int
+    ) -> Coroutine[Any, Any, ExecutionDocument]:
         """Read the run of a flow that was queued last. Raises `UnknownRun`."""
         return self._by_number(self._latest, EXECUTIONS, tenant, flow_number)
 
-    async def wait_until_ended(self, tenant: str, run_id: str) -> Document:
+    async def wait_until_ended(self, tenant: str, run_id: str) -> ExecutionDocument:
         """Wait for a run to end, without a limit, and read it. Raises `UnknownRun`."""
         with self._run_completion.watch(run_id) as end:
             run = await self._execution_since(self._run_completion.position, tenant, run_id)
@@ -145,16 +155,23 @@ class Queries:
                 return run
             return await self._execution_since(await end, tenant, run_id)
 
-    async def _execution_since(self, position: Position, tenant: str, run_id: str) -> Document:
+    async def _execution_since(
+        self, position: Position, tenant: str, run_id: str
+    ) -> ExecutionDocument:
         if await self._positions.wait_for(EXECUTIONS.name, position):
             return await self.execution(tenant, run_id)
-        return await self._fold_stream(EXECUTIONS, tenant, run_id)
+        run: ExecutionDocument = await self._fold_stream(EXECUTIONS, tenant, run_id)
+        return run
 
-    async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
+    async def page(
+        self, tenant: str, fullname: str | None, offset: int, limit: int
+    ) -> Page[ListingDocument]:
         """Read a page of a tenant's runs, or of one flow's, newest first, and their number."""
         return await self._version_router.query(listings.page, tenant, fullname, offset, limit)
 
-    async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
+    async def scan(
+        self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int
+    ) -> Rows[ListingDocument]:
         """Read a tenant's runs by filter, newest first, queued before a position."""
         return await self._version_router.query(
             listings.list_before,
@@ -240,19 +257,19 @@ class Queries:
             await self._catalogue.refresh(tenant)
         raise Unavailable("the flow keeps changing while it is read; try again")
 
-    async def flows(self, tenant: str) -> Rows:
+    async def flows(self, tenant: str) -> Rows[FlowDocument]:
         """Read a tenant's flows by name, including retired ones."""
         return await self._version_router.query(workflows.flows, tenant)
 
-    async def waiting(self, limit: int) -> list[Document]:
+    async def waiting(self, limit: int) -> list[Dispatch]:
         """Read which runs wait for a worker, in the order in which they were queued."""
         return (await self._version_router.query(dispatch.waiting, limit)).rows
 
-    async def claimed(self) -> list[Document]:
+    async def claimed(self) -> list[Dispatch]:
         """Read which runs a worker has claimed."""
         return (await self._version_router.query(dispatch.claimed)).rows
 
-    async def overdue(self) -> list[Document]:
+    async def overdue(self) -> list[Dispatch]:
         """Read which runs have exceeded their flow's timeout."""
         return (await self._version_router.query(dispatch.overdue)).rows
 
@@ -265,30 +282,29 @@ class Queries:
 
     async def _by_id(
         self,
-        loader: DataLoader[tuple[str, str], Document],
+        loader: DataLoader[tuple[str, str], D],
         projection: Projection,
         tenant: str,
         run_id: str,
-    ) -> Document:
+    ) -> D:
         run, position = await loader.get(key := (tenant, run_id))
         if run is None:
-            run, late = await self._retry_lookup(loader, projection.name, key, position)
-            if late:
-                return await self._fold_stream(projection, tenant, run_id)
+            run, late = await self._retry_lookup(partial(loader.get, key), projection, position)
+            run = await self._fold_stream(projection, tenant, run_id) if late else run
         if run is None:
             raise UnknownRun(run_id)
         return run
 
     async def _by_number(
         self,
-        loader: DataLoader[tuple[str, int], Document],
+        loader: DataLoader[tuple[str, int], D],
         projection: Projection,
         tenant: str,
         number: int,
-    ) -> Document:
+    ) -> D:
         run, position = await loader.get(key := (tenant, number))
         if run is None:
-            run, late = await self._retry_lookup(loader, projection.name, key, position)
+            run, late = await self._retry_lookup(partial(loader.get, key), projection, position)
             if late:
                 # Only the read model maps the number to a stream that could be folded instead.
                 raise Unavailable(f"the read model {projection.name} is late; try again")
@@ -297,17 +313,20 @@ class Queries:
         return run
 
     async def _retry_lookup(
-        self, loader: DataLoader[K, Document], name: str, key: K, position: Position
-    ) -> tuple[Document | None, bool]:
+        self,
+        look_up: Callable[[], Awaitable[tuple[D | None, Position]]],
+        projection: Projection,
+        position: Position,
+    ) -> tuple[D | None, bool]:
         """Repeat a look-up once the read model has caught up; tell whether it is still late."""
         head = await self._log.head()
         if position >= head:
             return None, False
-        await self._positions.wait_for(name, head)
-        run, position = await loader.get(key)
+        await self._positions.wait_for(projection.name, head)
+        run, position = await look_up()
         return run, run is None and position < head
 
-    async def _fold_stream(self, projection: Projection, tenant: str, run_id: str) -> Document:
+    async def _fold_stream(self, projection: Projection, tenant: str, run_id: str) -> Any:  # noqa: ANN401 - as `fold_run`
         events = await self._log.read_stream(tenant, run_stream(run_id))
         applied = without_skipped(events, await self._positions.skipped(projection.name))
         run = await fold_run(projection, applied, self._flows)

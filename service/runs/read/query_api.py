@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from events.envelope import Event, Position
-from projections.documents.flow import Flow
-from projections.results import Document, Page, Rows
+from projections.documents.flow import Flow, FlowDocument
+from projections.documents.run import ExecutionDocument
+from projections.documents.task import ListingDocument, WorkflowDocument
+from projections.read_models.load_plans.apply import LoadPlan
+from projections.results import Page, Rows
 from service.flows.catalogue import TenantCatalogue
 
 
@@ -35,7 +38,7 @@ class LatestRuns(NamedTuple):
     """
 
     catalogue: TenantCatalogue
-    runs: Mapping[str, Document]
+    runs: Mapping[str, ListingDocument]
     position: Position
 
 
@@ -51,7 +54,7 @@ class RowPage(NamedTuple):
     whole list. ``flows`` has the versions that the runs name.
     """
 
-    runs: Sequence[Document]
+    runs: Sequence[ListingDocument]
     skipped: int
     total: int
     position: Position
@@ -66,31 +69,35 @@ class QueryApi(Protocol):
         """The time for all that grows with the clock: microseconds since 1970."""
         ...
 
-    async def execution(self, tenant: str, run_id: str) -> Document:
+    async def execution(self, tenant: str, run_id: str) -> ExecutionDocument:
         """Read a run. Raises `UnknownRun`."""
         ...
 
-    async def workflow(self, tenant: str, run_id: str) -> Document:
+    async def workflow(self, tenant: str, run_id: str) -> WorkflowDocument:
         """Read a run with its tasks. Raises `UnknownRun`."""
         ...
 
-    async def execution_by_number(self, tenant: str, run_number: int) -> Document:
+    async def execution_by_number(self, tenant: str, run_number: int) -> ExecutionDocument:
         """Read a run by its number. Raises `UnknownRun`."""
         ...
 
-    async def load_plan(self, tenant: str, run_number: int) -> Document:
+    async def load_plan(self, tenant: str, run_number: int) -> LoadPlan:
         """Read a run's load plan by its number. Raises `UnknownRun`."""
         ...
 
-    async def latest_execution(self, tenant: str, flow_number: int) -> Document:
+    async def latest_execution(self, tenant: str, flow_number: int) -> ExecutionDocument:
         """Read the run of a flow that was queued last. Raises `UnknownRun`."""
         ...
 
-    async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
+    async def page(
+        self, tenant: str, fullname: str | None, offset: int, limit: int
+    ) -> Page[ListingDocument]:
         """Read a page of a tenant's runs, or of one flow's, newest first, and their number."""
         ...
 
-    async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
+    async def scan(
+        self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int
+    ) -> Rows[ListingDocument]:
         """Read a tenant's runs by filter, newest first, queued before a position."""
         ...
 
@@ -104,7 +111,7 @@ class QueryApi(Protocol):
         """Read a tenant's events, all tenants' for ``*``, and the position to continue after."""
         ...
 
-    async def flows(self, tenant: str) -> Rows:
+    async def flows(self, tenant: str) -> Rows[FlowDocument]:
         """Read a tenant's flows by name, including retired ones."""
         ...
 

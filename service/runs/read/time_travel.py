@@ -15,8 +15,9 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import CATALOGUE_STREAM, run_stream
-from projections.documents.flow import Flow
-from projections.documents.run import micros
+from projections.documents.flow import Flow, FlowDocument
+from projections.documents.run import ExecutionDocument, micros
+from projections.documents.task import ListingDocument, WorkflowDocument
 from projections.flow_versions import Flows
 from projections.projection import Projection, States, fold_event, fold_run
 from projections.read_models.executions import PROJECTION as EXECUTIONS
@@ -25,8 +26,9 @@ from projections.read_models.listings import PROJECTION as LISTINGS
 from projections.read_models.listings import read as listings
 from projections.read_models.listings.read import VersionRange
 from projections.read_models.load_plans import PROJECTION as LOAD_PLANS
+from projections.read_models.load_plans.apply import LoadPlan
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
-from projections.results import Document, Page, Rows
+from projections.results import Page, Rows
 from projections.serving.version_router import VersionRouter
 from service.errors import BadRequest, Unavailable, UnknownRun
 from service.flows.catalogue import Catalogue, TenantCatalogue
@@ -57,24 +59,27 @@ class HistoricalQueries:
     version_router: VersionRouter
     positions: ReadModelPositions
 
-    async def execution(self, tenant: str, run_id: str) -> Document:
+    async def execution(self, tenant: str, run_id: str) -> ExecutionDocument:
         """Fold a run. Raises `UnknownRun`."""
-        return await self._fold_stream(EXECUTIONS, tenant, run_id)
+        run: ExecutionDocument = await self._fold_stream(EXECUTIONS, tenant, run_id)
+        return run
 
-    async def workflow(self, tenant: str, run_id: str) -> Document:
+    async def workflow(self, tenant: str, run_id: str) -> WorkflowDocument:
         """Fold a run with its tasks. Raises `UnknownRun`."""
-        return await self._fold_stream(WORKFLOWS, tenant, run_id)
+        run: WorkflowDocument = await self._fold_stream(WORKFLOWS, tenant, run_id)
+        return run
 
-    async def execution_by_number(self, tenant: str, run_number: int) -> Document:
+    async def execution_by_number(self, tenant: str, run_number: int) -> ExecutionDocument:
         """Fold a run, found by its number. Raises `UnknownRun`."""
         return await self.execution(tenant, await self._run_id_of(tenant, run_number))
 
-    async def load_plan(self, tenant: str, run_number: int) -> Document:
+    async def load_plan(self, tenant: str, run_number: int) -> LoadPlan:
         """Fold a run's load plan, found by its number. Raises `UnknownRun`."""
         run_id = await self._run_id_of(tenant, run_number)
-        return await self._fold_stream(LOAD_PLANS, tenant, run_id)
+        plan: LoadPlan = await self._fold_stream(LOAD_PLANS, tenant, run_id)
+        return plan
 
-    async def latest_execution(self, tenant: str, flow_number: int) -> Document:
+    async def latest_execution(self, tenant: str, flow_number: int) -> ExecutionDocument:
         """Fold the run of a flow that was queued last. Raises `UnknownRun`."""
         run_id = await self._query(
             EXECUTIONS.name, executions.latest_as_of, tenant, flow_number, self.position
@@ -83,7 +88,9 @@ class HistoricalQueries:
             raise UnknownRun(flow_number)
         return await self.execution(tenant, run_id)
 
-    async def page(self, tenant: str, fullname: str | None, offset: int, limit: int) -> Page:
+    async def page(
+        self, tenant: str, fullname: str | None, offset: int, limit: int
+    ) -> Page[ListingDocument]:
         """Fold a page of a tenant's runs, or of one flow's, newest first, and count them."""
         found = await self._query(
             LISTINGS.name,
@@ -96,7 +103,9 @@ class HistoricalQueries:
         )
         return Page(await self._fold_rows(tenant, found.run_ids), found.total, self.position)
 
-    async def scan(self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int) -> Rows:
+    async def scan(
+        self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int
+    ) -> Rows[ListingDocument]:
         """Fold a tenant's runs by filter, newest first, queued before a position.
 
         Raises:
@@ -138,7 +147,7 @@ class HistoricalQueries:
         """Read a tenant's events up to the position, all tenants' for ``*``."""
         return await self.log.read_page(after, limit, tenant, up_to=self.position)
 
-    async def flows(self, tenant: str) -> Rows:
+    async def flows(self, tenant: str) -> Rows[FlowDocument]:
         """Fold a tenant's flows by name, including retired ones."""
         events = await self.log.read_stream(tenant, CATALOGUE_STREAM, up_to=self.position)
         states: States = {}
@@ -213,7 +222,7 @@ class HistoricalQueries:
         total: int = found.total
         return total
 
-    async def _fold_stream(self, projection: Projection, tenant: str, run_id: str) -> Document:
+    async def _fold_stream(self, projection: Projection, tenant: str, run_id: str) -> Any:  # noqa: ANN401 - as `fold_run`
         events = await self.log.read_stream(tenant, run_stream(run_id), up_to=self.position)
         applied = without_skipped(events, await self.positions.skipped(projection.name))
         run = await fold_run(projection, applied, self.flow_versions)
@@ -221,8 +230,8 @@ class HistoricalQueries:
             raise UnknownRun(run_id)
         return run
 
-    async def _fold_rows(self, tenant: str, run_ids: Sequence[str]) -> list[Document]:
-        rows: list[Document] = []
+    async def _fold_rows(self, tenant: str, run_ids: Sequence[str]) -> list[ListingDocument]:
+        rows: list[ListingDocument] = []
         skipped = await self.positions.skipped(LISTINGS.name) if run_ids else ()
         for start in range(0, len(run_ids), FOLD_BATCH):
             keys = [(tenant, run_stream(each)) for each in run_ids[start : start + FOLD_BATCH]]

@@ -67,7 +67,7 @@ def shown(story, count):
     for event in story.events[:count]:
         WORKFLOWS.fold(states, event, flows)
     document = WORKFLOWS.document(states["run", TENANT, RUN])
-    return flat(rendering.run(document, DIALECTS))
+    return flat(rendering.workflow(document, DIALECTS))
 
 
 sequences = st.lists(st.one_of(commands, st.tuples(st.just("correct"), st.integers(0, 50))))

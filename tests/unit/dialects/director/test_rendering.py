@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.dialects.director import rendering
+from tests.dialects.facts import failure
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(),
@@ -154,7 +155,7 @@ def test_result_is_null_until_a_task_has_ended_by_itself(run, task, status):
     ],
 )
 def test_failed_task_has_exception_and_traceback_as_texts(run, task, error, result):
-    assert _tasks(run, task(status="failed", error=error))[0]["result"] == result
+    assert _tasks(run, task(status="failed", error=failure(error)))[0]["result"] == result
 
 
 def test_hook_has_no_previous(run, task):

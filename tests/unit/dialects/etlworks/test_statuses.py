@@ -7,12 +7,10 @@ import pytest
 from service.dialects.etlworks.statuses import (
     SIX_WORDS,
     START_CODES,
-    TERMINAL,
     WORDS,
     states_of,
 )
 from tests.dialects.facts import NEXT, STATES
-from tests.dialects.facts import TERMINAL as ENDS
 
 
 @pytest.mark.parametrize(
@@ -33,7 +31,6 @@ def test_state_has_its_word_and_its_start_code(state, word, code):
 
 def test_every_state_is_worded():
     assert set(WORDS) == set(SIX_WORDS) == set(START_CODES) == set(STATES)
-    assert set(TERMINAL) == set(ENDS)
 
 
 def test_only_a_state_without_an_end_is_running():
