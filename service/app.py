@@ -55,8 +55,7 @@ from service.runtime import (
     Service,
     Worker,
 )
-from service.schedules.advisory_lock import turn
-from service.schedules.last_fired import Marks
+from service.schedules.last_fired import LastFiredTable
 from service.schedules.metrics import firing_counter, unlisted_counter
 from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
@@ -247,9 +246,9 @@ def _schedules(service: Service, pools: _Pools) -> Schedules:
     scheduler = Scheduler(
         catalogue=service.catalogue,
         writer=service.writer,
-        marks=Marks(pools.log),
+        last_fired=LastFiredTable(pools.log),
         clock=service.log.now,
-        tell=firing_counter(service.metrics),
+        on_result=firing_counter(service.metrics),
     )
     retention = Retention(
         catalogue=service.catalogue,
@@ -257,9 +256,9 @@ def _schedules(service: Service, pools: _Pools) -> Schedules:
         positions=service.positions,
         writer=service.writer,
         feed=service.log_io.feed,
-        turn=partial(turn, pools.log),
+        pool=pools.log,
         default=service.settings.retention_offset,
-        tell=unlisted_counter(service.metrics),
+        on_result=unlisted_counter(service.metrics),
     )
     return Schedules(scheduler=scheduler, retention=retention)
 

@@ -92,13 +92,13 @@ async def _follow_catalogue(service: Service) -> None:
     feed, schedules = service.log_io.feed, service.schedules
     after = feed.head
     await service.catalogue.load()
-    schedules.scheduler.look()
-    schedules.retention.look()
+    schedules.scheduler.notify()
+    schedules.retention.notify()
     async for events in feed.subscribe(after):
         service.catalogue.apply(events)
         if any(event.stream == CATALOGUE_STREAM for event in events):
-            schedules.scheduler.look()
-        schedules.retention.hear(events)
+            schedules.scheduler.notify()
+        schedules.retention.on_events(events)
 
 
 async def _follow_rebuilds(service: Service) -> None:

@@ -16,7 +16,7 @@ from service.flows.catalogue import Catalogue
 from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
 from service.origin import Origin
-from service.schedules.last_fired import Mark, Marks
+from service.schedules.last_fired import LastFired, LastFiredTable
 
 TENANT = click.option("--tenant", default="default", show_default=True, help="The tenant.")
 ORIGIN = Origin(actor="cli", source="cli")
@@ -81,23 +81,24 @@ async def _list(tenant: str, *, as_json: bool) -> None:
         catalogue = Catalogue(ledger.log)
         await catalogue.refresh(tenant)
         found, now = catalogue.all(tenant), micros(await ledger.log.now())
-        marks = await Marks(ledger.pool).of([(tenant, flow.fullname) for flow in found])
+        keys = [(tenant, flow.fullname) for flow in found]
+        last_fired = await LastFiredTable(ledger.pool).read(keys)
     for flow in () if as_json else found:
-        click.echo(_line(flow, now, marks.get((tenant, flow.fullname))))
+        click.echo(_line(flow, now, last_fired.get((tenant, flow.fullname))))
     if as_json:
-        print_json([_shown(flow, now, marks.get((tenant, flow.fullname))) for flow in found])
+        print_json([_shown(flow, now, last_fired.get((tenant, flow.fullname))) for flow in found])
 
 
-def _line(flow: Flow, now_us: int, mark: Mark | None) -> str:
-    said = f"{flow.fullname:<30} version {flow.version:<4} {flow.executor:<10}"
+def _line(flow: Flow, now_us: int, fired: LastFired | None) -> str:
+    line = f"{flow.fullname:<30} version {flow.version:<4} {flow.executor:<10}"
     if due := rendering.next_due(flow.definition, now_us):
-        said += f" next due {due}"
-    if due and mark and mark.outcome == "refused":
-        said += f", {rendering.moment(micros(mark.due_at))} refused: {mark.reason}"
-    return said.rstrip()
+        line += f" next due {due}"
+    if due and fired and fired.outcome == "refused":
+        line += f", {rendering.moment(micros(fired.due_at))} refused: {fired.reason}"
+    return line.rstrip()
 
 
-def _shown(flow: Flow, now_us: int, mark: Mark | None) -> dict[str, object]:
+def _shown(flow: Flow, now_us: int, fired: LastFired | None) -> dict[str, object]:
     return {
         "fullname": flow.fullname,
         "version": flow.version,
@@ -106,15 +107,15 @@ def _shown(flow: Flow, now_us: int, mark: Mark | None) -> dict[str, object]:
         "exclusive": flow.exclusive,
         "timeout_s": flow.timeout_s,
         "next_due_at": rendering.next_due(flow.definition, now_us),
-        "last_due": mark and _answered(mark),
+        "last_due": fired and _last_due(fired),
         "definition": flow.definition,
         "vendor_ids": rendering.vendor_ids(flow.ids),
     }
 
 
-def _answered(mark: Mark) -> dict[str, object]:
-    due_at = rendering.moment(micros(mark.due_at))
-    return {"due_at": due_at, "outcome": mark.outcome, "reason": mark.reason or None}
+def _last_due(fired: LastFired) -> dict[str, object]:
+    due_at = rendering.moment(micros(fired.due_at))
+    return {"due_at": due_at, "outcome": fired.outcome, "reason": fired.reason or None}
 
 
 VERB = flows

@@ -1,1 +1,1 @@
-"""What happens by itself: flows start when they are due, old runs leave the lists."""
+"""Starts flows at their due times, and removes old runs from lists."""

@@ -1,7 +1,7 @@
-"""How far each schedule has been carried out: what says that a refused due time is over.
+"""The last due time handled for each flow, so that a refused one is not tried again.
 
-A plain table, beside the log as heartbeats are. That a due time starts at most one run is not its
-affair: the log holds that, by the key of the start.
+A plain table beside the log, as heartbeats are. It does not prevent double starts: the log does, by
+the idempotency key of a scheduled start.
 """
 
 from __future__ import annotations
@@ -15,46 +15,48 @@ from typing import Final, Literal
 
 from events.database import Pool, load, translate_errors
 
-ANSWER_S: Final = 10.0
-"""Seconds that the table may take."""
+QUERY_TIMEOUT_S: Final = 10.0
 
-Key = tuple[str, str]
+FlowKey = tuple[str, str]
 """A flow, by its tenant and its fullname."""
-
-Answered = Literal["started", "refused"]
 
 _SQL: Final = Path(__file__).parent / "sql"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A flow's last due time that was answered; ``reason`` says why a start was refused."""
+class LastFired:
+    """A flow's last handled due time; ``reason`` says why its start was refused."""
 
     due_at: datetime
-    outcome: Answered
+    outcome: Literal["started", "refused"]
     reason: str = ""
 
 
-class Marks:
-    """The marks of all flows. Raises `LogUnavailable` where the database does not answer."""
+class LastFiredTable:
+    """Reads and writes the last handled due times.
+
+    Its methods raise `LogUnavailable` if the database does not answer.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def of(self, flows: Collection[Key]) -> Mapping[Key, Mark]:
-        """Read the marks of flows; one that was never due has none."""
-        tenants, fullnames = [key[0] for key in flows], [key[1] for key in flows]
+    async def read(self, flows: Collection[FlowKey]) -> Mapping[FlowKey, LastFired]:
+        """Read the last handled due times of flows; one that was never due is left out."""
+        tenants, fullnames = [flow[0] for flow in flows], [flow[1] for flow in flows]
         with translate_errors():
-            async with asyncio.timeout(ANSWER_S):
-                rows = await self._pool.fetch(load(_SQL, "marks_of"), tenants, fullnames)
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                rows = await self._pool.fetch(load(_SQL, "read_last_fired"), tenants, fullnames)
         return {
-            (row["tenant"], row["fullname"]): Mark(row["due_at"], row["outcome"], row["reason"])
+            (row["tenant"], row["fullname"]): LastFired(
+                row["due_at"], row["outcome"], row["reason"]
+            )
             for row in rows
         }
 
-    async def make(self, flow: Key, mark: Mark) -> None:
-        """Mark a due time as answered; an earlier one than the mark changes nothing."""
-        values = (*flow, mark.due_at, mark.outcome, mark.reason)
+    async def record(self, flow: FlowKey, fired: LastFired) -> None:
+        """Record a handled due time; one before that on record changes nothing."""
+        values = (*flow, fired.due_at, fired.outcome, fired.reason)
         with translate_errors():
-            async with asyncio.timeout(ANSWER_S):
-                await self._pool.execute(load(_SQL, "mark"), *values)
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                await self._pool.execute(load(_SQL, "record_last_fired"), *values)

@@ -1,4 +1,4 @@
-"""Counts what happens by itself: what schedules came to, and runs that left their lists."""
+"""The metrics of schedules and retention."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter
 
-from service.schedules.scheduler import Fired
+from service.schedules.scheduler import FiringOutcome
 
 
-def firing_counter(registry: CollectorRegistry) -> Callable[[Fired], None]:
-    """Make what counts each firing by its outcome; all outcomes are there from the start."""
+def firing_counter(registry: CollectorRegistry) -> Callable[[FiringOutcome], None]:
+    """Make a counter of due times by outcome; each outcome starts at zero."""
     counter = Counter(
         "flowledger_schedule_firings",
-        "Due times of schedules, by what they came to in this process.",
+        "Due times of schedules in this process, by outcome.",
         ("outcome",),
         registry=registry,
     )
-    outcomes = {outcome: counter.labels(outcome) for outcome in get_args(Fired)}
+    outcomes = {outcome: counter.labels(outcome) for outcome in get_args(FiringOutcome)}
     return lambda outcome: outcomes[outcome].inc()
 
 
 def unlisted_counter(registry: CollectorRegistry) -> Callable[[int], None]:
-    """Make what counts the runs that have left their lists."""
+    """Make a counter of the runs that this process unlists."""
     return Counter(
         "flowledger_unlisted_runs",
-        "Runs that this process let leave the lists of their flows.",
+        "Runs that this process removed from the lists of their flows.",
         registry=registry,
     ).inc

@@ -1,13 +1,15 @@
-"""Lets old runs leave their flows' lists; the events stay, and so does every look-up by id."""
+"""Removes old runs from their flows' lists; their events stay, and look-ups by id still work."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, Literal
 
+from events.database import Pool, load, translate_errors
 from events.envelope import Event
 from events.errors import LogError
 from events.follow import Feed
@@ -23,33 +25,36 @@ from service.runs.read.queries import Queries
 from service.runs.write.writer import Writer
 
 BATCH: Final = 200
-"""Runs that leave together: their events are read for it, so this bounds memory too."""
+"""Runs unlisted together. The writer loads their events, so this bounds memory too."""
 
-LOOK_S: Final = 1.0
-"""Seconds between two looks while runs come and end."""
+INTERVAL_S: Final = 1.0
+"""Seconds between two passes while runs start and end."""
 
-BREATH_S: Final = 0.1
-"""Seconds between two batches of a long backlog: others want their turn at the log."""
+BATCH_PAUSE_S: Final = 0.1
+"""Seconds between two batches of a long backlog, in which others can append."""
 
 RETRY_S: Final = 5.0
-"""Seconds after which it is tried again where nothing could be done."""
+"""Seconds before the next pass after a failed one."""
+
+LOCK_TIMEOUT_S: Final = 30.0
+"""How long a process may hold the lock for one batch."""
 
 ORIGIN: Final = Origin(actor="ledger", source="retention")
 
-Left = Literal["all", "some", "another's turn"]
-"""Who of those that need not be kept has left, or whose turn it is to see to it."""
+BatchResult = Literal["done", "more", "locked"]
+"""No run is left to unlist, more may be, or another process holds the lock."""
 
-_NEWS: Final = RUN_ENDS | CATALOGUE_TYPES | {RUN_QUEUED}
-_FAILED: Final = (LogError, ServiceError, ProjectionError, TimeoutError)
+_RELEVANT: Final = RUN_ENDS | CATALOGUE_TYPES | {RUN_QUEUED}
+_EXPECTED: Final = (LogError, ServiceError, ProjectionError, TimeoutError)
+_SQL: Final = Path(__file__).parent / "sql"
 _log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Keeps the lists of flows as long as their `retention` says; any number of processes may.
+    """Shortens the lists of flows to their `retention`; any number of processes may run one.
 
-    ``default`` is the offset of flows that do not say; ``turn`` gives one process at a time its
-    turn; ``tell`` hears how many runs have left. Work is in batches, each found anew in the read
-    model: killed anywhere, the next look goes on.
+    ``default`` is the offset of flows without one; ``on_result`` gets the number of runs unlisted
+    by each batch. Each batch is queried anew, so a killed process leaves nothing to repair.
     """
 
     def __init__(
@@ -60,81 +65,93 @@ class Retention:
         positions: ReadModelPositions,
         writer: Writer,
         feed: Feed,
-        turn: Callable[[], AbstractAsyncContextManager[bool]],
+        pool: Pool,
         default: int,
-        tell: Callable[[int], None],
+        on_result: Callable[[int], None],
     ) -> None:
         self._catalogue = catalogue
         self._queries = queries
         self._positions = positions
         self._writer = writer
         self._feed = feed
-        self._turn = turn
+        self._pool = pool
         self._default = default
-        self._tell = tell
-        self._news = asyncio.Event()
-        self.look()
+        self._on_result = on_result
+        self._wake = asyncio.Event()
+        self.notify()
 
-    def look(self) -> None:
-        """Look soon whether there are runs to let go."""
-        self._news.set()
+    def notify(self) -> None:
+        """Ask for a pass soon."""
+        self._wake.set()
 
-    def hear(self, events: Iterable[Event]) -> None:
-        """Take note of what has happened: soon there may be runs to let go."""
-        if not self._news.is_set() and any(event.type in _NEWS for event in events):
-            self.look()
+    def on_events(self, events: Iterable[Event]) -> None:
+        """Ask for a pass if these events may leave runs to unlist."""
+        if not self._wake.is_set() and any(event.type in _RELEVANT for event in events):
+            self.notify()
 
     async def run(self) -> None:
-        """Let runs go for ever; to be supervised. The database may be away."""
+        """Run for ever, under a supervisor; waits while the database is unavailable."""
         while True:
-            await self._news.wait()
-            self._news.clear()
-            await asyncio.sleep(await self._sweep())
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(await self._pass())
 
-    async def _sweep(self) -> float:
+    async def _pass(self) -> float:
         try:
-            left = await self.batch()
-        except _FAILED as error:
-            _log.warning("runs stay in their lists for now: %s", error)
-            self._news.set()
+            result = await self.unlist_batch()
+        except _EXPECTED as error:
+            _log.warning("old runs stay in their lists for now: %s", error)
+            self.notify()
             return RETRY_S
-        if left == "all":
-            return LOOK_S
-        self._news.set()
-        return BREATH_S if left == "some" else LOOK_S
+        if result == "done":
+            return INTERVAL_S
+        self.notify()
+        return BATCH_PAUSE_S if result == "more" else INTERVAL_S
 
-    async def batch(self) -> Left:
-        """Let the oldest runs go that need not be kept, `BATCH` at most.
+    async def unlist_batch(self) -> BatchResult:
+        """Unlist the oldest runs beyond their flows' retention, `BATCH` at most.
 
         Raises:
             LogError: the database does not answer.
-            ServiceError: the writer could not take all of it, or the lists do not show it.
+            ServiceError: the writer refused a part, or the lists lag too far behind.
         """
-        kept = list(self._kept())
-        if not kept:
-            return "all"
-        await self._shown(self._feed.head)
-        async with self._turn() as mine:
-            return await self._let_go(kept) if mine else "another's turn"
+        offsets = list(self._offsets())
+        if not offsets:
+            return "done"
+        await self._wait_for_lists(self._feed.head)
+        async with self._lock() as is_locked:
+            return await self._unlist(offsets) if is_locked else "locked"
 
-    async def _let_go(self, kept: Sequence[tuple[str, str, int]]) -> Left:
-        runs = (await self._queries.expired_runs(kept, BATCH)).runs
+    async def _unlist(self, offsets: Sequence[tuple[str, str, int]]) -> BatchResult:
+        runs = (await self._queries.expired_runs(offsets, BATCH)).runs
         commands = [UnlistRun(tenant, ORIGIN, run_id, offset) for tenant, run_id, offset in runs]
         answers = await asyncio.gather(*map(self._writer.submit, commands), return_exceptions=True)
         outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
-        self._tell(len(outcomes))
+        self._on_result(len(outcomes))
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        # Within the turn: else the next look, anybody's, would find the same runs.
-        await self._shown(max((outcome.position for outcome in outcomes), default=0))
-        return "some" if len(runs) == BATCH else "all"
+        # Still under the lock: otherwise the next pass, here or elsewhere, finds the same runs.
+        await self._wait_for_lists(max((outcome.position for outcome in outcomes), default=0))
+        return "more" if len(runs) == BATCH else "done"
 
-    async def _shown(self, position: int) -> None:
+    async def _wait_for_lists(self, position: int) -> None:
         if not await self._positions.wait_for("listings", position):
             raise Unavailable(f"the read model listings is not yet at position {position}")
 
-    def _kept(self) -> Iterable[tuple[str, str, int]]:
+    @asynccontextmanager
+    async def _lock(self) -> AsyncIterator[bool]:
+        # Best effort: it avoids duplicate work and is not needed for correctness. The database
+        # releases it when the process dies.
+        with translate_errors():
+            async with (
+                asyncio.timeout(LOCK_TIMEOUT_S),
+                self._pool.acquire() as connection,
+                connection.transaction(),
+            ):
+                yield bool(await connection.fetchval(load(_SQL, "try_lock_retention")))
+
+    def _offsets(self) -> Iterable[tuple[str, str, int]]:
         for tenant_catalogue in self._catalogue.all_tenants:
             for flow in tenant_catalogue.current:
                 count = retained_runs(flow.definition, self._default)

@@ -1,4 +1,4 @@
-"""Starts flows when their schedules say so: each due time once, however many processes run."""
+"""Starts flows at their due times: once each, whatever number of processes run."""
 
 from __future__ import annotations
 
@@ -19,27 +19,26 @@ from service.flows.schedule import Schedule, schedule_in
 from service.origin import Origin
 from service.runs.domain.commands import ScheduledStart, StartRun
 from service.runs.write.writer import Writer
-from service.schedules.last_fired import Key, Mark, Marks
+from service.schedules.last_fired import FlowKey, LastFired, LastFiredTable
 
-AT_ONCE: Final = 50
-"""Starts under way at a time."""
+MAX_CONCURRENT_STARTS: Final = 50
 
-LOOK_S: Final = 60.0
-"""Seconds after which the clock is looked at whatever is due: it may have been set."""
+MAX_WAIT_S: Final = 60.0
+"""Seconds between two readings of the clock at most: somebody may have set it."""
 
 FIRST_RETRY_S: Final = 1.0
-LONGEST_RETRY_S: Final = 60.0
+MAX_RETRY_S: Final = 60.0
 
-MOST_MISSED: Final = 1000
-"""Due times that are counted as missed."""
+MAX_MISSED: Final = 1000
+"""Missed due times are counted up to this many."""
 
-MOST_REASON: Final = 1000
-"""Characters kept of why a start was refused: what is wrong in a payload may be long."""
+MAX_REASON: Final = 1000
+"""Characters kept of why a start was refused: errors of a payload may be long."""
 
 ORIGIN: Final = Origin(actor="schedule", source="schedule")
 
-Fired = Literal["started", "repeated", "refused", "delayed"]
-"""What a due time came to: a run, one that another process had started, none, or none yet."""
+FiringOutcome = Literal["started", "repeated", "refused", "delayed"]
+"""The result of a due time; ``repeated``: another process had started it already."""
 
 Clock = Callable[[], Awaitable[datetime]]
 """Tells the time that all processes share: the log's."""
@@ -49,31 +48,31 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Entry:
-    """A flow with a schedule: what of it was due up to ``since`` is not made.
+class ScheduledFlow:
+    """A flow with a schedule; due times up to ``since`` are not started.
 
-    ``look_at`` is when something is to be done next; ``failures`` how often in a row the ledger
-    could not take it.
+    ``check_at`` is when it is checked next; ``failures`` counts the consecutive starts that the
+    ledger could not take.
     """
 
     flow: Flow
     schedule: Schedule
     since: datetime
-    look_at: datetime = _LONG_AGO
+    check_at: datetime = _LONG_AGO
     failures: int = 0
 
     @property
-    def key(self) -> Key:
-        """The flow's name in the ledger."""
+    def key(self) -> FlowKey:
+        """The flow's tenant and fullname."""
         return self.flow.tenant, self.flow.fullname
 
 
 class Scheduler:
-    """Fires the schedules of all flows; any number of processes may.
+    """Starts all flows that are due; any number of processes may run one.
 
-    It knows no time but the clock's, so that processes agree on what is due whatever their own
-    clocks say. Of several due times that have passed only the last is made. ``tell`` hears what
-    each scheduled_start came to.
+    All times come from ``clock``, so that processes agree on what is due whatever their own clocks
+    say. Of several missed due times of a flow only the last is started. ``on_result`` gets the
+    outcome of each due time.
     """
 
     def __init__(
@@ -81,77 +80,75 @@ class Scheduler:
         *,
         catalogue: Catalogue,
         writer: Writer,
-        marks: Marks,
+        last_fired: LastFiredTable,
         clock: Clock,
-        tell: Callable[[Fired], None],
+        on_result: Callable[[FiringOutcome], None],
     ) -> None:
         self._catalogue = catalogue
         self._writer = writer
-        self._marks = marks
+        self._last_fired = last_fired
         self._clock = clock
-        self._tell = tell
-        self._entries: dict[Key, Entry] = {}
-        self._news = asyncio.Event()
+        self._on_result = on_result
+        self._flows: dict[FlowKey, ScheduledFlow] = {}
+        self._wake = asyncio.Event()
 
-    def look(self) -> None:
-        """Look at the catalogue now: flows have been registered, or retired."""
-        self._news.set()
+    def notify(self) -> None:
+        """Tell the scheduler that the catalogue has changed."""
+        self._wake.set()
 
     async def run(self) -> None:
-        """Fire for ever; to be supervised. The database may be away."""
+        """Run for ever, under a supervisor; waits while the database is unavailable."""
         while True:
-            self._news.clear()
+            self._wake.clear()
             try:
-                wait_s = await self.turn()
+                wait_s = await self.start_all_due()
             except LogError as error:
                 _log.warning("schedules wait for the database: %s", error)
                 wait_s = FIRST_RETRY_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    await self._news.wait()
+                    await self._wake.wait()
 
-    async def turn(self) -> float:
-        """Make what is due; tells in how many seconds to look again.
+    async def start_all_due(self) -> float:
+        """Start what is due; returns in how many seconds to call again.
 
         Raises:
             LogError: the database does not answer.
         """
-        self._entries = follow(self._entries, self._catalogue)
-        if not self._entries:
-            return LOOK_S
+        self._flows = scheduled_flows(self._flows, self._catalogue)
+        if not self._flows:
+            return MAX_WAIT_S
         now = await self._clock()
-        await self._start_all_due(
-            [each for each in self._entries.values() if each.look_at <= now], now
-        )
-        next_at = min(each.look_at for each in self._entries.values())
-        return max(0.001, min(LOOK_S, (next_at - now).total_seconds()))
+        await self._check([each for each in self._flows.values() if each.check_at <= now], now)
+        next_at = min(each.check_at for each in self._flows.values())
+        return max(0.001, min(MAX_WAIT_S, (next_at - now).total_seconds()))
 
-    async def _start_all_due(self, due: Sequence[Entry], now: datetime) -> None:
-        marks = await self._marks.of([each.key for each in due]) if due else {}
-        for first in range(0, len(due), AT_ONCE):
-            some = due[first : first + AT_ONCE]
+    async def _check(self, flows: Sequence[ScheduledFlow], now: datetime) -> None:
+        fired = await self._last_fired.read([each.key for each in flows]) if flows else {}
+        for first in range(0, len(flows), MAX_CONCURRENT_STARTS):
+            batch = flows[first : first + MAX_CONCURRENT_STARTS]
             await asyncio.gather(
-                *(self._start_due(each, marks.get(each.key), now) for each in some)
+                *(self._start_due(each, fired.get(each.key), now) for each in batch)
             )
 
-    async def _start_due(self, entry: Entry, mark: Mark | None, now: datetime) -> None:
-        scheduled_start = due_start(entry, mark, now)
-        if scheduled_start is None:
-            self._go_on(entry, now)
+    async def _start_due(self, entry: ScheduledFlow, last: LastFired | None, now: datetime) -> None:
+        start = due_start(entry, last, now)
+        if start is None:
+            self._await_next(entry, now)
             return
         try:
-            done = await self._start(entry, scheduled_start)
-            await self._marks.make(entry.key, done)
+            fired = await self._start(entry, start)
+            await self._last_fired.record(entry.key, fired)
         except (Unavailable, LogError) as error:
-            self._put_off(entry, now)
-            _log.warning("flow %s waits at its due time: %s", _named(entry, scheduled_start), error)
-        except Exception:  # noqa: BLE001 - a bug about one flow keeps no other from its due time
-            self._put_off(entry, now)
-            _log.exception("flow %s could not be started", _named(entry, scheduled_start))
+            self._retry_later(entry, now)
+            _log.warning("%s will be started later: %s", _described(entry, start), error)
+        except Exception:  # noqa: BLE001 - an error of one flow must not delay the others
+            self._retry_later(entry, now)
+            _log.exception("%s could not be started", _described(entry, start))
         else:
-            self._go_on(entry, now)
+            self._await_next(entry, now)
 
-    async def _start(self, entry: Entry, scheduled_start: ScheduledStart) -> Mark:
+    async def _start(self, entry: ScheduledFlow, start: ScheduledStart) -> LastFired:
         flow = entry.flow
         command = StartRun(
             tenant=flow.tenant,
@@ -159,76 +156,77 @@ class Scheduler:
             fullname=flow.fullname,
             payload=flow.definition["periodic"].get("payload", {}),
             trigger="schedule",
-            scheduled_start=scheduled_start,
+            scheduled_start=start,
         )
         try:
             outcome = await self._writer.submit(command)
         except Unavailable:
             raise
         except ServiceError as refusal:
-            reason = str(refusal)[:MOST_REASON]
-            _log.warning("flow %s is not started: %s", _named(entry, scheduled_start), reason)
-            self._tell("refused")
-            return Mark(scheduled_start.due_at, "refused", reason)
-        self._tell("repeated" if outcome.replayed else "started")
-        return Mark(scheduled_start.due_at, "started")
+            reason = str(refusal)[:MAX_REASON]
+            _log.warning("%s is not started: %s", _described(entry, start), reason)
+            self._on_result("refused")
+            return LastFired(start.due_at, "refused", reason)
+        self._on_result("repeated" if outcome.replayed else "started")
+        return LastFired(start.due_at, "started")
 
-    def _go_on(self, entry: Entry, now: datetime) -> None:
+    def _await_next(self, entry: ScheduledFlow, now: datetime) -> None:
         entry.failures = 0
-        entry.look_at = entry.schedule.after(now)
+        entry.check_at = entry.schedule.after(now)
 
-    def _put_off(self, entry: Entry, now: datetime) -> None:
-        self._tell("delayed")
-        pause_s = min(FIRST_RETRY_S * 2**entry.failures, LONGEST_RETRY_S)
+    def _retry_later(self, entry: ScheduledFlow, now: datetime) -> None:
+        self._on_result("delayed")
+        backoff_s = min(FIRST_RETRY_S * 2**entry.failures, MAX_RETRY_S)
         entry.failures = min(entry.failures + 1, 10)
-        # At the next due time that one is made instead.
-        entry.look_at = min(now + timedelta(seconds=pause_s), entry.schedule.after(now))
+        # The next due time replaces the one that is delayed.
+        entry.check_at = min(now + timedelta(seconds=backoff_s), entry.schedule.after(now))
 
 
-def follow(entries: Mapping[Key, Entry], catalogue: Catalogue) -> dict[Key, Entry]:
-    """Bring the entries to the catalogue: what has not changed there stays as it is."""
-    following: dict[Key, Entry] = {}
-    for flow, since in _scheduled(catalogue):
+def scheduled_flows(
+    previous: Mapping[FlowKey, ScheduledFlow], catalogue: Catalogue
+) -> dict[FlowKey, ScheduledFlow]:
+    """List the catalogue's flows with a schedule; entries of unchanged flows are reused."""
+    entries: dict[FlowKey, ScheduledFlow] = {}
+    for flow, since in _periodic(catalogue):
         key = (flow.tenant, flow.fullname)
-        entry = entries.get(key)
+        entry = previous.get(key)
         if entry is None or entry.flow is not flow:
             schedule = schedule_in(flow.definition)
             if schedule is None:
                 continue
-            entry = Entry(flow, schedule, since)
-        following[key] = entry
-    return following
+            entry = ScheduledFlow(flow, schedule, since)
+        entries[key] = entry
+    return entries
 
 
-def _scheduled(catalogue: Catalogue) -> Iterable[tuple[Flow, datetime]]:
+def _periodic(catalogue: Catalogue) -> Iterable[tuple[Flow, datetime]]:
     for tenant_catalogue in catalogue.all_tenants:
         for flow in tenant_catalogue.current:
             if "periodic" in flow.definition:
                 yield flow, tenant_catalogue.due_since[flow.fullname]
 
 
-def due_start(entry: Entry, mark: Mark | None, now: datetime) -> ScheduledStart | None:
-    """Say which due time of a flow is to be made now; None: there is none, or it was answered.
+def due_start(entry: ScheduledFlow, last: LastFired | None, now: datetime) -> ScheduledStart | None:
+    """Decide which due time of a flow to start now; None: none, or it was handled before.
 
-    That is the last one up to now, however many have passed.
+    That is the latest one up to now, however many were missed.
     """
     due_at = entry.schedule.until(now)
-    answered = entry.since if mark is None else max(entry.since, mark.due_at)
-    if due_at <= answered:
+    handled = entry.since if last is None else max(entry.since, last.due_at)
+    if due_at <= handled:
         return None
     late_s = int((now - due_at).total_seconds())
-    return ScheduledStart(due_at, entry.flow.version, late_s, _missed(entry, mark, due_at))
+    return ScheduledStart(due_at, entry.flow.version, late_s, _missed(entry, last, due_at))
 
 
-def _missed(entry: Entry, mark: Mark | None, due_at: datetime) -> int | None:
-    if mark is None:
-        # Either nothing was due before, or this ledger was moved here and nobody knows.
+def _missed(entry: ScheduledFlow, last: LastFired | None, due_at: datetime) -> int | None:
+    if last is None:
+        # Either this is the first due time, or the ledger was moved here without the table.
         return 0 if due_at == entry.schedule.after(entry.since) else None
-    passed = entry.schedule.between(max(entry.since, mark.due_at), due_at)
-    return sum(1 for _ in islice(passed, MOST_MISSED))
+    missed = entry.schedule.between(max(entry.since, last.due_at), due_at)
+    return sum(1 for _ in islice(missed, MAX_MISSED))
 
 
-def _named(entry: Entry, scheduled_start: ScheduledStart) -> str:
-    return (
-        f"{entry.flow.fullname} of {entry.flow.tenant}, due {scheduled_start.due_at.isoformat()},"
-    )
+def _described(entry: ScheduledFlow, start: ScheduledStart) -> str:
+    flow = entry.flow
+    return f"flow {flow.fullname} of {flow.tenant}, due {start.due_at.isoformat()},"

@@ -75,7 +75,7 @@ async def flow_at(client: Client, version: int) -> dict[str, Any]:
     return flow
 
 
-async def test_a_schedule_starts_its_flow_once_each_second_through_a_kill_and_follows_a_load(
+async def test_schedule_starts_its_flow_once_each_second_through_a_kill_and_a_load(
     ledger: Ledger, flows: Path
 ) -> None:
     one, two = await asyncio.gather(ledger.serve(), ledger.serve())

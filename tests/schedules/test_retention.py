@@ -1,4 +1,4 @@
-"""A flow's lists keep its newest runs; the rest leave them, once, and can be read by id."""
+"""Retention unlists all but the newest runs of a flow, once each; they stay readable by id."""
 
 import asyncio
 import secrets
@@ -31,7 +31,7 @@ def settings_of(url: str, **more) -> Settings:
 
 @pytest.fixture
 async def services(database_url):
-    """Opens services that apply the read models and let nobody go by themselves."""
+    """Opens services that apply the read models and do not run retention by themselves."""
     async with AsyncExitStack() as stack:
 
         async def one(**more):
@@ -46,8 +46,8 @@ async def service(services):
     return await services()
 
 
-async def keep(service, offset, *, name="KEPT", version=1, **more):
-    """Register a flow whose lists keep so many runs; None does not say."""
+async def register_flow(service, offset, *, name="KEPT", version=1, **more):
+    """Register a flow with a retention offset; None: without one."""
     definition = {"tasks": ["A"]} | ({} if offset is None else {"retention": {"offset": offset}})
     event = flow(name, CHAIN, executor="external", definition=definition, version=version, **more)
     await register(service.log, event)
@@ -70,13 +70,13 @@ async def ended_runs(service, count, fullname=FLOW):
     return run_ids
 
 
-async def clean(service):
-    """Let go until all have gone; how many batches that took."""
+async def unlist_all(service):
+    """Unlist until nothing is left; returns the number of batches."""
     head = await service.log.head()
     await service.log_io.feed.wait_for(head, 10)
     await service.positions.wait_for("listings", head)
     batches = 1
-    while await service.schedules.retention.batch() != "all":
+    while await service.schedules.retention.unlist_batch() != "done":
         batches += 1
     return batches
 
@@ -94,10 +94,10 @@ async def unlisted(service):
     )
 
 
-async def test_the_newest_stay_and_the_rest_leave_every_list_and_nothing_else(service):
-    await keep(service, 2)
+async def test_all_but_the_newest_runs_leave_every_list_and_stay_readable(service):
+    await register_flow(service, 2)
     runs = await ended_runs(service, 5)
-    await clean(service)
+    await unlist_all(service)
     assert await listed(service) == runs[:2:-1]
     assert await listed(service, None) == runs[:2:-1]
     scan = await service.queries.scan(TENANT, RunFilter(fullname=FLOW), before=None, limit=9)
@@ -109,121 +109,122 @@ async def test_the_newest_stay_and_the_rest_leave_every_list_and_nothing_else(se
     assert (last.actor, last.metadata) == ("ledger", {"source": "retention"})
 
 
-async def test_a_run_that_goes_on_stays_until_it_has_ended(service):
-    await keep(service, 1)
+async def test_unfinished_run_stays_listed_until_it_has_ended(service):
+    await register_flow(service, 1)
     old = await run(service)
     newer = await ended_runs(service, 2)
-    await clean(service)
+    await unlist_all(service)
     assert await listed(service) == [newer[1], old]
     await end(service, old)
-    await clean(service)
+    await unlist_all(service)
     assert await listed(service) == [newer[1]]
 
 
 @pytest.mark.parametrize(
-    ("offset", "default", "left"), [(-1, 1, 4), (None, -1, 4), (None, 1, 1), (3, 1, 3), (0, -1, 0)]
+    ("offset", "default", "remaining"),
+    [(-1, 1, 4), (None, -1, 4), (None, 1, 1), (3, 1, 3), (0, -1, 0)],
 )
-async def test_how_many_stay_is_what_the_flow_says_or_else_the_setting(
-    services, offset, default, left
-):
+async def test_retention_is_the_flows_or_else_the_setting(services, offset, default, remaining):
     service = await services(retention_offset=default)
-    await keep(service, offset)
+    await register_flow(service, offset)
     await ended_runs(service, 4)
-    await clean(service)
-    assert len(await listed(service)) == left
+    await unlist_all(service)
+    assert len(await listed(service)) == remaining
 
 
-async def test_each_flow_keeps_its_own(service):
-    await keep(service, 1)
-    await keep(service, 3, name="OTHER", number=2)
-    await keep(service, None, name="ALL", number=3)
+async def test_each_flow_has_its_own_retention(service):
+    await register_flow(service, 1)
+    await register_flow(service, 3, name="OTHER", number=2)
+    await register_flow(service, None, name="ALL", number=3)
     for fullname in (FLOW, "example.OTHER", "example.ALL"):
         await ended_runs(service, 4, fullname)
-    await clean(service)
+    await unlist_all(service)
     kept = Counter(
         row["fullname"] for row in (await service.queries.page(TENANT, None, 0, 99)).rows
     )
     assert kept == {FLOW: 1, "example.OTHER": 3, "example.ALL": 4}
 
 
-async def test_nobody_goes_while_the_lists_do_not_show_how_runs_stand(database_url):
+async def test_nothing_is_unlisted_while_the_lists_lag(database_url):
     async with serving(settings_of(database_url), set()) as (service, _):
-        await keep(service, 1)
+        await register_flow(service, 1)
         await ended_runs(service, 3)
         await service.log_io.feed.wait_for(await service.log.head(), 10)
         with pytest.raises(Unavailable, match="listings is not yet at position"):
-            await service.schedules.retention.batch()
+            await service.schedules.retention.unlist_batch()
         assert await unlisted(service) == {}
 
 
-async def test_the_runs_of_a_retired_flow_stay_as_they_are(service):
-    await keep(service, 1)
+async def test_runs_of_a_retired_flow_stay_listed(service):
+    await register_flow(service, 1)
     runs = await ended_runs(service, 3)
     await register(service.log, retired("KEPT"))
     await service.catalogue.refresh(TENANT)
-    await clean(service)
+    await unlist_all(service)
     assert await listed(service) == runs[::-1]
 
 
-async def test_what_has_left_does_not_come_back_when_more_are_kept(service):
-    await keep(service, 1)
+async def test_unlisted_runs_stay_unlisted_when_retention_grows(service):
+    await register_flow(service, 1)
     await ended_runs(service, 3)
-    await clean(service)
-    await keep(service, 3, version=2)
-    await clean(service)
+    await unlist_all(service)
+    await register_flow(service, 3, version=2)
+    await unlist_all(service)
     assert len(await listed(service)) == 1
     await ended_runs(service, 4)
-    await clean(service)
+    await unlist_all(service)
     assert len(await listed(service)) == 3
 
 
-async def test_of_processes_that_let_go_at_once_each_run_leaves_once(services):
+async def test_concurrent_processes_unlist_each_run_once(services):
     one, two = await services(), await services()
-    await keep(one, 1)
+    await register_flow(one, 1)
     await two.catalogue.refresh(TENANT)
     runs = await ended_runs(one, 40)
     for service in (one, two):
         await service.log_io.feed.wait_for(await one.log.head(), 10)
-    answers = await together(one.schedules.retention.batch(), two.schedules.retention.batch())
-    assert set(answers) <= {"all", "another's turn"}
-    await clean(two)
+    answers = await together(
+        one.schedules.retention.unlist_batch(), two.schedules.retention.unlist_batch()
+    )
+    assert set(answers) <= {"done", "locked"}
+    await unlist_all(two)
     assert await unlisted(one) == dict.fromkeys(runs[:-1], 1)
     assert await listed(two) == [runs[-1]]
 
 
-async def test_two_that_do_not_know_of_each_other_still_let_each_run_go_once(services):
+async def test_processes_without_the_lock_still_unlist_each_run_once(services):
     one, two = await services(), await services()
-    await keep(one, 1)
+    await register_flow(one, 1)
     await two.catalogue.refresh(TENANT)
     runs = await ended_runs(one, 20)
     kept = [(TENANT, FLOW, 1)]
     for service in (one, two):
         await service.positions.wait_for("listings", await one.log.head())
     answers = await together(
-        one.schedules.retention._let_go(kept), two.schedules.retention._let_go(kept)
+        one.schedules.retention._unlist(kept), two.schedules.retention._unlist(kept)
     )
-    assert answers == ["all", "all"]
+    assert answers == ["done", "done"]
     assert await unlisted(one) == dict.fromkeys(runs[:-1], 1)
 
 
-async def test_a_long_backlog_goes_in_batches_and_pages_and_counts_stay_right_at_any_depth(
+async def test_long_backlog_leaves_in_batches_and_pages_and_counts_stay_right(
     service,
 ):
-    await keep(service, None)
-    await keep(service, None, name="OTHER", number=2)
+    await register_flow(service, None)
+    await register_flow(service, None, name="OTHER", number=2)
     # More of the flow's than a block of its list: its newest do not end where they begin.
     kinds = [FLOW, FLOW, "example.OTHER", FLOW, FLOW]
     started = [(kind, await run(service, kind)) for _ in range(275) for kind in kinds]
-    going_on = {run_id for _, run_id in started[::101]}
-    await asyncio.gather(*(end(service, r) for _, r in started if r not in going_on))
-    await keep(service, 400, version=2)
+    running = {run_id for _, run_id in started[::101]}
+    await asyncio.gather(*(end(service, r) for _, r in started if r not in running))
+    await register_flow(service, 400, version=2)
     mine = [run_id for kind, run_id in started if kind == FLOW]
-    stay = {*mine[-400:], *going_on}
+    stay = {*mine[-400:], *running}
     leave = [run_id for run_id in mine if run_id not in stay]
     await service.log_io.feed.wait_for(await service.log.head(), 10)
-    assert await service.schedules.retention.batch() == "some"
+    assert await service.schedules.retention.unlist_batch() == "more"
     assert set(await unlisted(service)) == set(leave[:BATCH])  # the oldest first
-    assert await clean(service) == len(leave[BATCH:]) // BATCH + 1
+    assert await unlist_all(service) == len(leave[BATCH:]) // BATCH + 1
     everything = [r for kind, r in reversed(started) if kind != FLOW or r in stay]
     assert await listed(service, None) == everything
     assert await listed(service) == [run_id for run_id in reversed(mine) if run_id in stay]
@@ -238,27 +239,27 @@ async def test_a_long_backlog_goes_in_batches_and_pages_and_counts_stay_right_at
     [
         "before events.store.Log.append 1",
         "after events.store.Log.append 1",
-        "after service.schedules.retention.Retention.batch 1",
+        "after service.schedules.retention.Retention.unlist_batch 1",
     ],
 )
-async def test_killed_at_any_step_another_goes_on_and_none_leaves_twice(
+async def test_process_killed_at_any_step_leaves_each_run_unlisted_once(
     service, database_url, point
 ):
-    await keep(service, 1)
+    await register_flow(service, 1)
     runs = await ended_runs(service, 30)
     await service.positions.wait_for("listings", await service.log.head())
-    module = ("tests.kit.points", point, "tests.schedules.letting_go")
+    module = ("tests.kit.points", point, "tests.schedules.unlist_batch")
     killed = await asyncio.create_subprocess_exec(sys.executable, "-m", *module, database_url)
     assert await killed.wait() == -signal.SIGKILL
-    await clean(service)
+    await unlist_all(service)
     assert await unlisted(service) == dict.fromkeys(runs[:-1], 1)
     assert await listed(service) == [runs[-1]]
 
 
-async def test_runs_leave_by_themselves_once_they_have_ended(database_url):
+async def test_ended_runs_are_unlisted_without_a_call(database_url):
     settings = settings_of(database_url, retention_offset=1, port=0)
     async with serving(settings) as (service, _):
-        await keep(service, None)
+        await register_flow(service, None)
         runs = await ended_runs(service, 4)
         async with asyncio.timeout(30):
             while await listed(service) != [runs[-1]]:  # noqa: ASYNC110 - by other tasks

@@ -1,15 +1,15 @@
--- The last due time of each schedule that was handled, and how it ended.
+-- The last handled due time of each schedule, and its outcome.
 
 create schema schedules authorization flowledger_app;
 
-create table schedules.marks (
+create table schedules.last_fired (
     tenant text collate "C" not null,
     fullname text collate "C" not null,
     due_at timestamptz not null,
     outcome text not null,
     reason text not null,
-    marked_at timestamptz not null default clock_timestamp(),
+    recorded_at timestamptz not null default clock_timestamp(),
     primary key (tenant, fullname)
 ) with (fillfactor = 70);
 
-alter table schedules.marks owner to flowledger_app;
+alter table schedules.last_fired owner to flowledger_app;

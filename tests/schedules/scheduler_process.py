@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from events.envelope import Event
-from service.schedules.last_fired import Marks
+from service.schedules.last_fired import LastFiredTable
 from service.schedules.scheduler import Scheduler
 from tests.runs.processes import Process, flow, open_process, register, retired, starts
 from tests.runs.story import CHAIN, TENANT
@@ -18,32 +18,30 @@ HOUR = timedelta(hours=1)
 
 
 @dataclass
-class Hands:
+class FakeClock:
     """The clock of all processes of a test."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def to_next_hour(self, hours: int = 1, *, past: timedelta = timedelta(0)) -> datetime:
-        """Move on to the next full hour, or a later one; gives that hour."""
+    def advance_to_hour(self, hours: int = 1, *, past: timedelta = timedelta(0)) -> datetime:
+        """Advance to a full hour plus ``past``; returns that hour."""
         hour = self.now.replace(minute=0, second=0, microsecond=0) + hours * HOUR
         self.now = hour + past
         return hour
 
-    async def tell(self) -> datetime:
+    async def read(self) -> datetime:
         return self.now
 
 
 @dataclass
-class Clockwork:
-    """A process, its scheduler, and what the scheduler told."""
+class SchedulerProcess:
+    """A process with its scheduler, and the outcomes of due times."""
 
     process: Process
-    hands: Hands
+    clock: FakeClock
     scheduler: Scheduler
-    told: Counter[str]
-    marks: Marks
-
-    Hands = Hands
+    outcomes: Counter[str]
+    last_fired: LastFiredTable
 
     async def register(self, name: str = "DUE", version: int = 1, **more: object) -> None:
         """Register a flow with a schedule; the process knows it at once."""
@@ -56,33 +54,33 @@ class Clockwork:
         await register(self.process.log, retired(name))
         await self.process.catalogue.refresh(TENANT)
 
-    async def made(self) -> list[Event]:
-        """What schedules have started, in order."""
+    async def scheduled_starts(self) -> list[Event]:
+        """The runs that schedules have started, in order."""
         return [e for e in await starts(self.process) if e.data["trigger"] == "schedule"]
 
     async def due_times(self) -> list[str]:
-        return [event.data["schedule"]["due_at"] for event in await self.made()]
+        return [event.data["schedule"]["due_at"] for event in await self.scheduled_starts()]
 
 
-def new_scheduler(process: Process, hands: Hands, told: Counter[str]) -> Scheduler:
+def new_scheduler(process: Process, clock: FakeClock, outcomes: Counter[str]) -> Scheduler:
     return Scheduler(
         catalogue=process.catalogue,
         writer=process.writer,
-        marks=Marks(process.pool),
-        clock=hands.tell,
-        tell=lambda outcome: told.update([outcome]),
+        last_fired=LastFiredTable(process.pool),
+        clock=clock.read,
+        on_result=lambda outcome: outcomes.update([outcome]),
     )
 
 
 @asynccontextmanager
-async def open_clockwork(url: str, hands: Hands) -> AsyncIterator[Clockwork]:
+async def open_scheduler_process(url: str, clock: FakeClock) -> AsyncIterator[SchedulerProcess]:
     async with open_process(url) as process:
-        told: Counter[str] = Counter()
-        scheduler = new_scheduler(process, hands, told)
-        yield Clockwork(process, hands, scheduler, told, Marks(process.pool))
+        outcomes: Counter[str] = Counter()
+        scheduler = new_scheduler(process, clock, outcomes)
+        yield SchedulerProcess(process, clock, scheduler, outcomes, LastFiredTable(process.pool))
 
 
 async def main(url: str, moment: str) -> None:
-    """Fire once what is due at a moment: what a process does that is killed meanwhile."""
-    async with open_clockwork(url, Hands(datetime.fromisoformat(moment))) as clockwork:
-        await clockwork.scheduler.turn()
+    """Start what is due at a moment, in a process that a test kills meanwhile."""
+    async with open_scheduler_process(url, FakeClock(datetime.fromisoformat(moment))) as node:
+        await node.scheduler.start_all_due()

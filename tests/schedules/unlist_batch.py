@@ -1,4 +1,4 @@
-"""A process that lets one batch of runs leave their lists: to be killed meanwhile."""
+"""A process that unlists one batch of runs; a test kills it meanwhile."""
 
 import secrets
 
@@ -10,4 +10,4 @@ from service.settings import Settings
 async def main(url: str) -> None:
     settings = Settings(database_url=url, secret_key=secrets.token_bytes(32))
     async with serving(settings, {ProcessRole.PROJECT}) as (service, _):
-        await service.schedules.retention.batch()
+        await service.schedules.retention.unlist_batch()
