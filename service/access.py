@@ -11,7 +11,7 @@ from service.errors import Forbidden
 
 
 class Right(StrEnum):
-    """What a route asks of a principal."""
+    """A right that a route requires."""
 
     READ = "read"
     START = "start"
@@ -32,12 +32,12 @@ RIGHTS: dict[str, frozenset[Right]] = {
 }
 ALIASES = {"executer": "operator"}
 TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What the name of one tenant looks like."""
+"""The form of a tenant's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: ``tenant`` ``*`` is the whole ledger (auditor and administrator only)."""
+    """An authenticated client; tenant ``*`` means all tenants (auditor and administrator only)."""
 
     key_id: str
     name: str
@@ -45,11 +45,11 @@ class Principal:
     role: str
 
     def may(self, right: Right) -> bool:
-        """Tell whether the role carries the right."""
+        """Whether the role includes the right."""
         return right in RIGHTS[self.role]
 
     def require(self, right: Right) -> None:
-        """Raise `Forbidden` unless the role carries the right."""
+        """Raise `Forbidden` unless the role includes the right."""
         if not self.may(right):
             msg = f"role {self.role} may not {right.value}"
             raise Forbidden(msg)

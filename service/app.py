@@ -1,4 +1,4 @@
-"""The composition root: makes every part of a service from the settings."""
+"""The composition root: builds every part of a service from the settings."""
 
 from __future__ import annotations
 

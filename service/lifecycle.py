@@ -1,4 +1,4 @@
-"""Starts and stops the background tasks of a composed service, in the order of their needs."""
+"""Starts and stops the background tasks of a service, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CATCH_UP_S: Final = 10.0
 """How long a start may take to read up to the head of the log."""
 
 _SCHEDULING: Final = frozenset({ProcessRole.API, ProcessRole.WORK})
-"""A process with any of these roles runs schedules and retention; each acts once all the same."""
+"""A process with either role runs schedules and retention; a due run starts only once."""
 
 
 async def start(service: Service) -> None:

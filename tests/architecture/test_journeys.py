@@ -27,7 +27,16 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("service", "projections", "events"))
 FLOW, OTHER_FLOW, TENANT = "example.EXTERNAL", "example.RANDOMS", "default"
 READ_MODELS = ("dispatch", "executions", "listings", "load_plans", "workflows")
-BESIDE = ("keys", "catalogue", "endings", "flips", "schedules", "retention", "reading")
+BESIDE = (
+    "keys",
+    "catalogue",
+    "endings",
+    "flips",
+    "schedules",
+    "retention",
+    "reading",
+    "rebuilding",
+)
 """Background tasks that do other work than to answer a request or to apply an event."""
 
 PASSED_THROUGH = {"service.ops.supervisor"}
@@ -35,13 +44,13 @@ PASSED_THROUGH = {"service.ops.supervisor"}
 
 # The aim is fewer: 30 for a start, 14 for a status read, 12 for an event. Lower
 # these with each merge of modules. The own API shows every vendor's ids: two modules a vendor.
-MAX_MODULES_OF_A_START = {"etlworks": 43, "invision": 41, "director": 42, "incorta": 36, "api": 51}
+MAX_MODULES_OF_A_START = {"etlworks": 40, "invision": 39, "director": 40, "incorta": 34, "api": 49}
 MAX_MODULES_OF_A_STATUS_READ = {
-    "etlworks": 23,
-    "invision": 21,
+    "etlworks": 22,
+    "invision": 20,
     "director": 20,
     "incorta": 22,
-    "api": 29,
+    "api": 28,
 }
 MAX_MODULES_OF_AN_EVENT = dict.fromkeys(READ_MODELS, 18)
 
@@ -205,7 +214,8 @@ async def test_an_event_goes_into_a_read_model_through_few_modules(journeys):
     call = ("POST", "/v1/runs", {"flow": FLOW})
     await journeys.call(*call)
 
-    modules = await journeys.modules_projecting(*call)
+    # What runs each time: now and then a task that looks for other work runs at the same moment.
+    modules = set.intersection(*[await journeys.modules_projecting(*call) for _ in range(3)])
 
     applied = {name: own_part(modules, name) for name in READ_MODELS}
     assert beyond(MAX_MODULES_OF_AN_EVENT, applied) == {}
