@@ -15,7 +15,7 @@ from projections.documents.lifecycle import (
     TaskStatus,
     task_status_after,
 )
-from projections.documents.report_values import Failure, failure, mapping, text, texts
+from projections.documents.report_values import Failure, failure, integer, mapping, text, texts
 from projections.documents.run import (
     ExecutionDocument,
     RunDocument,
@@ -166,7 +166,8 @@ def apply_task_event(task: TaskDocument, event: Event) -> None:
     apply_task_status(task, event, task["created_us"])
     if type_ == types.TASK_STARTED:
         started: TaskStarted = event.data
-        task["attempt"] = started["attempt"]
+        # A writer always sets it; an event from elsewhere that lacks it pauses no read model.
+        task["attempt"] = integer(started.get("attempt")) or task["attempt"] + 1
     elif type_ == types.TASK_FAILED:
         task["error"] = failure(event.data)
     elif type_ in TASK_SUCCESSES:
