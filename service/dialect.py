@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 from marshmallow import Schema
@@ -55,49 +55,25 @@ class Description:
     error_type: str = "application/json"
 
 
-class Dialect(Protocol):
-    """One vendor's API; each dialect package has an instance named ``DIALECT``."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One vendor's API; each dialect package has an instance named ``DIALECT``.
 
-    @property
-    def name(self) -> str:
-        """The vendor's name: its folder, its key in ``vendor_ids``, the source of its commands."""
-        ...
+    ``name``: the folder, the key in ``vendor_ids``, the source of the vendor's commands.
+    ``routes``: no path clashes with another dialect's.
+    ``claims``: whether this vendor answers an unknown path, with its own 404.
+    ``authenticate``: raises `Unauthenticated` for a credential that is missing or not valid.
+    ``error``: translates an error into the vendor's body, also 404, 405 and internal errors.
+    ``flow_ids``: derives the vendor's ids of a flow; the fixed ones in its second argument take
+    precedence. Raises ValueError if one of those has an unknown name or is malformed.
+    ``run_ids``: computes the vendor's ids of a run from its document, without any look-up.
+    """
 
-    @property
-    def description(self) -> Description:
-        """The texts and schemas for openapi.yaml."""
-        ...
-
-    def routes(self) -> Sequence[Route]:
-        """Return the routes; no path clashes with another dialect's."""
-        ...
-
-    def claims(self, path: str) -> bool:
-        """Whether this vendor answers an unknown path with its own 404."""
-        ...
-
-    def authenticate(self, request: web.Request, credentials: Credentials) -> Awaitable[Principal]:
-        """Authenticate a request by the vendor's way to present a credential.
-
-        Raises:
-            Unauthenticated: the credential is missing, malformed, unknown, expired or revoked.
-
-        """
-        ...
-
-    def error(self, request: web.Request, error: ServiceError) -> web.Response:
-        """Translate an error into the vendor's body, also 404, 405 and internal errors."""
-        ...
-
-    def flow_ids(self, flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Derive the vendor's ids of a flow; those in ``fixed`` take precedence.
-
-        Raises:
-            ValueError: a fixed id has an unknown name or is malformed.
-
-        """
-        ...
-
-    def run_ids(self, run: RunDocument) -> Mapping[str, Any]:
-        """Compute the vendor's ids of a run from its document, without any look-up."""
-        ...
+    name: str
+    description: Description
+    routes: Sequence[Route]
+    claims: Callable[[str], bool]
+    authenticate: Callable[[web.Request, Credentials], Awaitable[Principal]]
+    error: Callable[[web.Request, ServiceError], web.Response]
+    flow_ids: Callable[[FlowIdentity, Mapping[str, Any]], Mapping[str, Any]]
+    run_ids: Callable[[RunDocument], Mapping[str, Any]]

@@ -44,8 +44,8 @@ def web_application(
     application = web.Application(client_max_size=settings.max_body)
     router = application.router
     for dialect in vendors:
-        _add(router, wrap, _enabled(dialect.routes(), settings), dialect=dialect)
-    for routes in (own.routes(), Pages((own, *vendors)).routes()):
+        _add(router, wrap, _enabled(dialect.routes, settings), dialect=dialect)
+    for routes in (own.routes, Pages((own, *vendors)).routes):
         _add(router, wrap, _enabled(routes, settings), dialect=own, ledger_wide=True)
     router.register_resource(CatchAllResource(wrap, tuple(router.resources())))
     return application

@@ -134,7 +134,7 @@ async def without_samples(dialect: Dialect, samples: Sequence[Sample]) -> list[s
     application = web.Application()
     routes = {
         application.router.add_route(route.method, route.path, route.handler): route
-        for route in dialect.routes()
+        for route in dialect.routes
     }
     seen = set()
     for sample in samples:
@@ -164,7 +164,7 @@ def _operations(dialect: Dialect) -> dict[str, bool]:
     """
     paths = document([dialect])["paths"]
     found = {}
-    for route in dialect.routes():
+    for route in dialect.routes:
         said = paths.get(_plain(route.path), {}).get(route.method.lower())
         if said is not None and route.method != "OPTIONS":
             found[_operation(route)] = any(int(code) >= 400 for code in said["responses"])

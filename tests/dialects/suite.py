@@ -112,7 +112,7 @@ def vendor(name: str) -> Any:
 
 
 def folder(name: str) -> Path:
-    return Path(inspect.getfile(type(DIALECTS[name]))).parent
+    return Path(inspect.getfile(DIALECTS[name].flow_ids)).parent
 
 
 SIXTH = "tests.dialects.sixth"
@@ -121,5 +121,5 @@ NAMES = tuple(DIALECTS)
 STARTING = tuple(
     name
     for name, dialect in DIALECTS.items()
-    if any(route.right is Right.START for route in dialect.routes())
+    if any(route.right is Right.START for route in dialect.routes)
 )

@@ -24,7 +24,7 @@ def reads(name, run):
     asked = {call.path for call in about}
     plain = [
         Call("GET", route.path)
-        for route in DIALECTS[name].routes()
+        for route in DIALECTS[name].routes
         if route.method == "GET" and route.right and "{" not in route.path
         if route.path not in asked
     ]

@@ -35,7 +35,7 @@ class OwnApi:
         assert said["instance"] == call.path
 
     def calls(self, run: Mapping[str, Any]) -> Iterable[Call]:
-        for route in OWN.routes():
+        for route in OWN.routes:
             if "{run_id" in route.path or (route.method == "POST" and "{" not in route.path):
                 yield self._about(route, run)
 
@@ -72,7 +72,7 @@ async def unfilled(name: str, run: Mapping[str, Any]) -> list[str]:
     application = web.Application()
     routes = {
         application.router.add_route(route.method, route.path, route.handler): route
-        for route in PARTS[name].routes()
+        for route in PARTS[name].routes
     }
     reached = set()
     for call in client(name).calls(run):
@@ -95,7 +95,7 @@ async def unfilled(name: str, run: Mapping[str, Any]) -> list[str]:
 def lists(name: str, run: Mapping[str, Any]) -> Iterable[Call]:
     """Every read that names nothing, neither in its path nor, as clients ask it, in its query."""
     filled = {call.path for call in client(name).calls(run) if "?" in call.target}
-    for route in PARTS[name].routes():
+    for route in PARTS[name].routes:
         named = "{" in route.path or route.path in filled
         if route.method == "GET" and route.right is not None and not named:
             yield Call("GET", route.path)

@@ -1,4 +1,4 @@
-"""A real server with two small dialects behind the front door, and keys on a real database."""
+"""A real server with two small dialects behind the pipeline, and keys on a real database."""
 
 import importlib.util
 import io
@@ -55,7 +55,7 @@ def waiting():
 
 @pytest.fixture
 def vendor():
-    return dialects.Small("acme", "/acme")
+    return dialects.small_dialect("acme", "/acme")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def registry():
 
 @pytest.fixture
 async def client(credentials, vendor, failures, registry):
-    own = dialects.Small("own", "/own")
+    own = dialects.small_dialect("own", "/own")
     application = web_application(
         credentials,
         vendors=[vendor],

@@ -1,4 +1,4 @@
-"""Two small dialects to try the front door with: a vendor below /acme, and ours for the rest."""
+"""Two small dialects to test the pipeline with: a vendor below /acme, and ours for the rest."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from marshmallow import Schema, fields
 
 from service.access import Right
 from service.auth.extract import bearer
-from service.dialect import Description, Route
+from service.dialect import Description, Dialect, Route
 from service.errors import MethodNotAllowed
 from service.http.context import CONTEXT, origin
 from service.http.messages import json_response, read_json
@@ -104,47 +104,44 @@ FAILURES: list[Exception] = []
 """What the failing handlers raise: the first one."""
 
 
-class Small:
-    """A dialect below one path, whose error body names it."""
+def small_dialect(name, prefix):
+    """Make a dialect below one path, whose error body names it."""
 
-    def __init__(self, name: str, prefix: str) -> None:
-        self.name = name
-        self.prefix = prefix
-        self.description = Description(
+    def claims(path):
+        return path.startswith(f"{prefix}/")
+
+    async def authenticate(request, credentials):
+        return await credentials.by_token(bearer(request))
+
+    def error(request, error):
+        if isinstance(error, MethodNotAllowed) and request.method == "OPTIONS":
+            return web.Response()
+        body = {"vendor": name, "status": error.status, "says": error.detail}
+        return json_response(body, status=error.status)
+
+    return Dialect(
+        name=name,
+        description=Description(
             title=name.title(),
             text=f"What {name} answers.",
             security={f"{name}Bearer": {"type": "http", "scheme": "bearer"}},
             error=AcmeError,
-        )
-
-    def routes(self):
-        return (
-            Route("GET", f"{self.prefix}/runs/{{id}}", read),
-            Route("POST", f"{self.prefix}/runs", start, Right.START),
-            Route("GET", f"{self.prefix}/keys/{{id}}", read, Right.ADMINISTER),
-            Route("GET", f"{self.prefix}/fail", fail, None),
-            Route("GET", f"{self.prefix}/stream", stream, None),
-            Route("GET", f"{self.prefix}/ping", ping, None),
-            Route("GET", f"{self.prefix}/wait", wait, None),
-            Route("GET", f"{self.prefix}/old/{{id:\\d{{1,3}}}}", read),
-            Route("GET", "/{before:.+}" + f"{self.prefix}/runs/{{id}}", read),
-            Route("DELETE", f"/x{self.prefix}/runs/{{id}}", read),
-        )
-
-    def claims(self, path):
-        return path.startswith(f"{self.prefix}/")
-
-    async def authenticate(self, request, credentials):
-        return await credentials.by_token(bearer(request))
-
-    def error(self, request, error):
-        if isinstance(error, MethodNotAllowed) and request.method == "OPTIONS":
-            return web.Response()
-        body = {"vendor": self.name, "status": error.status, "says": error.detail}
-        return json_response(body, status=error.status)
-
-    def flow_ids(self, _flow, _fixed):
-        return {}
-
-    def run_ids(self, _run):
-        return {}
+        ),
+        routes=(
+            Route("GET", f"{prefix}/runs/{{id}}", read),
+            Route("POST", f"{prefix}/runs", start, Right.START),
+            Route("GET", f"{prefix}/keys/{{id}}", read, Right.ADMINISTER),
+            Route("GET", f"{prefix}/fail", fail, None),
+            Route("GET", f"{prefix}/stream", stream, None),
+            Route("GET", f"{prefix}/ping", ping, None),
+            Route("GET", f"{prefix}/wait", wait, None),
+            Route("GET", f"{prefix}/old/{{id:\\d{{1,3}}}}", read),
+            Route("GET", "/{before:.+}" + f"{prefix}/runs/{{id}}", read),
+            Route("DELETE", f"/x{prefix}/runs/{{id}}", read),
+        ),
+        claims=claims,
+        authenticate=authenticate,
+        error=error,
+        flow_ids=lambda _flow, _fixed: {},
+        run_ids=lambda _run: {},
+    )

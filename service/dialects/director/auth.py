@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ANONYMOUS: Final = "anonymous"
 
 
-async def principal(request: web.Request, credentials: Credentials) -> Principal:
+async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
     """Name who asks.
 
     Where ``FLOWLEDGER_DIRECTOR_OPEN`` opens the routes, an unknown credential is as good as none,

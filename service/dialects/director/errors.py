@@ -70,7 +70,7 @@ def response(request: web.Request, error: ServiceError) -> web.Response:
     return answer(said, error.status, headers)
 
 
-def moved(request: web.Request, path: str) -> web.Response:
+def redirect(request: web.Request, path: str) -> web.Response:
     """Lead to another path, with the same query, as Director does."""
     query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
     target = f"{request.scheme}://{request.host}{path}{query}"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from projections.documents.run import RunDocument
 from service.errors import UnknownRun
+from service.flows.identity import FlowIdentity
 
 
 def run_id(typed: str) -> str:
@@ -23,7 +24,7 @@ def run_id(typed: str) -> str:
         raise UnknownRun(typed) from None
 
 
-def flow_ids(fixed: Mapping[str, Any]) -> dict[str, Any]:
+def flow_ids(_flow: FlowIdentity, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Derive the ids of a flow: none, Director names a flow by its ``project`` and ``name``.
 
     Raises:

@@ -59,7 +59,7 @@ def claims(path: str) -> bool:
     return path.startswith(("/api", "//api"))
 
 
-def elsewhere(path: str) -> tuple[str, set[str]] | None:
+def canonical_path(path: str) -> tuple[str, set[str]] | None:
     """Tell where a path with doubled slashes leads that is not served, and the methods there."""
     single = _DOUBLED.sub("/", path)
     if single == path or _methods(path.removeprefix("/")):

@@ -28,3 +28,8 @@ ROUTES: Final = (
     Route("POST", "/rest/v1/token-auth/refresh", tokens.refresh, ledger_wide=True),
     Route("POST", "/rest/v1/token-auth/tenants/{tenantId}", tokens.switch, ledger_wide=True),
 )
+
+
+def claims(path: str) -> bool:
+    """Claim Etlworks' two roots."""
+    return path.startswith(("/rest/", "/plugins/"))

@@ -61,10 +61,9 @@ class PlanBusy(BadRequest):
         )
 
 
-def message(request: web.Request, error: ServiceError) -> web.Response:
+def response(_request: web.Request, error: ServiceError) -> web.Response:
     """Word a refusal as a message.
 
     Source: docs.incorta.com, "Load Plan Execution Status": the body of every error.
     """
-    del request
     return json_response({"message": error.detail}, status=error.status)

@@ -15,3 +15,8 @@ ROUTES: Final = (
     Route("POST", _LOAD_PLAN + "/execute", handlers.execute, Right.START),
     Route("POST", _LOAD_PLAN + "/restart", handlers.restart, Right.START),
 )
+
+
+def claims(path: str) -> bool:
+    """Claim Incorta's root."""
+    return path.startswith("/incorta/")

@@ -17,7 +17,7 @@ Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
 """
 
 
-def message(request: web.Request, error: ServiceError) -> web.Response:
+def response(request: web.Request, error: ServiceError) -> web.Response:
     """Word a refusal, under the usual status unless the installation asks for the documented one.
 
     A 500 for all of them invites proxies to send a start again, so nobody gets it unasked.

@@ -7,8 +7,9 @@ Go SDK.
 from __future__ import annotations
 
 import re
+import time
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hmac import compare_digest, digest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -100,9 +101,7 @@ def presented(headers: Mapping[str, str]) -> Presented:
     return given
 
 
-async def principal(
-    request: web.Request, credentials: Credentials, now_s: Callable[[], float]
-) -> Principal:
+async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
     """Name who asks: the access key, then the time window, then the signature.
 
     Raises:
@@ -110,8 +109,8 @@ async def principal(
 
     """
     given = presented(request.headers)
-    who, secret = await credentials.by_access_key(given.access_key)
+    principal, secret = await credentials.by_access_key(given.access_key)
     uri = target(request.raw_path)
-    if given.is_timely(now_s() * 1000) and given.signs(request.method, uri, secret):
-        return who
+    if given.is_timely(time.time() * 1000) and given.signs(request.method, uri, secret):
+        return principal
     raise Unauthenticated(REFUSED)

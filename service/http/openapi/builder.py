@@ -96,8 +96,9 @@ class Documented(Protocol):
         """Say what is common to the operations."""
         ...
 
+    @property
     def routes(self) -> Sequence[Route]:
-        """List the operations."""
+        """The operations."""
         ...
 
 
@@ -150,7 +151,7 @@ def _add_part(spec: APISpec, part: Documented) -> None:
 
 def _documented(part: Documented) -> Iterator[tuple[Route, str, str]]:
     taken: set[str] = set()
-    for route in part.routes():
+    for route in part.routes:
         if _SPANNING.match(route.path) or route.enabled_if is not None:
             continue
         base = name = f"{part.name}_{getattr(route.handler, '__name__', 'call')}"

@@ -37,8 +37,9 @@ class Pages:
     def __init__(self, dialects: Iterable[Dialect]) -> None:
         self._parts: tuple[Documented, ...] = (*dialects, self)
 
+    @property
     def routes(self) -> Sequence[Route]:
-        """List what is served."""
+        """The routes of the pages."""
         return (
             *health.ROUTES,
             Route("GET", "/openapi.yaml", self.openapi, None),

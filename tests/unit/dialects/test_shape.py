@@ -86,7 +86,7 @@ def test_dialect_is_named_as_its_folder(name):
 
 @every
 def test_every_handler_says_what_it_does(name):
-    for route in DIALECTS[name].routes():
+    for route in DIALECTS[name].routes:
         said = getattr(route.handler, "__apispec__", None)
         assert inspect.getdoc(route.handler) or said, route
 

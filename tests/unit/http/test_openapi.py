@@ -14,7 +14,9 @@ COMMITTED = Path(__file__).parents[3] / "openapi.yaml"
 
 @pytest.fixture
 def document():
-    return Pages([dialects.Small("acme", "/acme"), dialects.Small("own", "/own")]).document
+    return Pages(
+        [dialects.small_dialect("acme", "/acme"), dialects.small_dialect("own", "/own")]
+    ).document
 
 
 @pytest.fixture

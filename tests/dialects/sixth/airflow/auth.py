@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.auth.credentials import Credentials
 
 
-async def principal(request: web.Request, credentials: Credentials) -> Principal:
+async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
     """Name who asks.
 
     Raises:

@@ -23,7 +23,7 @@ TYPES: Final = {
 }
 
 
-def problem(error: ServiceError) -> web.Response:
+def response(_request: web.Request, error: ServiceError) -> web.Response:
     """Word a refusal.
 
     Source: Airflow's stable REST API reference, "Errors".

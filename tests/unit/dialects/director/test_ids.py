@@ -6,7 +6,9 @@ import pytest
 
 from service.dialects.director import ids
 from service.errors import UnknownRun
+from service.flows.identity import FlowIdentity
 
+FLOW = FlowIdentity("default", "example.ETL", 7)
 RUN_ID = "e0ee42d8-e00f-4557-8f75-781106dbbea4"
 
 
@@ -33,12 +35,12 @@ def test_malformed_id_is_of_no_run(typed):
 
 
 def test_flow_has_no_ids():
-    assert ids.flow_ids({}) == {}
+    assert ids.flow_ids(FLOW, {}) == {}
 
 
 def test_fixed_id_of_a_flow_is_refused():
     with pytest.raises(ValueError, match="workflowId"):
-        ids.flow_ids({"workflowId": "wfA1b2C3d4E5"})
+        ids.flow_ids(FLOW, {"workflowId": "wfA1b2C3d4E5"})
 
 
 def test_workflow_id_is_the_run_id(run):

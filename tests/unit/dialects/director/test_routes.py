@@ -8,10 +8,10 @@ import pytest
 
 from service.access import Right
 from service.dialects.director import DIALECT
-from service.dialects.director.routes import elsewhere
+from service.dialects.director.routes import canonical_path
 from service.settings import Settings
 
-RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes()}
+RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_unknown_paths_below_api_are_directors(path, claimed):
 
 
 def test_every_path_lists_its_methods_to_all():
-    paths = {route.path for route in DIALECT.routes()}
+    paths = {route.path for route in DIALECT.routes}
     assert {path for (method, path) in RIGHTS if method == "OPTIONS"} == paths
     assert {right for (method, _), right in RIGHTS.items() if method == "OPTIONS"} == {None}
 
@@ -66,9 +66,9 @@ def test_ping_and_the_pages_are_open():
 @pytest.mark.parametrize(("folder", "count"), [(None, 0), (Path(), 6)])
 def test_pages_are_served_where_their_folder_is_set_alone(folder, count):
     settings = Settings(director_ui=folder)
-    pages = [route for route in DIALECT.routes() if not route.path.startswith(("/api", "//api"))]
+    pages = [route for route in DIALECT.routes if not route.path.startswith(("/api", "//api"))]
     assert sum(route.enabled_if(settings) for route in pages) == count
-    assert all(route.enabled_if is None for route in DIALECT.routes() if route not in pages)
+    assert all(route.enabled_if is None for route in DIALECT.routes if route not in pages)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_pages_are_served_where_their_folder_is_set_alone(folder, count):
     ],
 )
 def test_doubled_slashes_lead_to_what_is_served_without_them(path, leads_to):
-    assert elsewhere(path) == leads_to
+    assert canonical_path(path) == leads_to

@@ -12,7 +12,7 @@ from service.dialects.invision import DIALECT
 @pytest.fixture
 def router():
     app = web.Application()
-    for route in DIALECT.routes():
+    for route in DIALECT.routes:
         app.router.add_route(route.method, route.path, route.handler)
     return app.router
 
