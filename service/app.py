@@ -238,7 +238,7 @@ def _credentials(settings: Settings, log: Log, pools: _Pools) -> Credentials:
         pools.keys,
         log,
         settings.require_secret_key,
-        token_life_s=settings.etlworks_token_life_s,
+        token_lifetime_s=settings.etlworks_token_life_s,
     )
 
 

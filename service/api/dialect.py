@@ -12,8 +12,8 @@ from service.api.errors import PROBLEM_JSON, problem
 from service.api.routes import ROUTES
 from service.api.schemas import LedgerProblem
 from service.auth.credentials import Credentials
-from service.auth.extract import bearer
 from service.dialect import Description, Dialect
+from service.http.messages import bearer_token
 
 
 def claims(path: str) -> bool:
@@ -23,7 +23,7 @@ def claims(path: str) -> bool:
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
     """Authenticate by ``Authorization: Bearer`` (RFC 6750)."""
-    return await credentials.by_token(bearer(request))
+    return await credentials.by_token(bearer_token(request))
 
 
 def no_ids(*_: object) -> Mapping[str, Any]:

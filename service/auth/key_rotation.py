@@ -1,4 +1,4 @@
-"""Brings the signing secrets under a new secret key: all of them, or none."""
+"""Re-encrypts the signing secrets under a new secret key: all of them, or none."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from events.database import close_quietly, connect, load, translate_errors
-from service.auth.secrets import seal, unseal
+from service.auth.secrets import decrypt_secret, encrypt_secret
 from service.errors import InvalidSetting
 
 _SQL: Final = Path(__file__).parent / "sql"
-_SHOWN: Final = 5
+_MAX_NAMED_KEYS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Resealed:
-    """How many secrets were brought under the new key, and how many were under it before."""
+class RotationResult:
+    """How many secrets were re-encrypted, and how many were under the new key before."""
 
-    resealed: int
-    already: int
+    reencrypted: int
+    up_to_date: int
 
 
-async def reseal(url: str, *, old: bytes, new: bytes, dry_run: bool) -> Resealed:
-    """Bring every signing secret under the new key, as the login role: the service may not.
+async def rotate_secret_key(url: str, *, old: bytes, new: bytes, dry_run: bool) -> RotationResult:
+    """Re-encrypt every signing secret under the new key, in one transaction.
 
-    One transaction: killed anywhere, nothing has happened. Done again, it changes nothing.
+    It connects as the login role, since the service's role may not update credentials. Repeating it
+    is harmless.
 
     Raises:
         InvalidSetting: a secret is under neither key; nothing was changed.
@@ -35,27 +36,31 @@ async def reseal(url: str, *, old: bytes, new: bytes, dry_run: bool) -> Resealed
     try:
         with translate_errors():
             async with connection.transaction():
-                return await _reseal(connection, old=old, new=new, dry_run=dry_run)
+                return await _rotate(connection, old=old, new=new, dry_run=dry_run)
     finally:
         await close_quietly(connection)
 
 
-async def _reseal(connection: Any, *, old: bytes, new: bytes, dry_run: bool) -> Resealed:  # noqa: ANN401 - the driver's
-    await connection.execute(load(_SQL, "hold"))
-    rows = await connection.fetch(load(_SQL, "sealed"))
-    sealed = {row["key_id"]: row["secret_encrypted"] for row in rows}
-    to_do = {k: secret for k, secret in sealed.items() if _open(new, k, secret) is None}
-    opened = {key_id: _open(old, key_id, secret) for key_id, secret in to_do.items()}
-    _refuse_lost([key_id for key_id, secret in opened.items() if secret is None])
+async def _rotate(connection: Any, *, old: bytes, new: bytes, dry_run: bool) -> RotationResult:  # noqa: ANN401 - the driver's
+    await connection.execute(load(_SQL, "lock_credentials"))
+    rows = await connection.fetch(load(_SQL, "encrypted_secrets"))
+    stored = {row["key_id"]: row["secret_encrypted"] for row in rows}
+    outdated = {k: secret for k, secret in stored.items() if _decrypt(new, k, secret) is None}
+    secrets = {key_id: _decrypt(old, key_id, secret) for key_id, secret in outdated.items()}
+    _refuse_lost([key_id for key_id, secret in secrets.items() if secret is None])
     if not dry_run:
-        again = {k: seal(new, k, secret.decode()) for k, secret in opened.items() if secret}
-        await connection.execute(load(_SQL, "reseal"), list(again), list(again.values()))
-    return Resealed(len(to_do), len(sealed) - len(to_do))
+        renewed = {
+            k: encrypt_secret(new, k, secret.decode()) for k, secret in secrets.items() if secret
+        }
+        await connection.execute(
+            load(_SQL, "update_secrets"), list(renewed), list(renewed.values())
+        )
+    return RotationResult(len(outdated), len(stored) - len(outdated))
 
 
-def _open(key: bytes, key_id: str, sealed: bytes) -> bytes | None:
+def _decrypt(key: bytes, key_id: str, encrypted: bytes) -> bytes | None:
     try:
-        return unseal(key, key_id, sealed)
+        return decrypt_secret(key, key_id, encrypted)
     except InvalidSetting:
         return None
 
@@ -63,9 +68,11 @@ def _open(key: bytes, key_id: str, sealed: bytes) -> bytes | None:
 def _refuse_lost(key_ids: list[str]) -> None:
     if not key_ids:
         return
-    named = ", ".join(key_ids[:_SHOWN]) + (" ..." if len(key_ids) > _SHOWN else "")
+    named = ", ".join(key_ids[:_MAX_NAMED_KEYS])
+    if len(key_ids) > _MAX_NAMED_KEYS:
+        named += " ..."
     raise InvalidSetting(
         "FLOWLEDGER_OLD_SECRET_KEY",
         f"and FLOWLEDGER_SECRET_KEY: {len(key_ids)} secrets are under neither, those of keys"
-        f" {named}; give the key that they were made under, or nothing is changed",
+        f" {named}; nothing was changed; set the key that they were encrypted under",
     )

@@ -1,4 +1,4 @@
-"""Which keys are valid, whose they are and what they may do: folded from the log."""
+"""Keys: who has one, with which role, and whether it is valid, folded from the log."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.access import RIGHTS, TENANT, Principal
 from service.errors import BadRequest
 
 MAX_NAME: Final = 200
-_WIDE_ROLES: Final = ("administrator", "auditor")
+_LEDGER_WIDE_ROLES: Final = ("administrator", "auditor")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as the log tells of it; ``revoked_at`` and ``expires_at`` None: not."""
+    """A key as the log records it; None: it never expires, it is not revoked."""
 
     principal: Principal
     created_at: datetime
@@ -26,21 +26,21 @@ class Key:
     revoked_at: datetime | None = None
 
 
-class Lifecycle:
-    """The administration stream, folded: every key there ever was."""
+class KeyRegistry:
+    """Every key that was ever created, folded from the administration stream."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Key] = {}
         self.version = Version(0)
-        """The version of the stream up to which this is true."""
+        """The last version of the stream that was applied."""
 
     def valid(self, key_id: str) -> Key | None:
-        """Find a key that was created and not revoked; it may have expired."""
+        """Find a key that is not revoked; it may have expired."""
         key = self.keys.get(key_id)
         return key if key is not None and key.revoked_at is None else None
 
     def apply(self, event: Event) -> str | None:
-        """Take an event of any stream, once; name the key it revokes, if it does."""
+        """Apply an event of any stream, once; returns the id of the key that it revokes."""
         if event.stream != ADMINISTRATION_STREAM or event.tenant != EVERY_TENANT:
             return None
         if event.version <= self.version:
@@ -71,28 +71,30 @@ def _created(event: Event, body: KeyCreated) -> Key:
 
 
 def check_key(tenant: str, role: str, name: str, expires_at: datetime | None) -> None:
-    """Check what a new key may be.
+    """Check the properties of a new key.
 
     Raises:
-        BadRequest: names what is wrong.
+        BadRequest: names the wrong one.
     """
     if role not in RIGHTS:
         raise BadRequest(f"role must be one of {', '.join(RIGHTS)}", field="role")
-    if tenant == EVERY_TENANT and role not in _WIDE_ROLES:
-        raise BadRequest(f"tenant * is for the roles {', '.join(_WIDE_ROLES)}", field="tenant")
+    if tenant == EVERY_TENANT and role not in _LEDGER_WIDE_ROLES:
+        raise BadRequest(
+            f"tenant * is for the roles {', '.join(_LEDGER_WIDE_ROLES)} only", field="tenant"
+        )
     if tenant != EVERY_TENANT:
         check_tenant(tenant)
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise BadRequest(f"name must be 1 to {MAX_NAME} printable characters", field="name")
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
-        raise BadRequest("expiry must be a time to come, with its offset", field="expires_at")
+        raise BadRequest("expires_at must be a future time with an offset", field="expires_at")
 
 
 def check_tenant(tenant: str) -> None:
-    """Check the name of one tenant.
+    """Check the name of a tenant.
 
     Raises:
-        BadRequest: it cannot be one.
+        BadRequest: it is malformed.
     """
     if not TENANT.fullmatch(tenant):
         raise BadRequest(

@@ -1,11 +1,10 @@
-"""What credentials are made of: random parts, their digests, a signing secret kept encrypted."""
+"""The secrets of a credential: random parts, and the encryption of its signing secret."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
@@ -15,17 +14,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from service.errors import InvalidSetting
 
 TOKEN_PREFIX: Final = "fl_"  # noqa: S105 - the part that is no secret
-"""Tokens begin with it, so that a scanner finds one that was published by mistake."""
+"""Prefix of every token, so that a secret scanner finds a leaked one."""
 
 _SECRET_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """The parts of one credential in clear; they are shown once, when it is made.
+class CredentialSecrets:
+    """The parts of one credential in plain text; they are shown once, when it is created.
 
-    Every part that is secret has 256 bits of randomness, so one SHA-256 is enough to keep it.
+    Every secret part has 256 random bits, so a single SHA-256 protects its stored digest.
     """
 
     key_id: str
@@ -36,9 +35,9 @@ class Material:
     secret_key: str = field(repr=False)
 
 
-def generate() -> Material:
-    """Make the parts of a new credential."""
-    return Material(
+def generate() -> CredentialSecrets:
+    """Generate the parts of a new credential."""
+    return CredentialSecrets(
         key_id=str(uuid4()),
         token=TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES),
         username=f"fl-{secrets.token_hex(10)}",
@@ -48,28 +47,23 @@ def generate() -> Material:
     )
 
 
-def digest(secret: str) -> bytes:
-    """Reduce a presented secret, whatever text it is, to its SHA-256."""
-    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def seal(secret_key: bytes, key_id: str, secret: str) -> bytes:
-    """Encrypt a signing secret: a nonce, then AES-256-GCM with the key's id bound to it."""
+def encrypt_secret(secret_key: bytes, key_id: str, secret: str) -> bytes:
+    """Encrypt a signing secret: a nonce, then AES-256-GCM bound to the key's id."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(secret_key).encrypt(nonce, secret.encode(), key_id.encode())
 
 
-def unseal(secret_key: bytes, key_id: str, sealed: bytes) -> bytes:
-    """Decrypt what `seal` made.
+def decrypt_secret(secret_key: bytes, key_id: str, encrypted_secret: bytes) -> bytes:
+    """Decrypt what `encrypt_secret` returned.
 
     Raises:
-        InvalidSetting: it was sealed under another secret key, or for another key's id.
+        InvalidSetting: it was encrypted under another secret key, or for another key's id.
     """
-    nonce, encrypted = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    nonce, encrypted = encrypted_secret[:_NONCE_BYTES], encrypted_secret[_NONCE_BYTES:]
     try:
         return AESGCM(secret_key).decrypt(nonce, encrypted, key_id.encode())
     except InvalidTag as error:
         raise InvalidSetting(
             "FLOWLEDGER_SECRET_KEY",
-            "is not the one that the credentials of this ledger were made under; give that one",
+            "is not the key that this ledger's credentials were encrypted under; set that one",
         ) from error

@@ -1,4 +1,4 @@
-"""Tokens that are issued for a credential: signed, short-lived, kept nowhere."""
+"""Short-lived signed tokens that stand for a credential; they are stored nowhere."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from service.errors import Unauthenticated
 
 ALGORITHM: Final = "HS256"
-"""The only one that is signed with and taken: what a token's header says is not asked."""
+"""The only algorithm that is accepted, whatever a token's header says."""
 
 MAX_LENGTH: Final = 1024
-"""Characters of a token; ours have some 300."""
+"""Maximum length in characters; ours have about 300."""
 
 _CLAIMS: Final = ("sub", "tenant", "exp")
 _PURPOSE: Final = b"flowledger: tokens issued for credentials, version 1"
@@ -24,45 +24,45 @@ _PURPOSE: Final = b"flowledger: tokens issued for credentials, version 1"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: for which credential it stands, in which tenant, and until when."""
+    """The claims of a token: its credential, its tenant, its expiry."""
 
     key_id: str
     tenant: str
     expires_s: float
 
 
-class Tokens:
-    """Issues and reads JSON Web Tokens, signed by a key that is derived from the secret key.
+class TokenIssuer:
+    """Issues and verifies JSON Web Tokens, signed with a key derived from the secret key.
 
-    Every process of a ledger has the same secret key, so each takes what another has issued.
+    All processes of a ledger share the secret key, so each accepts what another has issued.
     """
 
-    def __init__(self, secret_key: bytes, life_s: float) -> None:
+    def __init__(self, secret_key: bytes, lifetime_s: float) -> None:
         self._key = HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret_key)
-        self._life_s = life_s
+        self._lifetime_s = lifetime_s
 
     def issue(self, key_id: str, tenant: str, *, until_s: float) -> str:
-        """Issue a token for a credential, which ends with the credential at the latest."""
+        """Issue a token for a credential; it expires with the credential at the latest."""
         now = int(time.time())
         claims = {
             "sub": key_id,
             "tenant": tenant,
             "iat": now,
-            "exp": int(min(now + self._life_s, until_s)),
+            "exp": int(min(now + self._lifetime_s, until_s)),
         }
         return jwt.encode(claims, self._key, ALGORITHM)
 
-    def read(self, token: str) -> Claims:
-        """Read a token that this ledger has issued; whether its credential is valid is not asked.
+    def verify(self, token: str) -> Claims:
+        """Verify a token; its credential may have been revoked meanwhile.
 
         Raises:
-            Unauthenticated: it is none, was altered, or has expired.
+            Unauthenticated: this ledger did not issue it, it was altered, or it has expired.
         """
         if len(token) > MAX_LENGTH or not token.isascii():
-            raise Unauthenticated("the token is none of this ledger")
+            raise Unauthenticated("the token was not issued by this ledger")
         try:
-            # Clocks of two processes differ: when it was issued decides nothing.
-            said = jwt.decode(
+            # The clocks of two processes differ, so the time of issue is not checked.
+            claims = jwt.decode(
                 token,
                 self._key,
                 algorithms=[ALGORITHM],
@@ -71,5 +71,5 @@ class Tokens:
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
         except (jwt.InvalidTokenError, RecursionError) as error:
-            raise Unauthenticated("the token is none of this ledger") from error
-        return Claims(said["sub"], said["tenant"], float(said["exp"]))
+            raise Unauthenticated("the token was not issued by this ledger") from error
+        return Claims(claims["sub"], claims["tenant"], float(claims["exp"]))

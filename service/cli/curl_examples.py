@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.auth.credentials import Created
+from service.auth.credentials import NewCredential
 from service.dialects.naver.auth import sign
 
 
@@ -20,7 +20,7 @@ class Example:
     shell: str
 
 
-def examples(base: str, key: Created, run: Mapping[str, Any]) -> list[Example]:
+def examples(base: str, key: NewCredential, run: Mapping[str, Any]) -> list[Example]:
     """Write a command for each API; ``run`` is as ``GET /v1/runs/{run_id}`` shows it."""
     ids: Mapping[str, Mapping[str, Any]] = run["vendor_ids"]
     return [
@@ -42,7 +42,7 @@ def _get(url: str, credential: str) -> str:
     return f"curl -s {credential} '{url}'"
 
 
-def _bearer(key: Created) -> str:
+def _bearer(key: NewCredential) -> str:
     return f"-H 'Authorization: Bearer {key.token}'"
 
 
@@ -66,7 +66,7 @@ def _incorta(tenant: str, ids: Mapping[str, Any]) -> str:
     return f"/incorta/api/v2/{tenant}/load-plan/status/{ids['executionId']}?level=4"
 
 
-def naver_example(base: str, key: Created, uri: str) -> str:
+def naver_example(base: str, key: NewCredential, uri: str) -> str:
     """Write a signed GET that openssl signs when it is pasted: a signature expires in five minutes.
 
     Source: api.ncloud-docs.com, common-ncpapi (signature v2).
@@ -82,7 +82,7 @@ def naver_example(base: str, key: Created, uri: str) -> str:
     )
 
 
-def _headers(key: Created, now: str, signature: str) -> str:
+def _headers(key: NewCredential, now: str, signature: str) -> str:
     return (
         f"-H 'x-ncp-apigw-timestamp: {now}' -H 'x-ncp-iam-access-key: {key.access_key}' "
         f"-H 'x-ncp-apigw-signature-v2: {signature}'"

@@ -13,7 +13,7 @@ import click
 
 from projections.documents.run import ExecutionDocument
 from service.api import rendering
-from service.auth.credentials import Created, Credentials
+from service.auth.credentials import Credentials, NewCredential
 from service.cli.curl_examples import examples
 from service.cli.ledger import database, run
 from service.errors import InvalidSetting
@@ -84,7 +84,7 @@ async def _load(service: Service, settings: Settings) -> None:
     )
 
 
-async def _new_key(credentials: Credentials) -> Created:
+async def _new_key(credentials: Credentials) -> NewCredential:
     # Secrets cannot be shown again: each demo makes a key and revokes the previous one.
     for old in await credentials.list(TENANT):
         if old.principal.name == KEY and old.revoked_at is None:
@@ -109,7 +109,9 @@ async def _first_runs(service: Service) -> Sequence[ExecutionDocument]:
     return await asyncio.gather(*(service.queries.execution(TENANT, each) for each in run_ids))
 
 
-def _page(service: Service, address: str, key: Created, docs: Sequence[ExecutionDocument]) -> str:
+def _page(
+    service: Service, address: str, key: NewCredential, docs: Sequence[ExecutionDocument]
+) -> str:
     shown = [rendering.run(doc, service.dialects) for doc in docs]
     text = [
         f"\nFlowledger serves at {address}  (operations: {address}/docs)\n",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from service.access import ALIASES, RIGHTS
-from service.auth.key_rotation import reseal
+from service.auth.key_rotation import rotate_secret_key
 from service.auth.keys import Key
 from service.cli.ledger import database, open_ledger, print_json, run
 from service.settings import read_settings
@@ -122,19 +122,19 @@ def reseal_keys(dry_run: bool) -> None:
     FLOWLEDGER_OLD_SECRET_KEY is the previous key. Either all secrets change or none. Repeat the
     command for keys that were created under the previous key in the meantime.
     """
-    run(_reseal(dry_run=dry_run))
+    run(_rotate(dry_run=dry_run))
 
 
-async def _reseal(*, dry_run: bool) -> None:
+async def _rotate(*, dry_run: bool) -> None:
     async with database(read_settings()) as settings:
-        done = await reseal(
+        done = await rotate_secret_key(
             settings.require_database_url,
             old=settings.require_old_secret_key,
             new=settings.require_secret_key,
             dry_run=dry_run,
         )
-    click.echo(f"{'would reseal' if dry_run else 'resealed'} {done.resealed} secrets")
-    click.echo(f"already under the new key: {done.already}")
+    click.echo(f"{'would reseal' if dry_run else 'resealed'} {done.reencrypted} secrets")
+    click.echo(f"already under the new key: {done.up_to_date}")
 
 
 VERB = keys

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import re
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from aiohttp import web
 
 from events import codec
 from projections.results import Document
-from service.errors import BadRequest, TooLarge
+from service.errors import BadRequest, TooLarge, Unauthenticated
 from service.runs.domain.commands import Outcome
 
 D = TypeVar("D")
@@ -61,6 +63,60 @@ async def read_body(request: web.Request) -> bytes:
         ) from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise BadRequest("the body cannot be read: it is cut short or badly encoded") from error
+
+
+def bearer_token(request: web.Request) -> str:
+    """Read the token of ``Authorization: Bearer token``.
+
+    Raises:
+        Unauthenticated: the header is missing, repeated or malformed.
+
+    Source: RFC 6750, 2.1.
+    """
+    return parse_bearer(_authorization(request))
+
+
+def parse_bearer(text: str) -> str:
+    """Parse ``Bearer token``, from a header or a query; returns the token.
+
+    Raises:
+        Unauthenticated: it is malformed.
+    """
+    return _parse_authorization(text, "bearer")
+
+
+def basic_credentials(request: web.Request) -> tuple[str, str]:
+    """Read username and password of ``Authorization: Basic base64(username:password)``.
+
+    Raises:
+        Unauthenticated: the header is missing, repeated or malformed.
+
+    Source: RFC 7617.
+    """
+    encoded = _parse_authorization(_authorization(request), "basic")
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unauthenticated("the Basic credential is not base64 of username:password") from error
+    username, colon, password = text.partition(":")
+    if not colon:
+        raise Unauthenticated("the Basic credential is not base64 of username:password")
+    return username, password
+
+
+def _authorization(request: web.Request) -> str:
+    given = request.headers.getall("Authorization", ())
+    if len(given) != 1:
+        raise Unauthenticated("exactly one Authorization header is needed")
+    return given[0]
+
+
+def _parse_authorization(text: str, scheme: str) -> str:
+    found, _, credential = text.partition(" ")
+    credential = credential.strip()
+    if found.lower() != scheme or not credential or not credential.isascii():
+        raise Unauthenticated(f"the authorization is not of the form: {scheme.title()} ...")
+    return credential
 
 
 def read_idempotency_key(request: web.Request) -> str:

@@ -164,7 +164,9 @@ def test_an_unknown_address_is_not_found(api, problem, path):
         ("OPTIONS", "/v1/runs", "GET, HEAD, POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(api, problem, untouched, method, path, allowed):
+def test_wrong_method_is_405_with_the_allowed_methods(
+    api, problem, untouched, method, path, allowed
+):
     answer = api.ask(method, path)
     assert problem(answer, 405) == "method-not-allowed"
     assert answer.headers["Allow"] == allowed

@@ -1,4 +1,4 @@
-"""Credentials on a real database: made, presented in each way, expired, revoked."""
+"""Credentials on a real database: created, authenticated in each form, expired, revoked."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ async def make(credentials, **changes):
     return await credentials.create(**asked)
 
 
-async def test_a_key_is_known_by_all_its_parts(credentials):
+async def test_created_key_authenticates_by_token_password_and_access_key(credentials):
     created = await make(credentials)
     who = Principal(created.key_id, "night shift", "acme", "operator")
     assert await credentials.by_token(created.token) == who
@@ -29,23 +29,23 @@ async def test_a_key_is_known_by_all_its_parts(credentials):
     )
 
 
-async def test_executer_is_another_word_for_operator(credentials):
+async def test_role_executer_is_stored_as_operator(credentials):
     created = await make(credentials, role="executer")
     assert (await credentials.by_token(created.token)).role == "operator"
 
 
-async def test_a_token_says_what_it_is(credentials):
+async def test_token_begins_with_the_scannable_prefix(credentials):
     created = await make(credentials)
     assert created.token.startswith("fl_")
 
 
-async def test_secrets_are_not_shown_by_accident(credentials):
+async def test_repr_of_a_new_credential_hides_its_secrets(credentials):
     created = await make(credentials)
     for secret in (created.token, created.password, created.secret_key):
         assert secret not in repr(created)
 
 
-async def test_no_secret_is_kept_in_clear(credentials, pool):
+async def test_database_holds_no_secret_in_plain_text(credentials, pool):
     created = await make(credentials)
     rows = await pool.fetch("SELECT credentials::text AS kept FROM auth.credentials")
     events = await pool.fetch("SELECT body, metadata FROM log.events")
@@ -60,13 +60,13 @@ async def test_no_secret_is_kept_in_clear(credentials, pool):
 @pytest.mark.parametrize(
     "token", ["", "fl_", "fl_unknown", "Bearer", "fl_\x00", "fl_\udcff", "fl_" + "a" * 10_000]
 )
-async def test_an_unknown_token_is_refused(credentials, token):
+async def test_unknown_token_is_unauthenticated(credentials, token):
     await make(credentials)
     with pytest.raises(Unauthenticated):
         await credentials.by_token(token)
 
 
-async def test_a_wrong_password_is_refused_before_and_after_the_right_one(credentials):
+async def test_wrong_password_is_refused_whether_the_credential_is_cached_or_not(credentials):
     created = await make(credentials)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
@@ -75,22 +75,22 @@ async def test_a_wrong_password_is_refused_before_and_after_the_right_one(creden
 
 
 @pytest.mark.parametrize("name", ["", "nobody", "a\x00b", "\udcff", "ü"])
-async def test_an_unknown_username_or_access_key_is_refused(credentials, name):
+async def test_unknown_username_or_access_key_is_unauthenticated(credentials, name):
     with pytest.raises(Unauthenticated):
         await credentials.by_password(name, "password")
     with pytest.raises(Unauthenticated):
         await credentials.by_access_key(name)
 
 
-async def test_strangers_take_no_memory(credentials):
+async def test_failed_attempts_are_not_cached(credentials):
     for number in range(50):
         with pytest.raises(Unauthenticated):
             await credentials.by_token(f"fl_{number}")
     assert not credentials._tokens
-    assert not credentials._remembered
+    assert not credentials._by_key_id
 
 
-async def test_an_expired_key_is_refused_even_if_it_was_known(credentials, monkeypatch):
+async def test_expired_key_is_refused_even_if_cached(credentials, monkeypatch):
     expires_at = datetime.now(UTC) + timedelta(hours=1)
     created = await make(credentials, expires_at=expires_at)
     await credentials.by_token(created.token)
@@ -104,7 +104,7 @@ async def test_an_expired_key_is_refused_even_if_it_was_known(credentials, monke
             await present
 
 
-async def test_a_revoked_key_is_refused_in_every_way(credentials):
+async def test_revoked_key_is_refused_in_every_form(credentials):
     created = await make(credentials)
     await credentials.by_token(created.token)
     key = await credentials.revoke(created.key_id)
@@ -118,25 +118,27 @@ async def test_a_revoked_key_is_refused_in_every_way(credentials):
             await present
 
 
-async def test_revoking_again_changes_nothing(credentials):
+async def test_revoking_twice_appends_one_event(credentials):
     created = await make(credentials)
     first = await credentials.revoke(created.key_id)
     assert await credentials.revoke(created.key_id) == first
     assert await credentials._log.head() == 2
 
 
-async def test_revoking_an_unknown_key_is_refused(credentials):
+async def test_revoking_an_unknown_key_is_not_found(credentials):
     with pytest.raises(NotFound):
         await credentials.revoke("5f1d7c38-2c3b-4a4e-9a58-0f6f2b2ad0c4")
 
 
-async def test_a_key_made_elsewhere_is_known_at_once(credentials, pool):
+async def test_key_created_by_another_process_authenticates_at_once(credentials, pool):
     elsewhere = Credentials(pool, Log(pool), SECRET_KEY)
     created = await make(elsewhere)
     assert (await credentials.by_token(created.token)).key_id == created.key_id
 
 
-async def test_a_row_without_its_event_is_no_credential(credentials, pool, monkeypatch):
+async def test_credential_row_without_its_event_does_not_authenticate(
+    credentials, pool, monkeypatch
+):
     async def crash(*_):
         raise ConnectionResetError
 
@@ -150,7 +152,7 @@ async def test_a_row_without_its_event_is_no_credential(credentials, pool, monke
         await credentials.by_token("fl_known")
 
 
-async def test_whose_a_key_is_the_log_decides(credentials, pool):
+async def test_owner_and_role_of_a_key_come_from_the_log_alone(credentials, pool):
     created = await make(credentials, role="viewer")
     columns = await pool.fetch(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'auth'"
@@ -159,7 +161,7 @@ async def test_whose_a_key_is_the_log_decides(credentials, pool):
     assert (await credentials.by_token(created.token)).role == "viewer"
 
 
-async def test_keys_are_listed_oldest_first_revoked_ones_too(credentials):
+async def test_list_has_all_keys_oldest_first_with_revoked_ones(credentials):
     first = await make(credentials)
     second = await make(credentials, tenant="globex")
     await credentials.revoke(first.key_id)
@@ -169,13 +171,13 @@ async def test_keys_are_listed_oldest_first_revoked_ones_too(credentials):
     assert [key.principal.key_id for key in await credentials.list("globex")] == [second.key_id]
 
 
-async def test_a_wrong_secret_key_fails_the_start(credentials, pool):
+async def test_wrong_secret_key_fails_the_start(credentials, pool):
     await make(credentials)
     with pytest.raises(InvalidSetting, match="FLOWLEDGER_SECRET_KEY"):
         await Credentials(pool, Log(pool), secrets.token_bytes(32)).start()
 
 
-async def test_a_wrong_secret_key_is_met_at_the_signature_too(pool, credentials):
+async def test_wrong_secret_key_fails_signatures_but_not_tokens(pool, credentials):
     stranger = Credentials(pool, Log(pool), secrets.token_bytes(32))
     await stranger.start()
     created = await make(credentials)
@@ -201,9 +203,7 @@ async def test_a_wrong_secret_key_is_met_at_the_signature_too(pool, credentials)
         ({"expires_at": datetime(2999, 1, 1)}, "expires_at"),  # noqa: DTZ001 - what is refused
     ],
 )
-async def test_what_a_key_may_not_be_is_refused_and_nothing_written(
-    credentials, pool, changes, field
-):
+async def test_invalid_key_is_refused_and_nothing_is_written(credentials, pool, changes, field):
     with pytest.raises(BadRequest) as refused:
         await make(credentials, **changes)
     assert refused.value.field == field
@@ -211,19 +211,19 @@ async def test_what_a_key_may_not_be_is_refused_and_nothing_written(
 
 
 @pytest.mark.parametrize("role", ["auditor", "administrator"])
-async def test_auditors_and_administrators_may_have_the_whole_ledger(credentials, role):
+async def test_auditor_and_administrator_may_be_ledger_wide(credentials, role):
     created = await make(credentials, tenant="*", role=role)
     assert (await credentials.by_token(created.token)).tenant == "*"
 
 
-async def test_many_strangers_at_once_are_all_refused(credentials):
+async def test_concurrent_unknown_tokens_are_all_refused(credentials):
     answers = await asyncio.gather(
         *(credentials.by_token(f"fl_{number}") for number in range(100)), return_exceptions=True
     )
     assert {type(answer) for answer in answers} == {Unauthenticated}
 
 
-async def test_the_service_may_not_change_or_remove_a_credential(credentials, pool):
+async def test_service_role_may_not_change_or_remove_credentials(credentials, pool):
     await make(credentials)
     for statement in (
         "UPDATE auth.credentials SET username = 'x'",
@@ -235,7 +235,7 @@ async def test_the_service_may_not_change_or_remove_a_credential(credentials, po
 
 
 @pytest.mark.parametrize("name", ["by_token", "by_username", "by_access_key", "newest"])
-async def test_a_lookup_uses_its_index(credentials, pool, name):
+async def test_lookup_of_a_credential_uses_its_index(credentials, pool, name):
     from service.auth.credentials import _SQL  # noqa: PLC0415 - the statements as they run
 
     for _ in range(3):

@@ -6,11 +6,10 @@ from aiohttp import web
 from marshmallow import Schema, fields
 
 from service.access import Right
-from service.auth.extract import bearer
 from service.dialect import Description, Dialect, Route
 from service.errors import MethodNotAllowed
 from service.http.context import CONTEXT, origin
-from service.http.messages import json_response, read_json
+from service.http.messages import bearer_token, json_response, read_json
 from service.http.openapi.decorators import (
     docs,
     headers_schema,
@@ -111,7 +110,7 @@ def small_dialect(name, prefix):
         return path.startswith(f"{prefix}/")
 
     async def authenticate(request, credentials):
-        return await credentials.by_token(bearer(request))
+        return await credentials.by_token(bearer_token(request))
 
     def error(request, error):
         if isinstance(error, MethodNotAllowed) and request.method == "OPTIONS":

@@ -1,4 +1,4 @@
--- Keeps the secrets of a new credential; it is valid once the log has its KeyCreated.
+-- Stores the secrets of a new credential; it is valid once the log has its KeyCreated.
 -- $1 key id uuid, $2 SHA-256 of the token bytea, $3 username text, $4 SHA-256 of the password bytea, $5 access key text, $6 encrypted secret bytea
 -- auth.credentials_pkey
 INSERT INTO auth.credentials

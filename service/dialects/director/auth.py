@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from service.access import Principal
-from service.auth.extract import basic
 from service.errors import Unauthenticated
+from service.http.messages import basic_credentials
 from service.runtime import SERVICE
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def authenticate(request: web.Request, credentials: Credentials) -> Princi
 
     """
     try:
-        username, password = basic(request)
+        username, password = basic_credentials(request)
         return await credentials.by_password(username, password)
     except Unauthenticated:
         opened = request.app[SERVICE].settings.director_open

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from service.access import Principal
 from service.auth.credentials import Credentials
-from service.auth.extract import basic, bearer, bearer_of
 from service.auth.secrets import TOKEN_PREFIX
 from service.errors import Forbidden
 from service.http.context import CONTEXT
+from service.http.messages import basic_credentials, bearer_token, parse_bearer
 from service.runtime import SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
@@ -34,14 +34,14 @@ async def authenticate(request: web.Request, credentials: Credentials) -> Princi
     "Download the Flow log API".
     """
     if "Authorization" not in request.headers and _takes_query(request):
-        token = bearer_of(request.query.get(QUERY, ""))
+        token = parse_bearer(request.query.get(QUERY, ""))
     elif _is_basic(request):
-        return await credentials.by_password(*basic(request))
+        return await credentials.by_password(*basic_credentials(request))
     else:
-        token = bearer(request)
+        token = bearer_token(request)
     if token.startswith(TOKEN_PREFIX):
         return await credentials.by_token(token)
-    return await credentials.by_issued(token)
+    return await credentials.by_issued_token(token)
 
 
 def _takes_query(request: web.Request) -> bool:

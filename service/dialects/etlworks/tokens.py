@@ -36,9 +36,9 @@ async def switch(request: web.Request) -> web.StreamResponse:
     """Issue a token in a tenant: any for a key of the whole ledger, else only one's own."""
     principal = auth.reader(request)
     credentials = request.app[SERVICE].credentials
-    return _token(request, credentials.switched(principal, request.match_info["tenantId"]))
+    return _token(request, credentials.switch_tenant(principal, request.match_info["tenantId"]))
 
 
 def _token(request: web.Request, principal: Principal) -> web.Response:
-    token = request.app[SERVICE].credentials.issue(principal)
+    token = request.app[SERVICE].credentials.issue_token(principal)
     return json_response({"token": token}, headers={"Cache-Control": "no-store"})

@@ -9,8 +9,8 @@ from aiohttp import web
 from events.types import EVERY_TENANT
 from service.access import Principal
 from service.auth.credentials import Credentials
-from service.auth.extract import bearer
 from service.errors import NotFound, Unauthenticated
+from service.http.messages import bearer_token
 
 _SHOWN: Final = 4
 
@@ -27,7 +27,7 @@ async def authenticate(request: web.Request, credentials: Credentials) -> Princi
     Source: docs.incorta.com, "Public API v2", "Load Plan Execution Status".
     """
     try:
-        principal = await credentials.by_token(bearer(request))
+        principal = await credentials.by_token(bearer_token(request))
     except Unauthenticated as error:
         raise Unauthenticated(
             "INC_09030108: Invalid authentication header."

@@ -124,7 +124,7 @@ def test_a_missing_secret_key_says_how_to_make_one():
         Settings().require_secret_key  # noqa: B018 - asking is enough
 
 
-def test_secrets_are_not_shown_by_accident():
+def test_repr_of_a_new_credential_hides_its_secrets():
     shown = repr(Settings(database_url="postgresql://u:sesame@h/d", secret_key=b"sesame"))
     assert "sesame" not in shown
 

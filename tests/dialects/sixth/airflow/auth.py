@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from service.access import Principal
-from service.auth.extract import basic
+from service.http.messages import basic_credentials
 
 if TYPE_CHECKING:
     from service.auth.credentials import Credentials
@@ -20,4 +20,4 @@ async def authenticate(request: web.Request, credentials: Credentials) -> Princi
         Unauthenticated: the credential is missing, malformed or not known.
 
     """
-    return await credentials.by_password(*basic(request))
+    return await credentials.by_password(*basic_credentials(request))

@@ -2,6 +2,6 @@
 -- $1 key ids uuid[], $2 encrypted secrets bytea[]
 -- auth.credentials_pkey
 UPDATE auth.credentials AS c
-SET secret_encrypted = n.sealed
-FROM unnest($1::uuid[], $2::bytea[]) AS n (key_id, sealed)
+SET secret_encrypted = n.secret
+FROM unnest($1::uuid[], $2::bytea[]) AS n (key_id, secret)
 WHERE c.key_id = n.key_id

@@ -1,4 +1,4 @@
-"""Signing secrets come under a new secret key: all of them, or none."""
+"""Key rotation: all signing secrets come under the new secret key, or none."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ import pytest
 
 from events.store import Log
 from service.auth.credentials import Credentials
-from service.auth.key_rotation import Resealed, reseal
+from service.auth.key_rotation import RotationResult, rotate_secret_key
 from service.errors import InvalidSetting, Unauthenticated
 
 OLD, NEW, OTHER = bytes(32), bytes([1] * 32), bytes([2] * 32)
@@ -36,61 +36,65 @@ async def opens(pool, key, created):
     return True
 
 
-async def test_every_secret_is_under_the_new_key_afterwards_and_no_more_under_the_old(
-    pool, database_url
-):
+async def test_rotation_puts_every_secret_under_the_new_key_only(pool, database_url):
     made = await make(pool, OLD)
-    assert await reseal(database_url, old=OLD, new=NEW, dry_run=False) == Resealed(3, 0)
+    assert await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=False) == RotationResult(
+        3, 0
+    )
     assert [await opens(pool, NEW, each) for each in made] == [True] * 3
     assert [await opens(pool, OLD, each) for each in made] == [False] * 3
     await Credentials(pool, Log(pool), NEW).start()
 
 
-async def test_what_was_made_under_the_old_key_meanwhile_is_brought_along_by_a_second_time(
-    pool, database_url
-):
+async def test_second_rotation_includes_credentials_created_meanwhile(pool, database_url):
     made = await make(pool, OLD)
-    await reseal(database_url, old=OLD, new=NEW, dry_run=False)
+    await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=False)
     made += await make(pool, OLD, 1)
-    assert await reseal(database_url, old=OLD, new=NEW, dry_run=False) == Resealed(1, 3)
-    assert await reseal(database_url, old=OLD, new=NEW, dry_run=False) == Resealed(0, 4)
+    assert await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=False) == RotationResult(
+        1, 3
+    )
+    assert await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=False) == RotationResult(
+        0, 4
+    )
     assert [await opens(pool, NEW, each) for each in made] == [True] * 4
 
 
-async def test_a_dry_run_says_how_many_and_changes_none(pool, database_url):
+async def test_dry_run_counts_secrets_and_changes_none(pool, database_url):
     made = await make(pool, OLD)
-    assert await reseal(database_url, old=OLD, new=NEW, dry_run=True) == Resealed(3, 0)
+    assert await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=True) == RotationResult(
+        3, 0
+    )
     assert [await opens(pool, OLD, each) for each in made] == [True] * 3
 
 
-async def test_a_secret_under_neither_key_is_named_and_nothing_is_changed(pool, database_url):
+async def test_secret_under_neither_key_is_named_and_nothing_changes(pool, database_url):
     made = await make(pool, OLD)
     [lost] = await make(pool, OTHER, 1)
     with pytest.raises(InvalidSetting, match=f"under neither, those of keys {lost.key_id}"):
-        await reseal(database_url, old=OLD, new=NEW, dry_run=False)
+        await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=False)
     assert [await opens(pool, OLD, each) for each in made] == [True] * 3
 
 
-async def test_the_service_itself_may_not_change_a_secret(pool):
+async def test_service_role_may_not_update_a_secret(pool):
     await make(pool, OLD, 1)
     with pytest.raises(Exception, match="permission denied"):
         await pool.execute("UPDATE auth.credentials SET secret_encrypted = ''")
 
 
 async def main(url: str) -> None:
-    await reseal(url, old=OLD, new=NEW, dry_run=False)
+    await rotate_secret_key(url, old=OLD, new=NEW, dry_run=False)
 
 
 @pytest.mark.parametrize("call", ["before 1", "after 1"])
-async def test_killed_before_it_ends_it_has_changed_nothing(pool, database_url, call):
+async def test_rotation_killed_before_its_end_changes_nothing(pool, database_url, call):
     made = await make(pool, OLD)
     when, count = call.split()
-    point = f"{when} service.auth.key_rotation._reseal {count}"
+    point = f"{when} service.auth.key_rotation._rotate {count}"
     killed = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.kit.points", point, "tests.auth.test_resealing"),
+        *(sys.executable, "-m", "tests.kit.points", point, "tests.auth.test_key_rotation"),
         database_url,
     )
     assert await killed.wait() == -signal.SIGKILL
     assert [await opens(pool, OLD, each) for each in made] == [True] * 3
-    await reseal(database_url, old=OLD, new=NEW, dry_run=False)
+    await rotate_secret_key(database_url, old=OLD, new=NEW, dry_run=False)
     assert [await opens(pool, NEW, each) for each in made] == [True] * 3
