@@ -13,7 +13,7 @@ import asyncpg
 
 from events.batch import AppendOutcome, Batch, check_request, event_from_row, split_at_repeats
 from events.database import load, translate_errors
-from events.envelope import AppendRequest, Event, Position, Version
+from events.envelope import AppendRequest, AppendResult, Event, Position, Version
 from events.errors import InvalidEvent, MissingPositions
 from events.types import CATALOGUE_STREAM, EVERY_TENANT
 
@@ -75,6 +75,13 @@ class Log:
             appended = await self._append([requests[index] for index in indexes])
             outcomes.update(zip(indexes, appended, strict=True))
         return [outcomes[index] for index in range(len(requests))]
+
+    async def append_one(self, request: AppendRequest) -> AppendResult:
+        """Append one request, past the batcher. Raises what `append` raises or answers."""
+        (answer,) = await self.append([request])
+        if not isinstance(answer, AppendResult):
+            raise answer
+        return answer
 
     async def _append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         batch = Batch(requests)

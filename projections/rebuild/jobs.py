@@ -16,7 +16,6 @@ from events.bodies import RebuildFinished, RebuildOutcome, RebuildPurpose, Rebui
 from events.database import Pool, load, translate_errors
 from events.envelope import (
     AppendRequest,
-    AppendResult,
     ExpectedVersion,
     NewEvent,
     Position,
@@ -221,6 +220,4 @@ async def _record(
     )
     stream = StreamAppend(ADMINISTRATION_STREAM, ExpectedVersion.ANY, (event,))
     # The fingerprint is made of the key alone, so that the first event recorded stands.
-    (answer,) = await log.append([AppendRequest(EVERY_TENANT, (stream,), key, key.encode())])
-    if not isinstance(answer, AppendResult):
-        raise answer
+    await log.append_one(AppendRequest(EVERY_TENANT, (stream,), key, key.encode()))

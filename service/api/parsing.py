@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from aiohttp import web
 
 from events import types
+from projections.documents.lifecycle import RunStatus
 from service.errors import BadRequest, Forbidden, UnsupportedMediaType
 from service.http.as_of import AS_OF
 from service.http.context import CONTEXT
@@ -47,7 +48,7 @@ TASK_EVENTS: Final = frozenset(
         types.TASK_OUTPUT_RECORDED,
     }
 )
-STATUSES: Final = ("queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled")
+STATUSES: Final[tuple[RunStatus, ...]] = get_args(RunStatus)
 
 
 def check_query(request: web.Request, *known: str) -> None:

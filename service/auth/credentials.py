@@ -20,7 +20,6 @@ from events.bodies import KeyCreated, KeyRevoked
 from events.database import load, translate_errors
 from events.envelope import (
     AppendRequest,
-    AppendResult,
     Event,
     ExpectedVersion,
     NewEvent,
@@ -301,9 +300,7 @@ class Credentials:
             metadata=codec.encode(metadata_of(origin)),
         )
         stream = StreamAppend(ADMINISTRATION_STREAM, ExpectedVersion.ANY, (event,))
-        (answer,) = await self._log.append([AppendRequest(EVERY_TENANT, (stream,))])
-        if not isinstance(answer, AppendResult):
-            raise answer
+        await self._log.append_one(AppendRequest(EVERY_TENANT, (stream,)))
         await self.refresh()
 
     async def _insert(self, generated: CredentialSecrets) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from events.bodies import CatalogueBody, FlowRetired
 from events.codec import encode, encode_body
 from events.envelope import AppendRequest, NewEvent, StreamAppend
-from events.errors import LogError, VersionConflict
+from events.errors import VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, EVERY_TENANT, FLOW_REGISTERED, FLOW_RETIRED
 from projections.documents.flow import Flow, flow_json
@@ -93,17 +93,19 @@ async def register(
     """
     if tenant == EVERY_TENANT:
         raise BadRequest("flows belong to one tenant", field="tenant")
-    for _ in range(ATTEMPTS):
+    for attempts_left in reversed(range(ATTEMPTS)):
         await catalogue.refresh(tenant)
         current = catalogue.for_tenant(tenant)
         changes = plan_changes(current, definitions, dialects)
         if not changes:
             return changes
-        (answer,) = await log.append([_request(current, changes, origin)])
-        if not isinstance(answer, VersionConflict):
+        try:
+            await log.append_one(_request(current, changes, origin))
+        except VersionConflict:
+            if not attempts_left:
+                raise
+        else:
             break
-    if isinstance(answer, LogError):
-        raise answer
     await catalogue.refresh(tenant)
     return changes
 

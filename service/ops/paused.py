@@ -12,7 +12,6 @@ from events.bodies import EventSkipped
 from events.database import Pool
 from events.envelope import (
     AppendRequest,
-    AppendResult,
     ExpectedVersion,
     NewEvent,
     Position,
@@ -137,10 +136,7 @@ class PausedReadModels:
         key = f"skip/{row['name']}/{row['version']}/{position}"
         stream = StreamAppend(ADMINISTRATION_STREAM, ExpectedVersion.ANY, (event,))
         request = AppendRequest(EVERY_TENANT, (stream,), key, key.encode())
-        (answer,) = await self.log.append([request])
-        if not isinstance(answer, AppendResult):
-            raise answer
-        return answer.first_position
+        return (await self.log.append_one(request)).first_position
 
 
 def check_reason(reason: str) -> None:
