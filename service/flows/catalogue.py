@@ -1,4 +1,4 @@
-"""Each tenant's catalogue of flows, in memory: what its stream in the log says, folded."""
+"""Each tenant's catalogue of flows, folded in memory from its stream in the log."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ IdKey = tuple[str, str, Any]
 
 @dataclass(slots=True)
 class TenantCatalogue:
-    """One tenant's catalogue as far as ``version`` of its stream.
+    """One tenant's catalogue, up to ``version`` of its stream.
 
-    ``flows`` holds the latest version of every flow, retired ones too, and ``versions`` all of them
-    in their order; ``owners`` says whose an id is: an id that any version of a flow had stays that
-    flow's for ever. ``due_since`` is when a flow was registered with the schedule that it has,
-    whatever else has changed since. ``position`` is that of the last event folded, ``touched_us``
-    when a flow was last registered or retired.
+    ``flows`` holds the latest version of every flow, retired ones included; ``versions`` holds all
+    of them in order. ``owners`` maps a vendor id to its flow: an id of any version belongs to that
+    flow for ever. ``due_since`` is when a flow got its present schedule; other changes keep it.
+    ``position`` is that of the last folded event, ``touched_us`` the time of a flow's last
+    registration or retirement.
     """
 
     tenant: str
@@ -50,10 +50,10 @@ class TenantCatalogue:
     position: Position = BEFORE
 
     def apply(self, event: Event) -> None:
-        """Fold the next event of the stream; one that was folded before changes nothing.
+        """Fold the next event of the stream; a repeated one changes nothing.
 
         Raises:
-            VersionConflict: an event between is missing.
+            VersionConflict: an event in between is missing.
 
         """
         if event.version <= self.version:
@@ -86,7 +86,7 @@ class TenantCatalogue:
         return None if owner is None else self.flows[owner]
 
     def named(self, name: str) -> list[Flow]:
-        """Find the flow of a fullname, else all that are named so in their projects."""
+        """Find the flow with this fullname, else all with this name in their projects."""
         if name in self.flows and name not in self.retired:
             return [self.flows[name]]
         return [flow for flow in self.current if flow.name == name]
@@ -105,7 +105,7 @@ def id_keys(flow: Flow) -> list[IdKey]:
 
 
 class Catalogue:
-    """The flows of all tenants. Look-ups answer from memory, as of what was loaded and applied."""
+    """The flows of all tenants, in memory, as of the last event loaded or applied."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -141,10 +141,10 @@ class Catalogue:
         return {}, Position(0)
 
     def apply(self, events: Iterable[Event]) -> None:
-        """Fold what the log's feed brings; events of other streams are passed over.
+        """Fold events of the log's feed; those of other streams are ignored.
 
         Raises:
-            VersionConflict: events before these were neither loaded nor applied.
+            VersionConflict: earlier events are missing.
 
         """
         for event in events:
@@ -172,7 +172,7 @@ class Catalogue:
         return self.for_tenant(tenant).version
 
     def find(self, tenant: str, fullname: str) -> Flow | None:
-        """Find the version of a flow that starts now; None where it is unknown or retired."""
+        """Get the current version of a flow; None if it is unknown or retired."""
         catalogue = self.for_tenant(tenant)
         return None if fullname in catalogue.retired else catalogue.flows.get(fullname)
 
@@ -195,7 +195,7 @@ class Catalogue:
         return flow
 
     async def named(self, tenant: str, name: str) -> list[Flow]:
-        """Find the flow of a fullname, else all that are named so in their projects.
+        """Find the flow with this fullname, else all with this name in their projects.
 
         None of them is retired. Refreshes before answering that there is none.
         """

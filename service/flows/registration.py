@@ -1,4 +1,4 @@
-"""Registers what files define: a load is the tenant's whole catalogue, appended as one request."""
+"""Registers flows: a load replaces the tenant's whole catalogue, in one append."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from service.errors import BadRequest
 from service.flows.catalogue import Catalogue, TenantCatalogue
 from service.flows.definitions import FlowDefinition
 from service.flows.identity import IdSource
-from service.flows.versioning import settle
+from service.flows.versioning import assign_versions
 from service.origin import Origin, metadata_of
 
-ATTEMPTS: Final = 5
-"""How often a registration is planned anew when another one came between."""
+MAX_ATTEMPTS: Final = 5
+"""How often a registration is planned when concurrent ones conflict with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a load does to a tenant's catalogue; ``retire`` holds the versions that end."""
+    """The changes that a load makes to a tenant's catalogue."""
 
     add: tuple[Flow, ...] = ()
     change: tuple[Flow, ...] = ()
@@ -38,7 +38,7 @@ class Changes:
         return bool(self.add or self.change or self.retire)
 
     def lines(self) -> list[str]:
-        """Say it: a line for each flow that is touched, and one for the rest."""
+        """Describe the changes: a line for each changed flow, and one for the rest."""
         return [
             *(f"add {flow.fullname} (version {flow.version})" for flow in self.add),
             *(f"change {flow.fullname} (version {flow.version})" for flow in self.change),
@@ -52,16 +52,16 @@ def plan_changes(
     definitions: Sequence[FlowDefinition],
     dialects: Sequence[IdSource],
 ) -> Changes:
-    """Say what a load of these definitions does.
+    """Compare definitions with a catalogue.
 
-    What the tenant has and the definitions do not hold is retired. A flow that comes back after
-    that is added again, as its next version and with its old number.
+    Flows without a definition are retired. A retired flow that is defined again is added with its
+    next version and its old number.
 
     Raises:
-        FlowLoadError: ids are wrong or clash.
+        FlowLoadError: ids are invalid or taken, or a definition cannot be stored.
 
     """
-    flows = settle(catalogue, definitions, dialects)
+    flows = assign_versions(catalogue, definitions, dialects)
     current = {flow.fullname: flow for flow in catalogue.current}
     known = [flow for flow in flows if flow.fullname in current]
     named = {flow.fullname for flow in flows}
@@ -82,18 +82,18 @@ async def register(
     dialects: Sequence[IdSource],
     origin: Origin,
 ) -> Changes:
-    """Make the definitions the tenant's catalogue; ``catalogue`` knows it afterwards.
+    """Replace the tenant's catalogue by these definitions; ``catalogue`` is refreshed.
 
     Raises:
-        BadRequest: ``*`` is every tenant, and none that can have flows.
-        FlowLoadError: ids are wrong or clash; nothing was written.
-        VersionConflict: other registrations came between, `ATTEMPTS` times.
-        LogError: the log did not take it.
+        BadRequest: the tenant is ``*``, which cannot have flows.
+        FlowLoadError: ids are invalid or taken; nothing was written.
+        VersionConflict: concurrent registrations conflicted `MAX_ATTEMPTS` times.
+        LogError: the log refused the append.
 
     """
     if tenant == EVERY_TENANT:
         raise BadRequest("flows belong to one tenant", field="tenant")
-    for attempts_left in reversed(range(ATTEMPTS)):
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
         await catalogue.refresh(tenant)
         current = catalogue.for_tenant(tenant)
         changes = plan_changes(current, definitions, dialects)

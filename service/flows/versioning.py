@@ -1,4 +1,4 @@
-"""Settles what files leave open of a flow: its version, its number, and every vendor's ids."""
+"""Assigns each defined flow its version, its number and its vendor ids."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from service.flows.definitions import FlowDefinition
 from service.flows.errors import Diagnostic, FlowLoadError
 from service.flows.identity import FlowIdentity, IdSource, InvalidVendorIds, vendor_ids
 
-MOST_BYTES: Final = 1024 * 1024
-"""Bytes of a flow version as it is registered: one event, which every process keeps in memory."""
+MAX_FLOW_BYTES: Final = 1024 * 1024
+"""Bytes of a flow version, which is one event and stays in the memory of every process."""
 
 
-def settle(
+def assign_versions(
     catalogue: TenantCatalogue,
     definitions: Sequence[FlowDefinition],
     dialects: Sequence[IdSource],
 ) -> list[Flow]:
-    """Make the flows that the definitions come to, in their order: versions as they stand, or next.
+    """Make flows from definitions, in order: the current version, or the next if anything differs.
 
-    A flow keeps its number for ever. A new one gets the next number, leaving out those from which
-    an id would be made that another flow has; those with fixed ids are settled first.
+    A flow keeps its number for ever. A new flow gets the next number whose derived ids belong to no
+    other flow. Flows with fixed ids get theirs first.
 
     Raises:
-        FlowLoadError: fixed ids are wrong, or ids clash with those of another flow, which is named
-            (retired flows and old versions count); or a definition is not storable.
+        FlowLoadError: fixed ids are invalid or belong to another flow, retired flows and old
+            versions included; or a definition cannot be stored.
 
     """
-    settling = _Settling(catalogue, dialects)
+    assigner = _VersionAssigner(catalogue, dialects)
     order = sorted(definitions, key=lambda d: (d.fullname not in catalogue.flows, not d.ids))
-    settled = {definition.fullname: settling.flow(definition) for definition in order}
-    if settling.diagnostics:
-        raise FlowLoadError(settling.diagnostics)
-    flows = (settled[definition.fullname] for definition in definitions)
+    assigned = {definition.fullname: assigner.flow(definition) for definition in order}
+    if assigner.diagnostics:
+        raise FlowLoadError(assigner.diagnostics)
+    flows = (assigned[definition.fullname] for definition in definitions)
     return [flow for flow in flows if flow is not None]
 
 
-class _Settling:
+class _VersionAssigner:
     def __init__(self, catalogue: TenantCatalogue, dialects: Sequence[IdSource]) -> None:
         self._catalogue = catalogue
         self._dialects = dialects
@@ -53,37 +53,36 @@ class _Settling:
         before = self._catalogue.flows.get(definition.fullname)
         line = definition.line
         try:
-            flow = self._again(before, definition) if before else self._anew(definition)
+            flow = self._update(before, definition) if before else self._new(definition)
             size_bytes = len(encode(flow_json(flow)))
         except InvalidVendorIds as error:
             line = definition.id_lines.get(error.vendor, line)
-            self._refuse(definition, line, f"ids of {definition.fullname}: {error}")
+            self._add(definition, line, f"ids of {definition.fullname}: {error}")
             return None
         except InvalidEvent as error:
-            self._refuse(definition, line, f"{definition.fullname} is {error}")
+            self._add(definition, line, f"{definition.fullname} is {error}")
             return None
-        if size_bytes > MOST_BYTES:
-            reason = (
-                f"is {size_bytes} bytes with its plan and schema; {MOST_BYTES} are kept at most"
-            )
-            self._refuse(definition, line, f"{definition.fullname} {reason}")
+        if size_bytes > MAX_FLOW_BYTES:
+            size = f"{size_bytes} bytes with its plan and schema"
+            message = f"{definition.fullname} has {size}; at most {MAX_FLOW_BYTES} are allowed"
+            self._add(definition, line, message)
             return None
         self._owners.update(dict.fromkeys(id_keys(flow), flow.fullname))
         return flow
 
-    def _refuse(self, definition: FlowDefinition, line: int, reason: str) -> None:
-        self.diagnostics.append(Diagnostic(definition.file, line, reason))
+    def _add(self, definition: FlowDefinition, line: int, message: str) -> None:
+        self.diagnostics.append(Diagnostic(definition.file, line, message))
 
-    def _again(self, before: Flow, definition: FlowDefinition) -> Flow:
+    def _update(self, before: Flow, definition: FlowDefinition) -> Flow:
         flow = self._make(definition, number=before.number, version=before.version)
         if (clash := self._clash(flow)) is not None:
-            raise self._taken(clash)
+            raise self._taken_error(clash)
         same = encode(flow_json(flow)) == encode(flow_json(before))
         if same and flow.fullname not in self._catalogue.retired:
             return before
         return self._make(definition, number=before.number, version=before.version + 1)
 
-    def _anew(self, definition: FlowDefinition) -> Flow:
+    def _new(self, definition: FlowDefinition) -> Flow:
         last: IdKey | None = None
         while True:
             self._number += 1
@@ -91,8 +90,8 @@ class _Settling:
             clash = self._clash(flow)
             if clash is None:
                 return flow
-            if clash == last:  # so it does not come from the number
-                raise self._taken(clash)
+            if clash == last:  # the id does not depend on the number
+                raise self._taken_error(clash)
             last = clash
 
     def _clash(self, flow: Flow) -> IdKey | None:
@@ -101,7 +100,7 @@ class _Settling:
                 return key
         return None
 
-    def _taken(self, key: IdKey) -> InvalidVendorIds:
+    def _taken_error(self, key: IdKey) -> InvalidVendorIds:
         vendor, name, value = key
         return InvalidVendorIds(
             vendor, f"{vendor} {name} {value!r} belongs to flow {self._owners[key]}"

@@ -35,7 +35,7 @@ def flows() -> dict[str, FlowDefinition]:
     return {flow.fullname: flow for flow in load_definitions(EXAMPLES)}
 
 
-def test_what_runs_left_behind_yesterday_goes_with_the_next_run(temporary, flows):
+def test_next_run_deletes_files_left_by_runs_a_day_ago(temporary, flows):
     Run().run(flows["example.ETL"], {})
     (young,) = temporary.iterdir()
     old, others = temporary / f"{young.name}-old", temporary / "others"
@@ -102,13 +102,13 @@ async def test_etl_loads_into_the_postgres_that_the_worker_names(
         await connection.close()
 
 
-def test_etl_into_postgres_says_which_variable_is_missing(flows, monkeypatch):
+def test_etl_into_postgres_names_a_missing_variable(flows, monkeypatch):
     monkeypatch.delenv("EXAMPLES_POSTGRES_URL", raising=False)
     with pytest.raises(LookupError, match="EXAMPLES_POSTGRES_URL must name the Postgres"):
         Run().run(flows["example.ETL"], {"target": "postgres"})
 
 
-def test_runs_side_by_side_do_not_meet(flows):
+def test_concurrent_runs_use_separate_files(flows):
     runs = [Run() for _ in range(4)]
     threads = [
         threading.Thread(target=run.run, args=(flows[name], {}))
@@ -145,7 +145,7 @@ def test_warn_warns_of_each_incomplete_row(flows):
     assert report.metrics == {"rows_checked": 344, "rows_incomplete": 11}
 
 
-def test_slow_sleeps_as_long_as_the_payload_says(flows):
+def test_slow_sleeps_for_the_seconds_in_the_payload(flows):
     assert Run().run(flows["example.SLOW"], {"sleep": 0}).results == {"SLOW": 0}
 
 
@@ -247,7 +247,7 @@ async def test_command_counts_the_lines_of_the_csv(flows):
     assert (result.failure, result.log.split()) == (None, ["345", "penguins_raw.csv"])
 
 
-def test_no_file_of_the_examples_holds_an_absolute_path():
+def test_example_files_have_no_absolute_path():
     texts = [file for file in EXAMPLES.rglob("*") if file.suffix in {".py", ".yaml", ".sql"}]
     assert texts
     for file in texts:

@@ -1,4 +1,4 @@
-"""A load becomes the tenant's catalogue: in the log, and in the memory of whoever follows it."""
+"""A load replaces the tenant's catalogue: in the log, and in every process that follows it."""
 
 import asyncio
 from dataclasses import replace
@@ -59,7 +59,7 @@ def tenant(log, folder):
     return Tenant(log, folder, "acme")
 
 
-async def test_new_flows_are_added_with_numbers_and_ids_of_every_vendor(tenant):
+async def test_new_flows_get_numbers_and_ids_of_every_vendor(tenant):
     changes = await tenant.load(FIRST)
     assert [(f.fullname, f.version, f.number) for f in changes.add] == [
         ("a.ONE", 1, 1),
@@ -72,7 +72,7 @@ async def test_new_flows_are_added_with_numbers_and_ids_of_every_vendor(tenant):
     assert tenant.catalogue.all("acme") == list(changes.add)
 
 
-async def test_a_registration_says_who_and_through_what(tenant):
+async def test_registration_records_its_actor_and_source(tenant):
     await tenant.load(FIRST)
     event, _ = await tenant.events()
     assert (event.type, event.version, event.actor) == ("FlowRegistered", 1, "ada")
@@ -81,7 +81,7 @@ async def test_a_registration_says_who_and_through_what(tenant):
     assert flow_of("acme", event.data) == tenant.catalogue.find("acme", "a.ONE")
 
 
-async def test_the_same_files_again_change_nothing(tenant):
+async def test_loading_the_same_files_again_changes_nothing(tenant):
     await tenant.load(FIRST)
     head = await tenant.log.head()
     changes = await tenant.load(FIRST)
@@ -90,7 +90,7 @@ async def test_the_same_files_again_change_nothing(tenant):
     assert await tenant.log.head() == head
 
 
-async def test_a_changed_flow_is_registered_as_its_next_version(tenant):
+async def test_changed_flow_is_registered_as_its_next_version(tenant):
     await tenant.load(FIRST)
     changes = await tenant.load(FIRST.replace("[B]", "[B, C]"))
     assert [(f.fullname, f.version, f.number) for f in changes.change] == [("a.TWO", 2, 2)]
@@ -104,25 +104,25 @@ async def test_a_changed_flow_is_registered_as_its_next_version(tenant):
      "schema: {type: object}", "ids: {etlworks: {flowId: 7}}", "hooks: {success: OK}",
      "load_plan: {groups: [{name: G, schemas: [{name: S, tables: [{name: t, task: B}]}]}]}"],
 )  # fmt: skip
-async def test_whatever_changes_in_a_definition_makes_a_version(tenant, more):
+async def test_any_change_of_a_definition_makes_a_version(tenant, more):
     await tenant.load(FIRST)
     assert [flow.fullname for flow in (await tenant.load(f"{FIRST}  {more}\n")).change] == ["a.TWO"]
 
 
-async def test_a_definition_beyond_a_mebibyte_is_refused_with_its_line_and_size(tenant):
+async def test_definition_beyond_a_mebibyte_is_refused_with_line_and_size(tenant):
     head = await tenant.log.head()
     text = f"{FIRST}a.BIG:\n  tasks: [A]\n  x: {'x' * 2_000_000}\n"
-    with pytest.raises(FlowLoadError, match=r"flows.yaml:5: a.BIG is 20\d{5} bytes .* 1048576 are"):
+    with pytest.raises(FlowLoadError, match=r":5: a.BIG has 20\d{5} bytes .* 1048576 are"):
         await tenant.load(text)
     assert await tenant.log.head() == head
 
 
-async def test_a_one_is_not_a_true(tenant):
+async def test_integer_one_is_not_boolean_true(tenant):
     await tenant.load(f"{FIRST}  x: 1\n")
     assert (await tenant.load(f"{FIRST}  x: true\n")).change
 
 
-async def test_a_flow_that_is_no_more_in_the_files_is_retired(tenant):
+async def test_flow_missing_from_the_files_is_retired(tenant):
     await tenant.load(FIRST)
     changes = await tenant.load("a.ONE:\n  tasks: [A]\n")
     assert [flow.fullname for flow in changes.retire] == ["a.TWO"]
@@ -133,7 +133,7 @@ async def test_a_flow_that_is_no_more_in_the_files_is_retired(tenant):
     assert [flow.fullname for flow in catalogue.all("acme")] == ["a.ONE"]
 
 
-async def test_a_retired_flow_comes_back_as_its_next_version_with_its_number(tenant):
+async def test_retired_flow_returns_as_its_next_version_with_its_number(tenant):
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A]\n")
     changes = await tenant.load(FIRST)
@@ -141,7 +141,7 @@ async def test_a_retired_flow_comes_back_as_its_next_version_with_its_number(ten
     assert not tenant.catalogue.is_retired("acme", "a.TWO")
 
 
-async def test_a_load_says_what_it_does(tenant):
+async def test_load_describes_its_changes(tenant):
     await tenant.load(f"{FIRST}a.OLD:\n  tasks: [A]\n")
     definitions = tenant.definitions(
         "a.ONE:\n  tasks: [A]\na.TWO:\n  tasks: [C]\na.NEW:\n  tasks: [A]\n"
@@ -155,18 +155,18 @@ async def test_a_load_says_what_it_does(tenant):
     ]
 
 
-async def test_planning_alone_writes_nothing(tenant):
+async def test_planning_changes_writes_nothing(tenant):
     plan_changes(tenant.catalogue.for_tenant("acme"), tenant.definitions(FIRST), DIALECTS)
     assert await tenant.log.head() == 0
 
 
-async def test_a_load_is_one_append(tenant):
+async def test_load_is_one_append(tenant):
     await tenant.load(FIRST)
     first, second = await tenant.events()
     assert first.recorded_at == second.recorded_at
 
 
-async def test_fixed_ids_win_and_new_numbers_go_around_them(tenant):
+async def test_fixed_ids_are_kept_and_new_numbers_avoid_them(tenant):
     text = f"{FIRST}a.OURS:\n  tasks: [A]\n  ids:\n    etlworks: {{flowId: 1000000002}}\n"
     changes = await tenant.load(text)
     assert {f.fullname: (f.number, f.ids["etlworks"]["flowId"]) for f in changes.add} == {
@@ -194,7 +194,7 @@ async def test_fixed_ids_win_and_new_numbers_go_around_them(tenant):
         ("  ids: {etlworks: {flowId: x}}\n", 5, "flowId must be a whole number"),
     ],
 )
-async def test_ids_that_cannot_be_are_refused_with_line_and_both_flows(tenant, more, line, reason):
+async def test_invalid_or_taken_ids_are_refused_with_their_line(tenant, more, line, reason):
     await tenant.load(FIRST)
     head = await tenant.log.head()
     with pytest.raises(FlowLoadError) as refused:
@@ -205,20 +205,20 @@ async def test_ids_that_cannot_be_are_refused_with_line_and_both_flows(tenant, m
     assert await tenant.log.head() == head
 
 
-async def test_two_new_flows_of_one_fixed_id_are_refused(tenant):
+async def test_two_new_flows_with_the_same_fixed_id_are_refused(tenant):
     ids = "  ids: {etlworks: {flowId: 7}}\n"
     with pytest.raises(FlowLoadError, match=r"a.TWO: etlworks flowId 7 belongs to flow a.ONE"):
         await tenant.load(FIRST.replace("[A]\n", f"[A]\n{ids}") + ids)
 
 
-async def test_two_flows_that_listen_at_one_address_are_refused_and_both_are_named(tenant):
+async def test_two_flows_with_the_same_listener_are_refused_and_named(tenant):
     one, two = "  ids: {etlworks: {listener: /in}}\n", "  ids: {etlworks: {listener: in/}}\n"
     with pytest.raises(FlowLoadError, match=r"a.TWO: etlworks listener 'in' belongs to flow a.ONE"):
         await tenant.load(FIRST.replace("[A]\n", f"[A]\n{one}") + two)
     assert await tenant.log.head() == 0
 
 
-async def test_a_flow_is_named_by_its_fullname_or_by_its_name_unless_it_is_retired(tenant):
+async def test_flow_is_found_by_fullname_or_name_unless_retired(tenant):
     await tenant.load("a.ONE:\n  tasks: [A]\nb.ONE:\n  tasks: [A]\nb.a.ONE:\n  tasks: [A]\n")
 
     async def named(name):
@@ -232,7 +232,7 @@ async def test_a_flow_is_named_by_its_fullname_or_by_its_name_unless_it_is_retir
     assert await named("TWO") == []
 
 
-async def test_an_id_stays_its_flows_after_it_changed_and_after_it_was_retired(tenant):
+async def test_id_belongs_to_its_flow_after_a_change_and_after_retirement(tenant):
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A]\n  ids: {etlworks: {flowId: 7}}\n")
     catalogue = tenant.catalogue
@@ -243,7 +243,7 @@ async def test_an_id_stays_its_flows_after_it_changed_and_after_it_was_retired(t
         await tenant.load("a.NEW:\n  tasks: [A]\n  ids: {etlworks: {flowId: 1000000002}}\n")
 
 
-async def test_a_definition_that_the_log_cannot_keep_is_refused_with_its_line(tenant):
+async def test_unstorable_definition_is_refused_with_its_line(tenant):
     (definition, _) = tenant.definitions(FIRST)
     wrong = replace(definition, definition={"x": float("nan")})
     with pytest.raises(FlowLoadError, match=r"flows.yaml:1: a.ONE is not storable as JSON"):
@@ -269,7 +269,7 @@ async def test_flows_are_not_registered_for_every_tenant(log, folder):
     assert await log.head() == 0
 
 
-async def test_a_new_process_loads_what_the_others_know(tenant):
+async def test_new_process_loads_the_same_catalogue(tenant):
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A, B]\na.TWO:\n  tasks: [B]\n")
     await tenant.load("a.ONE:\n  tasks: [A, B]\n")
@@ -279,7 +279,7 @@ async def test_a_new_process_loads_what_the_others_know(tenant):
     assert fresh.version_of("acme") == 4
 
 
-async def test_a_catalogue_follows_the_feed_and_takes_each_event_once(tenant):
+async def test_catalogue_folds_each_event_of_the_feed_once(tenant):
     await tenant.load(FIRST)
     events = await tenant.log.read(Position(0), 100)
     follower = Catalogue(tenant.log)
@@ -289,7 +289,7 @@ async def test_a_catalogue_follows_the_feed_and_takes_each_event_once(tenant):
     assert follower.for_tenant("acme") == tenant.catalogue.for_tenant("acme")
 
 
-async def test_a_gap_in_the_feed_is_an_error_and_a_refresh_heals_it(tenant):
+async def test_gap_in_the_feed_is_an_error_and_refresh_repairs_it(tenant):
     await tenant.load(FIRST)
     events = await tenant.log.read(Position(0), 100)
     follower = Catalogue(tenant.log)
@@ -299,7 +299,7 @@ async def test_a_gap_in_the_feed_is_an_error_and_a_refresh_heals_it(tenant):
     assert follower.for_tenant("acme") == tenant.catalogue.for_tenant("acme")
 
 
-async def test_two_loads_at_once_are_planned_one_after_the_other(log, folder):
+async def test_concurrent_loads_are_applied_one_after_the_other(log, folder):
     definitions = {
         text: Tenant(log, folder, "acme").definitions(text)
         for text in ("a.ONE:\n  tasks: [A]\n", "a.TWO:\n  tasks: [B]\n")
@@ -327,7 +327,7 @@ async def test_two_loads_at_once_are_planned_one_after_the_other(log, folder):
     assert sorted(flow.number for flow in tenant_catalogue.flows.values()) == [1, 2]
 
 
-async def test_a_shelf_knows_every_version_and_where_and_when_it_was_registered(tenant):
+async def test_catalogue_has_every_version_with_position_and_time(tenant):
     await tenant.load(FIRST)
     await tenant.load("a.ONE:\n  tasks: [A, B]\n")
     tenant_catalogue = tenant.catalogue.for_tenant("acme")

@@ -84,7 +84,7 @@ async def test_a_payload_that_does_not_fit_is_refused_before_anything_is_written
     assert await process.log.head() == head
 
 
-async def test_a_flow_that_another_process_registered_is_found(process):
+async def test_flow_registered_by_another_process_is_found(process):
     await register(process.log, flow("NEW", CHAIN, number=9))
     assert (await process.start("example.NEW")).status == "queued"
 

@@ -10,7 +10,7 @@ from service.errors import InvalidPayload
 from service.flows.catalogue import TenantCatalogue
 from service.flows.definitions import load_definitions
 from service.flows.payloads import check
-from service.flows.versioning import settle
+from service.flows.versioning import assign_versions
 from service.tasks import load_tasks
 
 PROJECT = Path(__file__).parent / "director"
@@ -129,7 +129,7 @@ def test_tasks_are_called_as_director_calls_them():
     ],
 )
 def test_payload_errors_match_directors_although_the_log_sorts_keys(flows, payload, errors):
-    (flow,) = settle(TenantCatalogue("default"), [flows["schemas.ORDER"]], [])
+    (flow,) = assign_versions(TenantCatalogue("default"), [flows["schemas.ORDER"]], [])
     kept = flow_of("default", json.loads(json.dumps(flow_json(flow), sort_keys=True)))
     with pytest.raises(InvalidPayload) as raised:
         check(kept, payload)

@@ -5,7 +5,7 @@ import pytest
 from service.apis import discover
 from service.flows.catalogue import TenantCatalogue
 from service.flows.definitions import load_definitions
-from service.flows.versioning import settle
+from service.flows.versioning import assign_versions
 from tests.docs.pages import only
 
 BLOCKS = only("reference/flows.md", "yaml")
@@ -24,7 +24,9 @@ def test_example_in_the_docs_loads(folder, block):
         if "tasks:" not in block.split("load_plan")[0]:
             block += "  tasks: [LOAD_ORDERS, LOAD_LINES]\n"
     (folder / "flows.yaml").write_text(f"{block}  executor: external\n")
-    assert len(settle(TenantCatalogue("default"), load_definitions(folder), discover())) == 1
+    assert (
+        len(assign_versions(TenantCatalogue("default"), load_definitions(folder), discover())) == 1
+    )
 
 
 def test_all_examples_are_found():

@@ -1,4 +1,4 @@
-"""A flow that memory lacks is looked for in the log: by all who miss one together, now and then."""
+"""A flow that is not in memory is read from the log, by shared and spaced refreshes."""
 
 import asyncio
 
@@ -16,24 +16,24 @@ TENANT, FLOW_ID = "acme", 1_000_000_001
 ID = (TENANT, "etlworks", "flowId")
 
 
-class Counted:
-    """A log that counts how often a stream is read, and may be away."""
+class CountingLog:
+    """A log that counts reads of a stream, and can be unavailable."""
 
     def __init__(self, log):
         self._log = log
         self.reads = []
-        self.away = False
+        self.unavailable = False
 
     async def read_stream(self, tenant, stream, after):
         self.reads.append(tenant)
-        if self.away:
+        if self.unavailable:
             raise LogUnavailable
         return await self._log.read_stream(tenant, stream, after)
 
 
 @pytest.fixture
 def counted(log):
-    return Counted(log)
+    return CountingLog(log)
 
 
 @pytest.fixture
@@ -62,17 +62,17 @@ def load(log, folder):
 
 @pytest.fixture
 def pause(monkeypatch):
-    """Set how far apart two looks are."""
+    """Sets the interval between refreshes."""
     return lambda seconds: monkeypatch.setattr(catalogues, "REFRESH_INTERVAL_S", seconds)
 
 
-async def test_a_flow_that_another_process_registered_is_found(catalogue, load):
+async def test_flow_registered_by_another_process_is_found(catalogue, load):
     assert await catalogue.look_up_by_id(*ID, FLOW_ID) is None
     await load()
     assert (await catalogue.look_up_by_id(*ID, FLOW_ID)).fullname == "a.ONE"
 
 
-async def test_a_known_flow_costs_no_query(catalogue, counted, load):
+async def test_known_flow_costs_no_query(catalogue, counted, load):
     await load()
     await catalogue.refresh(TENANT)
     counted.reads.clear()
@@ -80,14 +80,14 @@ async def test_a_known_flow_costs_no_query(catalogue, counted, load):
     assert counted.reads == []
 
 
-async def test_a_flood_of_unknown_flows_is_no_flood_of_queries(catalogue, counted, pause):
+async def test_many_unknown_flows_share_few_queries(catalogue, counted, pause):
     pause(0)
     found = await asyncio.gather(*(catalogue.look_up_by_id(*ID, n) for n in range(500)))
     assert found == [None] * 500
     assert counted.reads == [TENANT]
 
 
-async def test_between_two_looks_lies_a_pause(catalogue, counted, pause):
+async def test_refreshes_are_an_interval_apart(catalogue, counted, pause):
     await catalogue.refresh_soon(TENANT)
     pause(3600)
     waiting = [asyncio.create_task(catalogue.refresh_soon(TENANT)) for _ in range(3)]
@@ -100,7 +100,7 @@ async def test_between_two_looks_lies_a_pause(catalogue, counted, pause):
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_look_begins_after_it_was_asked_for(catalogue, counted, load, pause):
+async def test_refresh_starts_after_it_was_requested(catalogue, counted, load, pause):
     """Who misses a flow while a look is under way gets the next one, not an answer of before."""
     pause(0)
     entered, go_on = asyncio.Event(), asyncio.Event()
@@ -123,13 +123,13 @@ async def test_a_look_begins_after_it_was_asked_for(catalogue, counted, load, pa
     assert (await late).fullname == "a.ONE"
 
 
-async def test_a_log_that_is_away_denies_no_flow(catalogue, counted, load, pause):
+async def test_unavailable_log_is_an_error_and_not_an_unknown_flow(catalogue, counted, load, pause):
     pause(0)
     await load()
-    counted.away = True
+    counted.unavailable = True
     asked = await asyncio.gather(
         *(catalogue.look_up_by_id(*ID, FLOW_ID) for _ in range(3)), return_exceptions=True
     )
     assert [type(answer) for answer in asked] == [LogUnavailable] * 3
-    counted.away = False
+    counted.unavailable = False
     assert await catalogue.look_up_by_id(*ID, FLOW_ID)
