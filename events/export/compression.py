@@ -1,4 +1,4 @@
-"""Reads and writes lines, plain or as zstd frames: a file can go on after any whole frame."""
+"""Reads and writes lines, plain or as zstd frames: a writer can resume after any whole frame."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import zstandard
 from events.errors import ExportRefused, InvalidEvent
 from events.export.format import MAX_LINE
 
-SLICE: Final = 4096
-"""Compressed bytes unpacked at once: what they can grow to stays small."""
+COMPRESSED_READ_BYTES: Final = 4096
+"""Compressed bytes decompressed at once, which bounds the memory of a malicious file."""
 
-PLAIN_SLICE: Final = 2**17
+PLAIN_READ_BYTES: Final = 2**17
 
 _ZSTD_LEVEL: Final = 3
 
 
 class Compression(StrEnum):
-    """How the bytes of a file are packed."""
+    """How the bytes of a file are compressed."""
 
     NONE = "none"
     ZSTD = "zstd"
@@ -32,31 +32,31 @@ _ZSTD_MAGIC: Final = b"\x28\xb5"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
-class Torn(InvalidEvent):
-    """The file ends in the middle."""
+class Truncated(InvalidEvent):
+    """The file ends within a line or a frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines, without their newlines.
 
-    ``offset`` is how much of the file they and those before them take. ``whole`` says that a writer
-    may go on there: it is the end of a line, and of a frame.
+    ``offset`` is where they end in the file. ``resumable`` says that a writer may continue there:
+    a line and a frame end at it.
     """
 
     lines: list[bytes]
     offset: int
-    whole: bool
+    resumable: bool
 
 
-_Unpacked = tuple[bytes, int, bool]
-"""Data, the offset in the file behind it, and whether a frame ends there."""
+_Slice = tuple[bytes, int, bool]
+"""Decompressed data, the file offset after it, and whether a frame ends there."""
 
 
-def by_name(path: str) -> Compression:
-    """Tell the compression that a file's ending stands for; another ending is plain.
+def compression_of_name(path: str) -> Compression:
+    """Choose the compression by the ending of a file's name: ``.zst``, else none.
 
-    >>> by_name("ledger.ndjson.zst").value
+    >>> compression_of_name("ledger.ndjson.zst").value
     'zstd'
 
     Raises:
@@ -71,8 +71,8 @@ def by_name(path: str) -> Compression:
     return Compression.ZSTD if suffix == ".zst" else Compression.NONE
 
 
-def by_magic(first: bytes) -> Compression:
-    """Tell the compression by the first two bytes of a file.
+def compression_of_content(first: bytes) -> Compression:
+    """Recognise the compression by the first two bytes of a file.
 
     Raises:
         InvalidEvent: they are those of gzip.
@@ -82,63 +82,63 @@ def by_magic(first: bytes) -> Compression:
     return Compression.ZSTD if first.startswith(_ZSTD_MAGIC) else Compression.NONE
 
 
-def pack(compression: Compression, data: bytes) -> bytes:
-    """Make one frame of this data; the same data gives the same bytes."""
+def compress(compression: Compression, data: bytes) -> bytes:
+    """Compress data to one frame; the same data gives the same bytes."""
     if compression is Compression.NONE:
         return data
     return zstandard.ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compress(data)
 
 
-def chunks(file: BinaryIO, compression: Compression) -> Iterator[Chunk]:
-    """Read a file's lines, in memory that its longest line bounds.
+def read_chunks(file: BinaryIO, compression: Compression) -> Iterator[Chunk]:
+    """Read a file's lines, in memory bounded by the longest line.
 
     Raises:
-        Torn: the file ends in the middle of a line or of a frame; all before it was given.
-        InvalidEvent: the compressed data is broken, or a line is too long.
+        Truncated: the file ends within a line or a frame; all chunks before were yielded.
+        InvalidEvent: the compressed data is corrupt, or a line is too long.
     """
-    rest: list[bytes] = []
+    partial: list[bytes] = []
     size = 0
-    unpacked = _plain(file) if compression is Compression.NONE else _unpacked(file)
-    for data, at, ends in unpacked:
+    slices = _read_plain(file) if compression is Compression.NONE else _decompress(file)
+    for data, offset, frame_ends in slices:
         head, newline, tail = data.rpartition(b"\n")
         lines: list[bytes] = []
         if newline:
-            lines = b"".join((*rest, head)).split(b"\n")
-            rest, size = [], 0
+            lines = b"".join((*partial, head)).split(b"\n")
+            partial, size = [], 0
         if tail:
-            rest.append(tail)
+            partial.append(tail)
             size += len(tail)
         if size > MAX_LINE:
             raise InvalidEvent(f"the line is longer than {MAX_LINE} bytes")
         if compression is Compression.NONE:
-            yield Chunk(lines, at - size, whole=True)
+            yield Chunk(lines, offset - size, resumable=True)
         else:
-            yield Chunk(lines, at, whole=ends and not rest)
-    if rest:
-        raise Torn("the file ends in the middle of a line")
+            yield Chunk(lines, offset, resumable=frame_ends and not partial)
+    if partial:
+        raise Truncated("the file ends in the middle of a line")
 
 
-def _plain(file: BinaryIO) -> Iterator[_Unpacked]:
-    at = 0
-    while data := file.read(PLAIN_SLICE):
-        at += len(data)
-        yield data, at, True
+def _read_plain(file: BinaryIO) -> Iterator[_Slice]:
+    offset = 0
+    while data := file.read(PLAIN_READ_BYTES):
+        offset += len(data)
+        yield data, offset, True
 
 
-def _unpacked(file: BinaryIO) -> Iterator[_Unpacked]:
-    at = 0
+def _decompress(file: BinaryIO) -> Iterator[_Slice]:
+    offset = 0
     frame: zstandard.ZstdDecompressionObj | None = None
-    while data := file.read(SLICE):
-        at += len(data)
+    while data := file.read(COMPRESSED_READ_BYTES):
+        offset += len(data)
         while data:
             frame = frame or zstandard.ZstdDecompressor().decompressobj()
             try:
-                unpacked = frame.decompress(data)
+                decompressed = frame.decompress(data)
             except zstandard.ZstdError as error:
-                raise InvalidEvent(f"the compressed data is broken: {error}") from error
+                raise InvalidEvent(f"the compressed data is corrupt: {error}") from error
             data = frame.unused_data if frame.eof else b""
-            yield unpacked, at - len(data), frame.eof
+            yield decompressed, offset - len(data), frame.eof
             if frame.eof:
                 frame = None
     if frame is not None:
-        raise Torn("the file ends in the middle of its compressed data")
+        raise Truncated("the file ends in the middle of its compressed data")

@@ -1,4 +1,7 @@
-"""The lines of an export (docs/reference/export.md): a header, a line an event, a trailer."""
+"""Writes and parses the lines of an export: header, one line an event, trailer.
+
+The format is described in docs/reference/export.md.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ FORMAT: Final = "flowledger-export"
 VERSION: Final = 1
 
 MAX_LINE: Final = 256 * 2**20
-"""Bytes of a line: an event with the largest body that can be set, its quotes escaped, fits."""
+"""Bytes of a line; the largest body that settings allow fits, with every quote escaped."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,7 +53,7 @@ _HEX: Final = re.compile(r"([0-9a-f]{2}){1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Whose log it is, and which positions follow: those beyond ``after``, up to ``to``.
+    """The ledger, and which positions follow: those beyond ``after``, up to ``to``.
 
     ``ledger`` is the leaf hash at position 1, in hex; None while the log is empty.
     """
@@ -62,7 +65,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Trailer:
-    """What a whole piece holds; ``sha256`` is over all lines before it, newlines included."""
+    """The contents of a file; ``sha256`` is over all lines before, newlines included."""
 
     first: int | None
     last: int | None
@@ -71,7 +74,7 @@ class Trailer:
 
 
 class Record(NamedTuple):
-    """An event as it is stored, with the key of the request that began with it, if it had one.
+    """A stored event; the first of a request also has that request's idempotency key, if any.
 
     The columns and their order are those of `export.sql` and of the import's table.
     """
@@ -103,7 +106,7 @@ class Record(NamedTuple):
 
     @property
     def occurred_us(self) -> int | None:
-        """The reporter's time, likewise; None where there is none."""
+        """The reporter's time, in microseconds since 1970, or None."""
         return None if self.occurred_at is None else (self.occurred_at - EPOCH) // _US
 
     def leaf(self) -> bytes:
@@ -133,7 +136,7 @@ def trailer_line(trailer: Trailer) -> bytes:
 
 
 def event_line(record: Record) -> bytes:
-    """Write the line of an event; body and metadata stand in it as the text that is stored.
+    """Write the line of an event; body and metadata are the stored bytes as text.
 
     Raises:
         InvalidEvent: the stored bytes are no text, or too long for a line.
@@ -185,16 +188,20 @@ def parse_header(line: bytes) -> Header:
     """
     fields = _object(line)
     if fields.pop("format", None) != FORMAT:
-        raise InvalidEvent(f"this is no export of a ledger: its first line has no {FORMAT!r}")
+        raise InvalidEvent(
+            f"this is no export of a ledger: its first line has no format {FORMAT!r}"
+        )
     if (version := fields.pop("version", None)) != VERSION:
-        raise InvalidEvent(f"format version {version!r} is unknown, this release reads {VERSION}")
+        raise InvalidEvent(
+            f"format version {version!r} is unknown, this release reads version {VERSION}"
+        )
     _check_names(fields, {"ledger", "after", "to"})
     ledger, after, to = fields["ledger"], fields["after"], fields["to"]
     if ledger is not None and not _matches(_SHA256, ledger):
         raise InvalidEvent("ledger is no SHA-256 in lower-case hex")
     _check_integers({"after": after, "to": to}, _BIGINTS)
     if after > to or (ledger is None and to > 0):
-        raise InvalidEvent(f"nothing can lie after {after} up to {to} of ledger {ledger}")
+        raise InvalidEvent(f"after {after} and to {to} are no range of ledger {ledger}")
     return Header(ledger, after, to)
 
 
@@ -208,11 +215,11 @@ def parse_line(line: bytes) -> Record | Trailer:
     fields = _object(line)
     if "end" not in fields:
         return _record(fields)
-    # Nothing is hashed over the trailer itself, so it has but one way to be written.
+    # No checksum covers the trailer itself, so it must have its exact bytes.
     _check_names(fields, {"end", "first", "last", "events", "sha256"})
     trailer = Trailer(*(fields[name] for name in ("first", "last", "events", "sha256")))
     if trailer_line(trailer) != line + b"\n" or not _matches(_SHA256, trailer.sha256):
-        raise InvalidEvent("the trailer is not written as an export writes it")
+        raise InvalidEvent("the trailer does not have the exact form that an export writes")
     return trailer
 
 
@@ -274,9 +281,9 @@ def _request(fields: Mapping[str, Any]) -> tuple[str, bytes, int] | tuple[()]:
 
 
 def _check_bounds(record: Record) -> None:
-    """Hold an event to what the append that wrote it held it to."""
+    """Check the bounds that `Log.append` enforces."""
     if record.version < 1:
-        raise InvalidEvent("version 0 is a stream without events")
+        raise InvalidEvent("version must be at least 1")
     for name, raw in (("body", record.body), ("metadata", record.metadata)):
         try:
             plain = raw == b"{}" or isinstance(decode(raw), dict)

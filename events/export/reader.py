@@ -12,10 +12,10 @@ from io import BufferedReader
 from typing import Final, Self
 
 from events.errors import BadExport, InvalidEvent, MalformedJson
-from events.export.compression import Chunk, by_magic, chunks
+from events.export.compression import Chunk, compression_of_content, read_chunks
 from events.export.format import Header, Record, Trailer, parse_header, parse_line
 
-BATCH: Final = 2_000
+BATCH_EVENTS: Final = 2_000
 """Events of a batch at most."""
 
 BATCH_BYTES: Final = 8 * 2**20
@@ -23,28 +23,28 @@ BATCH_BYTES: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the log stands before a piece: of whom, how far, how late; None where nothing says."""
+class Cursor:
+    """How far a log has been read: ledger, last position, its time; None where unknown."""
 
     ledger: str | None = None
     position: int | None = None
     recorded_at: datetime | None = None
 
 
-START: Final = Place(position=0)
-"""Before the first piece of a whole log."""
+START: Final = Cursor(position=0)
+"""Before the first file of a whole log."""
 
 
 @dataclass(slots=True)
-class Piece:
+class ExportFile:
     """One file of an export, checked line by line.
 
-    ``position`` and ``recorded_at`` are those of the last event taken. Every method raises
-    `BadExport`, which names the line.
+    ``cursor`` is where the file must continue; ``position`` and ``recorded_at`` are those of its
+    last event so far. Every method raises `BadExport`, which names the line.
     """
 
     name: str
-    place: Place = Place()
+    cursor: Cursor = Cursor()
     header: Header | None = None
     trailer: Trailer | None = None
     lines: int = 0
@@ -52,185 +52,188 @@ class Piece:
     recorded_at: datetime | None = None
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
-    def take(self, line: bytes) -> Record | None:
-        """Check the next line, without its newline; gives the event if it is one's."""
+    def add_line(self, line: bytes) -> Record | None:
+        """Check the next line, without its newline; return its event, if it is an event's."""
         self.lines += 1
         try:
-            return self._take(line)
+            return self._add_line(line)
         except (InvalidEvent, MalformedJson) as error:
-            raise self.bad(str(error)) from error
+            raise self.error(str(error)) from error
 
-    def end(self) -> Place:
-        """Check that this is the end of a whole piece; gives the place behind it."""
-        if self.trailer is None:
-            self.lines += 1
-            raise self.bad("the file is torn: it ends without its trailer")
-        assert self.header is not None  # noqa: S101 - a trailer comes after it
-        ledger = self.header.ledger or self.place.ledger
-        return Place(ledger, self.position, self.recorded_at)
-
-    def bad(self, reason: str) -> BadExport:
-        """Name what is wrong with the last line taken."""
-        return BadExport(self.name, self.lines, reason)
-
-    def wrote(self, lines: bytes, last: int) -> None:
-        """Take note of lines that were written now, up to the event at this position."""
+    def add_written(self, lines: bytes, last: int) -> None:
+        """Add lines that an export has just written, up to the event at position ``last``."""
         self.digest.update(lines)
         self.position = last
 
-    def finish(self) -> Trailer:
-        """Make the trailer of what was taken and written."""
-        assert self.header is not None  # noqa: S101 - the first line of every piece
+    def finish(self) -> Cursor:
+        """Check that the file is complete; return where the next one must continue."""
+        if self.trailer is None:
+            self.lines += 1
+            raise self.error("the file is truncated: it has no trailer")
+        assert self.header is not None  # noqa: S101 - a trailer comes after it
+        ledger = self.header.ledger or self.cursor.ledger
+        return Cursor(ledger, self.position, self.recorded_at)
+
+    def error(self, reason: str) -> BadExport:
+        """Make the error that names the last line added."""
+        return BadExport(self.name, self.lines, reason)
+
+    def expected_trailer(self) -> Trailer:
+        """Compute the trailer for the lines so far."""
+        assert self.header is not None  # noqa: S101 - the first line of every file
         after = self.header.after
         first, last = (after + 1, self.position) if self.position > after else (None, None)
         return Trailer(first, last, self.position - after, self.digest.hexdigest())
 
     def copy(self) -> Self:
-        """Keep how it stands now."""
-        kept = copy(self)
-        kept.digest = self.digest.copy()
-        return kept
+        """Copy the state of the check, the running checksum included."""
+        duplicate = copy(self)
+        duplicate.digest = self.digest.copy()
+        return duplicate
 
-    def _take(self, line: bytes) -> Record | None:
+    def _add_line(self, line: bytes) -> Record | None:
         if self.header is None:
-            self._begin(parse_header(line))
+            self._add_header(parse_header(line))
         elif self.trailer is not None:
             raise InvalidEvent("nothing may follow the trailer")
         else:
-            found = parse_line(line)
-            if isinstance(found, Trailer):
-                self._end(found)
+            parsed = parse_line(line)
+            if isinstance(parsed, Trailer):
+                self._add_trailer(parsed)
                 return None
-            self._check(found)
+            self._add_record(parsed)
             self.digest.update(line + b"\n")
-            return found
+            return parsed
         self.digest.update(line + b"\n")
         return None
 
-    def _begin(self, header: Header) -> None:
-        known, position = self.place.ledger, self.place.position
+    def _add_header(self, header: Header) -> None:
+        known, position = self.cursor.ledger, self.cursor.position
         if known is not None and header.ledger not in (None, known):
-            raise InvalidEvent(f"this is a piece of ledger {header.ledger}, not of {known}")
+            raise InvalidEvent(f"this file is of ledger {header.ledger}, not of {known}")
         if position is not None and header.after != position:
             raise InvalidEvent(
-                f"this piece begins after position {header.after}, and {position} is where it must:"
-                " a piece is missing, or they are not in order"
+                f"this file begins after position {header.after}, not after {position}:"
+                " a file is missing, or they are not in order"
             )
         self.header, self.position = header, header.after
-        self.recorded_at = self.place.recorded_at
+        self.recorded_at = self.cursor.recorded_at
 
-    def _check(self, record: Record) -> None:
+    def _add_record(self, record: Record) -> None:
         assert self.header is not None  # noqa: S101 - the caller has looked
-        due = self.position + 1
-        if record.position < due:
-            raise InvalidEvent(f"position {record.position} comes again or too late, {due} is due")
-        if record.position > due:
-            raise InvalidEvent(f"positions {due} to {record.position - 1} are missing")
-        if due > self.header.to:
-            raise InvalidEvent(f"position {due} is beyond {self.header.to}, where this piece ends")
+        expected = self.position + 1
+        if record.position < expected:
+            raise InvalidEvent(
+                f"position {record.position} is repeated or out of order, expected {expected}"
+            )
+        if record.position > expected:
+            raise InvalidEvent(f"positions {expected} to {record.position - 1} are missing")
+        if expected > self.header.to:
+            raise InvalidEvent(
+                f"position {expected} is beyond {self.header.to}, where this file should end"
+            )
         if self.recorded_at is not None and record.recorded_at < self.recorded_at:
-            raise InvalidEvent(f"recorded_us {record.recorded_us} is before the event before it")
+            raise InvalidEvent(
+                f"recorded_us {record.recorded_us} is earlier than that of the previous event"
+            )
         if record.leaf() != record.leaf_hash:
-            raise InvalidEvent("the leaf hash is another: the event was changed")
-        if due == 1 and record.leaf_hash.hex() != self.header.ledger:
-            raise InvalidEvent(f"this event does not begin ledger {self.header.ledger}")
-        self.position, self.recorded_at = due, record.recorded_at
+            raise InvalidEvent("the leaf hash does not match: the event was changed")
+        if expected == 1 and record.leaf_hash.hex() != self.header.ledger:
+            raise InvalidEvent(f"this is not the first event of ledger {self.header.ledger}")
+        self.position, self.recorded_at = expected, record.recorded_at
 
-    def _end(self, trailer: Trailer) -> None:
+    def _add_trailer(self, trailer: Trailer) -> None:
         assert self.header is not None  # noqa: S101 - the caller has looked
-        whole = self.finish()
+        expected = self.expected_trailer()
         if self.position != self.header.to:
             raise InvalidEvent(
-                f"the piece ends at position {self.position}, not at {self.header.to}"
+                f"the file ends at position {self.position}, not at {self.header.to}"
             )
-        if trailer.sha256 != whole.sha256:
+        if trailer.sha256 != expected.sha256:
             raise InvalidEvent(
-                f"the lines before have the checksum {whole.sha256}, not {trailer.sha256}:"
+                f"the lines before have the checksum {expected.sha256}, not {trailer.sha256}:"
                 " the file was changed"
             )
-        if trailer != whole:
-            raise InvalidEvent(f"the trailer should say {whole}")
+        if trailer != expected:
+            raise InvalidEvent(f"the trailer should be {expected}")
         self.trailer = trailer
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Events that follow each other in one piece; ``size_bytes`` of its file were read for them."""
+class RecordBatch:
+    """Consecutive events of one file, for which ``size_bytes`` of it were read."""
 
     records: list[Record]
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _FileRange:
+    """The events of a file are those after ``after``, up to the next file's."""
+
     name: str
     after: int
 
 
 class Reader:
-    """Reads pieces, one after the other, in bounded memory; each has to go on where the last ends.
+    """Reads files one after the other, in bounded memory; each must continue the one before.
 
-    Whether a stream's versions, the event ids and the keys fit, only a whole log can tell: import
-    asks the database.
+    Whether stream versions, event ids and keys are right, only the whole log can tell: import
+    checks them in the database.
     """
 
-    def __init__(self, names: Sequence[str], place: Place = START) -> None:
+    def __init__(self, names: Sequence[str], cursor: Cursor = START) -> None:
         self._names = names
-        self._spans: list[_Span] = []
-        self.place = place
+        self._ranges: list[_FileRange] = []
+        self.cursor = cursor
 
-    def batches(self) -> Iterator[Batch]:
-        """Give all events, checked.
+    def batches(self) -> Iterator[RecordBatch]:
+        """Read and check all events.
 
         Raises:
             BadExport: a file cannot be read, or one of its lines is wrong.
         """
         for name in self._names:
-            piece = Piece(name, self.place)
-            with opened(piece) as file:
-                yield from self._batches(piece, file)
-            self.place = piece.end()
+            export_file = ExportFile(name, self.cursor)
+            with _open(export_file) as file:
+                yield from self._batches(export_file, file)
+            self.cursor = export_file.finish()
 
-    def bad(self, position: int, reason: str) -> BadExport:
-        """Name the line of an event that was given before, and what is wrong with it."""
-        span = next(span for span in reversed(self._spans) if span.after < position)
-        return BadExport(span.name, position - span.after + 1, reason)
+    def error_at(self, position: int, reason: str) -> BadExport:
+        """Make the error that names the line of an event that was read before."""
+        found = next(each for each in reversed(self._ranges) if each.after < position)
+        return BadExport(found.name, position - found.after + 1, reason)
 
-    def _batches(self, piece: Piece, file: BufferedReader) -> Iterator[Batch]:
+    def _batches(self, export_file: ExportFile, file: BufferedReader) -> Iterator[RecordBatch]:
         records: list[Record] = []
-        size = done = offset = 0
-        for chunk in checked(piece, file):
+        size = reported = offset = 0
+        for chunk in _read(export_file, file):
             offset = chunk.offset
             for line in chunk.lines:
-                if record := piece.take(line):
+                if record := export_file.add_line(line):
                     records.append(record)
                     size += len(line)
-                elif piece.trailer is None:
-                    self._spans.append(_Span(piece.name, piece.position))
-                if len(records) >= BATCH or size >= BATCH_BYTES:
-                    yield Batch(records, offset - done)
-                    records, size, done = [], 0, offset
-        yield Batch(records, offset - done)
+                elif export_file.trailer is None:
+                    self._ranges.append(_FileRange(export_file.name, export_file.position))
+                if len(records) >= BATCH_EVENTS or size >= BATCH_BYTES:
+                    yield RecordBatch(records, offset - reported)
+                    records, size, reported = [], 0, offset
+        yield RecordBatch(records, offset - reported)
 
 
-def checked(piece: Piece, file: BufferedReader) -> Iterator[Chunk]:
-    """Give a file's chunks; what is wrong with them is named with the line at which it shows.
-
-    Raises:
-        BadExport: the data is broken or torn.
-    """
+def _read(export_file: ExportFile, file: BufferedReader) -> Iterator[Chunk]:
     try:
-        yield from chunks(file, by_magic(file.peek(2)))
+        yield from read_chunks(file, compression_of_content(file.peek(2)))
     except InvalidEvent as error:
-        piece.lines += 1
-        raise piece.bad(str(error)) from error
+        export_file.lines += 1
+        raise export_file.error(str(error)) from error
 
 
 @contextmanager
-def opened(piece: Piece) -> Iterator[BufferedReader]:
-    """Open a piece's file, or standard input for ``-``."""
+def _open(export_file: ExportFile) -> Iterator[BufferedReader]:
+    source = 0 if export_file.name == "-" else export_file.name
     try:
-        with open(0 if piece.name == "-" else piece.name, "rb") as file:  # noqa: PTH123 - or a number
+        with open(source, "rb") as file:  # noqa: PTH123 - or a number
             yield file
     except OSError as error:
-        raise piece.bad(f"cannot be read: {error.strerror or error}") from error
+        raise export_file.error(f"cannot be read: {error.strerror or error}") from error

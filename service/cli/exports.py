@@ -8,9 +8,8 @@ import click
 
 from events.export.compression import Compression
 from events.export.importer import import_log
-from events.export.reader import Place, Reader
-from events.export.target import open_target
-from events.export.writer import begin
+from events.export.reader import Cursor, Reader
+from events.export.writer import open_target, start_export
 from service.cli.ledger import QUIET, database, open_ledger, progress, run
 from service.runs.write.number_sequence import ImportedNumbers
 from service.settings import read_settings
@@ -55,9 +54,9 @@ async def _export(
     quiet: bool,
 ) -> None:
     async with open_ledger() as ledger:
-        with open_target(file, compression, anew=force) as target:
-            export = await begin(ledger.pool, target, after=after, to=to)
-            with progress(export.left, " events", quiet=quiet) as advanced:
+        with open_target(file, compression, overwrite=force) as target:
+            export = await start_export(ledger.pool, target, after=after, to=to)
+            with progress(export.remaining, " events", quiet=quiet) as advanced:
                 trailer = await export.run(advanced)
     if not quiet:
         click.echo(f"{trailer.events} events, SHA-256 {trailer.sha256}", err=True)
@@ -76,12 +75,12 @@ def check_export(files: tuple[str, ...], quiet: bool) -> None:
 
 
 async def _check(files: tuple[str, ...], *, quiet: bool) -> None:
-    reader = Reader(files, Place())
+    reader = Reader(files, Cursor())
     with progress(_size_bytes(files), "B", quiet=quiet) as advanced:
         for batch in reader.batches():
             advanced(batch.size_bytes)
-    place = reader.place
-    click.echo(f"whole and unchanged, up to position {place.position} of ledger {place.ledger}")
+    cursor = reader.cursor
+    click.echo(f"whole and unchanged, up to position {cursor.position} of ledger {cursor.ledger}")
 
 
 @click.command("import")

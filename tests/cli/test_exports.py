@@ -170,7 +170,7 @@ def test_an_import_ended_in_the_middle_leaves_an_empty_ledger(
     deadline = time.monotonic() + 60
     # The server notices that its client is gone a moment later.
     while (done := other("events", "import", file)).returncode and time.monotonic() < deadline:
-        assert "another writer has this ledger" in refused(done)
+        assert "another process is writing to this ledger" in refused(done)
     assert ask(other_url, "select position from log.head") >= 30_000
 
 
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_file_is_one_line_and_status_1(verb, other, tmp_pat
     torn.write_text('{"format":"flowledger-export","version":1,"ledger":null,"after":0,"to":0}\n')
     for arguments in (("check", str(torn)), ("import", str(torn))):
         said = refused(other("events", *arguments))
-        assert f"{torn}:2: the file is torn" in said
+        assert f"{torn}:2: the file is truncated" in said
     assert "is there and no export" in refused(
         verb("events", "export", str(EXAMPLES / "flows.yaml"))
     )

@@ -13,9 +13,8 @@ from events.codec import encode
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.export.compression import Compression
 from events.export.format import Trailer
-from events.export.importer import Imported, import_log
-from events.export.target import open_target
-from events.export.writer import begin
+from events.export.importer import ImportResult, import_log
+from events.export.writer import open_target, start_export
 from events.store import Log
 from service.runs.write.number_sequence import ImportedNumbers
 
@@ -29,14 +28,14 @@ async def export(
     after: int | None = None,
     to: int | None = None,
     compression: Compression | None = None,
-    anew: bool = False,
+    overwrite: bool = False,
 ) -> Trailer:
-    with open_target(str(file), compression, anew=anew) as target:
-        running = await begin(pool, target, after=after, to=to)
+    with open_target(str(file), compression, overwrite=overwrite) as target:
+        running = await start_export(pool, target, after=after, to=to)
         return await running.run(lambda _: None)
 
 
-async def bring(url: str, *files: Path) -> Imported:
+async def bring(url: str, *files: Path) -> ImportResult:
     numbers = ImportedNumbers()
     return await import_log(
         url,

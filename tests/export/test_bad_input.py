@@ -16,7 +16,7 @@ from events.errors import BadExport, ImportRefused
 from events.export.compression import Compression
 from events.export.format import Record, event_line, parse_line
 from events.export.importer import _Import
-from events.export.reader import Place, Reader
+from events.export.reader import Cursor, Reader
 from events.store import Log
 from tests import postgres
 from tests.events.making import request
@@ -105,7 +105,7 @@ async def test_a_file_cut_behind_any_line_is_torn(whole, refused):
     for count in (0, 1, 2, len(found) - 1):
         _, line, reason = await refused(written(whole, found[:count]))
         assert line == count + 1
-        assert "torn: it ends without its trailer" in reason
+        assert "truncated: it has no trailer" in reason
 
 
 async def test_a_file_cut_within_a_line_is_torn(whole, refused):
@@ -127,7 +127,7 @@ async def test_compressed_data_cut_or_changed_anywhere_is_refused(whole, refused
     bad.write_bytes(packed[: len(packed) // 2] + b"\xff\xff" + packed[len(packed) // 2 + 2 :])
     assert await refused(bad)
     bad.write_bytes(packed + b"not compressed")
-    assert "the compressed data is broken" in (await refused(bad))[2]
+    assert "the compressed data is corrupt" in (await refused(bad))[2]
 
 
 async def test_gzip_is_refused_by_name_with_what_to_do(whole, refused):
@@ -162,7 +162,7 @@ async def test_a_doubled_position_is_refused(whole, refused):
     assert await refused(written(whole, sealed(found))) == (
         "bad",
         9,
-        "position 7 comes again or too late, 8 is due",
+        "position 7 is repeated or out of order, expected 8",
     )
 
 
@@ -179,7 +179,7 @@ async def test_a_changed_body_is_found_by_the_leaf(whole, refused):
     assert await refused(written(whole, sealed(found))) == (
         "bad",
         6,
-        "the leaf hash is another: the event was changed",
+        "the leaf hash does not match: the event was changed",
     )
 
 
@@ -187,15 +187,15 @@ async def test_a_changed_body_is_found_without_a_database_too(whole):
     found = lines(whole)
     found[5] = found[5].replace(b'\\"number\\":', b'\\"numbeR\\":')
     bad = written(whole, sealed(found))
-    with pytest.raises(BadExport, match="bad:6: the leaf hash is another"):
+    with pytest.raises(BadExport, match="bad:6: the leaf hash does not match"):
         list(Reader([str(bad)]).batches())
 
 
 async def test_a_later_piece_can_be_checked_alone(pool, whole):
     await export(pool, whole.with_name("2"), after=17)
-    reader = Reader([str(whole.with_name("2"))], Place())
+    reader = Reader([str(whole.with_name("2"))], Cursor())
     assert sum(len(batch.records) for batch in reader.batches()) > 0
-    assert reader.place.ledger == parse_line(lines(whole)[1].strip()).leaf_hash.hex()
+    assert reader.cursor.ledger == parse_line(lines(whole)[1].strip()).leaf_hash.hex()
 
 
 async def test_a_version_that_is_not_the_next_of_its_stream_is_named_by_the_database(
@@ -215,7 +215,7 @@ async def test_an_event_id_that_comes_twice_is_named_where_it_comes_again(whole,
     assert await refused(written(whole, sealed(found))) == (
         "bad",
         10,
-        "its event id stands before it already",
+        "an earlier event has its event id",
     )
 
 
@@ -228,17 +228,17 @@ async def test_a_key_that_comes_twice_is_named_where_it_comes_again(whole, refus
     assert await refused(written(whole, sealed(found))) == (
         "bad",
         again + 1,
-        "the key of its request stands before it already",
+        "an earlier request has its idempotency key",
     )
 
 
 async def test_what_the_batch_before_holds_is_seen_too(whole, refused, monkeypatch):
-    monkeypatch.setattr("events.export.reader.BATCH", 3)
+    monkeypatch.setattr("events.export.reader.BATCH_EVENTS", 3)
     found = lines(whole)
     found[20] = changed(found[20], event_id=parse_line(found[2].strip()).event_id)
     assert (await refused(written(whole, sealed(found))))[1:] == (
         21,
-        "its event id stands before it already",
+        "an earlier event has its event id",
     )
     keyed = [n for n, line in enumerate(found) if b'"request":' in line]
     found = lines(whole)
@@ -254,7 +254,7 @@ async def test_a_time_that_goes_back_is_refused(whole, refused):
     found[9] = changed(found[9], recorded_at=first.recorded_at.replace(year=2000))
     _, line, reason = await refused(written(whole, sealed(found)))
     assert line == 10
-    assert "before the event before it" in reason
+    assert "earlier than that of the previous event" in reason
 
 
 async def test_a_request_that_goes_on_beyond_the_end_is_refused(pool, whole, refused):
@@ -265,7 +265,7 @@ async def test_a_request_that_goes_on_beyond_the_end_is_refused(pool, whole, ref
     await export(pool, whole.with_name("cut"), to=record.position)
     _, line, reason = await refused(whole.with_name("cut"))
     assert line == record.position + 1
-    assert f"its request goes on up to position {record.request_last_position}" in reason
+    assert f"its request continues up to position {record.request_last_position}" in reason
 
 
 async def test_another_ledgers_piece_is_refused(pool, whole, another_url, refused):
@@ -276,7 +276,7 @@ async def test_another_ledgers_piece_is_refused(pool, whole, another_url, refuse
     await another.close()
     name, line, reason = await refused(whole.with_name("1"), whole.with_name("2"))
     assert (name, line) == ("2", 1)
-    assert reason.startswith("this is a piece of ledger ")
+    assert reason.startswith("this file is of ledger ")
 
 
 async def test_a_file_whose_first_event_is_another_ledgers_is_refused(whole, refused):
@@ -287,7 +287,7 @@ async def test_a_file_whose_first_event_is_another_ledgers_is_refused(whole, ref
     )
     _, line, reason = await refused(written(whole, sealed(found)))
     assert line == 2
-    assert "does not begin ledger abab" in reason
+    assert "not the first event of ledger abab" in reason
 
 
 async def test_pieces_must_follow_each_other_from_the_first_position_on(
@@ -299,14 +299,14 @@ async def test_pieces_must_follow_each_other_from_the_first_position_on(
     for wrong in (["2"], ["1", "3"], ["2", "1"], ["1", "1"]):
         name, line, reason = await refused(*(tmp_path / each for each in wrong))
         assert line == 1
-        assert "a piece is missing, or they are not in order" in reason
+        assert "a file is missing, or they are not in order" in reason
         assert name == wrong[-1] or wrong[0] == "2"
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"", "torn"),
+        (b"", "truncated"),
         (b"\n", "no JSON"),
         (b"hello\n", "no JSON"),
         (b"[]\n", "no JSON object"),
@@ -335,14 +335,14 @@ HEADERS = [
     ({"to": 2**63}, "to 9223372036854775808 is out of range"),
     ({"ledger": "AB" * 32}, "no SHA-256"),
     ({"ledger": 7}, "no SHA-256"),
-    ({"ledger": None}, "nothing can lie after"),
-    ({"to": 3, "after": 4}, "nothing can lie after"),
+    ({"ledger": None}, "are no range of ledger"),
+    ({"to": 3, "after": 4}, "are no range of ledger"),
     ({"more": 1}, "more unknown"),
 ]
 EVENTS = [
-    ({"position": 0}, "position 0 comes again"),
+    ({"position": 0}, "position 0 is repeated"),
     ({"position": "4"}, "position is no integer"),
-    ({"version": 0}, "version 0"),
+    ({"version": 0}, "version must be at least 1"),
     ({"version": -1}, "version -1 is out of range"),
     ({"version": 2**63}, "is out of range"),
     ({"version": None}, "version is no integer"),
@@ -367,7 +367,7 @@ EVENTS = [
     ({"metadata": "x"}, "metadata is no JSON"),
     ({"actor": "x" * 401}, "actor has 401 characters"),
     ({"leaf_hash": "00"}, "leaf_hash is no SHA-256"),
-    ({"leaf_hash": "00" * 32}, "the leaf hash is another"),
+    ({"leaf_hash": "00" * 32}, "the leaf hash does not match"),
     ({"more": 1}, "more unknown"),
     ({"request": None}, "request is no JSON object"),
     ({"request": {}}, "fingerprint, key, last_position missing"),
@@ -428,13 +428,13 @@ async def test_a_line_longer_than_the_bound_is_refused_before_it_is_kept(
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"events": 1}, "the trailer should say"),
-        ({"first": 2}, "the trailer should say"),
-        ({"last": 2}, "the trailer should say"),
+        ({"events": 1}, "the trailer should be"),
+        ({"first": 2}, "the trailer should be"),
+        ({"last": 2}, "the trailer should be"),
         ({"sha256": "00" * 32}, "the file was changed"),
-        ({"sha256": "xy"}, "not written as an export writes it"),
-        ({"events": 1.5}, "the trailer should say"),
-        ({"end": "x"}, "not written as an export writes it"),
+        ({"sha256": "xy"}, "not have the exact form"),
+        ({"events": 1.5}, "the trailer should be"),
+        ({"end": "x"}, "not have the exact form"),
         ({"more": 1}, "more unknown"),
     ],
 )
@@ -450,7 +450,7 @@ async def test_a_trailer_that_says_something_else_is_refused(whole, refused, fie
 async def test_a_trailer_before_the_end_and_lines_behind_it_are_refused(whole, refused):
     found = lines(whole)
     _, line, reason = await refused(written(whole, [*found[:5], found[-1]]))
-    assert (line, reason.split(",")[0]) == (6, "the piece ends at position 4")
+    assert (line, reason.split(",")[0]) == (6, "the file ends at position 4")
     assert (await refused(written(whole, [*found, found[-1]])))[1:] == (
         len(found) + 1,
         "nothing may follow the trailer",
@@ -492,7 +492,7 @@ async def test_a_second_writer_of_an_empty_ledger_is_not_waited_for(whole, anoth
     owner = await connect(another_url, role=None)
     async with owner.transaction():
         await owner.execute("select from log.head for update")
-        with pytest.raises(ImportRefused, match="another writer has this ledger"):
+        with pytest.raises(ImportRefused, match="another process is writing to this ledger"):
             await bring(another_url, whole)
     assert (await bring(another_url, whole)).head > 0
     await owner.close()
@@ -517,6 +517,6 @@ async def test_the_database_compares_the_leaf_of_what_it_was_given(owner, whole)
     await transaction.start()
     importing = _Import(owner, reader, lambda _: None)
     await importing._begin()
-    with pytest.raises(BadExport, match="good:8: the leaf hash is another"):
+    with pytest.raises(BadExport, match="good:8: the leaf hash does not match"):
         await importing._store(records)
     await transaction.rollback()

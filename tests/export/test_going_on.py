@@ -82,7 +82,7 @@ async def test_import_moves_the_run_numbers_beyond_the_greatest(
 async def test_a_database_that_goes_away_leaves_an_empty_ledger(
     log, pool, other_url, owner, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("events.export.reader.BATCH", 5)
+    monkeypatch.setattr("events.export.reader.BATCH_EVENTS", 5)
     await log.append([request("a", events=20)])
     await export(pool, tmp_path / "one")
     store_batch = importer._Import._store

@@ -9,8 +9,7 @@ import pytest
 from events.errors import ExportRefused, MissingPositions
 from events.export import writer
 from events.export.compression import Compression
-from events.export.target import open_target
-from events.export.writer import begin
+from events.export.writer import open_target, start_export
 from tests.events.making import request
 from tests.export.moving import export, fill
 
@@ -21,7 +20,7 @@ COMPRESSIONS = pytest.mark.parametrize("compression", list(Compression))
 def small_frames(monkeypatch):
     """Many frames and many pages, for few events."""
     monkeypatch.setattr(writer, "FRAME_BYTES", 3000)
-    monkeypatch.setattr(writer, "PAGE", 9)
+    monkeypatch.setattr(writer, "PAGE_EVENTS", 9)
 
 
 @COMPRESSIONS
@@ -51,7 +50,7 @@ async def test_what_is_written_anew_has_nothing_of_before(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "piece", to=3)
     await export(pool, tmp_path / "one")
-    await export(pool, tmp_path / "one", to=3, anew=True)
+    await export(pool, tmp_path / "one", to=3, overwrite=True)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "piece").read_bytes()
 
 
@@ -69,7 +68,7 @@ async def test_an_export_holds_what_there_was_when_it_began(pool, log, tmp_path)
     await fill(log, 10)
     head = await log.head()
     with open_target(str(tmp_path / "one")) as target:
-        running = await begin(pool, target)
+        running = await start_export(pool, target)
         await log.append([request("more", events=20)])
         trailer = await running.run(lambda _: None)
     assert (trailer.first, trailer.last, trailer.events) == (1, head, head)
@@ -99,7 +98,7 @@ async def test_what_stands_there_already_is_left_as_it_is(pool, log, tmp_path):
         with pytest.raises(ExportRefused, match=f"{name} .*{reason}.*--force"):
             await export(pool, tmp_path / name, **options)
         assert (tmp_path / name).read_bytes() == before
-        await export(pool, tmp_path / name, anew=True)
+        await export(pool, tmp_path / name, overwrite=True)
     assert (tmp_path / "lines").read_bytes() == (tmp_path / "text").read_bytes()
 
 
@@ -155,7 +154,7 @@ async def test_a_full_disk_is_said_and_the_export_goes_on_when_there_is_room(
     await fill(log)
     await export(pool, tmp_path / "whole")
     with open_target(str(tmp_path / "one")) as target:
-        running = await begin(pool, target)
+        running = await start_export(pool, target)
         room = iter([True, True])
         write = type(target).write
 
@@ -197,7 +196,7 @@ async def test_few_bytes_are_read_at_once_however_large_the_bodies_are(
     await log.append([request("a", events=4, text="x" * 900), request("b", events=9)])
     pages = []
     with open_target(str(tmp_path / "one")) as target:
-        running = await begin(pool, target)
+        running = await start_export(pool, target)
         await running.run(pages.append)
     assert pages[:3] == [1, 1, 1]
     assert sum(pages) == 13

@@ -10,18 +10,18 @@ from (
                 b.position, b.version, log.micros(b.recorded_at), log.micros(b.occurred_at),
                 b.schema_version, b.tenant, b.stream, b.event_id, b.type, b.actor,
                 b.correlation_id, b.causation_id, b.idempotency_key, b.metadata, b.body
-            ) then 'the leaf hash is another: the event was changed'
+            ) then 'the leaf hash does not match: the event was changed'
             when b.version <> coalesce(s.version, 0) + row_number() over (
                 partition by b.stream, b.tenant order by b.position
             ) then 'its version is not the next one of stream ' || b.stream
             when i.event_id is not null
                 or row_number() over (partition by b.event_id order by b.position) > 1
-            then 'its event id stands before it already'
+            then 'an earlier event has its event id'
             when k.key is not null
                 or b.request_key is not null and row_number() over (
                     partition by b.tenant, b.request_key order by b.position
                 ) > 1
-            then 'the key of its request stands before it already'
+            then 'an earlier request has its idempotency key'
         end as fault
     from pg_temp.import_batch b
     left join log.streams s on s.stream = b.stream and s.tenant = b.tenant
