@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.ledger import Client, Ledger, Process
-from tests.kit.lists import Reader
+from tests.kit.list_reader import Reader
 
 WRITERS = 6
 PATIENCE_S = 90.0

@@ -91,7 +91,7 @@ async def test_rotation_killed_before_its_end_changes_nothing(pool, database_url
     when, count = call.split()
     point = f"{when} service.auth.key_rotation._rotate {count}"
     killed = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.kit.points", point, "tests.auth.test_key_rotation"),
+        *(sys.executable, "-m", "tests.kit.crash_points", point, "tests.auth.test_key_rotation"),
         database_url,
     )
     assert await killed.wait() == -signal.SIGKILL

@@ -19,7 +19,7 @@ from tests.dialects.histories import (
     word_of,
 )
 from tests.dialects.suite import ENDS, NAMES, STARTING, Call, vendor
-from tests.kit.lengths import times
+from tests.kit.duration import times
 
 pytestmark = pytest.mark.torture
 TENANTS = (f"history-{number}" for number in count(1))

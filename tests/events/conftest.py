@@ -12,7 +12,7 @@ from events.batcher import Batcher
 from events.database import connect, connect_pool
 from events.store import Log
 from tests import postgres
-from tests.events.making import running
+from tests.events.builders import running
 
 
 def pytest_asyncio_loop_factories(

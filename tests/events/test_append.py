@@ -1,4 +1,4 @@
-"""What one append promises; `test_append_equals_model` says the same of all batches."""
+"""What one append promises; `tests.kit.append_machine` checks any sequence of batches."""
 
 import asyncio
 import uuid
@@ -18,7 +18,7 @@ from events.envelope import (
 )
 from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
 from events.store import IdempotencyRecord
-from tests.events.making import event, request
+from tests.events.builders import event, request
 from tests.events.test_plans import SQL
 
 EVERY_LOOP = True
@@ -28,7 +28,7 @@ async def answer(log, request):
     return (await log.append([request]))[0]
 
 
-async def test_an_appended_event_is_read_back_as_it_was_answered(log):
+async def test_appended_event_reads_back_equal_to_append_result(log):
     new = NewEvent(
         "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
         "TaskFailed",
@@ -64,7 +64,7 @@ async def test_an_appended_event_is_read_back_as_it_was_answered(log):
     )
 
 
-async def test_a_body_is_stored_as_the_bytes_that_came(log, app):
+async def test_body_is_stored_byte_for_byte(log, app):
     odd = NewEvent(
         "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453", "RunStarted", b'{ "b":1.50,"a":1e2 }', ""
     )
@@ -88,7 +88,9 @@ async def test_a_body_is_stored_as_the_bytes_that_came(log, app):
     ],
 )
 @pytest.mark.parametrize("written", [True, False], ids=["written", "only read"])
-async def test_an_expectation_holds_or_the_request_conflicts(log, expected, actual, holds, written):
+async def test_append_conflicts_exactly_when_expected_version_does_not_match(
+    log, expected, actual, holds, written
+):
     """Acceptance A-4, each mode by example."""
     if actual:
         await log.append([request("a", 0, actual)])
@@ -102,18 +104,18 @@ async def test_an_expectation_holds_or_the_request_conflicts(log, expected, actu
         assert await log.head() == actual
 
 
-async def test_a_chain_of_requests_in_one_batch_builds_on_itself(log):
+async def test_later_requests_of_a_batch_see_versions_of_earlier_ones(log):
     answers = await log.append([request("a", version) for version in range(5)])
     assert [found.events[0].version for found in answers] == [1, 2, 3, 4, 5]
 
 
-async def test_a_refused_request_fails_alone_and_takes_no_position(log):
+async def test_refused_request_fails_alone_and_takes_no_position(log):
     answers = await log.append([request("a", 0), request("a", 0), request("b", 0)])
     assert [type(found) for found in answers] == [AppendResult, VersionConflict, AppendResult]
     assert [event.stream for event in await log.read(0, 10)] == ["a", "b"]
 
 
-async def test_twenty_any_appends_at_once_are_twenty_events(log):
+async def test_twenty_concurrent_appends_expecting_any_version_all_succeed(log):
     """Acceptance A-3: no success without a row."""
     answers = await asyncio.gather(*(answer(log, request("a")) for _ in range(20)))
     assert sorted(found.first_position for found in answers) == list(range(1, 21))
@@ -121,7 +123,7 @@ async def test_twenty_any_appends_at_once_are_twenty_events(log):
     assert [event.version for event in events] == list(range(1, 21))
 
 
-async def test_fifty_writers_at_one_version_have_one_winner_each(log):
+async def test_fifty_writers_expecting_one_version_have_one_winner(log):
     """Acceptance A-3."""
     for version in range(3):
         racers = [answer(log, request("a", version)) for _ in range(50)]
@@ -131,14 +133,14 @@ async def test_fifty_writers_at_one_version_have_one_winner_each(log):
         assert answers.count(VersionConflict("t", "a", version, version + 1)) == 49
 
 
-async def test_a_repeated_key_is_answered_with_the_original_positions(log):
+async def test_repeated_idempotency_key_returns_original_positions(log):
     first = await answer(log, request("a", 0, 2, key="k"))
     again = await answer(log, request("a", 0, 2, key="k"))
     assert again == first._replace(duplicate=True, events=())
     assert await log.head() == 2
 
 
-async def test_a_key_of_another_request_is_refused(log):
+async def test_idempotency_key_of_a_different_request_is_a_mismatch(log):
     """Acceptance A-2."""
     await log.append([request("a", key="k", fingerprint=b"one")])
     refused = await answer(log, request("a", key="k", fingerprint=b"two"))
@@ -146,22 +148,22 @@ async def test_a_key_of_another_request_is_refused(log):
     assert await log.head() == 1
 
 
-async def test_a_key_belongs_to_its_tenant(log):
+async def test_idempotency_key_is_scoped_to_its_tenant(log):
     answers = await log.append([request("a", key="k"), request("a", key="k", tenant="u")])
     assert [found.duplicate for found in answers] == [False, False]
 
 
-async def test_the_key_of_a_refused_request_stays_free(log):
+async def test_idempotency_key_of_a_refused_request_stays_unused(log):
     assert isinstance(await answer(log, request("a", 7, key="k")), VersionConflict)
     assert isinstance(await answer(log, request("a", 0, key="k")), AppendResult)
 
 
-async def test_the_same_key_twice_in_a_batch_is_written_once(log):
+async def test_same_idempotency_key_twice_in_a_batch_is_written_once(log):
     first, second = await log.append([request("a", key="k"), request("a", key="k")])
     assert second == first._replace(duplicate=True, events=())
 
 
-async def test_a_repeat_of_the_same_events_is_answered_with_their_positions(log):
+async def test_repeated_event_ids_return_original_positions(log):
     wanted = request("a", 0, 3)
     first = await answer(log, wanted)
     await log.append([request("a", 3)])
@@ -169,7 +171,7 @@ async def test_a_repeat_of_the_same_events_is_answered_with_their_positions(log)
 
 
 @pytest.mark.parametrize("change", ["stream", "body", "type", "tenant", "longer", "order"])
-async def test_a_known_event_id_for_another_event_is_refused(log, change):
+async def test_event_id_of_a_different_event_is_refused(log, change):
     one, two = event(n=1), event(n=2)
     await log.append([AppendRequest("t", (StreamAppend("a", 0, (one, two)),))])
     changed = {
@@ -186,13 +188,13 @@ async def test_a_known_event_id_for_another_event_is_refused(log, change):
     assert await log.head() == 2
 
 
-async def test_what_an_idempotency_key_was_answered_with_is_found(log):
+async def test_find_idempotency_key_returns_original_positions_and_stream(log):
     await log.append([request("b"), request("a", 0, 2, key="k", fingerprint=b"f")])
     assert await log.find_idempotency_key("t", "k") == IdempotencyRecord(b"f", 2, 3, "a")
     assert await log.find_idempotency_key("u", "k") is None
 
 
-async def test_one_poisoned_request_of_five_hundred_fails_alone(log):
+async def test_one_invalid_request_of_five_hundred_fails_alone(log):
     """Acceptance A-5."""
     requests = [request(f"s{number}", 0) for number in range(500)]
     poisoned = StreamAppend("s250", 0, (event("Run\x00Started"),))
@@ -243,13 +245,13 @@ def changed_event(**changes):
         changed_event(occurred_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - that is the point
     ],
 )
-async def test_a_request_out_of_bounds_is_refused_and_writes_nothing(log, bad):
+async def test_request_out_of_bounds_is_refused_and_writes_nothing(log, bad):
     refused, accepted = await log.append([bad, request("b", 0)])
     assert isinstance(refused, InvalidEvent)
     assert (accepted.first_position, await log.head()) == (1, 1)
 
 
-async def test_texts_at_their_bounds_are_kept(log):
+async def test_texts_at_maximum_length_are_stored(log):
     wide = "\U0001f600" * 400
     whole = event()._replace(
         actor=wide, correlation_id=wide, causation_id=wide, idempotency_key=wide
@@ -259,12 +261,12 @@ async def test_texts_at_their_bounds_are_kept(log):
     assert appended.events == tuple(await log.read(0, 1))
 
 
-async def test_an_empty_batch_is_answered_with_nothing(log):
+async def test_empty_batch_has_no_outcomes(log):
     assert await log.append([]) == []
 
 
 @pytest.mark.parametrize("chained", [False, True], ids=["each stream once", "a stream twice"])
-async def test_each_stream_once_or_not_a_batch_is_numbered_alike(log, chained):
+async def test_fast_and_general_path_of_append_assign_same_numbers(log, chained):
     """The append has a way of its own for batches that write no stream twice."""
     await log.append([request("c", 0, 2), request("d", 0)])
     asked = [
@@ -285,7 +287,7 @@ async def test_each_stream_once_or_not_a_batch_is_numbered_alike(log, chained):
 @pytest.mark.parametrize(
     ("stands", "expected"), [(1, 0), (1, 7), (0, 1), (0, ExpectedVersion.EXISTS)]
 )
-async def test_one_unexpected_version_leaves_the_rest_of_its_batch_as_it_is(log, stands, expected):
+async def test_one_conflict_does_not_change_the_rest_of_its_batch(log, stands, expected):
     await log.append([request("d")] * stands)
     answers = await log.append([request("a", 0, 2), request("d", expected), request("b", 0)])
     assert answers[1] == VersionConflict("t", "d", expected, stands)
@@ -325,7 +327,9 @@ def batch(part_request, event_part, part_stream=(1, 2, 3)):
         ([1, 2], [1], "request 2 has no events"),
     ],
 )
-async def test_a_batch_out_of_order_is_refused_whole(app, log, part_request, event_part, why):
+async def test_batch_with_parts_or_events_out_of_order_is_refused(
+    app, log, part_request, event_part, why
+):
     """`Log` sends none: the function is open to others of the service's role."""
     with pytest.raises(asyncpg.DataError, match=why):
         await app.fetchrow(load(SQL, "append"), *batch(part_request, event_part))
@@ -334,7 +338,7 @@ async def test_a_batch_out_of_order_is_refused_whole(app, log, part_request, eve
     assert [f"{e.stream} {e.version}" for e in await log.read(0, 9)] == ["s1 1", "s2 1", "s2 2"]
 
 
-async def test_streams_may_be_named_in_any_order(app, log):
+async def test_streams_of_a_batch_may_be_in_any_order(app, log):
     await app.fetchrow(load(SQL, "append"), *batch([1, 2], [1, 2, 2], (2, 1)))
     assert [f"{e.stream} {e.version}" for e in await log.read(0, 9)] == ["s2 1", "s1 1", "s1 2"]
     answers = await log.append([request("s1", 2), request("s2", 1)])

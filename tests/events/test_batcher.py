@@ -1,4 +1,4 @@
-"""The batcher: all that waits, together, in order, and never twice."""
+"""The batcher: group commit, in order, each request written at most once."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from events.envelope import AppendRequest, StreamAppend
 from events.errors import InvalidEvent, LogBusy, LogUnavailable, VersionConflict
 from events.migrate import migrate
 from events.store import Log
-from tests.events.making import event, request, running
+from tests.events.builders import event, request, running
 from tests.kit.proxy import Proxy
 from tests.waiting import until
 
@@ -35,13 +35,13 @@ def batch_sizes(answers):
     return Counter(answer.recorded_at for answer in answers).values()
 
 
-async def test_all_that_waits_goes_into_one_statement(batcher):
+async def test_pending_requests_go_into_one_statement(batcher):
     answers = await appended(batcher, [request(f"s{n}", 0) for n in range(50)])
     assert list(batch_sizes(answers)) == [50]
     assert [answer.first_position for answer in answers] == list(range(1, 51))
 
 
-async def test_many_that_wait_go_into_two_statements_that_fly_together(batcher, owner):
+async def test_many_pending_requests_go_into_two_concurrent_statements(batcher, owner):
     for version in (0, 1):
         async with owner.transaction():
             await owner.execute("select from log.head for update")
@@ -51,7 +51,7 @@ async def test_many_that_wait_go_into_two_statements_that_fly_together(batcher, 
         assert list(batch_sizes(await waiting)) == [50, 50]
 
 
-async def test_those_that_must_not_fly_together_go_into_one_statement_however_many(batcher):
+async def test_requests_sharing_a_stream_go_into_one_statement(batcher):
     """Starts name their tenant's flows, if only as a condition: what is left behind would wait."""
     flows = StreamAppend("flows", 0)
     starts = [AppendRequest("t", (*request(f"s{n}", 0).streams, flows)) for n in range(80)]
@@ -59,7 +59,7 @@ async def test_those_that_must_not_fly_together_go_into_one_statement_however_ma
     assert list(batch_sizes(await appended(batcher, [*starts, *others]))) == [80, 20]
 
 
-async def test_a_statement_takes_no_more_than_half_of_all_that_wait_and_fly(batcher, owner):
+async def test_statement_takes_at_most_half_of_pending_and_in_flight(batcher, owner):
     await batcher.append(request())  # the first commit asks for partitions, which takes time
     async with owner.transaction():
         await owner.execute("select from log.head for update")
@@ -70,7 +70,7 @@ async def test_a_statement_takes_no_more_than_half_of_all_that_wait_and_fly(batc
     assert list(batch_sizes([*await first, *await others])) == [40, 50, 10]
 
 
-async def test_who_was_answered_and_asks_again_is_in_the_very_next_statement(batcher, owner):
+async def test_caller_appending_again_is_in_the_next_statement(batcher, owner):
     """Left to chance, small statements follow large ones, and the database waits between them."""
 
     async def twice(stream):
@@ -102,7 +102,7 @@ async def test_two_statements_in_flight_never_share_a_stream(batcher, owner):
     assert list(batch_sizes(answers)) == [1, 2]
 
 
-async def test_a_batch_has_at_most_so_many_events(log):
+async def test_batch_has_at_most_max_events(log):
     batcher = Batcher(log, max_events=10)
     async with running(batcher.run()):
         answers = await appended(batcher, [request("s", events=3) for _ in range(10)])
@@ -110,7 +110,7 @@ async def test_a_batch_has_at_most_so_many_events(log):
         await batcher.close()
 
 
-async def test_a_batch_has_at_most_so_many_bytes(log):
+async def test_batch_has_at_most_max_bytes(log):
     batcher = Batcher(log, max_bytes=1000)
     async with running(batcher.run()):
         large = [request("s", text="x" * size) for size in (300, 300, 300, 2000, 300)]
@@ -123,7 +123,7 @@ async def test_requests_of_one_stream_keep_their_order(batcher):
     assert [answer.events[0].version for answer in answers] == list(range(1, 31))
 
 
-async def test_each_request_of_a_batch_is_answered_alone(batcher):
+async def test_each_request_of_a_batch_gets_its_own_outcome(batcher):
     wanted = [request("s", 0), request("s", 0), request("t", 0)]
     first, refused, last = await asyncio.gather(
         *(batcher.append(each) for each in wanted), return_exceptions=True
@@ -132,14 +132,14 @@ async def test_each_request_of_a_batch_is_answered_alone(batcher):
     assert refused == VersionConflict("t", "s", 0, 1)
 
 
-async def test_one_key_many_times_at_once_is_written_once(batcher, log):
+async def test_one_idempotency_key_used_concurrently_is_written_once(batcher, log):
     answers = await appended(batcher, [request("s", key="k") for _ in range(50)])
     assert {(answer.first_position, answer.last_position) for answer in answers} == {(1, 1)}
     assert sum(not answer.duplicate for answer in answers) == 1
     assert await log.head() == 1
 
 
-async def test_more_than_may_wait_are_turned_away(log):
+async def test_request_beyond_max_pending_raises_log_busy(log):
     batcher = Batcher(log, max_pending=2)
     waiting = [asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2)]
     await asyncio.sleep(0)
@@ -150,7 +150,7 @@ async def test_more_than_may_wait_are_turned_away(log):
         await batcher.close()
 
 
-async def test_a_caller_that_leaves_before_its_turn_writes_nothing(log):
+async def test_request_cancelled_before_sending_writes_nothing(log):
     batcher = Batcher(log)
     gone, stays = (asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2))
     await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_a_caller_that_leaves_before_its_turn_writes_nothing(log):
     assert await log.head() == 1
 
 
-async def test_commits_are_told_with_their_events_in_order(batcher, log):
+async def test_on_commit_gets_committed_events_in_order(batcher, log):
     told = []
     batcher.on_commit(told.extend)
     answers = [request("s", 0, 2), request("s", 7), request("u", 0)]
@@ -171,7 +171,7 @@ async def test_commits_are_told_with_their_events_in_order(batcher, log):
     assert told == await log.read(0, 10)
 
 
-async def test_a_caller_that_leaves_in_flight_does_not_disturb_the_others(batcher, log, owner):
+async def test_caller_cancelled_in_flight_does_not_disturb_the_others(batcher, log, owner):
     async with owner.transaction():
         await owner.execute("select from log.head for update")
         gone, stays = (asyncio.ensure_future(batcher.append(request("s"))) for _ in range(2))
@@ -181,7 +181,7 @@ async def test_a_caller_that_leaves_in_flight_does_not_disturb_the_others(batche
     assert await log.head() == 2
 
 
-async def test_a_follower_that_fails_ends_the_run_and_is_named_after_all_are_answered(log):
+async def test_failing_on_commit_callback_ends_run_after_all_are_answered(log):
     def fail(events):
         raise ZeroDivisionError
 
@@ -193,7 +193,7 @@ async def test_a_follower_that_fails_ends_the_run_and_is_named_after_all_are_ans
         await run
 
 
-async def test_what_only_the_database_refuses_fails_alone(batcher, owner):
+async def test_request_refused_only_by_the_database_fails_alone(batcher, owner):
     """Acceptance A-5, where only the statement tells: it is cut in halves."""
     await owner.execute(
         "create function pg_temp.poison() returns trigger language plpgsql as"
@@ -213,9 +213,7 @@ async def test_what_only_the_database_refuses_fails_alone(batcher, owner):
     assert [answer.first_position for answer in answers] == list(range(1, 50))
 
 
-async def test_the_same_request_from_fifty_callers_over_cut_connections_is_stored_once(
-    batcher, owner
-):
+async def test_same_request_from_fifty_callers_over_lost_connections_is_stored_once(batcher, owner):
     """Acceptance A-1."""
     wanted = request("s", 0, 2, key="k")
     answers = []
@@ -235,7 +233,7 @@ async def test_the_same_request_from_fifty_callers_over_cut_connections_is_store
 
 
 @pytest.mark.parametrize("key", ["", "k"], ids=["by event id", "by key"])
-async def test_an_append_whose_answer_was_lost_is_found_again(database_url, log, key):
+async def test_append_with_lost_answer_is_reclaimed(database_url, log, key):
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         async with Proxy(database_url, Path(folder), b"LOST").running() as proxy:
             pool = await connect_pool(proxy.url)
@@ -254,7 +252,7 @@ async def test_an_append_whose_answer_was_lost_is_found_again(database_url, log,
     assert told == await log.read(0, 10)
 
 
-async def test_a_repeat_by_somebody_else_stays_a_duplicate_over_a_lost_answer(database_url, log):
+async def test_duplicate_of_another_writer_stays_duplicate_after_lost_answer(database_url, log):
     await log.append([request("s", 0, key="k")])
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         async with Proxy(database_url, Path(folder), b"LOST").running() as proxy:
@@ -268,7 +266,7 @@ async def test_a_repeat_by_somebody_else_stays_a_duplicate_over_a_lost_answer(da
     assert (answer.first_position, answer.duplicate) == (1, True)
 
 
-async def test_all_are_told_when_the_database_stays_away_and_served_when_it_is_back(own_cluster):
+async def test_callers_fail_while_database_is_away_and_succeed_when_it_is_back(own_cluster):
     await migrate(own_cluster.url)
     pool = await connect_pool(own_cluster.url)
     batcher = Batcher(Log(pool), max_events=10)
@@ -284,7 +282,7 @@ async def test_all_are_told_when_the_database_stays_away_and_served_when_it_is_b
     await pool.close()
 
 
-async def test_closing_writes_what_waits_and_takes_no_more(log):
+async def test_close_sends_pending_requests_and_refuses_new_ones(log):
     batcher = Batcher(log, max_events=10)
     async with running(batcher.run()) as [run]:
         waiting = [asyncio.ensure_future(batcher.append(request("s"))) for _ in range(35)]
@@ -298,7 +296,7 @@ async def test_closing_writes_what_waits_and_takes_no_more(log):
             await batcher.append(request("s"))
 
 
-async def test_closing_a_batcher_that_never_ran_tells_those_who_wait(log):
+async def test_close_without_run_fails_pending_requests(log):
     batcher = Batcher(log)
     waiting = asyncio.ensure_future(batcher.append(request("s")))
     await asyncio.sleep(0)
@@ -308,7 +306,7 @@ async def test_closing_a_batcher_that_never_ran_tells_those_who_wait(log):
     assert await log.head() == 0
 
 
-async def test_a_stopped_batcher_tells_those_in_flight_and_serves_the_rest_when_run_again(
+async def test_stopped_batcher_fails_requests_in_flight_and_sends_the_rest_when_restarted(
     log, owner
 ):
     batcher = Batcher(log, max_events=1)

@@ -1,4 +1,4 @@
-"""The border: whatever the driver raises becomes one of our errors, with its cause."""
+"""Connections, and the translation of driver errors into ours."""
 
 import asyncpg
 import pytest
@@ -33,21 +33,21 @@ from events.migrate import MIGRATIONS
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
-def test_a_drivers_error_becomes_ours_and_stays_its_cause(raised, ours):
+def test_driver_error_becomes_log_error_and_stays_its_cause(raised, ours):
     with pytest.raises(LogError) as caught, translate_errors():
         raise raised
     assert isinstance(caught.value, ours)
     assert caught.value.__cause__ is raised
 
 
-def test_our_own_errors_and_mistakes_pass_the_border_unchanged():
+def test_other_errors_pass_translation_unchanged():
     with pytest.raises(KeyError), translate_errors():
         raise KeyError
     with pytest.raises(InvalidEvent), translate_errors():
         raise InvalidEvent
 
 
-async def test_a_connection_works_as_the_service_in_utc_and_gives_uuids_as_text(database_url):
+async def test_connection_has_service_role_utc_and_text_uuids(database_url):
     connection = await connect(database_url, search_path="log")
     row = await connection.fetchrow(
         "select current_user::text as role, current_setting('TimeZone') as zone,"
@@ -75,12 +75,12 @@ async def test_uuids_as_text_can_be_copied(database_url):
 
 
 @pytest.mark.parametrize("text", ["", "no uuid", "ef8f9f90"])
-async def test_what_is_no_uuid_is_refused(app, text):
+async def test_invalid_uuid_is_refused(app, text):
     with pytest.raises(InvalidEvent), translate_errors():
         await app.fetchval("select $1::uuid", text)
 
 
-async def test_a_pool_prepares_each_connection_and_rolls_back_what_was_left_open(database_url):
+async def test_pool_initialises_connections_and_rolls_back_open_transactions(database_url):
     prepared = []
 
     async def prepare(connection):
@@ -96,7 +96,7 @@ async def test_a_pool_prepares_each_connection_and_rolls_back_what_was_left_open
     await pool.close()
 
 
-async def test_a_server_that_cannot_be_reached_is_unavailable(tmp_path):
+async def test_unreachable_server_raises_log_unavailable(tmp_path):
     url = f"postgresql://nobody@/nothing?host={tmp_path}"
     with pytest.raises(LogUnavailable):
         await connect(url)
@@ -107,7 +107,7 @@ async def test_a_server_that_cannot_be_reached_is_unavailable(tmp_path):
 @pytest.mark.parametrize(
     "path", sorted(MIGRATIONS.parent.glob("*.sql")), ids=lambda path: path.stem
 )
-def test_a_statement_says_what_it_does_what_it_takes_and_by_which_index(path):
+def test_each_sql_file_states_purpose_parameters_and_index(path):
     text = load(path.parent, path.stem)
     assert text == path.read_text(encoding="utf-8")
     lines = text.split("\n")

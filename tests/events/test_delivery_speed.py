@@ -1,4 +1,4 @@
-"""How soon a follower has what was appended, and what followers cost who appends.
+"""How soon subscribers get an event, and what subscribers cost the appends.
 
 .venv/bin/pytest tests/events/test_delivery_speed.py -m benchmark -s -n 0
 
@@ -20,7 +20,7 @@ from events.database import connect_pool
 from events.envelope import Position
 from events.follow import Feed, Notifier
 from events.store import Log
-from tests.events.making import request, running
+from tests.events.builders import request, running
 from tests.events.test_speed import CALLERS, measured, report, requests
 from tests.waiting import until
 
@@ -120,7 +120,7 @@ def late(title: str, since: Times, there: Times) -> None:
     say(f"  {title:44} p50 {p50:7.1f} ms  p99 {p99:7.1f} ms  longest {taken[-1]:7.1f} ms\n")
 
 
-async def test_an_event_is_with_every_follower_soon_after_its_append(
+async def test_every_subscriber_gets_an_event_soon_after_its_append(
     log, batcher, database_url, capsys
 ):
     """Acceptance S-5, up to the followers."""
@@ -144,7 +144,7 @@ async def test_an_event_is_with_every_follower_soon_after_its_append(
             late("answer to a follower in another process", answered, there)
 
 
-async def test_without_the_notifier_followers_find_events_by_looking(
+async def test_subscribers_find_events_by_polling_without_notifier(
     log, batcher, database_url, capsys
 ):
     """Acceptance S-1: the notifier dies; p99 under 400 ms."""
@@ -189,7 +189,7 @@ async def append_beside(log: Log, url: str, wanted: list, subscribers: int) -> N
             group.create_task(call())
 
 
-async def test_subscribers_hold_up_no_append(log, owner, database_url, capsys):
+async def test_subscribers_do_not_delay_appends(log, owner, database_url, capsys):
     """Acceptance S-4: with 50 subscribers at least 0.9 of the appends a second without any."""
     await log.append([request("warm")])
     alone, beside = [], []
@@ -202,7 +202,7 @@ async def test_subscribers_hold_up_no_append(log, owner, database_url, capsys):
         report("no subscriber", alone, alone)
 
 
-async def test_a_filter_that_matches_nothing_reaches_the_head(log, batcher, capsys):
+async def test_filter_matching_nothing_reaches_the_head(log, batcher, capsys):
     """Acceptance S-2."""
     await asyncio.gather(*(batcher.append(request(f"s{n}", 0)) for n in range(5_000)))
     began, after, head = time.perf_counter(), 0, await log.head()

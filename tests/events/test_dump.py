@@ -1,4 +1,4 @@
-"""O-5: a log that was dumped and restored elsewhere goes on where it was."""
+"""A log that was dumped and restored elsewhere continues where it was."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 from events.database import connect, connect_pool
 from events.store import Log
-from tests.events.making import request
+from tests.events.builders import request
 
 
 def version(program: str) -> int:
@@ -38,8 +38,7 @@ async def dump(owner, log, database_url):
     return dumped(database_url)
 
 
-async def test_a_restored_log_goes_on_where_it_was(dump, log, empty_database_url):
-    """Acceptance O-5."""
+async def test_restored_log_continues_at_its_head(dump, log, empty_database_url):
     restore(dump, empty_database_url)
     before = await log.read(0, 100)
     pool = await connect_pool(empty_database_url)
@@ -55,7 +54,7 @@ async def test_a_restored_log_goes_on_where_it_was(dump, log, empty_database_url
     await pool.close()
 
 
-async def test_a_restored_log_still_refuses_changes(dump, empty_database_url):
+async def test_restored_log_still_refuses_changes(dump, empty_database_url):
     restore(dump, empty_database_url)
     connection = await connect(empty_database_url, role=None)
     triggers = await connection.fetchval(

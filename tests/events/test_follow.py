@@ -1,4 +1,4 @@
-"""Following: every event once, in order, without a gap, whatever happens in between."""
+"""The feed: every event once, in order, without a gap, after any failure."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from events.database import connect, connect_pool
 from events.errors import LogUnavailable, MissingPositions
 from events.follow import CHANNEL, Feed, Notifier
 from events.store import Log
-from tests.events.making import request, running
+from tests.events.builders import request, running
 from tests.waiting import until
 
 EVERY_LOOP = True
@@ -36,7 +36,7 @@ async def feed(log, database_url):
         yield feed
 
 
-async def test_a_feed_starts_at_the_head_and_gives_history_when_asked(log, database_url):
+async def test_feed_starts_at_the_head_and_reads_history_on_request(log, database_url):
     await append(log, 5)
     feed = Feed(log, database_url)
     async with running(feed.run()):
@@ -46,7 +46,7 @@ async def test_a_feed_starts_at_the_head_and_gives_history_when_asked(log, datab
         assert positions(await feed.read_after(3, 1)) == [4]
 
 
-async def test_what_this_process_commits_is_there_at_once(feed, log):
+async def test_own_commits_are_available_at_once(feed, log):
     events = await append(log, 3)
     feed.wake(events)
     assert feed.head == 3
@@ -59,13 +59,13 @@ async def test_what_this_process_commits_is_there_at_once(feed, log):
     ]
 
 
-async def test_what_others_commit_is_found_by_looking(feed, log):
+async def test_commits_of_other_processes_are_found_by_polling(feed, log):
     await append(log, 3)
     assert await feed.wait_for(3, 10)
     assert await feed.read_after(0) == await log.read(0, 10)
 
 
-async def test_events_after_a_gap_are_not_taken_before_those_in_it(feed, log):
+async def test_events_after_a_gap_wait_for_those_within_it(feed, log):
     await append(log, 2)
     mine = await append(log, 2)
     feed.wake(mine)
@@ -73,7 +73,7 @@ async def test_events_after_a_gap_are_not_taken_before_those_in_it(feed, log):
     assert positions(await feed.read_after(0)) == [1, 2, 3, 4]
 
 
-async def test_waiting_for_a_position_ends_in_time_either_way(feed, log):
+async def test_wait_for_returns_when_reached_or_timed_out(feed, log):
     waiting = asyncio.ensure_future(feed.wait_for(2, 10))
     await append(log, 2)
     assert await waiting
@@ -81,7 +81,7 @@ async def test_waiting_for_a_position_ends_in_time_either_way(feed, log):
     assert not await feed.wait_for(3, 0.01)
 
 
-async def test_what_has_left_the_window_is_read_from_the_log(feed, log):
+async def test_events_no_longer_buffered_are_read_from_the_log(feed, log):
     for _ in range(10):
         feed.wake(await append(log, 7))
     assert 10 <= len(feed._events) <= 11
@@ -111,7 +111,7 @@ async def test_subscribers_see_every_event_once_in_order(feed, log, batcher):
     assert await seen(150) == list(range(151, 201))
 
 
-async def test_a_hole_in_the_log_stops_the_feed_with_an_alarm(log, owner, database_url):
+async def test_missing_position_stops_the_feed(log, owner, database_url):
     feed = Feed(log, database_url)
     run = asyncio.ensure_future(feed.run())
     await until(lambda: started(feed))
@@ -123,7 +123,7 @@ async def test_a_hole_in_the_log_stops_the_feed_with_an_alarm(log, owner, databa
         await run
 
 
-async def test_a_feed_goes_on_where_it_was_after_its_connection_was_cut(log, owner, database_url):
+async def test_feed_resumes_after_lost_connection(log, owner, database_url):
     feed = Feed(log, database_url)
     run = asyncio.ensure_future(feed.run())
     await until(lambda: started(feed))
@@ -140,7 +140,7 @@ async def test_a_feed_goes_on_where_it_was_after_its_connection_was_cut(log, own
     assert positions(await feed.read_after(0)) == [1, 2, 3, 4]
 
 
-async def test_other_processes_are_told_of_the_newest_head(database_url, log):
+async def test_notifier_sends_the_newest_head(database_url, log):
     told: asyncio.Queue[str] = asyncio.Queue()
     listener = await connect(database_url)
     await listener.add_listener(CHANNEL, lambda *heard: told.put_nowait(heard[-1]))
@@ -157,7 +157,7 @@ async def test_other_processes_are_told_of_the_newest_head(database_url, log):
     await listener.close()
 
 
-async def test_a_notification_wakes_a_feed_that_would_sleep_on(database_url, log, monkeypatch):
+async def test_notification_wakes_a_feed_before_its_next_poll(database_url, log, monkeypatch):
     monkeypatch.setattr("events.follow.POLL_S", 3600)
     pool = await connect_pool(database_url, max_size=1)
     feed, notifier = Feed(Log(pool), database_url), Notifier(database_url)

@@ -1,4 +1,4 @@
-"""A-6: killed at any step, the log keeps what it acknowledged, and all or nothing of the rest."""
+"""Killed at any step, the log keeps all acknowledged appends; each other is all or nothing."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from events.envelope import AppendRequest, StreamAppend
 from events.errors import LogUnavailable
 from events.migrate import migrate
 from events.store import Log
-from tests.events.making import event, request, running
+from tests.events.builders import event, request, running
 from tests.waiting import until
 
 STEPS = ("events", "event_ids", "streams", "idempotency", "head")
@@ -37,8 +37,7 @@ async def gates(owner) -> None:
         )
 
 
-async def test_an_append_killed_at_any_step_is_repeated_and_written_once(own_cluster):
-    """Acceptance A-6, of Postgres."""
+async def test_append_killed_at_any_step_is_retried_and_written_once(own_cluster):
     await migrate(own_cluster.url)
     owner = await connect(own_cluster.url, role=None)
     await gates(owner)
@@ -65,8 +64,7 @@ async def test_an_append_killed_at_any_step_is_repeated_and_written_once(own_clu
     await pool.close()
 
 
-async def test_what_was_acknowledged_outlives_kills_and_the_rest_is_all_or_nothing(own_cluster):
-    """Acceptance A-6, of Postgres at random."""
+async def test_acknowledged_appends_survive_kills_and_others_are_all_or_nothing(own_cluster):
     await migrate(own_cluster.url)
     pool = await connect_pool(own_cluster.url, max_size=4)
     log = Log(pool)

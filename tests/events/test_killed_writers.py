@@ -1,4 +1,4 @@
-"""A-6: writing processes are killed at every step around the append, alone and with Postgres."""
+"""Writing processes are killed at every step around the append, alone and with Postgres."""
 
 import signal
 
@@ -7,10 +7,10 @@ import pytest
 from events.database import connect_pool
 from events.store import Log
 from tests import postgres
-from tests.kit.accounts import examine
+from tests.kit.duration import times
 from tests.kit.killer import Killer
-from tests.kit.lengths import times
 from tests.kit.processes import Process
+from tests.kit.stored_log import examine
 from tests.kit.writer import register_flow
 
 POINTS = (
@@ -36,12 +36,12 @@ async def assert_whole(url: str, *notes) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_writer_killed_at_each_step_leaves_all_or_nothing(database_url, tmp_path, point):
-    """Acceptance A-6, of the service: dead before the append, in it, and before it answers."""
+async def test_writer_killed_at_any_step_leaves_all_or_nothing(database_url, tmp_path, point):
+    """A writer dies before the append, in it, or before it answers."""
     await prepare(database_url)
     for call in (20, 43, 70):
         doomed = Process(
-            "tests.kit.points",
+            "tests.kit.crash_points",
             f"{point} {call}",
             "tests.kit.writer",
             database_url,
@@ -54,7 +54,7 @@ async def test_a_writer_killed_at_each_step_leaves_all_or_nothing(database_url, 
 
 @pytest.mark.torture
 async def test_writers_and_postgres_killed_together_lose_nothing(own_cluster, tmp_path):
-    """Acceptance A-6, of both: processes, backends and the whole server, in turn."""
+    """Processes, backends and the whole server are killed in turn."""
     await postgres.migrate_whole(own_cluster.url)
     await prepare(own_cluster.url)
     killer = Killer()

@@ -1,4 +1,4 @@
-"""The leaf, version 1: the document, the standard library and the database say the same."""
+"""The leaf hash, version 1: document, standard library and database agree."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ import pytest
 
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from tests.docs.pages import only
-from tests.events.making import event, request
+from tests.events.builders import event, request
 
 PAGE = "reference/leaf.md"
 FIELDS = [
@@ -60,16 +60,16 @@ def micros(moment: datetime | None) -> int | None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["position"]))
-def test_the_document_program_gives_the_hash_of_each_vector(vector):
+def test_documented_program_computes_the_hash_of_each_vector(vector):
     assert leaf(vector) == vector["leaf_hash"]
 
 
-def test_the_vectors_are_the_frozen_ones():
+def test_leaf_vectors_have_not_changed():
     assert [vector["leaf_hash"] for vector in VECTORS] == FROZEN
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["position"]))
-async def test_the_database_gives_the_hash_of_each_vector(app, vector):
+async def test_database_computes_the_hash_of_each_vector(app, vector):
     values = [vector[name] for name in FIELDS]
     raw = [vector["metadata"].encode(), vector["body"].encode()]
     found = await app.fetchval(
@@ -79,7 +79,7 @@ async def test_the_database_gives_the_hash_of_each_vector(app, vector):
 
 
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1", "WIN1252"])
-async def test_what_a_client_reads_its_texts_in_changes_no_hash(app, encoding):
+async def test_client_encoding_does_not_change_the_leaf_hash(app, encoding):
     """The database has a shorter way for clients of UTF-8, which are all of ours."""
     vectors = [dict(vector) for vector in VECTORS] + [VECTORS[0] | {"actor": "Zo\u00eb"}]
     # What a client of LATIN1 sends in binary is read as LATIN1: the text goes in escaped.
@@ -93,7 +93,7 @@ async def test_what_a_client_reads_its_texts_in_changes_no_hash(app, encoding):
     assert [value.hex() for value in found] == [leaf(vector) for vector in vectors]
 
 
-async def test_every_appended_event_carries_the_leaf_of_what_is_stored(app, log):
+async def test_appended_events_have_the_leaf_hash_of_their_stored_columns(app, log):
     whole = NewEvent(
         "ef8f9f90-6a3d-429c-ac67-3c9d5a9e3453",
         "TaskFailed",
@@ -120,8 +120,8 @@ async def test_every_appended_event_carries_the_leaf_of_what_is_stored(app, log)
         assert row["leaf_hash"].hex() == leaf(values)
 
 
-async def test_the_documents_query_finds_a_changed_row_and_nothing_else(owner, log):
-    """Acceptance T-1: a change by who can disable triggers is found by its leaf."""
+async def test_documented_query_finds_only_the_changed_row(owner, log):
+    """Somebody who can disable triggers cannot hide a change from the leaf hash."""
     await log.append([request("a", 0, 3)])
     assert await owner.fetch(block("sql")) == []
     await owner.execute("set session_replication_role = replica")

@@ -1,4 +1,4 @@
-"""Migrations: as often as one likes, two at once, and always to the same schema."""
+"""Migrations: repeatable, safe concurrently, always to the same schema."""
 
 import asyncio
 from pathlib import Path
@@ -14,17 +14,17 @@ from events.store import Log
 NAMES = sorted(path.stem for path in MIGRATIONS.glob("*.sql"))
 
 
-async def test_a_new_database_is_brought_to_the_schema_once(empty_database_url):
+async def test_migrating_twice_applies_each_migration_once(empty_database_url):
     assert await migrate(empty_database_url) == NAMES
     assert await migrate(empty_database_url) == []
 
 
-async def test_two_migrations_at_once_follow_each_other(empty_database_url):
+async def test_concurrent_migrations_of_one_database_run_in_turn(empty_database_url):
     done = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
     assert sorted(map(len, done)) == [0, 0, 0, len(NAMES)]
 
 
-async def test_databases_of_one_new_server_are_migrated_at_the_same_time(own_cluster):
+async def test_databases_of_a_new_server_can_be_migrated_concurrently(own_cluster):
     """The role belongs to all of them: whoever makes it first must not fail the others."""
     administrator = await connect(own_cluster.url, role=None)
     names = [f"ledger{number}" for number in range(4)]
@@ -36,7 +36,7 @@ async def test_databases_of_one_new_server_are_migrated_at_the_same_time(own_clu
     assert all(done)
 
 
-async def test_a_server_that_is_too_old_is_refused(empty_database_url, monkeypatch):
+async def test_server_older_than_the_oldest_supported_is_refused(empty_database_url, monkeypatch):
     monkeypatch.setattr("events.migrate.OLDEST_POSTGRES", 99)
     with pytest.raises(MigrationRefused, match="Postgres 99 or newer is needed"):
         await migrate(empty_database_url)
@@ -50,7 +50,7 @@ def room(folder: Path, **files: str) -> Path:
     return migrations
 
 
-async def test_another_rooms_migrations_follow_the_logs_in_the_order_of_their_names(
+async def test_migrations_of_other_rooms_follow_the_logs_in_name_order(
     database_url, empty_database_url, tmp_path
 ):
     folder = room(
@@ -63,9 +63,7 @@ async def test_another_rooms_migrations_follow_the_logs_in_the_order_of_their_na
     assert await migrate(empty_database_url, [folder]) == ["c"]
 
 
-async def test_a_migration_that_fails_leaves_nothing_and_is_tried_again(
-    empty_database_url, tmp_path
-):
+async def test_failed_migration_leaves_nothing_and_can_be_retried(empty_database_url, tmp_path):
     folder = room(tmp_path, a="create schema garden; select 1 / 0")
     with pytest.raises(Exception, match="division by zero"):
         await migrate(empty_database_url, [folder])
@@ -73,7 +71,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_is_tried_again(
     assert await migrate(empty_database_url, [folder]) == ["a"]
 
 
-async def test_a_migration_changed_after_it_was_applied_is_refused(empty_database_url, tmp_path):
+async def test_changed_migration_is_refused_after_it_was_applied(empty_database_url, tmp_path):
     folder = room(tmp_path, a="create schema garden")
     await migrate(empty_database_url, [folder])
     room(tmp_path, a="create schema garden; create table garden.trees ()")
@@ -81,7 +79,7 @@ async def test_a_migration_changed_after_it_was_applied_is_refused(empty_databas
         await migrate(empty_database_url, [folder])
 
 
-async def test_a_database_of_an_incompatible_build_is_refused_with_all_differences_and_the_cure(
+async def test_database_of_an_incompatible_build_is_refused_with_differences_and_remedy(
     empty_database_url, tmp_path
 ):
     """Such as one that was set up before the first release, by more and other migrations."""
@@ -100,13 +98,15 @@ async def test_a_database_of_an_incompatible_build_is_refused_with_all_differenc
     assert await migrate(empty_database_url) == [], "and nothing was applied"
 
 
-async def test_a_database_that_lacks_ours_and_has_others_is_refused(empty_database_url, tmp_path):
+async def test_database_with_unknown_and_missing_migrations_is_refused(
+    empty_database_url, tmp_path
+):
     await migrate(empty_database_url, [room(tmp_path / "theirs", a="select 1", b="select 2")])
     with pytest.raises(MigrationRefused, match="garden/b is unknown here"):
         await migrate(empty_database_url, [room(tmp_path / "ours", a="select 1", c="select 3")])
 
 
-async def test_a_database_of_a_newer_release_is_left_as_it_is(empty_database_url, tmp_path):
+async def test_database_of_a_newer_release_is_left_unchanged(empty_database_url, tmp_path):
     """So that an older image, which migrates as it starts, can follow a newer one."""
     await migrate(empty_database_url, [room(tmp_path / "newer", a="select 1", b="select 2")])
     assert await migrate(empty_database_url, [room(tmp_path / "older", a="select 1")]) == []
@@ -127,7 +127,7 @@ def as_plain(url: str) -> str:
     return parts._replace(netloc=f"plain:{quote('secret')}@{place}").geturl()
 
 
-async def test_a_login_role_that_may_not_make_roles_gets_a_script_for_its_administrator(
+async def test_login_role_without_createrole_gets_a_script_for_the_administrator(
     plain_login,
 ):
     administrator, url = plain_login
@@ -144,7 +144,7 @@ async def test_a_login_role_that_may_not_make_roles_gets_a_script_for_its_admini
     await connection.close()
 
 
-async def test_a_login_role_that_may_make_roles_needs_no_administrator(plain_login):
+async def test_login_role_with_createrole_needs_no_administrator(plain_login):
     administrator, url = plain_login
     await administrator.execute("alter role plain createrole")
     await administrator.execute("alter database flowledger owner to plain")
@@ -154,7 +154,7 @@ async def test_a_login_role_that_may_make_roles_needs_no_administrator(plain_log
     await connection.close()
 
 
-async def test_a_database_that_is_not_in_utf8_is_refused(own_cluster):
+async def test_database_not_in_utf8_is_refused(own_cluster):
     administrator = await connect(own_cluster.url, role=None)
     await administrator.execute(
         "create database latin template template0 encoding 'LATIN1' locale_provider libc locale 'C'"
@@ -165,13 +165,13 @@ async def test_a_database_that_is_not_in_utf8_is_refused(own_cluster):
         await migrate(url)
 
 
-async def test_a_server_that_is_away_is_named_so(own_cluster):
+async def test_unreachable_server_raises_log_unavailable(own_cluster):
     own_cluster.stop()
     with pytest.raises(LogUnavailable):
         await migrate(own_cluster.url)
 
 
-async def test_a_database_without_the_log_counts_as_unavailable(empty_database_url):
+async def test_database_without_migrations_raises_log_unavailable(empty_database_url):
     await migrate(empty_database_url)
     connection = await connect(empty_database_url, role=None)
     await connection.execute("drop schema log cascade")

@@ -1,4 +1,4 @@
-"""O-1, O-2, O-4, O-6: one dense order in which nobody is skipped, whatever befalls the writers."""
+"""One order without gaps that no reader sees incomplete, whatever happens to the writers."""
 
 import asyncio
 import random
@@ -14,8 +14,8 @@ from events.envelope import AppendRequest, ExpectedVersion, StreamAppend
 from events.errors import AppendTimeout, LogError, LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from tests.events.making import event, request, running
-from tests.kit.lengths import times
+from tests.events.builders import event, request, running
+from tests.kit.duration import times
 from tests.postgres import at
 from tests.waiting import until
 
@@ -84,10 +84,10 @@ async def roll_back(url: str) -> None:
 
 
 @pytest.mark.torture
-async def test_sixteen_writers_under_fire_beside_four_readers_make_one_dense_order(
+async def test_sixteen_writers_with_connections_killed_make_one_dense_order(
     database_url, two_pools, owner
 ):
-    """Acceptance O-1, and O-4 with appends of several streams in the mix."""
+    """Appends of one and of several streams are mixed."""
     logs = [Log(pool) for pool in two_pools]
     batchers = [Batcher(log, max_events=20) for log in logs]
     feeds = [Feed(log, database_url, buffer_size=50) for log in logs]
@@ -132,7 +132,7 @@ async def reached(seen, head) -> bool:
 
 
 def assert_versions_follow_positions(rows):
-    """O-4, and that time never runs back."""
+    """Each request is all or nothing, and time never goes back."""
     versions = defaultdict(list)
     for row in rows:
         versions[row["stream"]].append(row["version"])
@@ -167,8 +167,8 @@ def slow() -> AppendRequest:
     return AppendRequest("t", (StreamAppend("slow", 0, (event("Slow"),)),))
 
 
-async def test_nobody_is_skipped_while_an_append_dawdles_inside_its_transaction(log, owner, gate):
-    """Acceptance O-2: however long it dawdles; the others wait."""
+async def test_readers_skip_nothing_while_a_slow_append_is_in_progress(log, owner, gate):
+    """The other appends wait, however long it takes."""
     first = asyncio.ensure_future(log.append([slow()]))
     await until(lambda: waiting(owner, 1))
     others = [asyncio.ensure_future(log.append([request(f"s{n}")])) for n in range(4)]
@@ -181,8 +181,8 @@ async def test_nobody_is_skipped_while_an_append_dawdles_inside_its_transaction(
     assert [event.position for event in await log.read(0, 10)] == [1, 2, 3, 4, 5]
 
 
-async def test_who_waits_too_long_for_the_log_is_told_and_has_written_nothing(log, batcher, owner):
-    """Acceptance O-2: or they are told."""
+async def test_append_that_waits_too_long_times_out_and_writes_nothing(log, batcher, owner):
+    """The waiting append gets an error."""
     async with owner.transaction():
         await owner.execute("select from log.head for update")
         appends = [batcher.append(request(f"s{n}")) for n in range(3)]
@@ -192,7 +192,7 @@ async def test_who_waits_too_long_for_the_log_is_told_and_has_written_nothing(lo
     assert (await batcher.append(request("s0", 0))).first_position == 1
 
 
-async def test_an_append_that_is_cut_inside_its_transaction_leaves_nothing(log, owner, gate):
+async def test_append_with_connection_lost_in_its_transaction_leaves_nothing(log, owner, gate):
     first = asyncio.ensure_future(log.append([slow(), request("s")]))
     await until(lambda: waiting(owner, 1))
     await owner.execute(
@@ -206,8 +206,8 @@ async def test_an_append_that_is_cut_inside_its_transaction_leaves_nothing(log, 
     assert [event.stream for event in await log.read(0, 10)] == ["s"]
 
 
-async def test_recorded_time_never_goes_back_with_the_clock(log, owner):
-    """Acceptance O-6: the clock stepping back looks like a last time that lies ahead."""
+async def test_recorded_at_never_goes_back_with_the_clock(log, owner):
+    """After the clock steps back, the last recorded time lies in the future."""
     await log.append([request("s")])
     ahead = await owner.fetchval(
         "update log.head set recorded_at = recorded_at + interval '1 hour' returning recorded_at"
@@ -219,10 +219,10 @@ async def test_recorded_time_never_goes_back_with_the_clock(log, owner):
     assert later.recorded_at - ahead < timedelta(0)
 
 
-async def test_a_writing_transaction_left_open_in_another_database_stalls_no_reader(
+async def test_open_transaction_in_another_database_stalls_no_reader(
     database_url, log, batcher, owner
 ):
-    """Acceptance O-3: who reads below the oldest open transaction would be given nothing."""
+    """A reader limited to the oldest open transaction would get nothing."""
     feed, seen = Feed(log, database_url), []
     elsewhere = await asyncpg.connect(at(database_url, "postgres"))
     try:

@@ -1,4 +1,4 @@
-"""T-2: there is always a partition for the next event."""
+"""There is always a partition for the next event."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ import pytest
 
 from events.envelope import AppendResult
 from events.store import Log
-from tests.events.making import request
-from tests.kit.lengths import times
+from tests.events.builders import request
+from tests.kit.duration import times
 
 PARTITIONS = (
     "select relname from pg_class where relnamespace = 'log'::regnamespace and relispartition"
@@ -24,11 +24,11 @@ async def names(connection):
     return [row["relname"] for row in await connection.fetch(PARTITIONS)]
 
 
-async def test_a_new_log_has_the_partition_in_use_and_two_ahead(app):
+async def test_new_log_has_the_current_partition_and_two_ahead(app):
     assert await names(app) == ["events_000000", "events_000001", "events_000002"]
 
 
-async def test_partitions_are_made_once_whoever_asks_at_the_same_time(log, owner):
+async def test_concurrent_callers_create_each_partition_once(log, owner):
     await owner.execute("update log.head set position = 12000000")
     made = await asyncio.gather(*(log.ensure_partitions() for _ in range(6)))
     assert sorted(made) == [0, 0, 0, 0, 0, 2]
@@ -36,8 +36,8 @@ async def test_partitions_are_made_once_whoever_asks_at_the_same_time(log, owner
 
 
 @pytest.mark.torture
-async def test_appends_roll_over_into_the_next_partition_under_load(log, batcher, owner):
-    """Acceptance T-2: the head is put before the edge of a partition, and load rolls over it."""
+async def test_appends_continue_into_the_next_partition_under_load(log, batcher, owner):
+    """The head is set just before the end of a partition, and load crosses it."""
     await owner.execute("update log.head set position = 4999900")
     count = times(300, 9000)
     answers = await asyncio.gather(*(batcher.append(request(f"s{n % 7}")) for n in range(count)))
@@ -48,7 +48,7 @@ async def test_appends_roll_over_into_the_next_partition_under_load(log, batcher
     assert (await names(owner))[-1] == "events_000003"
 
 
-async def test_a_new_partition_refuses_changes_as_the_first_does(log, owner):
+async def test_new_partition_refuses_changes(log, owner):
     await owner.execute("update log.head set position = 15000000")
     await log.ensure_partitions()
     triggers = await owner.fetch(
@@ -59,7 +59,7 @@ async def test_a_new_partition_refuses_changes_as_the_first_does(log, owner):
     assert {tuple(row["names"]) for row in triggers} == {("refuse_rows", "refuse_statement")}
 
 
-async def test_appends_go_on_while_partitions_are_made(pool, owner):
+async def test_appends_continue_while_partitions_are_created(pool, owner):
     log = Log(pool)
     async with owner.transaction():
         await owner.execute("lock table only log.events in share update exclusive mode")

@@ -1,4 +1,4 @@
-"""Every read finds its rows by an index, on a log of any size, new or old."""
+"""Every read uses an index, on a log of any size, analysed or not."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from events import store
 from events.database import load
-from tests.events.making import request
+from tests.events.builders import request
 
 SQL = Path(store.__file__).parent / "sql"
 STATEMENTS = {
@@ -41,7 +41,7 @@ async def plan(app, name: str, values: str = "") -> str:
 
 @pytest.mark.parametrize("analysed", [True, False], ids=["analysed", "never analysed"])
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_a_read_goes_by_index_and_touches_few_rows(filled, app, owner, name, analysed):
+async def test_each_read_uses_an_index_and_few_rows(filled, app, owner, name, analysed):
     if analysed:
         await owner.execute("analyze log.events, log.streams, log.idempotency")
     found = await plan(app, name)
@@ -52,15 +52,13 @@ async def test_a_read_goes_by_index_and_touches_few_rows(filled, app, owner, nam
     assert max(int(rows) for rows in re.findall(r"actual rows=(\d+)", found)) <= 100
 
 
-async def test_a_moment_is_found_with_one_look_for_each_halving_of_the_log(filled, app):
+async def test_position_at_reads_one_row_per_halving_of_the_log(filled, app):
     looks = re.findall(r"Scan.*\be(?:_\d+)? .*loops=(\d+)", await plan(app, "position_at"))
     assert 0 < sum(map(int, looks)) <= 13  # 2 ** 13 > 6000
 
 
 @pytest.mark.parametrize("name", ["read_stream", "read_streams"])
-async def test_a_stream_is_not_looked_for_in_partitions_before_its_first_event(
-    log, app, owner, filled, name
-):
+async def test_stream_read_skips_partitions_before_its_first_event(log, app, owner, filled, name):
     await owner.execute("update log.head set position = 10000000")
     await log.append([request("s7777"), request("s7778")])
     values = {"read_stream": "'t', 's7777', 0, 100, null"}
@@ -71,7 +69,7 @@ async def test_a_stream_is_not_looked_for_in_partitions_before_its_first_event(
     assert "events_000002_stream_tenant_version_idx" in executed[0]
 
 
-async def test_an_append_goes_by_index_on_every_table_but_the_counter(filled, pool):
+async def test_append_scans_no_table_but_the_counter(filled, pool):
     async with pool.acquire() as connection, connection.transaction():
         columns = store.Batch([request(f"s{n}", key=f"n{n}") for n in range(50)]).columns()
         await connection.fetch(load(SQL, "append"), *columns)

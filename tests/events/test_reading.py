@@ -6,14 +6,14 @@ from events.envelope import AppendRequest, StreamAppend
 from events.errors import MissingPositions
 from events.store import SCAN_LIMIT
 from events.types import CATALOGUE_STREAM
-from tests.events.making import event, request
+from tests.events.builders import event, request
 
 
 def positions(events):
     return [event.position for event in events]
 
 
-async def test_reading_on_is_contiguous_up_to_the_head(log):
+async def test_read_is_contiguous_up_to_the_head(log):
     await log.append([request("a", -1, 3), request("b", -1, 2)])
     assert positions(await log.read(0, 10)) == [1, 2, 3, 4, 5]
     assert positions(await log.read(1, 3)) == [2, 3, 4]
@@ -21,7 +21,7 @@ async def test_reading_on_is_contiguous_up_to_the_head(log):
     assert await log.read(2**63 - 1, 10) == []
 
 
-async def test_a_missing_position_is_an_alarm(log, owner):
+async def test_missing_position_raises(log, owner):
     await log.append([request("a", -1, 5)])
     await owner.execute("set session_replication_role = replica")
     await owner.execute("delete from log.events where position = 3")
@@ -30,7 +30,7 @@ async def test_a_missing_position_is_an_alarm(log, owner):
     assert (alarm.value.expected, alarm.value.found) == (3, 4)
 
 
-async def test_a_stream_is_read_in_the_order_of_its_versions(log):
+async def test_read_stream_is_in_version_order(log):
     await log.append([request("a"), request("b"), request("a"), request("a", tenant="u")])
     await log.append([request("a")])
     events = await log.read_stream("t", "a")
@@ -42,7 +42,7 @@ async def test_a_stream_is_read_in_the_order_of_its_versions(log):
     assert positions(await log.read_stream("t", "a", limit=2**63)) == [1, 3, 5]
 
 
-async def test_many_streams_are_read_at_once(log):
+async def test_read_streams_returns_each_stream_by_key(log):
     await log.append([request("a"), request("b"), request("a"), request("a", tenant="u")])
     keys = [("t", "b"), ("t", "a"), ("t", "none"), ("u", "a"), ("t", "a")]
     streams = await log.read_streams(keys)
@@ -56,7 +56,7 @@ async def test_many_streams_are_read_at_once(log):
     assert await log.read_streams([]) == {}
 
 
-async def test_pages_of_a_tenant_hold_all_its_events_and_no_others(log):
+async def test_pages_of_a_tenant_hold_exactly_its_events(log):
     await log.append([request(tenant="tu"[number % 2]) for number in range(20)])
     for tenant, wanted in [("t", range(1, 21, 2)), ("u", range(2, 21, 2)), ("*", range(1, 21))]:
         after, found = 0, []
@@ -66,7 +66,7 @@ async def test_pages_of_a_tenant_hold_all_its_events_and_no_others(log):
         assert found == list(wanted)
 
 
-async def test_a_page_moves_on_over_what_does_not_match_but_never_beyond_the_head(log):
+async def test_page_passes_other_tenants_but_never_the_head(log):
     await log.append([request(tenant="t") for _ in range(5)])
     assert await log.read_page(0, 10, "nobody") == ([], 5)
     assert await log.read_page(5, 10, "nobody") == ([], 5)
@@ -74,7 +74,7 @@ async def test_a_page_moves_on_over_what_does_not_match_but_never_beyond_the_hea
     assert await log.read_page(5, 10, None) == ([], 5)
 
 
-async def test_a_page_up_to_a_position_is_what_it_was_when_the_log_ended_there(log):
+async def test_page_up_to_a_position_equals_page_of_that_time(log):
     wanted = []
     for number in range(10):
         await log.append([request(tenant="tu"[number % 2])])
@@ -85,18 +85,18 @@ async def test_a_page_up_to_a_position_is_what_it_was_when_the_log_ended_there(l
     ]
 
 
-async def test_a_page_looks_through_a_bounded_range(log, owner):
+async def test_page_scans_a_bounded_range(log, owner):
     await owner.execute("update log.head set position = $1", SCAN_LIMIT + 10)
     assert await log.read_page(0, 10, "nobody") == ([], SCAN_LIMIT)
 
 
-async def test_the_tenants_with_a_catalogue_are_named_in_order(log):
+async def test_tenants_with_a_catalogue_are_listed_in_order(log):
     await log.append([request(CATALOGUE_STREAM, tenant=tenant) for tenant in ("u", "b", "\xe9")])
     await log.append([request("s", tenant="without"), request(CATALOGUE_STREAM, tenant="u")])
     assert await log.tenants() == ["b", "u", "\xe9"]
 
 
-async def test_a_stream_in_two_partitions_is_read_whole(log, owner):
+async def test_stream_in_two_partitions_is_read_completely(log, owner):
     await log.append([request("a", 0)])
     await owner.execute("update log.head set position = 4999998")
     many = AppendRequest("t", (StreamAppend("a", 1, (event(), event(), event())),))
@@ -107,13 +107,13 @@ async def test_a_stream_in_two_partitions_is_read_whole(log, owner):
     assert positions(await log.read(4999998, 10)) == wanted[1:]
 
 
-async def test_events_are_read_at_their_positions_and_what_is_not_there_is_left_out(log):
+async def test_read_at_returns_events_at_existing_positions(log):
     await log.append([request("a", -1, 10)])
     assert positions(await log.read_at([10, 2, 99, 2])) == [2, 10]
     assert await log.read_at([]) == []
 
 
-async def test_a_stream_is_read_by_type(log):
+async def test_read_stream_of_type_returns_only_that_type(log):
     await log.append(
         [request("a"), request("b", type_="RunFailed"), request("a", type_="RunFailed")]
     )

@@ -1,4 +1,4 @@
-"""How fast the log takes events, beside COPY: `pytest tests/events/test_speed.py -m benchmark -s`.
+"""Append throughput compared with COPY: `pytest tests/events/test_speed.py -m benchmark -s`.
 
 The COPY is of the same rows into tables with the same columns and indexes, as many rows in a
 transaction as an append has, without what makes it a log: no check, no hash, no triggers, no lock.
@@ -26,7 +26,7 @@ from events.envelope import AppendRequest
 from events.store import Log
 from service.runs.write.ids import new_id
 from service.serving import tune_garbage_collection
-from tests.events.making import request, running
+from tests.events.builders import request, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 

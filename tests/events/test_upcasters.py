@@ -1,11 +1,11 @@
-"""Old events are upcast_version as they are read, and stay as they are."""
+"""Old events are upcast as they are read; their stored bytes stay."""
 
 import pytest
 
 from events.codec import decode
 from events.types import SCHEMA_VERSIONS
 from events.upcasters import UPCASTERS, upcast
-from tests.events.making import request
+from tests.events.builders import request
 
 
 def upcast_run_started_1_to_2(data):
@@ -26,22 +26,22 @@ def three_versions(monkeypatch):
 @pytest.mark.parametrize(
     ("version", "data"), [(1, {"n": 1}), (2, {"n": 1, "host": None}), (3, {"where": None, "n": 2})]
 )
-def test_an_event_of_any_version_is_lifted_to_the_newest(three_versions, version, data):
+def test_event_of_any_version_is_upcast_to_the_newest(three_versions, version, data):
     assert upcast("RunStarted", version, data) == (3, {"where": None, "n": 2})
 
 
 @pytest.mark.parametrize(("type_", "version"), [("Unheard", 1), ("Unheard", 9), ("RunStarted", 9)])
-def test_what_this_release_does_not_know_passes_unchanged(type_, version):
+def test_unknown_type_or_version_passes_unchanged(type_, version):
     data = {"n": 1}
     assert upcast(type_, version, data) == (version, data)
 
 
-def test_every_step_from_one_to_the_newest_version_is_there():
+def test_every_upcaster_up_to_the_newest_version_exists():
     steps = {(name, v) for name, newest in SCHEMA_VERSIONS.items() for v in range(1, newest)}
     assert steps == set(UPCASTERS)
 
 
-async def test_reading_lifts_and_the_stored_bytes_stay(log, app, three_versions):
+async def test_reading_upcasts_and_stored_bytes_stay(log, app, three_versions):
     await log.append([request("s", 0, n=1)])
     [found] = await log.read(0, 1)
     assert (found.schema_version, found.data) == (3, {"where": None, "n": 2})

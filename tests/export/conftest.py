@@ -1,4 +1,4 @@
-"""A log to export, an empty one to import into, and files between them."""
+"""A log to export, an empty ledger to import into, and connections to both."""
 
 from __future__ import annotations
 

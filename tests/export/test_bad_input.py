@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file: named with line and reason, and nothing imported."""
+"""Whatever is wrong with a file, import names its line and reason and stores nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from events.export.importer import _Import
 from events.export.reader import Cursor, Reader
 from events.store import Log
 from tests import postgres
-from tests.events.making import request
-from tests.export.moving import TABLES, bring, export, fill, tables
+from tests.events.builders import request
+from tests.export.transfer import TABLES, bring, export, fill, tables
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def changed(line: bytes, **fields: object) -> bytes:
     return event_line(record._replace(leaf_hash=record.leaf()))
 
 
-async def test_a_file_cut_behind_any_line_is_torn(whole, refused):
+async def test_file_cut_after_any_line_is_truncated(whole, refused):
     found = lines(whole)
     for count in (0, 1, 2, len(found) - 1):
         _, line, reason = await refused(written(whole, found[:count]))
@@ -108,7 +108,7 @@ async def test_a_file_cut_behind_any_line_is_torn(whole, refused):
         assert "truncated: it has no trailer" in reason
 
 
-async def test_a_file_cut_within_a_line_is_torn(whole, refused):
+async def test_file_cut_within_a_line_is_truncated(whole, refused):
     found = lines(whole)
     for count in (0, 5, len(found) - 1):
         cut = [*found[:count], found[count][:-1]]
@@ -130,7 +130,7 @@ async def test_compressed_data_cut_or_changed_anywhere_is_refused(whole, refused
     assert "the compressed data is corrupt" in (await refused(bad))[2]
 
 
-async def test_gzip_is_refused_by_name_with_what_to_do(whole, refused):
+async def test_gzip_file_is_refused_with_remedy(whole, refused):
     bad = whole.with_name("bad")
     bad.write_bytes(gzip.compress(whole.read_bytes()))
     file, line, reason = await refused(bad)
@@ -138,7 +138,7 @@ async def test_gzip_is_refused_by_name_with_what_to_do(whole, refused):
     assert "run gunzip on it first" in reason
 
 
-async def test_a_wrong_checksum_is_named_at_the_trailer(whole, refused):
+async def test_wrong_checksum_is_reported_at_the_trailer(whole, refused):
     found = lines(whole)
     found[3] = found[3].replace(b'{"position"', b'{ "position"')
     _, line, reason = await refused(written(whole, found))
@@ -146,7 +146,7 @@ async def test_a_wrong_checksum_is_named_at_the_trailer(whole, refused):
     assert "the file was changed" in reason
 
 
-async def test_a_hole_is_named_with_what_is_missing(whole, refused):
+async def test_gap_is_reported_with_missing_positions(whole, refused):
     found = lines(whole)
     del found[7:9]
     assert await refused(written(whole, sealed(found))) == (
@@ -156,7 +156,7 @@ async def test_a_hole_is_named_with_what_is_missing(whole, refused):
     )
 
 
-async def test_a_doubled_position_is_refused(whole, refused):
+async def test_repeated_position_is_refused(whole, refused):
     found = lines(whole)
     found.insert(8, found[7])
     assert await refused(written(whole, sealed(found))) == (
@@ -166,13 +166,13 @@ async def test_a_doubled_position_is_refused(whole, refused):
     )
 
 
-async def test_a_wrong_order_is_refused(whole, refused):
+async def test_events_out_of_order_are_refused(whole, refused):
     found = lines(whole)
     found[7], found[8] = found[8], found[7]
     assert (await refused(written(whole, sealed(found))))[1] == 8
 
 
-async def test_a_changed_body_is_found_by_the_leaf(whole, refused):
+async def test_changed_body_fails_the_leaf_hash(whole, refused):
     found = lines(whole)
     found[5] = found[5].replace(b'\\"number\\":', b'\\"numbeR\\":')
     assert found[5] != lines(whole)[5]
@@ -183,7 +183,7 @@ async def test_a_changed_body_is_found_by_the_leaf(whole, refused):
     )
 
 
-async def test_a_changed_body_is_found_without_a_database_too(whole):
+async def test_changed_body_fails_the_leaf_hash_without_a_database(whole):
     found = lines(whole)
     found[5] = found[5].replace(b'\\"number\\":', b'\\"numbeR\\":')
     bad = written(whole, sealed(found))
@@ -191,16 +191,14 @@ async def test_a_changed_body_is_found_without_a_database_too(whole):
         list(Reader([str(bad)]).batches())
 
 
-async def test_a_later_piece_can_be_checked_alone(pool, whole):
+async def test_later_file_can_be_checked_alone(pool, whole):
     await export(pool, whole.with_name("2"), after=17)
     reader = Reader([str(whole.with_name("2"))], Cursor())
     assert sum(len(batch.records) for batch in reader.batches()) > 0
     assert reader.cursor.ledger == parse_line(lines(whole)[1].strip()).leaf_hash.hex()
 
 
-async def test_a_version_that_is_not_the_next_of_its_stream_is_named_by_the_database(
-    whole, refused
-):
+async def test_version_that_is_not_the_next_of_its_stream_is_refused(whole, refused):
     found = lines(whole)
     record = parse_line(found[9].strip())
     found[9] = changed(found[9], version=record.version + 1)
@@ -209,7 +207,7 @@ async def test_a_version_that_is_not_the_next_of_its_stream_is_named_by_the_data
     assert reason == f"its version is not the next one of stream {record.stream}"
 
 
-async def test_an_event_id_that_comes_twice_is_named_where_it_comes_again(whole, refused):
+async def test_repeated_event_id_is_reported_at_its_second_line(whole, refused):
     found = lines(whole)
     found[9] = changed(found[9], event_id=parse_line(found[2].strip()).event_id)
     assert await refused(written(whole, sealed(found))) == (
@@ -219,7 +217,7 @@ async def test_an_event_id_that_comes_twice_is_named_where_it_comes_again(whole,
     )
 
 
-async def test_a_key_that_comes_twice_is_named_where_it_comes_again(whole, refused):
+async def test_repeated_idempotency_key_is_reported_at_its_second_line(whole, refused):
     found = lines(whole)
     keyed = [n for n, line in enumerate(found) if b'"request":' in line]
     first = parse_line(found[keyed[0]].strip())
@@ -232,7 +230,7 @@ async def test_a_key_that_comes_twice_is_named_where_it_comes_again(whole, refus
     )
 
 
-async def test_what_the_batch_before_holds_is_seen_too(whole, refused, monkeypatch):
+async def test_repeats_across_batches_are_refused(whole, refused, monkeypatch):
     monkeypatch.setattr("events.export.reader.BATCH_EVENTS", 3)
     found = lines(whole)
     found[20] = changed(found[20], event_id=parse_line(found[2].strip()).event_id)
@@ -248,7 +246,7 @@ async def test_what_the_batch_before_holds_is_seen_too(whole, refused, monkeypat
     assert keyed
 
 
-async def test_a_time_that_goes_back_is_refused(whole, refused):
+async def test_recording_time_that_goes_back_is_refused(whole, refused):
     found = lines(whole)
     first = parse_line(found[1].strip())
     found[9] = changed(found[9], recorded_at=first.recorded_at.replace(year=2000))
@@ -257,7 +255,7 @@ async def test_a_time_that_goes_back_is_refused(whole, refused):
     assert "earlier than that of the previous event" in reason
 
 
-async def test_a_request_that_goes_on_beyond_the_end_is_refused(pool, whole, refused):
+async def test_request_that_continues_beyond_the_last_file_is_refused(pool, whole, refused):
     found = [parse_line(line.strip()) for line in lines(whole)[1:-1]]
     record = next(
         r for r in found if r.request_last_position and r.request_last_position > r.position
@@ -268,7 +266,7 @@ async def test_a_request_that_goes_on_beyond_the_end_is_refused(pool, whole, ref
     assert f"its request continues up to position {record.request_last_position}" in reason
 
 
-async def test_another_ledgers_piece_is_refused(pool, whole, another_url, refused):
+async def test_file_of_another_ledger_is_refused(pool, whole, another_url, refused):
     another = await connect_pool(another_url)
     await fill(Log(another), 10, seed=8)
     await export(pool, whole.with_name("1"), to=5)
@@ -279,7 +277,7 @@ async def test_another_ledgers_piece_is_refused(pool, whole, another_url, refuse
     assert reason.startswith("this file is of ledger ")
 
 
-async def test_a_file_whose_first_event_is_another_ledgers_is_refused(whole, refused):
+async def test_first_event_of_another_ledger_is_refused(whole, refused):
     found = lines(whole)
     found[0] = (
         json.dumps(json.loads(found[0]) | {"ledger": "ab" * 32}, separators=(",", ":")).encode()
@@ -290,9 +288,7 @@ async def test_a_file_whose_first_event_is_another_ledgers_is_refused(whole, ref
     assert "not the first event of ledger abab" in reason
 
 
-async def test_pieces_must_follow_each_other_from_the_first_position_on(
-    pool, whole, refused, tmp_path
-):
+async def test_files_with_a_gap_or_out_of_order_are_refused(pool, whole, refused, tmp_path):
     await export(pool, tmp_path / "1", to=5)
     await export(pool, tmp_path / "2", after=5, to=9)
     await export(pool, tmp_path / "3", after=9)
@@ -318,9 +314,7 @@ async def test_pieces_must_follow_each_other_from_the_first_position_on(
         (b"\xff\xfe\n", "no JSON"),
     ],
 )
-async def test_a_file_that_is_no_export_is_refused_in_its_first_line(
-    tmp_path, refused, text, reason
-):
+async def test_file_that_is_no_export_is_refused_at_its_first_line(tmp_path, refused, text, reason):
     (tmp_path / "other").write_bytes(text)
     name, line, said = await refused(tmp_path / "other")
     assert (name, line) == ("other", 1)
@@ -379,7 +373,7 @@ EVENTS = [
 
 
 @pytest.mark.parametrize(("fields", "reason"), HEADERS, ids=[str(fields) for fields, _ in HEADERS])
-async def test_a_header_out_of_its_bounds_is_refused(whole, refused, fields, reason):
+async def test_header_out_of_bounds_is_refused(whole, refused, fields, reason):
     found = lines(whole)
     found[0] = json.dumps(json.loads(found[0]) | fields).encode() + b"\n"
     _, line, said = await refused(written(whole, sealed(found)))
@@ -390,7 +384,7 @@ async def test_a_header_out_of_its_bounds_is_refused(whole, refused, fields, rea
 @pytest.mark.parametrize(
     ("fields", "reason"), EVENTS, ids=[str(fields)[:60] for fields, _ in EVENTS]
 )
-async def test_an_event_out_of_its_bounds_is_refused(whole, refused, fields, reason):
+async def test_event_out_of_bounds_is_refused(whole, refused, fields, reason):
     found = lines(whole)
     found[4] = json.dumps(json.loads(found[4]) | fields).encode() + b"\n"
     _, line, said = await refused(written(whole, sealed(found)))
@@ -398,7 +392,7 @@ async def test_an_event_out_of_its_bounds_is_refused(whole, refused, fields, rea
     assert reason in said
 
 
-async def test_a_field_that_is_missing_is_named(whole, refused):
+async def test_missing_field_is_reported_by_name(whole, refused):
     found = lines(whole)
     fields = json.loads(found[4])
     del fields["actor"]
@@ -407,14 +401,14 @@ async def test_a_field_that_is_missing_is_named(whole, refused):
 
 
 @pytest.mark.parametrize("junk", [b"\x00", b"\xff", b'"\\ud800"', b"{", b"", b"null", b"1" * 30])
-async def test_a_line_that_is_no_event_is_refused(whole, refused, junk):
+async def test_line_that_is_no_event_is_refused(whole, refused, junk):
     found = lines(whole)
     found[4] = junk + b"\n"
     assert (await refused(written(whole, sealed(found))))[1] == 5
 
 
 @pytest.mark.parametrize("compression", list(Compression))
-async def test_a_line_longer_than_the_bound_is_refused_before_it_is_kept(
+async def test_line_beyond_the_bound_is_refused_before_it_is_in_memory(
     pool, whole, refused, monkeypatch, tmp_path, compression
 ):
     await export(pool, tmp_path / "long", compression=compression)
@@ -438,7 +432,7 @@ async def test_a_line_longer_than_the_bound_is_refused_before_it_is_kept(
         ({"more": 1}, "more unknown"),
     ],
 )
-async def test_a_trailer_that_says_something_else_is_refused(whole, refused, fields, reason):
+async def test_trailer_that_does_not_match_the_file_is_refused(whole, refused, fields, reason):
     found = lines(whole)
     trailer = json.loads(found[-1]) | fields
     found[-1] = json.dumps(trailer, separators=(",", ":")).encode() + b"\n"
@@ -447,7 +441,7 @@ async def test_a_trailer_that_says_something_else_is_refused(whole, refused, fie
     assert reason in said
 
 
-async def test_a_trailer_before_the_end_and_lines_behind_it_are_refused(whole, refused):
+async def test_early_trailer_and_lines_after_a_trailer_are_refused(whole, refused):
     found = lines(whole)
     _, line, reason = await refused(written(whole, [*found[:5], found[-1]]))
     assert (line, reason.split(",")[0]) == (6, "the file ends at position 4")
@@ -473,12 +467,12 @@ async def test_a_trailer_before_the_end_and_lines_behind_it_are_refused(whole, r
     )
 
 
-async def test_a_file_that_cannot_be_read_is_named(tmp_path, refused):
+async def test_unreadable_file_is_reported_by_name(tmp_path, refused):
     assert "No such file" in (await refused(tmp_path / "nowhere"))[2]
     assert "Is a directory" in (await refused(tmp_path))[2]
 
 
-async def test_a_ledger_with_events_takes_no_import(whole, another_url):
+async def test_import_into_a_ledger_with_events_is_refused(whole, another_url):
     another = await connect_pool(another_url)
     await Log(another).append([request("a", 0)])
     before = await tables(another)
@@ -488,7 +482,7 @@ async def test_a_ledger_with_events_takes_no_import(whole, another_url):
     await another.close()
 
 
-async def test_a_second_writer_of_an_empty_ledger_is_not_waited_for(whole, another_url):
+async def test_import_does_not_wait_for_another_writer(whole, another_url):
     owner = await connect(another_url, role=None)
     async with owner.transaction():
         await owner.execute("select from log.head for update")
@@ -498,7 +492,7 @@ async def test_a_second_writer_of_an_empty_ledger_is_not_waited_for(whole, anoth
     await owner.close()
 
 
-async def test_a_role_that_may_not_write_the_log_is_told_so(whole, other_url, monkeypatch):
+async def test_import_with_the_service_role_is_refused(whole, other_url, monkeypatch):
     async def as_service(url, *, role):
         return await connect(url)
 
@@ -507,7 +501,7 @@ async def test_a_role_that_may_not_write_the_log_is_told_so(whole, other_url, mo
         await bring(other_url, whole)
 
 
-async def test_the_database_compares_the_leaf_of_what_it_was_given(owner, whole):
+async def test_database_checks_the_leaf_hash_of_what_it_stores(owner, whole):
     """Whatever a reader of files overlooks: what counts is what will be stored."""
     records = [parse_line(line.strip()) for line in lines(whole)[1:-1]]
     records[6] = records[6]._replace(actor="somebody else")

@@ -1,16 +1,16 @@
-"""The document's program checks a file that we have written, and finds what was changed."""
+"""The documented programs verify a file that we wrote, and detect a change."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.docs.pages import only
-from tests.export.moving import export, fill
+from tests.export.transfer import export, fill
 
 LEAF, CHECK = only("reference/leaf.md", "python") + only("reference/export.md", "python")
 
 
-async def test_an_auditor_checks_a_file_by_the_documents_alone(pool, log, tmp_path):
+async def test_documented_programs_verify_an_export(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "one")
     names: dict = {}

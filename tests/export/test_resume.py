@@ -1,4 +1,4 @@
-"""A killed export goes on, to the same bytes; what stands there otherwise is left alone."""
+"""A killed export resumes to the same bytes; any other file is left unchanged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from events.errors import ExportRefused, MissingPositions
 from events.export import writer
 from events.export.compression import Compression
 from events.export.writer import open_target, start_export
-from tests.events.making import request
-from tests.export.moving import export, fill
+from tests.events.builders import request
+from tests.export.transfer import export, fill
 
 COMPRESSIONS = pytest.mark.parametrize("compression", list(Compression))
 
@@ -24,7 +24,7 @@ def small_frames(monkeypatch):
 
 
 @COMPRESSIONS
-async def test_an_export_cut_anywhere_goes_on_to_the_same_bytes(pool, log, tmp_path, compression):
+async def test_export_cut_anywhere_resumes_to_the_same_bytes(pool, log, tmp_path, compression):
     await fill(log)
     await export(pool, tmp_path / "whole", compression=compression)
     whole = (tmp_path / "whole").read_bytes()
@@ -37,7 +37,7 @@ async def test_an_export_cut_anywhere_goes_on_to_the_same_bytes(pool, log, tmp_p
         assert (tmp_path / "cut").read_bytes() == whole
 
 
-async def test_whatever_half_line_a_power_cut_left_behind_is_cut_off(pool, log, tmp_path):
+async def test_resume_removes_garbage_after_the_last_whole_line(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "whole")
     whole = (tmp_path / "whole").read_bytes()
@@ -46,7 +46,7 @@ async def test_whatever_half_line_a_power_cut_left_behind_is_cut_off(pool, log, 
     assert (tmp_path / "cut").read_bytes() == whole
 
 
-async def test_what_is_written_anew_has_nothing_of_before(pool, log, tmp_path):
+async def test_overwritten_export_keeps_nothing_of_the_old_file(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "piece", to=3)
     await export(pool, tmp_path / "one")
@@ -54,7 +54,7 @@ async def test_what_is_written_anew_has_nothing_of_before(pool, log, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "piece").read_bytes()
 
 
-async def test_a_resumed_export_ends_where_the_first_meant_to(pool, log, tmp_path):
+async def test_resumed_export_ends_at_its_original_position(pool, log, tmp_path):
     await fill(log, 10)
     trailer = await export(pool, tmp_path / "one")
     whole = (tmp_path / "one").read_bytes()
@@ -64,7 +64,7 @@ async def test_a_resumed_export_ends_where_the_first_meant_to(pool, log, tmp_pat
     assert (tmp_path / "one").read_bytes() == whole
 
 
-async def test_an_export_holds_what_there_was_when_it_began(pool, log, tmp_path):
+async def test_export_ends_at_the_head_of_its_start(pool, log, tmp_path):
     await fill(log, 10)
     head = await log.head()
     with open_target(str(tmp_path / "one")) as target:
@@ -74,7 +74,7 @@ async def test_an_export_holds_what_there_was_when_it_began(pool, log, tmp_path)
     assert (trailer.first, trailer.last, trailer.events) == (1, head, head)
 
 
-async def test_what_stands_there_already_is_left_as_it_is(pool, log, tmp_path):
+async def test_finished_export_or_other_file_is_left_unchanged(pool, log, tmp_path):
     await fill(log, 10)
     await export(pool, tmp_path / "done")
     await export(pool, tmp_path / "done.zst")
@@ -102,7 +102,7 @@ async def test_what_stands_there_already_is_left_as_it_is(pool, log, tmp_path):
     assert (tmp_path / "lines").read_bytes() == (tmp_path / "text").read_bytes()
 
 
-async def test_another_ledgers_unfinished_export_is_left_as_it_is(
+async def test_unfinished_export_of_another_ledger_is_left_unchanged(
     pool, log, other_pool, other, tmp_path
 ):
     await fill(log, 10)
@@ -115,7 +115,7 @@ async def test_another_ledgers_unfinished_export_is_left_as_it_is(
     assert cut.startswith((tmp_path / "one").read_bytes())
 
 
-async def test_two_exports_do_not_write_one_file(pool, log, tmp_path):
+async def test_second_export_to_the_same_file_is_refused(pool, log, tmp_path):
     await fill(log, 3)
     with (
         open_target(str(tmp_path / "one")),
@@ -124,7 +124,7 @@ async def test_two_exports_do_not_write_one_file(pool, log, tmp_path):
         await export(pool, tmp_path / "one")
 
 
-async def test_a_range_that_is_not_there_is_refused(pool, log, tmp_path):
+async def test_export_of_a_range_beyond_the_log_is_refused(pool, log, tmp_path):
     await log.append([request("a", 0, 3)])
     for options, reason in (
         ({"after": 4}, "nothing lies after position 4 up to 3"),
@@ -136,21 +136,19 @@ async def test_a_range_that_is_not_there_is_refused(pool, log, tmp_path):
     assert (await export(pool, tmp_path / "one", after=3)).events == 0
 
 
-async def test_export_to_a_name_of_gzip_is_refused_and_makes_no_file(pool, tmp_path):
+async def test_export_to_a_gz_name_is_refused_and_creates_no_file(pool, tmp_path):
     with pytest.raises(ExportRefused, match=r"one\.gz.*\.zst.*pipe it into gzip"):
         await export(pool, tmp_path / "one.gz")
     assert not (tmp_path / "one.gz").exists()
 
 
 @pytest.mark.parametrize("name", ["nowhere/one", "."])
-async def test_a_file_that_cannot_be_written_is_named(pool, tmp_path, name):
+async def test_unwritable_file_is_reported_by_name(pool, tmp_path, name):
     with pytest.raises(ExportRefused, match="cannot be written"):
         await export(pool, tmp_path / name)
 
 
-async def test_a_full_disk_is_said_and_the_export_goes_on_when_there_is_room(
-    pool, log, tmp_path, monkeypatch
-):
+async def test_export_resumes_after_a_full_disk(pool, log, tmp_path, monkeypatch):
     await fill(log)
     await export(pool, tmp_path / "whole")
     with open_target(str(tmp_path / "one")) as target:
@@ -171,7 +169,7 @@ async def test_a_full_disk_is_said_and_the_export_goes_on_when_there_is_room(
     assert (tmp_path / "one").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-async def test_a_hole_in_the_log_ends_an_export(pool, log, tmp_path, database_url):
+async def test_missing_position_in_the_log_ends_an_export(pool, log, tmp_path, database_url):
     from events.database import connect  # noqa: PLC0415
 
     await fill(log, 10)
@@ -189,9 +187,7 @@ async def test_a_hole_in_the_log_ends_an_export(pool, log, tmp_path, database_ur
     await owner.close()
 
 
-async def test_few_bytes_are_read_at_once_however_large_the_bodies_are(
-    pool, log, tmp_path, monkeypatch
-):
+async def test_pages_of_an_export_are_bounded_in_bytes(pool, log, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "PAGE_BYTES", 1000)
     await log.append([request("a", events=4, text="x" * 900), request("b", events=9)])
     pages = []

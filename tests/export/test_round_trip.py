@@ -1,4 +1,4 @@
-"""What is exported and imported again is the same log, and goes on as one."""
+"""An exported and imported log is the same log, and can be appended to."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 
 from events.envelope import AppendRequest, StreamAppend
 from events.export.compression import Compression
-from tests.events.making import event
-from tests.export.moving import bring, export, fill, tables
+from tests.events.builders import event
+from tests.export.transfer import bring, export, fill, tables
 
 COMPRESSIONS = pytest.mark.parametrize("compression", list(Compression))
 
 
 @COMPRESSIONS
-async def test_an_imported_log_is_exported_again_byte_for_byte(
+async def test_export_of_an_imported_log_has_the_same_bytes(
     pool, log, other_pool, other_url, tmp_path, compression
 ):
     await fill(log)
@@ -24,7 +24,7 @@ async def test_an_imported_log_is_exported_again_byte_for_byte(
     assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
 
 
-async def test_import_brings_every_row_of_every_table_of_the_log(
+async def test_import_restores_every_row_of_every_log_table(
     pool, log, other_pool, other_url, tmp_path
 ):
     await fill(log)
@@ -33,7 +33,7 @@ async def test_import_brings_every_row_of_every_table_of_the_log(
     assert await tables(other_pool) == await tables(pool)
 
 
-async def test_appends_go_on_behind_the_imported_head(pool, log, other, other_url, tmp_path):
+async def test_appends_continue_after_the_imported_head(pool, log, other, other_url, tmp_path):
     await fill(log)
     head = await log.head()
     await export(pool, tmp_path / "one")
@@ -46,7 +46,7 @@ async def test_appends_go_on_behind_the_imported_head(pool, log, other, other_ur
     assert answer.recorded_at >= last.recorded_at
 
 
-async def test_a_key_and_an_event_id_from_before_are_answered_as_duplicates(
+async def test_imported_idempotency_keys_and_event_ids_are_duplicates(
     pool, log, other, other_url, tmp_path
 ):
     made = await fill(log)
@@ -59,9 +59,7 @@ async def test_a_key_and_an_event_id_from_before_are_answered_as_duplicates(
     assert answers == await log.append([keyed, plain])
 
 
-async def test_a_log_without_events_is_exported_and_imported(
-    pool, other_pool, other_url, other, tmp_path
-):
+async def test_empty_log_is_exported_and_imported(pool, other_pool, other_url, other, tmp_path):
     trailer = await export(pool, tmp_path / "one")
     assert (trailer.first, trailer.last, trailer.events) == (None, None, 0)
     assert (await bring(other_url, tmp_path / "one")).head == 0
@@ -70,7 +68,9 @@ async def test_a_log_without_events_is_exported_and_imported(
     assert (await other.append([AppendRequest("t", (part,))]))[0].first_position == 1
 
 
-async def test_pieces_in_order_are_the_whole(pool, log, other_pool, other_url, tmp_path):
+async def test_files_imported_in_order_equal_the_whole_export(
+    pool, log, other_pool, other_url, tmp_path
+):
     await fill(log)
     await export(pool, tmp_path / "1.zst", to=17)
     await export(pool, tmp_path / "2", after=17, to=17)

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from events.export.compression import Compression
-from tests.events.making import request
-from tests.export.moving import bring, export
+from tests.events.builders import request
+from tests.export.transfer import bring, export
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 

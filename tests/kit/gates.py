@@ -1,7 +1,7 @@
-"""Named points inside the database: a statement that writes a table waits there for the test.
+"""Blocks a statement inside the database, at its write to a table, until the test releases it.
 
-A gate is a trigger that wants an advisory lock which the test holds. `Gate.reached` says that
-somebody stands before it; then the test kills, cuts, or opens.
+A gate is a trigger that needs an advisory lock, which the test holds. `Gate.reached` waits until a
+statement is blocked; then the test kills it, disconnects it or opens the gate.
 """
 
 import asyncio

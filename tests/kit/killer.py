@@ -1,6 +1,7 @@
-"""Kills processes, backends and a whole Postgres: at random from a seed, and says how many.
+"""Kills processes, backends and a whole Postgres, at random from a seed, and counts the kills.
 
-Named points are `tests.kit.points`, inside a process, and `tests.kit.gates`, inside the database.
+To kill at a named point, use `tests.kit.crash_points` in a process or `tests.kit.gates` in the
+database.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The log, one request after the other, in a few dictionaries: what a batch must equal."""
+"""A model of the log in dictionaries that takes one request after the other."""
 
 from collections.abc import Sequence
 

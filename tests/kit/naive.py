@@ -1,4 +1,4 @@
-"""The store that this kit must catch: what many a program has, and it loses, doubles and disorders.
+"""A store with common mistakes, which this kit must detect: it loses and doubles events.
 
 Its position is a bigserial, drawn before the commit and burned by a rollback. Its reader asks for
 "greater than the last seen". Its projection moves the checkpoint in a transaction of its own.

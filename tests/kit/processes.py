@@ -1,4 +1,4 @@
-"""Processes of a test's own: started, spoken with by lines, killed, and started anew."""
+"""Starts, kills and restarts processes, and exchanges lines with them."""
 
 import asyncio
 import contextlib

@@ -10,7 +10,7 @@ from events.store import Log
 from projections.flow_versions import Flows
 from projections.live.runner import Runner
 from projections.registry import discover
-from tests.events.making import running
+from tests.events.builders import running
 from tests.kit.reader import again
 
 

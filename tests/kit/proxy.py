@@ -1,4 +1,4 @@
-"""A door in front of the database that slams shut on the answer to a marked question."""
+"""A proxy before the database that drops the connection at a marked answer."""
 
 import asyncio
 import contextlib

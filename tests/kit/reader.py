@@ -1,4 +1,4 @@
-"""Follows a log and counts what was lost, doubled or out of order on the way.
+"""Follows a log and counts events that were lost, doubled or out of order.
 
 In the test's own process a reader is a task, `FOLLOW["feed"](url, tally)`. In a process of its own
 it is `ReaderProcess`, which runs `python -m tests.kit.reader KIND URL`.
@@ -18,7 +18,7 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from tests.events.making import running
+from tests.events.builders import running
 from tests.kit import naive
 from tests.kit.processes import Process
 from tests.waiting import until

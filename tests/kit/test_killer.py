@@ -1,4 +1,4 @@
-"""The killer kills whom it names, and what it does to a store that cannot bear it is seen."""
+"""The killer kills its targets, and its kills reveal a store that cannot bear them."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from events.database import DRIVER_ERRORS, connect, connect_pool
 from events.errors import LogUnavailable
 from events.migrate import migrate
 from events.store import Log
-from tests.events.making import request
+from tests.events.builders import request
 from tests.kit import naive
 from tests.kit.gates import gate
 from tests.kit.killer import OF_THIS_DATABASE, Killer
@@ -20,13 +20,13 @@ from tests.waiting import until
 AFTER_THE_ROWS = "after tests.kit.naive.Projector.write_rows 2"
 
 
-async def test_it_does_the_same_again_from_the_same_seed():
+async def test_killer_repeats_its_choices_with_the_same_seed():
     ones = [Killer(seed=7).random.random() for _ in range(3)]
     assert len(set(ones)) == 1
     assert Killer(seed=7).seed == 7
 
 
-async def test_it_kills_a_process_that_can_be_started_again(database_url):
+async def test_killed_process_can_be_restarted(database_url):
     await naive.set_up(database_url)
     victim, killer = Process("tests.kit.naive", database_url), Killer()
     for number in range(2):
@@ -36,7 +36,7 @@ async def test_it_kills_a_process_that_can_be_started_again(database_url):
         assert killer.kills == {"processes": number + 1}
 
 
-async def test_it_cuts_connections_of_one_database_and_not_its_own(database_url):
+async def test_cut_ends_connections_of_one_database_but_its_own(database_url):
     owner, other = [await asyncpg.connect(database_url) for _ in range(2)]
     killer = Killer()
     await killer.cut(owner, most=5)
@@ -50,7 +50,7 @@ async def alone(owner) -> bool:
     return not await owner.fetch(OF_THIS_DATABASE)
 
 
-async def test_a_killed_backend_and_a_killed_server_come_back_with_what_was_committed(own_cluster):
+async def test_commits_survive_killed_backend_and_killed_server(own_cluster):
     await migrate(own_cluster.url)
     pool = await connect_pool(own_cluster.url)
     killer, log = Killer(), Log(pool)
@@ -74,16 +74,19 @@ async def _answers(url: str) -> bool:
     return True
 
 
-async def test_a_process_dies_at_the_point_that_is_named(database_url):
+async def test_process_dies_at_the_named_point(database_url):
     await naive.set_up(database_url)
     doomed = Process(
-        "tests.kit.points", "before tests.kit.naive.project 1", "tests.kit.naive", database_url
+        "tests.kit.crash_points",
+        "before tests.kit.naive.project 1",
+        "tests.kit.naive",
+        database_url,
     )
     await doomed.start()
     assert await doomed.wait() == -signal.SIGKILL
 
 
-async def test_a_gate_holds_a_statement_until_it_is_opened_or_cut(database_url):
+async def test_gate_blocks_a_statement_until_opened_or_disconnected(database_url):
     owner, pool = await connect(database_url, role=None), await connect_pool(database_url)
     log, killer = Log(pool), Killer()
     for table in ("log.events", "log.event_ids", "log.streams", "log.idempotency", "log.head"):
@@ -104,14 +107,14 @@ async def test_a_gate_holds_a_statement_until_it_is_opened_or_cut(database_url):
     await owner.close()
 
 
-async def test_it_sees_that_a_checkpoint_apart_from_its_rows_counts_twice(database_url):
+async def test_kills_reveal_a_checkpoint_committed_apart_from_its_rows(database_url):
     """The negative: killed after the rows, before the checkpoint that is written on its own."""
     await naive.set_up(database_url)
     connection = await asyncpg.connect(database_url)
     log = naive.NaiveLog(connection)
     for number in range(200):
         await log.append([request(f"s{number % 7}")])
-    doomed = Process("tests.kit.points", AFTER_THE_ROWS, "tests.kit.naive", database_url)
+    doomed = Process("tests.kit.crash_points", AFTER_THE_ROWS, "tests.kit.naive", database_url)
     await doomed.start()
     assert await doomed.wait() == -signal.SIGKILL
     projector = naive.Projector(connection)
@@ -121,7 +124,7 @@ async def test_it_sees_that_a_checkpoint_apart_from_its_rows_counts_twice(databa
     assert await naive.differing_counts(database_url) == 7
 
 
-async def test_it_finds_nothing_in_that_store_while_nobody_is_killed(database_url):
+async def test_naive_checkpoint_passes_without_kills(database_url):
     await naive.set_up(database_url)
     connection = await asyncpg.connect(database_url)
     for number in range(200):

@@ -1,4 +1,4 @@
-"""The model checkers find nothing in our log, and find a naive store out."""
+"""The state machines find nothing in our log, and detect a naive store."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -14,10 +14,10 @@ from events.store import Log
 from projections.registry import discover
 from tests import postgres
 from tests.kit import naive
-from tests.kit.appending import Appending
-from tests.kit.following import Following, NaiveFollow, OurFollow
-from tests.kit.lengths import times
-from tests.kit.projecting import NaiveProjects, OurProjects, Projecting
+from tests.kit.append_machine import Appending
+from tests.kit.duration import times
+from tests.kit.feed_machine import Following, NaiveFollow, OurFollow
+from tests.kit.projection_machine import NaiveProjects, OurProjects, Projecting
 from tests.projections.conftest import opened
 
 pytestmark = pytest.mark.torture
@@ -61,19 +61,19 @@ def begun_empty(loop, naive_connection, database_url):
     return make
 
 
-def test_any_appends_are_answered_as_the_model_answers_them(loop, pool):
+def test_append_outcomes_match_the_model(loop, pool):
     """Acceptance A-4."""
     chosen = settings(CALM, max_examples=times(30, 250))
     run_state_machine_as_test(partial(Appending, Log(pool), loop), settings=chosen)
 
 
-def test_the_checker_of_appends_finds_a_naive_store_out(loop, naive_connection, begun_empty):
+def test_append_checker_detects_a_naive_store(loop, naive_connection, begun_empty):
     machine = partial(begun_empty, Appending, naive.NaiveLog(naive_connection), loop)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=HASTY)
 
 
-def test_no_order_of_commits_wake_ups_looks_and_crashes_skips_or_repeats(loop, pool, monkeypatch):
+def test_feed_neither_skips_nor_repeats_in_any_order_of_steps(loop, pool, monkeypatch):
     """Acceptance S-3: a checkpoint kept at any moment never passes an event not worked on."""
     monkeypatch.setattr("events.follow.POLL_S", 0)
     chosen = settings(CALM, max_examples=times(60, 500), stateful_step_count=60)
@@ -94,24 +94,20 @@ def two_ledgers(loop, postgres_run, template_database):
 
 
 @pytest.mark.parametrize("projection", discover(), ids=lambda each: each.name)
-def test_whatever_two_runners_do_the_rows_are_those_of_a_plain_fold(loop, two_ledgers, projection):
+def test_two_runners_produce_the_rows_of_a_plain_fold(loop, two_ledgers, projection):
     """Acceptance P-3."""
     chosen = settings(CALM, max_examples=times(8, 100), stateful_step_count=40)
     subject = OurProjects(*two_ledgers, projection)
     run_state_machine_as_test(partial(Projecting, subject, loop), settings=chosen)
 
 
-def test_the_checker_of_projections_finds_a_naive_checkpoint_out(
-    loop, naive_connection, database_url
-):
+def test_projection_checker_detects_a_naive_checkpoint(loop, naive_connection, database_url):
     subject = NaiveProjects(database_url, naive_connection)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(partial(Projecting, subject, loop), settings=HASTY)
 
 
-def test_the_checker_of_follow_finds_a_naive_reader_out(
-    loop, naive_connection, database_url, begun_empty
-):
+def test_feed_checker_detects_a_naive_reader(loop, naive_connection, database_url, begun_empty):
     subject = NaiveFollow(database_url, naive_connection)
     machine = partial(begun_empty, Following, subject, loop)
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""The reader sees what is lost, doubled or out of order, and sees it in a store that loses."""
+"""The reader detects lost, doubled and disordered events, also in a naive store."""
 
 import asyncpg
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from events.batcher import Batcher
 from events.database import connect_pool
 from events.store import Log
-from tests.events.making import request, running
+from tests.events.builders import request, running
 from tests.kit import naive
 from tests.kit.killer import Killer
 from tests.kit.reader import FOLLOW, Figures, ReaderProcess, Tally, again, caught_up
@@ -26,13 +26,13 @@ from tests.waiting import until
         ([1, 3, 2, 2, 4], Figures(5, doubled=1, out_of_order=1)),
     ],
 )
-def test_a_tally_counts_each_fault_for_what_it_is(given, figures):
+def test_tally_counts_each_kind_of_fault(given, figures):
     tally = Tally()
     tally.note(given)
     assert tally.figures(range(1, 5)) == figures
 
 
-def test_a_tally_that_begins_later_misses_nothing_before_and_no_burned_positions():
+def test_tally_starting_later_ignores_earlier_and_unused_positions():
     tally = Tally(after=10)
     tally.note([11, 14])
     assert tally.figures([1, 2, 11, 14]) == Figures(2)
@@ -47,7 +47,7 @@ async def log(database_url):
 
 
 @pytest.mark.parametrize("kind", ["feed", "poll"])
-async def test_it_follows_the_log_as_a_task_and_as_a_process(database_url, log, kind):
+async def test_reader_follows_the_log_as_task_and_as_process(database_url, log, kind):
     tally = Tally()
     async with (
         ReaderProcess(kind, database_url) as process,
@@ -61,7 +61,7 @@ async def test_it_follows_the_log_as_a_task_and_as_a_process(database_url, log, 
 
 
 @pytest.mark.parametrize("kind", ["feed", "poll"])
-async def test_it_goes_on_when_its_connections_are_cut(database_url, log, kind):
+async def test_reader_resumes_after_lost_connections(database_url, log, kind):
     killer, tally = Killer(seed=1), Tally()
     owner = await asyncpg.connect(database_url)
     batcher = Batcher(log)
@@ -80,7 +80,7 @@ async def seen(tally: Tally, count: int) -> bool:
     return tally.seen >= count
 
 
-async def test_it_sees_what_a_reader_of_greater_than_last_seen_loses(database_url):
+async def test_reader_detects_events_lost_by_greater_than_last_seen(database_url):
     """The negative: sixteen writers that draw before they commit, and a reader that trusts them."""
     await naive.set_up(database_url)
     tally = Tally()

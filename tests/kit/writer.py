@@ -1,8 +1,8 @@
-"""A process that writes runs from start to end and notes what it was answered: to be killed.
+"""A process that writes runs and notes each acknowledged append, until it is killed.
 
-`python -m tests.kit.writer URL NOTES` writes until it is killed or its input ends. Each request's
-id is the correlation id of its events, and their metadata say how many they are, so that
-`tests.kit.accounts` can tell a whole request from a torn one.
+`python -m tests.kit.writer URL NOTES` writes until it is killed or its input ends. A request's id
+is the correlation id of its events, and their metadata have its number of events, so that
+`tests.kit.stored_log` can recognise a partial request.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from events.errors import AppendTimeout, LogUnavailable
 from events.store import Log
 from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import next_blocks
-from tests.events.making import running
+from tests.events.builders import running
 from tests.kit.reader import again
 from tests.projections.histories import ONE, TENANT, History, requests
 

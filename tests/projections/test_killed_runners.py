@@ -5,10 +5,10 @@ import signal
 import pytest
 
 from projections.registry import discover
+from tests.kit.duration import times
 from tests.kit.killer import Killer
-from tests.kit.lengths import times
 from tests.kit.processes import Process
-from tests.kit.views import compare
+from tests.kit.read_models import compare
 from tests.kit.writer import register_flow
 from tests.projections.conftest import Ledger
 from tests.waiting import until
@@ -62,7 +62,9 @@ async def test_next_process_continues_after_a_kill_at_each_step_of_a_batch(ledge
     """Acceptance P-1, at named points: before the fold, before and after the statement."""
     assert await load.line() == "writes"
     for call in (1, 7):
-        doomed = Process("tests.kit.points", f"{point} {call}", "tests.kit.projector", ledger.url)
+        doomed = Process(
+            "tests.kit.crash_points", f"{point} {call}", "tests.kit.projector", ledger.url
+        )
         await doomed.start()
         assert await doomed.wait() == -signal.SIGKILL
     assert await load.finish() == 0

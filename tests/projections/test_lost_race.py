@@ -8,8 +8,8 @@ from events.database import connect
 from projections.live.checkpoints import Checkpoints
 from projections.live.projector import Projector
 from projections.registry import discover
+from tests.kit.duration import times
 from tests.kit.gates import gate
-from tests.kit.lengths import times
 from tests.projections.conftest import NAMES, first
 from tests.projections.histories import History
 from tests.projections.test_runner import assert_rows_are, busy

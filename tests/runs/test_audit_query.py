@@ -12,7 +12,7 @@ from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppe
 from events.store import Log
 from service.runs.read import audit_query
 from service.runs.read.audit_query import AuditFilter, read_audit_page
-from tests.events.making import request
+from tests.events.builders import request
 
 SQL = Path(audit_query.__file__).parents[1] / "sql"
 ALL = AuditFilter()

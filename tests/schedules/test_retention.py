@@ -248,7 +248,7 @@ async def test_process_killed_at_any_step_leaves_each_run_unlisted_once(
     await register_flow(service, 1)
     runs = await ended_runs(service, 30)
     await service.positions.wait_for("listings", await service.log.head())
-    module = ("tests.kit.points", point, "tests.schedules.unlist_batch")
+    module = ("tests.kit.crash_points", point, "tests.schedules.unlist_batch")
     killed = await asyncio.create_subprocess_exec(sys.executable, "-m", *module, database_url)
     assert await killed.wait() == -signal.SIGKILL
     await unlist_all(service)

@@ -239,7 +239,7 @@ async def test_delayed_start_is_replaced_by_the_next_due_time(node, database_url
 async def test_due_time_of_a_killed_process_is_started_once_by_another(node, database_url, point):
     await node.register()
     due = node.clock.advance_to_hour()
-    module = ("tests.kit.points", point, "tests.schedules.scheduler_process")
+    module = ("tests.kit.crash_points", point, "tests.schedules.scheduler_process")
     killed = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *module, database_url, due.isoformat()
     )

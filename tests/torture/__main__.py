@@ -1,10 +1,8 @@
-"""The programme of `make torture`: the scenarios of this folder, on one ledger under fire.
+"""The programme of `make torture`: the scenarios of this folder, on one ledger, amid kills.
 
-All but the last are at work at once.
-
-A scenario is a file with `async def run(stage) -> list[Finding]`. It may start processes that are
-killed (`stage.start`), watches until `stage.quiet` is set, and then judges. The summary is printed
-at the end; a fault that is not 0 ends the programme with status 1.
+All but the last run at once. A scenario is a file with `async def run(stage) -> list[Finding]`. It
+may start processes to be killed (`stage.start`), watches until `stage.quiet` is set, and returns
+its findings. The summary is printed at the end; a fault other than 0 exits with status 1.
 """
 
 import asyncio
@@ -20,8 +18,8 @@ from pathlib import Path
 from events.database import connect_pool
 from events.store import Log
 from tests import postgres
+from tests.kit.duration import SECONDS, SETTING
 from tests.kit.killer import Killer
-from tests.kit.lengths import SECONDS, SETTING
 from tests.kit.writer import register_flow
 from tests.torture.stage import Finding, Stage
 

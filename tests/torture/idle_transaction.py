@@ -1,4 +1,4 @@
-"""Acceptance O-3: a writing transaction left open in another database, and nobody stalls."""
+"""A writing transaction left open in another database stalls no reader."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import contextlib
 import asyncpg
 
 from events.database import DRIVER_ERRORS
-from tests.events.making import running
+from tests.events.builders import running
 from tests.kit.reader import Tally, caught_up, follow_polling
 from tests.postgres import at
 from tests.torture.stage import Finding, Stage

@@ -1,9 +1,9 @@
-"""Acceptance P-1: two processes apply, and are killed; the views equal a plain fold."""
+"""Two processes apply events and are killed; the read models equal a plain fold."""
 
 import asyncio
 
 from tests.kit.processes import Process
-from tests.kit.views import compare
+from tests.kit.read_models import compare
 from tests.torture.stage import Finding, Stage
 
 PROJECTORS = 2

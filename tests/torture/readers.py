@@ -1,4 +1,4 @@
-"""Four readers in processes of their own: two follow through the feed, two ask again and again."""
+"""Four reader processes: two use the feed, two poll."""
 
 import asyncio
 from contextlib import AsyncExitStack

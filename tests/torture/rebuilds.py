@@ -1,7 +1,7 @@
-"""Every read model rebuilt under load, on the whole ledger, while clients read a list every 10 ms.
+"""Rebuilds every read model under load, while clients read a list every 10 ms.
 
-It comes after the others: what they left is what is rebuilt, and nothing is killed any more, so
-that no read has an excuse.
+It runs after the other scenarios, on the ledger that they left. Nothing is killed any more, so no
+read may fail.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from projections.registry import discover
 from tests.acceptance.ledger import Client, Ledger
-from tests.kit.lists import Reader
+from tests.kit.list_reader import Reader
 from tests.torture.stage import Finding, Stage
 
 SERVERS, WRITERS = 2, 6

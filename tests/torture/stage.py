@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 
 from events.database import DRIVER_ERRORS
+from tests.kit.duration import SHARE
 from tests.kit.killer import Killer
-from tests.kit.lengths import SHARE
 from tests.kit.processes import Process
 from tests.postgres import OwnCluster
 

@@ -4,7 +4,7 @@ from tests.torture.__main__ import scenarios, summarise
 from tests.torture.stage import Finding
 
 
-def test_a_fault_fails_the_programme_and_a_figure_does_not(tmp_path, capsys):
+def test_faults_fail_the_programme_and_figures_do_not(tmp_path, capsys):
     (tmp_path / "writer-1.errors").write_text("what it died of")
     assert summarise([Finding("events", 7), Finding("lost", 0, fault=True)], tmp_path, 1.0) == 0
     assert "what it died of" not in capsys.readouterr().out
@@ -12,5 +12,5 @@ def test_a_fault_fails_the_programme_and_a_figure_does_not(tmp_path, capsys):
     assert "what it died of" in capsys.readouterr().out
 
 
-def test_every_file_is_a_scenario():
+def test_every_scenario_file_is_run():
     assert {"idle_transaction", "kills", "projections", "readers", "writers"} <= set(scenarios())

@@ -1,10 +1,10 @@
-"""Sixteen writers in processes of their own: what they were answered stands, the rest is whole."""
+"""Sixteen writer processes: acknowledged appends are stored, others all or nothing."""
 
 import asyncio
 import signal
 
-from tests.kit.accounts import examine
 from tests.kit.processes import Process
+from tests.kit.stored_log import examine
 from tests.torture.stage import Finding, Stage
 
 WRITERS = 16

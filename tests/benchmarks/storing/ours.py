@@ -17,7 +17,7 @@ from service.runs.write.ids import new_id
 from service.serving import tune_garbage_collection
 from tests.benchmarks.load import Measured
 from tests.benchmarks.storing.tail import Tail
-from tests.events.making import running
+from tests.events.builders import running
 
 NAME = "flowledger"
 TENANT = "t"

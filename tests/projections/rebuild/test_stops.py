@@ -19,7 +19,7 @@ from projections.rebuild.jobs import find, request_cancel, request_rebuild
 from projections.rebuild.phases import Cancelled
 from projections.rebuild.start import rebuild
 from projections.registry import serving_numbers, status
-from tests.kit.lengths import times
+from tests.kit.duration import times
 from tests.projections.histories import History
 from tests.projections.rebuild.conftest import BY_NAME, OPTIONS, busy_ledger, rebuilt, told
 from tests.projections.test_runner import _skip, busy

@@ -23,23 +23,23 @@ def nested(depth: int) -> bytes:
 
 
 @given(objects)
-def test_what_is_encoded_comes_back_equal(value):
+def test_encoded_value_decodes_equal(value):
     assert decode(encode(value)) == value
 
 
 @given(objects)
-def test_equal_values_have_equal_bytes_in_whatever_order_their_keys_came(value):
+def test_equal_values_encode_equal_in_any_key_order(value):
     backwards = dict(reversed(value.items()))
     assert encode(backwards) == encode(value)
 
 
 @given(objects)
-def test_encoded_bytes_are_json_to_the_standard_library_too(value):
+def test_standard_library_reads_encoded_bytes(value):
     assert json.loads(encode(value)) == value
 
 
 @given(objects)
-def test_json_from_outside_comes_back_as_the_standard_library_reads_it(value):
+def test_parse_agrees_with_the_standard_library(value):
     assert parse(json.dumps(value).encode()) == value
 
 
@@ -61,12 +61,12 @@ def test_json_from_outside_comes_back_as_the_standard_library_reads_it(value):
         {"a": b"bytes"},
     ],
 )
-def test_what_json_would_lose_is_refused_before_it_is_stored(value):
+def test_encode_refuses_values_json_would_lose(value):
     with pytest.raises(InvalidEvent, match="not storable as JSON"):
         encode(value)
 
 
-def test_a_value_that_contains_itself_is_refused():
+def test_encode_refuses_cyclic_value():
     value: dict = {}
     value["self"] = value
     with pytest.raises(InvalidEvent):
@@ -74,7 +74,7 @@ def test_a_value_that_contains_itself_is_refused():
 
 
 @pytest.mark.parametrize("text", ["null", "\\u0000", 'say "null"', "\u2028", "\U0001f600"])
-def test_text_that_only_looks_like_a_loss_is_kept(text):
+def test_encode_keeps_text_that_looks_like_null_or_nul(text):
     assert decode(encode({"a": text, "b": None})) == {"a": text, "b": None}
 
 
@@ -101,7 +101,7 @@ def test_text_that_only_looks_like_a_loss_is_kept(text):
         b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1),
     ],
 )
-def test_json_that_cannot_be_kept_without_loss_is_malformed(raw):
+def test_parse_refuses_json_that_would_lose_information(raw):
     with pytest.raises(MalformedJson):
         parse(raw)
 
@@ -117,20 +117,20 @@ def test_json_that_cannot_be_kept_without_loss_is_malformed(raw):
         (b"[[],[]]" * 1, [[], []]),
     ],
 )
-def test_json_that_only_looks_too_big_is_read(raw, value):
+def test_parse_accepts_long_digits_outside_integers(raw, value):
     assert parse(raw) == value
 
 
-def test_wide_json_is_not_deep_json():
+def test_parse_accepts_wide_json():
     assert parse(b"[" + b",".join([b"[]"] * 1000) + b"]") == [[]] * 1000
 
 
-def test_the_deepest_json_from_outside_can_be_stored_in_a_body():
+def test_deepest_json_that_parse_accepts_can_be_encoded_in_a_body():
     value = parse(nested(MAX_DEPTH))
     assert decode(encode({"data": {"payload": value}}))["data"]["payload"] == value
 
 
-def test_json_longer_than_allowed_is_malformed():
+def test_parse_refuses_more_than_max_bytes():
     assert parse(b"[1,2]", max_bytes=5) == [1, 2]
     with pytest.raises(MalformedJson, match="5 bytes are more than the 4 allowed"):
         parse(b"[1,2]", max_bytes=4)

@@ -24,9 +24,9 @@ from events.errors import (
         (UnknownEventTypes(["New", "Newer"]), "unknown event types: New, Newer"),
     ],
 )
-def test_an_error_says_what_it_knows(error, text):
+def test_error_message_contains_its_attributes(error, text):
     assert str(error) == text
 
 
-def test_the_package_named_events_is_ours():
+def test_installed_events_package_is_ours():
     assert events.__doc__.startswith("The log: an append-only")

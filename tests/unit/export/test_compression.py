@@ -1,4 +1,4 @@
-"""What is compressed can be unpacked, by us and by the zstd program."""
+"""Compressed lines can be read by us and by the zstd program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compressed(compression: Compression) -> bytes:
 
 
 @pytest.mark.parametrize("compression", list(Compression))
-def test_all_lines_come_back_and_every_end_of_a_frame_is_known(compression):
+def test_read_chunks_returns_all_lines_and_every_frame_end(compression):
     found = list(read_chunks(io.BytesIO(compressed(compression)), compression))
     assert [line for chunk in found for line in chunk.lines] == LINES
     assert found[-1].resumable
@@ -31,7 +31,7 @@ def test_all_lines_come_back_and_every_end_of_a_frame_is_known(compression):
         assert sum(chunk.resumable for chunk in found) == 30
 
 
-def test_a_file_cut_behind_a_whole_chunk_is_whole_up_to_there():
+def test_file_cut_at_a_frame_end_is_resumable_there():
     raw = compressed(Compression.ZSTD)
     ends = [
         chunk.offset for chunk in read_chunks(io.BytesIO(raw), Compression.ZSTD) if chunk.resumable
@@ -44,7 +44,7 @@ def test_a_file_cut_behind_a_whole_chunk_is_whole_up_to_there():
 
 
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed here")
-def test_zstd_is_read_by_zstd():
+def test_zstd_program_reads_our_frames():
     done = subprocess.run(
         ["zstd", "-dc"], input=compressed(Compression.ZSTD), capture_output=True, check=True
     )
@@ -52,12 +52,12 @@ def test_zstd_is_read_by_zstd():
 
 
 @pytest.mark.parametrize("compression", list(Compression))
-def test_the_same_data_gives_the_same_bytes(compression):
+def test_same_data_compresses_to_same_bytes(compression):
     assert compressed(compression) == compressed(compression)
 
 
 @pytest.mark.parametrize("compression", list(Compression))
-def test_of_a_line_without_end_no_more_is_read_than_the_bound(monkeypatch, compression):
+def test_endless_line_is_refused_at_the_bound(monkeypatch, compression):
     monkeypatch.setattr("events.export.compression.MAX_LINE", 1_000_000)
     # 20 MB of one line, of which a compressed file has a few kilobytes
     endless = io.BytesIO(compress(compression, b"x" * 100_000) * 200)

@@ -1,4 +1,4 @@
-"""A moment leads to the last position recorded by then."""
+"""From a moment to the last position recorded by then."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from events import store
 from events.batch import Batch
 from events.database import load
 from events.errors import LogUnavailable
-from tests.events.making import request
+from tests.events.builders import request
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -28,13 +28,13 @@ async def recorded(owner, moments):
     )
 
 
-async def test_before_the_first_event_there_is_no_position(log):
+async def test_position_before_the_first_event_is_zero(log):
     assert await log.position_at(START) == 0
     await log.append([request()])
     assert await log.position_at(START) == 0
 
 
-async def test_the_moment_of_an_event_is_that_of_the_last_of_its_batch(log):
+async def test_position_at_recording_time_is_the_last_of_its_batch(log):
     for _ in range(5):
         await log.append([request(events=3)])
     events = await log.read(0, 20)
@@ -47,7 +47,7 @@ async def test_the_moment_of_an_event_is_that_of_the_last_of_its_batch(log):
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(gaps=st.lists(st.integers(0, 2), min_size=40, max_size=40), asked=st.integers(-1, 81))
-async def test_any_moment_leads_to_the_last_position_by_then(log, owner, gaps, asked):
+async def test_position_at_any_moment_is_the_last_recorded_by_then(log, owner, gaps, asked):
     if await log.head() == 0:
         await log.append([request(events=40)])
     moments, at = [], START
@@ -59,7 +59,7 @@ async def test_any_moment_leads_to_the_last_position_by_then(log, owner, gaps, a
     assert await log.position_at(moment) == sum(each <= moment for each in moments)
 
 
-async def test_history_that_was_detached_is_older_than_all_that_is_left(log, owner):
+async def test_detached_history_counts_as_older_than_the_rest(log, owner):
     await log.append([request(events=10)])
     await recorded(owner, [START + n * TICK for n in range(1, 11)])
     await owner.execute("delete from log.events where position < 8")
@@ -67,7 +67,7 @@ async def test_history_that_was_detached_is_older_than_all_that_is_left(log, own
     assert await log.position_at(START) == 7
 
 
-async def test_an_append_that_took_its_time_before_the_moment_is_waited_for(log, pool):
+async def test_position_at_waits_for_append_that_took_its_time_before_the_moment(log, pool):
     await log.append([request()])
     async with pool.acquire() as connection, connection.transaction():
         await connection.fetch(load(store._SQL, "append"), *Batch([request()]).columns())
@@ -76,7 +76,7 @@ async def test_an_append_that_took_its_time_before_the_moment_is_waited_for(log,
     assert await asked == 2
 
 
-async def test_what_stands_behind_an_append_that_hangs_is_told_and_its_own_time_is_not(
+async def test_position_at_answers_before_a_hanging_append_but_not_at_its_time(
     log, pool, monkeypatch
 ):
     monkeypatch.setattr(store, "INFLIGHT_TIMEOUT_S", 0.05)
@@ -90,14 +90,14 @@ async def test_what_stands_behind_an_append_that_hangs_is_told_and_its_own_time_
             await log.position_at(await log.now())
 
 
-async def test_the_time_of_a_position_is_that_of_its_event(log):
+async def test_recorded_at_is_the_time_of_the_event_at_that_position(log):
     await log.append([request(events=2)])
     assert await log.recorded_at(2) == (await log.read(1, 1))[0].recorded_at
     assert [await log.recorded_at(position) for position in (0, 3)] == [None, None]
     assert await log.now() > await log.recorded_at(2)
 
 
-async def test_now_does_not_go_back_where_the_servers_clock_does(log, owner):
+async def test_now_does_not_go_back_with_the_server_clock(log, owner):
     await log.append([request()])
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     await owner.execute("update log.head set recorded_at = $1", tomorrow)

@@ -1,4 +1,4 @@
-"""The accounts of a log tell each way in which it can differ from its writers' answers."""
+"""Each way in which a log can differ from its acknowledged appends is counted."""
 
 import signal
 
@@ -6,8 +6,8 @@ import pytest
 
 from events.database import connect, connect_pool
 from events.store import Log
-from tests.kit.accounts import Accounts, examine
 from tests.kit.processes import Process
+from tests.kit.stored_log import Accounts, examine
 from tests.kit.writer import register_flow
 from tests.waiting import until
 
@@ -50,7 +50,7 @@ async def faults(url, notes) -> set[str]:
     return told - {"events", "acknowledged"}
 
 
-async def test_what_killed_writers_were_answered_stands(database_url, notes):
+async def test_acknowledged_appends_of_killed_writers_are_stored(database_url, notes):
     assert await faults(database_url, notes) == set()
 
 
@@ -68,7 +68,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("statement", DAMAGE, ids=range(len(DAMAGE)))
-async def test_each_damage_is_told(database_url, notes, statement):
+async def test_examine_counts_each_kind_of_damage(database_url, notes, statement):
     noted = notes[1].read_text().split()[0]
     await damage(database_url, statement.format(noted=noted))
     assert await faults(database_url, notes) >= DAMAGE[statement]

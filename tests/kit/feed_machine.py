@@ -1,8 +1,7 @@
-"""The model checker for follow: no order of commits, wake-ups, looks and crashes loses an event.
+"""State machine for following: no order of commits, wake-ups, polls and crashes loses an event.
 
-A consumer takes what the reader gives, works event by event, and keeps its checkpoint when a timer
-fires, which may be at any moment. After a crash it begins again at the checkpoint, and so does its
-work.
+A consumer takes events from the feed, processes them one by one, and saves its checkpoint at any
+moment, as if a timer fired. After a crash it resumes at the checkpoint.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ from events.database import close_quietly
 from events.envelope import Event
 from events.follow import Feed
 from events.store import Log
-from tests.events.making import request
+from tests.events.builders import request
 from tests.kit import naive
-from tests.kit.held import Held
+from tests.kit.single_connection import SingleConnectionPool
 
 TENANTS = ("t", "u")
 
@@ -173,7 +172,9 @@ class OurFollow:
     async def begin(self) -> asyncpg.Connection:
         connection = await self._pool.acquire()
         await connection.execute("begin")
-        await Log(Held(connection)).append([request("begun", events=2, tenant=TENANTS[0])])
+        await Log(SingleConnectionPool(connection)).append(
+            [request("begun", events=2, tenant=TENANTS[0])]
+        )
         return connection
 
     async def end(self, begun: asyncpg.Connection, how: str) -> None:

@@ -1,9 +1,9 @@
-"""T-1: what is in the log stays as it is, by trigger and by right."""
+"""Stored events cannot be changed: by trigger, and by privilege."""
 
 import asyncpg
 import pytest
 
-from tests.events.making import request
+from tests.events.builders import request
 
 CHANGES = [
     "update log.events set actor = 'me'",
@@ -43,22 +43,20 @@ WRITES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_the_owner_is_refused_by_trigger(log, owner, change):
-    """Acceptance T-1."""
+async def test_trigger_refuses_changes_by_the_owner(log, owner, change):
     await log.append([request(key="k")])
     with pytest.raises(asyncpg.RestrictViolationError, match="the log is append-only"):
         await owner.execute(change)
 
 
 @pytest.mark.parametrize("change", CHANGES + WRITES)
-async def test_the_service_is_refused_by_right(log, app, change):
-    """Acceptance T-1."""
+async def test_service_role_has_no_right_to_change_rows(log, app, change):
     await log.append([request(key="k")])
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await app.execute(change)
 
 
-async def test_the_service_may_read_append_and_make_partitions_and_no_more(app):
+async def test_service_role_may_only_read_append_and_create_partitions(app):
     rows = await app.fetch(
         'select distinct proname collate "C" as proname from pg_proc'
         " where pronamespace = 'log'::regnamespace"
@@ -73,7 +71,7 @@ async def test_the_service_may_read_append_and_make_partitions_and_no_more(app):
     ]
 
 
-async def test_nobody_else_may_do_anything(owner):
+async def test_other_roles_have_no_rights(owner):
     grants = await owner.fetch(
         "select p.proname"
         " from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a"

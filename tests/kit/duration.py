@@ -1,7 +1,7 @@
-"""How long a test of endurance goes on: the one place that reads FLOWLEDGER_TORTURE_S.
+"""The length of endurance tests, from FLOWLEDGER_TORTURE_S.
 
 Unset, tests are short enough for `make test`. Set, they and the programme of `tests/torture` share
-so many seconds: 1,200 is the full length, less is the same in small.
+that many seconds; 1,200 is the full length.
 """
 
 import os

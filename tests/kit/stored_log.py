@@ -1,4 +1,4 @@
-"""Compares what writers were answered with what the log holds."""
+"""Compares acknowledged appends with what the log stores."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

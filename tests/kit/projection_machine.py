@@ -1,7 +1,7 @@
-"""The model checker for projections: whatever two runners do, the rows are those of a plain fold.
+"""State machine for projections: two runners always produce the rows of a plain fold.
 
-They apply batches of any size in any turn, forget what they remember, start anew, and die between
-the rows and the commit, while the log grows.
+They apply batches of any size in any order, drop their caches, restart, and crash between writing
+rows and commit, while the log grows.
 """
 
 import asyncio

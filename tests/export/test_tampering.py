@@ -1,4 +1,4 @@
-"""Whatever happens to one line of a file, import refuses it, and names that line or a later one."""
+"""Whatever is changed in one line of a file, import refuses it, at that line or a later one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events.export.compression import Compression
 from events.export.reader import Reader
 from events.store import Log
 from tests import postgres
-from tests.export.moving import bring, export, fill, tables
+from tests.export.transfer import bring, export, fill, tables
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def first_difference(old: bytes, new: bytes) -> int:
 
 @given(data=st.data())
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_changed_line_is_found_without_a_database(lines, tmp_path_factory, data):
+def test_any_changed_line_is_found_without_a_database(lines, tmp_path_factory, data):
     _, found = data.draw(changes(lines))
     whole, changed = b"".join(lines), b"".join(found)
     if whole == changed:
@@ -84,9 +84,7 @@ def test_a_changed_line_is_found_without_a_database(lines, tmp_path_factory, dat
 
 @given(data=st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_an_import_of_a_changed_file_leaves_the_ledger_empty(
-    lines, empty_url, tmp_path_factory, data
-):
+def test_import_of_a_changed_file_leaves_the_ledger_empty(lines, empty_url, tmp_path_factory, data):
     _, found = data.draw(changes(lines))
     file = tmp_path_factory.getbasetemp() / "imported"
     if found == lines:

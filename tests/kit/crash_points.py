@@ -1,7 +1,7 @@
-"""Named points inside a process at which it kills itself: `after events.store.Log.append 3`.
+"""Kills a process at a named point in its code: `after events.store.Log.append 3`.
 
-That is when, the full name of an async function or method, and which call of it.
-`python -m tests.kit.points POINT MODULE ARGUMENTS` runs the `main` of a module up to there.
+A point is before or after, the full name of an async function or method, and the call's number.
+`python -m tests.kit.crash_points POINT MODULE ARGUMENTS` runs the `main` of a module up to there.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A client that reads a list every 10 ms and holds each answer against the one before."""
+"""A client that reads a list every 10 ms and compares each answer with the one before."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The model checker for append: each request is answered as if it had come alone."""
+"""State machine for append: each outcome equals that of requests made one by one."""
 
 import asyncio
 import uuid

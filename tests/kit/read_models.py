@@ -1,7 +1,7 @@
 """Compares the read models with a plain fold: one thread, one event after the other, no checkpoint.
 
-Runs that have ended are compared as the fold goes on and are then forgotten, so that a log of any
-length can be compared.
+Runs are compared as they end, and then dropped from memory, so that a log of any length can be
+compared.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from events.store import Log
 from projections.flow_versions import Flows
 from projections.projection import Key, States, Version, run_key
 from projections.registry import discover, servable_versions
-from tests.kit.held import Held
+from tests.kit.single_connection import SingleConnectionPool
 
 PAGE = 5_000
 WRONG_COUNTS = """
@@ -81,7 +81,7 @@ class Compared:
 async def compare(url: str) -> Compared:
     """Fold the whole log, and compare each run's document byte for byte, the lists by count."""
     connection = await connect(url)
-    log = Log(Held(connection))
+    log = Log(SingleConnectionPool(connection))
     flows = Flows(log)
     try:
         versions = await servable_versions(connection, discover())

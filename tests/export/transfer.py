@@ -1,4 +1,4 @@
-"""Exports and imports as tests want them, and logs with all that an event can carry."""
+"""Exports and imports for tests, and logs that use every column of an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service goes on with an imported log: its read models, its keys, its run numbers."""
+"""A service works on with an imported log: read models, keys, run numbers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from events.errors import LogUnavailable
 from events.export import importer
 from projections.registry import discover
 from service.runs.write.number_sequence import NumbersExhausted, advance_past, next_blocks
-from tests.events.making import request
-from tests.export.moving import bring, export
+from tests.events.builders import request
+from tests.export.transfer import bring, export
 from tests.projections.conftest import filled, opened
 from tests.projections.histories import TREE, History
 
@@ -49,7 +49,7 @@ async def test_read_models_folded_from_both_logs_are_equal(database_url, other_u
 @pytest.mark.parametrize(
     ("taken", "greatest", "first"), [(0, 1, 101), (0, 100, 101), (0, 101, 201), (3, 50, 301)]
 )
-async def test_run_numbers_go_on_beyond_the_imported_ones_and_never_back(
+async def test_run_numbers_continue_after_the_imported_ones(
     owner, other_pool, taken, greatest, first
 ):
     for _ in range(taken):
@@ -62,13 +62,13 @@ async def test_run_numbers_go_on_beyond_the_imported_ones_and_never_back(
 
 
 @pytest.mark.parametrize("greatest", [2147483501, 2**31 - 1])
-async def test_where_no_run_number_is_left_the_next_start_says_so(owner, other_pool, greatest):
+async def test_start_reports_exhausted_run_numbers_after_import(owner, other_pool, greatest):
     await advance_past(owner, greatest)
     with pytest.raises(NumbersExhausted):
         await next_blocks(other_pool, 1)
 
 
-async def test_import_moves_the_run_numbers_beyond_the_greatest(
+async def test_import_advances_run_numbers_past_the_greatest(
     log, pool, other_pool, other_url, tmp_path
 ):
     for number in (7, 4711, 12):
@@ -79,7 +79,7 @@ async def test_import_moves_the_run_numbers_beyond_the_greatest(
     assert await next_blocks(other_pool, 1) == [range(4801, 4901)]
 
 
-async def test_a_database_that_goes_away_leaves_an_empty_ledger(
+async def test_database_lost_during_import_leaves_the_ledger_empty(
     log, pool, other_url, owner, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("events.export.reader.BATCH_EVENTS", 5)
@@ -122,7 +122,7 @@ async def test_import_whose_last_step_fails_leaves_an_empty_ledger(
     assert await owner.fetchval("select position from log.head") == 0
 
 
-async def test_a_page_of_an_export_goes_by_index(log, app):
+async def test_export_reads_each_page_by_index(log, app):
     for first in range(0, 6000, 500):
         await log.append([request(f"s{n}", key=f"k{n}") for n in range(first, first + 500)])
     await app.execute("set plan_cache_mode = force_generic_plan")

@@ -1,4 +1,4 @@
-"""Events and requests for tests, and what runs beside a test."""
+"""Builds events and requests for tests, and runs tasks beside a test."""
 
 import asyncio
 import contextlib

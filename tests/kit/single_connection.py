@@ -1,9 +1,9 @@
-"""A pool of one connection, for what must be read or written within one session."""
+"""A pool of one connection, for reads and writes within one session."""
 
 import asyncpg
 
 
-class Held:
+class SingleConnectionPool:
     """Looks like a pool; who acquires gets the one connection, in whatever transaction it is."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
