@@ -55,9 +55,11 @@ class Description:
     error_type: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
     """One vendor's API; each dialect package has an instance named ``DIALECT``.
+
+    Dialects are compared and hashed by identity: they are part of the keys of cached responses.
 
     ``name``: the folder, the key in ``vendor_ids``, the source of the vendor's commands.
     ``routes``: no path clashes with another dialect's.

@@ -84,6 +84,10 @@ def test_dialect_is_named_as_its_folder(name):
     assert DIALECTS[name].name == name
 
 
+def test_dialects_are_hashable_since_cached_responses_are_keyed_by_them():
+    assert len({*DIALECTS.values()}) == len(NAMES)
+
+
 @every
 def test_every_handler_says_what_it_does(name):
     for route in DIALECTS[name].routes:
