@@ -50,7 +50,7 @@ class Process:
     async def stream(self, run_id):
         return await self.log.read_stream(TENANT, types.run_stream(run_id))
 
-    async def told(self, run_id):
+    async def event_types(self, run_id):
         """The types of a run's events, in order."""
         return [event.type for event in await self.stream(run_id)]
 

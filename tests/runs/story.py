@@ -72,7 +72,7 @@ class Story:
         return fold(self.plan, self.events)
 
     @property
-    def told(self):
+    def later_events(self):
         """The whole story but its first event."""
         return [(event.type, event.data) for event in self.events[1:]]
 
@@ -120,7 +120,7 @@ class Story:
     def event(self, type_, task=None, *, id_=None, at=None, **data):
         return ReportedEvent(id_ or f"f-{next(self.report_ids)}", type_, task, data, at)
 
-    def says(self, type_, task=None, **more):
+    def reports(self, type_, task=None, **more):
         return self.report(self.event(type_, task, **more))
 
     def _new_id(self):
@@ -155,5 +155,5 @@ def running(plan=CHAIN, executor="in_process", **more):
     story = Story(plan, executor, **more)
     if executor == "in_process":
         story.claim()
-    story.says("TaskStarted", plan.tasks[0].path)
+    story.reports("TaskStarted", plan.tasks[0].path)
     return story

@@ -76,7 +76,7 @@ async def positions(pool, wanted=ALL, *, after=0, before=100, limit=100):
     return [event.position for event, _ in found], next_before
 
 
-async def test_each_event_comes_with_the_flow_that_it_is_about(story):
+async def test_each_event_has_the_flow_that_it_is_about(story):
     found, _ = await read_audit_page(story, 0, 100, 100, ALL)
     assert [flow for _, flow in reversed(found)] == FLOWS
     assert [event.position for event, _ in found] == list(range(10, 0, -1))
@@ -97,17 +97,17 @@ async def test_each_event_comes_with_the_flow_that_it_is_about(story):
         (AuditFilter(tenant="t", actor="t's", types=["RunFailed"], flow="a.ONE"), [8]),
     ],
 )
-async def test_each_filter_leaves_what_it_says(story, wanted, expected):
+async def test_each_filter_selects_its_events(story, wanted, expected):
     assert await positions(story, wanted) == (expected, None)
 
 
-async def test_both_ends_of_the_range_are_left_out(story):
+async def test_range_excludes_both_bounds(story):
     assert await positions(story, after=3, before=6) == ([5, 4], None)
     assert await positions(story, after=5, before=6) == ([], None)
     assert await positions(story, after=9, before=4) == ([], None)
 
 
-async def test_a_full_page_goes_on_before_its_last_event(story):
+async def test_page_after_a_full_one_begins_before_its_last_event(story):
     assert await positions(story, limit=4) == ([10, 9, 8, 7], 7)
     assert await positions(story, before=7, limit=4) == ([6, 5, 4, 3], 3)
     assert await positions(story, before=3, limit=2) == ([2, 1], None)
@@ -115,7 +115,7 @@ async def test_a_full_page_goes_on_before_its_last_event(story):
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
 @pytest.mark.parametrize("scan", [1, 2, 7, 100])
-async def test_pages_of_any_size_give_all_there_is_once(story, monkeypatch, scan, limit):
+async def test_pages_of_any_size_return_each_event_once(story, monkeypatch, scan, limit):
     for wanted in (
         ALL,
         AuditFilter(tenant="t"),
@@ -152,7 +152,7 @@ def scanned_whole(found):
 
 
 @pytest.mark.parametrize("analysed", [True, False], ids=["analysed", "never analysed"])
-async def test_a_page_goes_by_index_and_touches_few_rows(log, app, owner, analysed):
+async def test_page_uses_the_index_and_reads_few_rows(log, app, owner, analysed):
     for first in range(0, 6000, 500):
         await log.append([request(f"s{n % 1000}") for n in range(first, first + 500)])
     if analysed:
@@ -164,7 +164,7 @@ async def test_a_page_goes_by_index_and_touches_few_rows(log, app, owner, analys
 
 
 @pytest.mark.parametrize("analysed", [True, False], ids=["analysed", "never analysed"])
-async def test_a_flow_is_looked_for_by_index_in_one_partition(log, app, owner, analysed):
+async def test_flow_filter_uses_the_index_of_one_partition(log, app, owner, analysed):
     for first in range(0, 1000, 500):
         runs = range(first, first + 500)
         await log.append([one("t", f"run:{n}", "RunQueued", {"flow": f"a.{n}"}) for n in runs])

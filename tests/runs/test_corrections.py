@@ -1,4 +1,4 @@
-"""Corrections: recorded in every state, of every event of the run, and nothing else changes."""
+"""Corrections are recorded in every state, of every event of the run, and change nothing else."""
 
 from dataclasses import replace
 from typing import get_args
@@ -27,33 +27,33 @@ def brought_to(status):
         case "cancelled":
             story.cancel(force=True)
         case "succeeded" | "warned" | "failed":
-            story.says(f"Run{status.capitalize()}")
+            story.report_one(f"Run{status.capitalize()}")
     assert story.state.status == status
     return story
 
 
 @pytest.mark.parametrize("status", get_args(RunStatus))
-def test_a_correction_may_follow_in_every_state_and_changes_none(status):
+def test_correction_is_allowed_in_every_status_and_changes_no_status(status):
     story = brought_to(status)
     before = story.state
     came = story.correct(1, "a typing error", day=2)
-    said = {"position": 1001, "version": 1, "reason": "a typing error", "data": {"day": 2}}
-    assert came == [("CorrectionRecorded", said)]
+    body = {"position": 1001, "version": 1, "reason": "a typing error", "data": {"day": 2}}
+    assert came == [("CorrectionRecorded", body)]
     assert story.state == replace(before, version=before.version + 1)
     assert story.decision.slot_freed is None
     assert story.decision.refusal == ""
 
 
 @pytest.mark.parametrize("status", sorted(set(get_args(RunStatus)) - RUN_ENDED))
-def test_a_corrected_run_goes_on_as_if_nothing_had_been_said(status):
+def test_corrected_run_continues_unchanged(status):
     story, other = brought_to(status), brought_to(status)
     other.correct(1)
-    end = story.says("RunFailed")
-    assert other.says("RunFailed") == end
+    end = story.report_one("RunFailed")
+    assert other.report_one("RunFailed") == end
     assert other.state.status == "failed"
 
 
-def test_a_correction_may_itself_be_corrected():
+def test_correction_of_a_correction_is_recorded():
     story = Story()
     story.correct(1, "wrong")
     (came,) = story.correct(2, "it was right")
@@ -71,7 +71,7 @@ async def corrections(process, run_id):
     return [event for event in await process.stream(run_id) if event.type == "CorrectionRecorded"]
 
 
-async def test_a_correction_stands_on_the_runs_stream_with_who_and_why(process):
+async def test_correction_is_stored_in_the_runs_stream_with_actor_and_reason(process):
     run = await process.start()
     outcome = await process.writer.submit(correction(run.run_id, run.position, "typo", day=2))
     (event,) = await corrections(process, run.run_id)
@@ -86,7 +86,7 @@ async def test_a_correction_stands_on_the_runs_stream_with_who_and_why(process):
     assert event.correlation_id == run.run_id
 
 
-async def test_a_position_that_another_process_has_written_can_be_corrected(processes):
+async def test_event_appended_by_another_process_can_be_corrected(processes):
     here, there = await processes(2)
     run = await here.start("example.EXTERNAL")
     done = await there.writer.submit(report_events(run.run_id, ("TaskStarted", "A")))
@@ -94,7 +94,7 @@ async def test_a_position_that_another_process_has_written_can_be_corrected(proc
     assert len(await corrections(here, run.run_id)) == 1
 
 
-async def test_only_an_event_of_the_run_can_be_corrected(process):
+async def test_correction_of_a_position_outside_the_run_is_refused(process):
     run, other = await process.start(), await process.start()
     head = await process.log.head()
     for position in (1, other.position, head + 1, 2**63 - 1):
@@ -105,13 +105,13 @@ async def test_only_an_event_of_the_run_can_be_corrected(process):
     assert await process.log.head() == head
 
 
-async def test_nobody_corrects_a_run_of_another_tenant(process):
+async def test_correction_of_another_tenants_run_raises_unknown_run(process):
     run = await process.start()
     with pytest.raises(UnknownRun):
         await process.writer.submit(correction(run.run_id, run.position, tenant="elsewhere"))
 
 
-async def test_a_correction_holds_as_much_as_an_event_and_no_more(process):
+async def test_correction_larger_than_an_event_is_refused(process):
     run = await process.start()
     await process.writer.submit(correction(run.run_id, run.position, much="x" * 65_000))
     with pytest.raises(TooLarge):
@@ -119,7 +119,7 @@ async def test_a_correction_holds_as_much_as_an_event_and_no_more(process):
     assert len(await corrections(process, run.run_id)) == 1
 
 
-async def test_one_key_makes_one_correction(processes):
+async def test_repeated_correction_is_recorded_once(processes):
     both = await processes(2)
     run = await both[0].start()
     once = correction(run.run_id, run.position, key="k", day=2)
@@ -129,7 +129,7 @@ async def test_one_key_makes_one_correction(processes):
     assert {outcome.position for outcome in outcomes} == {event.position}
 
 
-async def test_a_key_that_was_used_otherwise_is_refused(process):
+async def test_correction_key_of_a_different_request_is_refused(process):
     run, other = await process.start(idempotency_key="k"), await process.start()
     await process.writer.submit(correction(run.run_id, run.position, key="k"))
     for changed in (
@@ -141,17 +141,17 @@ async def test_a_key_that_was_used_otherwise_is_refused(process):
             await process.writer.submit(changed)
 
 
-async def test_corrections_at_once_are_all_recorded(processes):
+async def test_concurrent_corrections_are_all_recorded(processes):
     both = await processes(2)
     run = await both[0].start()
-    said = [correction(run.run_id, run.position, str(n)) for n in range(10)]
-    outcomes = await together(*(both[n % 2].writer.submit(each) for n, each in enumerate(said)))
+    commands = [correction(run.run_id, run.position, str(n)) for n in range(10)]
+    outcomes = await together(*(both[n % 2].writer.submit(each) for n, each in enumerate(commands)))
     found = await corrections(both[0], run.run_id)
     assert {event.data["reason"] for event in found} == {str(n) for n in range(10)}
     assert {outcome.position for outcome in outcomes} == {event.position for event in found}
 
 
-async def test_corrections_and_reports_that_race_hinder_each_other_never(processes):
+async def test_racing_corrections_reports_and_cancels_all_succeed(processes):
     both = await processes(2)
     run = await both[0].start("example.EXTERNAL")
     works = [both[0].writer.submit(correction(run.run_id, run.position)) for _ in range(10)]
@@ -161,12 +161,12 @@ async def test_corrections_and_reports_that_race_hinder_each_other_never(process
     works += [both[0].writer.submit(cancel(run.run_id))]
     outcomes = await together(*works)
     assert [each for each in outcomes if isinstance(each, BaseException)] == []
-    told = await both[0].told(run.run_id)
+    told = await both[0].event_types(run.run_id)
     assert told.count("CorrectionRecorded") == 10
     assert told.count("TaskStarted") + told.count("ReportRefused") == 2
 
 
-async def test_a_correction_decided_on_an_old_state_is_recorded_all_the_same(process):
+async def test_correction_decided_on_a_stale_state_is_recorded(process):
     """No state forbids one: whatever happens between reading the run and the append."""
     run = await process.start("example.EXTERNAL")
 

@@ -1,4 +1,4 @@
-"""Run numbers: from the real sequence, and at hand in time."""
+"""Run numbers come from the real sequence and are fetched ahead."""
 
 import asyncio
 from functools import partial
@@ -20,12 +20,12 @@ async def pool(database_url):
     await pool.close()
 
 
-async def test_the_service_takes_whole_blocks_that_never_overlap(pool):
+async def test_blocks_taken_from_the_sequence_never_overlap(pool):
     first, second, third = [*await next_blocks(pool, 2), *await next_blocks(pool, 1)]
     assert (first, second, third) == (range(1, 101), range(101, 201), range(201, 301))
 
 
-async def test_beyond_the_last_block_it_says_what_to_do(pool, database_url, process):
+async def test_exhausted_sequence_says_what_to_do(pool, database_url, process):
     admin = await asyncpg.connect(database_url)
     await admin.execute("select setval('runs.run_number', 2147483401)")
     await admin.close()
@@ -37,7 +37,7 @@ async def test_beyond_the_last_block_it_says_what_to_do(pool, database_url, proc
         await process.start()
 
 
-async def test_a_burst_is_served_by_a_few_fetches_and_every_number_is_its_own(pool):
+async def test_burst_takes_distinct_numbers_in_few_fetches(pool):
     asked = []
 
     async def fetch(blocks):
@@ -52,7 +52,7 @@ async def test_a_burst_is_served_by_a_few_fetches_and_every_number_is_its_own(po
     await numbers.close()
 
 
-async def test_the_next_block_is_fetched_before_the_last_number_is_used():
+async def test_next_block_is_fetched_before_the_last_number_is_used():
     blocks = iter(range(100))
     fetched = []
 
@@ -67,7 +67,7 @@ async def test_the_next_block_is_fetched_before_the_last_number_is_used():
     assert len(fetched) == 2
 
 
-async def test_a_fetch_that_fails_is_told_to_who_waits_and_tried_again(pool):
+async def test_failed_fetch_raises_to_waiting_callers_and_is_retried(pool):
     away = [LogUnavailable("away"), LogUnavailable("away")]
 
     async def fetch(blocks):
@@ -83,7 +83,7 @@ async def test_a_fetch_that_fails_is_told_to_who_waits_and_tried_again(pool):
     await numbers.close()
 
 
-async def test_closing_stops_a_fetch_under_way():
+async def test_close_stops_a_fetch_in_progress():
     started = asyncio.Event()
 
     async def fetch(_blocks):

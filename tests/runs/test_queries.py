@@ -1,4 +1,4 @@
-"""The one reader, also where a read model is late or paused: what the log has is never denied."""
+"""What the log has is found, also while a read model is late or paused."""
 
 import asyncio
 import contextlib
@@ -153,7 +153,7 @@ def by_number(process, outcome):
 
 
 @pytest.mark.parametrize("look_up", LOOK_UPS)
-async def test_the_run_of_a_start_is_shown_as_it_began_and_that_of_another_command_as_it_stands(
+async def test_run_after_a_start_is_as_queued_and_after_another_command_as_it_is_now(
     process, look_up
 ):
     outcome = await process.start(visible=True)
@@ -167,7 +167,7 @@ async def test_the_run_of_a_start_is_shown_as_it_began_and_that_of_another_comma
     assert await show(TENANT, ended) == stands
 
 
-async def test_a_visible_run_is_found_by_id_number_and_flow(process, soon):
+async def test_visible_run_is_found_by_id_number_and_flow(process, soon):
     outcome = await process.start(visible=True)
     asked = process.queries
     found = [
@@ -182,7 +182,7 @@ async def test_a_visible_run_is_found_by_id_number_and_flow(process, soon):
     assert {run["run_id"] for run in found} == {outcome.run_id}
 
 
-async def test_many_look_ups_at_once_each_get_their_own(process):
+async def test_concurrent_look_ups_each_get_their_own_run(process):
     outcomes = [await process.start() for _ in range(20)]
     await process.positions.wait_until_visible(outcomes[-1].position)
     ids = [outcome.run_id for outcome in outcomes] * 5
@@ -190,7 +190,7 @@ async def test_many_look_ups_at_once_each_get_their_own(process):
     assert [run["run_id"] for run in found] == ids
 
 
-async def test_a_run_of_another_tenant_is_unknown(process):
+async def test_run_of_another_tenant_is_unknown(process):
     outcome = await process.start(visible=True)
     for read in (process.queries.execution, process.queries.workflow):
         with pytest.raises(UnknownRun):
@@ -205,7 +205,7 @@ async def test_a_run_of_another_tenant_is_unknown(process):
 # What is not there
 
 
-async def test_at_the_head_what_is_missed_is_not_found_at_once(late, waits, soon):
+async def test_missing_run_is_unknown_at_once_if_the_read_model_is_at_the_head(late, waits, soon):
     waits(NEVER_S)
     for read in (late.queries.execution, late.queries.workflow):
         with pytest.raises(UnknownRun):
@@ -218,7 +218,7 @@ async def test_at_the_head_what_is_missed_is_not_found_at_once(late, waits, soon
     assert late.service.read_models.checkpoints._poll is None, "nobody waited"
 
 
-async def test_what_is_in_no_stream_is_not_found_however_late_the_read_model(late, waits, soon):
+async def test_run_without_a_stream_is_unknown_although_the_read_model_is_late(late, waits, soon):
     waits(0.05)
     await late.start()
     for read in (late.queries.execution, late.queries.workflow):
@@ -230,7 +230,7 @@ async def test_what_is_in_no_stream_is_not_found_however_late_the_read_model(lat
 
 
 @pytest.mark.parametrize("read", LOOK_UPS)
-async def test_a_run_that_no_read_model_shows_is_folded_from_its_stream(late, waits, soon, read):
+async def test_run_that_no_read_model_shows_yet_is_folded_from_its_stream(late, waits, soon, read):
     waits(0.05)
     outcome = await late.start()
     await late.end(outcome)
@@ -239,7 +239,7 @@ async def test_a_run_that_no_read_model_shows_is_folded_from_its_stream(late, wa
     assert read != "workflow" or len(run["tasks"]) == 2
 
 
-async def test_a_folded_run_is_the_one_that_the_read_model_shows_later(late, loaded_url, waits):
+async def test_run_folded_from_its_stream_equals_the_later_read_model_row(late, loaded_url, waits):
     waits(0.05)
     outcome = await late.start()
     folded = [await getattr(late.queries, read)(TENANT, outcome.run_id) for read in LOOK_UPS]
@@ -251,14 +251,14 @@ async def test_a_folded_run_is_the_one_that_the_read_model_shows_later(late, loa
     assert folded == shown
 
 
-async def test_a_run_by_number_is_not_denied_where_a_read_model_is_late(late, waits, soon):
+async def test_look_up_by_number_is_unavailable_while_late(late, waits, soon):
     waits(0.05)
     for read in by_number(late, await late.start()):
         with pytest.raises(Unavailable, match="is late"):
             await soon(read)
 
 
-async def test_a_miss_waits_for_the_read_model(late, loaded_url, waits, soon):
+async def test_missed_look_up_waits_for_the_read_model(late, loaded_url, waits, soon):
     waits(NEVER_S)
     outcome = await late.start()
     reads = (late.queries.workflow(TENANT, outcome.run_id), *by_number(late, outcome))
@@ -268,7 +268,7 @@ async def test_a_miss_waits_for_the_read_model(late, loaded_url, waits, soon):
     assert {run["run_id"], execution["run_id"], plan["run"]["run_id"]} == {outcome.run_id}
 
 
-async def test_a_start_is_answered_although_the_read_models_are_late(loaded_url, waits):
+async def test_start_succeeds_although_the_read_models_are_late(loaded_url, waits):
     waits(0.05)
     settings = Settings(database_url=loaded_url, secret_key=bytes(32), port=0, grace_s=0)
     async with serving(settings, {ProcessRole.API}) as (service, address):
@@ -287,7 +287,7 @@ async def test_a_start_is_answered_although_the_read_models_are_late(loaded_url,
 
 
 @pytest.mark.parametrize(("read", "name"), [("execution", "executions"), ("workflow", "workflows")])
-async def test_a_paused_read_model_hides_no_run(process, pause, waits, soon, read, name):
+async def test_run_is_found_while_its_read_model_is_paused(process, pause, waits, soon, read, name):
     waits(NEVER_S)
     await pause(name)
     outcome = await process.start()
@@ -295,7 +295,7 @@ async def test_a_paused_read_model_hides_no_run(process, pause, waits, soon, rea
     assert run["run_id"] == outcome.run_id
 
 
-async def test_a_paused_read_model_denies_no_number(process, pause, waits, soon):
+async def test_look_up_by_number_is_unavailable_while_paused(process, pause, waits, soon):
     waits(NEVER_S)
     await pause("executions")
     await pause("load_plans")
@@ -304,7 +304,7 @@ async def test_a_paused_read_model_denies_no_number(process, pause, waits, soon)
             await soon(read)
 
 
-async def test_a_start_does_not_wait_for_a_paused_read_model(process, pause, waits, soon):
+async def test_start_does_not_wait_for_a_paused_read_model(process, pause, waits, soon):
     waits(NEVER_S)
     await pause("load_plans")
     outcome = await soon(process.start(visible=True))
@@ -315,7 +315,7 @@ async def test_a_start_does_not_wait_for_a_paused_read_model(process, pause, wai
 # A position that is asked for
 
 
-async def test_a_position_that_all_read_models_have_passed_is_reached(process, waits, soon):
+async def test_required_position_is_visible_afterwards(process, waits, soon):
     waits(NEVER_S)
     outcome = await process.start()
     await soon(process.positions.require_position(outcome.position))
@@ -323,26 +323,26 @@ async def test_a_position_that_all_read_models_have_passed_is_reached(process, w
     assert page.rows[0]["run_id"] == outcome.run_id
 
 
-async def test_what_is_known_to_be_reached_costs_no_query(process, monkeypatch):
+async def test_required_position_that_is_known_to_be_reached_costs_no_query(process, monkeypatch):
     outcome = await process.start(visible=True)
     monkeypatch.setattr(process.positions, "_log", None)
     await process.positions.require_position(outcome.position)
 
 
-async def test_a_position_beyond_the_head_is_refused_at_once(late, waits, soon):
+async def test_required_position_beyond_the_head_is_refused_at_once(late, waits, soon):
     waits(NEVER_S)
     with pytest.raises(PositionAhead):
         await soon(late.positions.require_position(await late.log.head() + 1))
 
 
-async def test_a_position_that_is_not_reached_in_time_is_said_so(late, waits, soon):
+async def test_required_position_that_is_not_reached_in_time_raises(late, waits, soon):
     waits(0.05)
     outcome = await late.start()
     with pytest.raises(PositionNotReached, match="executions"):
         await soon(late.positions.require_position(outcome.position))
 
 
-async def test_a_paused_read_model_has_not_reached_a_position(process, pause, waits, soon):
+async def test_required_position_raises_while_a_read_model_is_paused(process, pause, waits, soon):
     waits(NEVER_S)
     await pause("load_plans")
     outcome = await process.start()
@@ -350,7 +350,9 @@ async def test_a_paused_read_model_has_not_reached_a_position(process, pause, wa
         await soon(process.positions.require_position(outcome.position))
 
 
-async def test_a_position_another_process_applied_is_reached(late, loaded_url, waits, soon):
+async def test_required_position_applied_by_another_process_is_reached(
+    late, loaded_url, waits, soon
+):
     waits(NEVER_S)
     outcome = await late.start()
     reaching = asyncio.create_task(late.positions.require_position(outcome.position))
@@ -372,7 +374,7 @@ async def watched(process, run_id):
     await until(lambda: run_id in process.service.run_completion._waiting)
 
 
-async def test_all_who_wait_for_an_end_see_it(process, soon):
+async def test_all_callers_that_wait_for_an_end_get_it(process, soon):
     outcome = await process.start(visible=True)
     waiting = [
         asyncio.create_task(process.queries.wait_until_ended(TENANT, outcome.run_id))
@@ -384,19 +386,19 @@ async def test_all_who_wait_for_an_end_see_it(process, soon):
     assert {run["status"] for run in runs} == {"cancelled"}
 
 
-async def test_who_waits_for_a_run_that_has_ended_is_answered_at_once(process, soon):
+async def test_wait_for_a_run_that_has_ended_returns_at_once(process, soon):
     outcome = await process.start()
     await process.positions.wait_until_visible((await process.end(outcome)).position)
     run = await soon(process.queries.wait_until_ended(TENANT, outcome.run_id))
     assert run["status"] in RUN_ENDED
 
 
-async def test_an_unknown_run_is_not_waited_for(process, soon):
+async def test_wait_for_an_unknown_run_raises_at_once(process, soon):
     with pytest.raises(UnknownRun):
         await soon(process.queries.wait_until_ended(TENANT, str(uuid4())))
 
 
-async def test_who_hangs_up_leaves_nothing_and_harms_nobody(process, soon):
+async def test_cancelled_wait_leaves_no_watcher_and_cancels_no_other(process, soon):
     outcome = await process.start(visible=True)
     stays, leaves = (
         asyncio.create_task(process.queries.wait_until_ended(TENANT, outcome.run_id))
@@ -410,7 +412,7 @@ async def test_who_hangs_up_leaves_nothing_and_harms_nobody(process, soon):
     assert not process.service.run_completion._waiting
 
 
-async def test_an_end_that_woke_nobody_is_not_lost_on_a_late_read_model(
+async def test_wait_finds_an_end_that_the_late_read_model_does_not_show_yet(
     process, pause, waits, soon
 ):
     """The end is in the log and has been looked past; only the read model does not show it yet."""
@@ -424,7 +426,7 @@ async def test_an_end_that_woke_nobody_is_not_lost_on_a_late_read_model(
     ] == "cancelled"
 
 
-async def test_an_end_is_told_although_the_read_model_is_paused(process, pause, waits, soon):
+async def test_wait_for_an_end_returns_while_the_read_model_is_paused(process, pause, waits, soon):
     waits(NEVER_S)
     outcome = await process.start(visible=True)
     await pause("executions")
@@ -437,7 +439,7 @@ async def test_an_end_is_told_although_the_read_model_is_paused(process, pause, 
 # History
 
 
-async def test_the_history_of_a_run_is_read_from_a_version_on(process):
+async def test_history_is_read_after_a_version(process):
     outcome = await process.start()
     await process.end(outcome)
     whole = await process.queries.history(TENANT, outcome.run_id, after=0, limit=100)
@@ -449,6 +451,6 @@ async def test_the_history_of_a_run_is_read_from_a_version_on(process):
 
 
 @pytest.mark.parametrize("after", [0, 3])
-async def test_an_unknown_run_has_no_history(process, after):
+async def test_history_of_an_unknown_run_raises(process, after):
     with pytest.raises(UnknownRun):
         await process.queries.history(TENANT, str(uuid4()), after=after, limit=1)

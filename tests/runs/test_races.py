@@ -1,4 +1,4 @@
-"""Writers released together on one database, callers and databases that go away."""
+"""Concurrent writers on one database, cancelled callers, and databases that go down."""
 
 import asyncio
 
@@ -25,17 +25,17 @@ from tests.runs.story import TENANT
 # Races
 
 
-async def test_of_racing_claims_one_wins(processes):
+async def test_one_of_racing_claims_wins(processes):
     both = await processes(2)
     run = (await both[0].start()).run_id
     claims = [p.writer.submit(claim(run, f"w{n}")) for n, p in enumerate(both * 4)]
     outcomes = await together(*claims)
     assert sum(isinstance(outcome, Outcome) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, ClaimLost) for outcome in outcomes) == 7
-    assert (await both[0].told(run)).count("RunClaimed") == 1
+    assert (await both[0].event_types(run)).count("RunClaimed") == 1
 
 
-async def test_a_report_and_a_cancel_that_race_leave_one_story(processes):
+async def test_racing_report_and_cancel_end_the_run_once(processes):
     both = await processes(2)
     for _ in range(5):
         run = (await both[0].start("example.ONE")).run_id
@@ -43,7 +43,7 @@ async def test_a_report_and_a_cancel_that_race_leave_one_story(processes):
             both[0].writer.submit(report_events(run, ("RunSucceeded", None))),
             both[1].writer.submit(cancel(run, force=True)),
         )
-        told = await both[0].told(run)
+        told = await both[0].event_types(run)
         if report.results[0].outcome == "recorded":
             assert isinstance(cancelled, RunEnded)
             assert told[-2:] == ["RunSucceeded", "ReportRefused"]
@@ -52,7 +52,7 @@ async def test_a_report_and_a_cancel_that_race_leave_one_story(processes):
             assert told[-2:] == ["RunCancelled", "ReportRefused"]
 
 
-async def test_one_report_sent_to_two_processes_at_once_is_recorded_once(processes):
+async def test_report_sent_to_two_processes_at_once_is_recorded_once(processes):
     both = await processes(2)
     for _ in range(5):
         run = (await both[0].start("example.EXTERNAL")).run_id
@@ -61,10 +61,10 @@ async def test_one_report_sent_to_two_processes_at_once_is_recorded_once(process
         results = [outcome.results[0] for outcome in outcomes]
         assert sorted(result.outcome for result in results) == ["duplicate"] * 5 + ["recorded"]
         assert len({result.position for result in results}) == 1
-        assert (await both[0].told(run)).count("TaskStarted") == 1
+        assert (await both[0].event_types(run)).count("TaskStarted") == 1
 
 
-async def test_one_report_at_once_is_recorded_once_where_it_is_the_whole_append(processes):
+async def test_report_sent_to_two_processes_is_recorded_once_if_it_is_the_whole_append(processes):
     both = await processes(2)
     run = (await both[0].start("example.EXTERNAL")).run_id
     for process in both:
@@ -78,7 +78,7 @@ async def test_one_report_at_once_is_recorded_once_where_it_is_the_whole_append(
         assert len({result.position for result in results}) == 1
 
 
-async def test_one_id_for_two_events_at_once_keeps_one_and_refuses_the_other(processes):
+async def test_two_concurrent_events_under_one_id_record_one_and_refuse_the_other(processes):
     both = await processes(2)
     for _ in range(5):
         run = (await both[0].start("example.EXTERNAL")).run_id
@@ -93,10 +93,10 @@ async def test_one_id_for_two_events_at_once_keeps_one_and_refuses_the_other(pro
             )
         )
         assert {outcome.results[0].outcome for outcome in outcomes} == {"recorded", "refused"}
-        assert (await both[0].told(run)).count("TaskStarted") == 1
+        assert (await both[0].event_types(run)).count("TaskStarted") == 1
 
 
-async def test_many_writers_on_one_run_lose_nothing(processes):
+async def test_concurrent_writers_on_one_run_lose_no_report(processes):
     both = await processes(2)
     run = (await both[0].start("example.EXTERNAL")).run_id
     reports = [
@@ -120,14 +120,14 @@ async def test_many_writers_on_one_run_lose_nothing(processes):
 # Callers that go away, databases that go away
 
 
-async def test_a_command_whose_caller_goes_away_is_carried_out_once(process):
+async def test_command_of_a_cancelled_caller_is_executed_once(process):
     run = (await process.start("example.EXTERNAL")).run_id
     waiting = asyncio.create_task(process.writer.submit(report_events(run, ("TaskStarted", "A"))))
     other = asyncio.create_task(process.writer.submit(report_events(run, ("TaskSucceeded", "A"))))
     await asyncio.sleep(0)
     waiting.cancel()
     assert (await other).results[0].outcome == "recorded"
-    assert (await process.told(run))[1:] == ["RunStarted", "TaskStarted", "TaskSucceeded"]
+    assert (await process.event_types(run))[1:] == ["RunStarted", "TaskStarted", "TaskSucceeded"]
 
 
 async def taken(process):
@@ -136,7 +136,7 @@ async def taken(process):
         await asyncio.sleep(0)
 
 
-async def test_a_start_whose_caller_goes_away_is_made_at_most_once(process):
+async def test_start_of_a_cancelled_caller_is_executed_at_most_once(process):
     waiting = asyncio.create_task(process.start(idempotency_key="k"))
     await taken(process)
     waiting.cancel()
@@ -145,7 +145,9 @@ async def test_a_start_whose_caller_goes_away_is_made_at_most_once(process):
     assert len(await starts(process)) == 1
 
 
-async def test_killed_connections_lose_and_double_nothing(processes, database_url, postgres_server):
+async def test_killed_connections_lose_or_repeat_no_report(
+    processes, database_url, postgres_server
+):
     [process] = await processes(1)
     run = (await process.start("example.EXTERNAL")).run_id
 
@@ -176,7 +178,7 @@ async def kill_backends(server, url):
     await connection.close()
 
 
-async def test_a_log_that_is_away_is_said_to_be(own_cluster):
+async def test_commands_raise_unavailable_while_the_database_is_down(own_cluster):
     await migrate_all(own_cluster.url)
     async with open_process(own_cluster.url) as process:
         await register(process.log, *FLOWS)

@@ -1,4 +1,4 @@
-"""A failed run is followed by another, as often as its flow says: once each, whoever dies."""
+"""A failed run is retried as often as its flow says, each time once, whoever is killed."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def test_only_a_run_that_has_just_failed_is_retried(before, after, attempt, agai
 
 
 @pytest.mark.parametrize("plan", [TWICE, LATER, replace(TWICE, retries=0)])
-def test_a_plan_says_how_often_and_one_that_does_not_is_written_as_it_ever_was(plan):
+def test_plan_is_stored_with_retries_only_if_it_has_some(plan):
     assert plan_of(plan_json(plan)) == plan
     assert ("retries" in plan_json(plan)) == bool(plan.retries)
 
 
-async def test_a_failed_run_is_followed_by_another_of_its_chain(one):
+async def test_failed_run_is_retried_in_its_chain(one):
     told = {"payload": {"n": 1}, "comment": "nightly", "trigger": "message", "project": "example"}
     run = await one.start("example.TWICE", **told)
     await fail(one, run.run_id)
@@ -120,7 +120,7 @@ async def test_a_failed_run_is_followed_by_another_of_its_chain(one):
     assert second.position == end.position + 1
 
 
-async def test_the_chain_ends_with_the_last_retry(one):
+async def test_run_is_not_retried_after_the_last_retry(one):
     run_id = (await one.start("example.TWICE")).run_id
     for attempt in (2, 3):
         await fail(one, run_id)
@@ -131,44 +131,44 @@ async def test_the_chain_ends_with_the_last_retry(one):
     assert await followers(one, run_id) == []
 
 
-async def test_a_run_of_a_flow_that_says_nothing_is_not_followed(one):
+async def test_failed_run_of_a_flow_without_retries_is_not_retried(one):
     run_id = (await one.start("example.ONE")).run_id
     await fail(one, run_id)
     assert len(await starts(one)) == 1
 
 
 @pytest.mark.parametrize("end", ["RunSucceeded", "RunWarned"])
-async def test_a_run_that_ended_well_is_not_followed(one, end):
+async def test_successful_or_warned_run_is_not_retried(one, end):
     run_id = (await one.start("example.TWICE")).run_id
     await one.writer.submit(report_events(run_id, (end, None)))
     await fail(one, run_id)
     assert len(await starts(one)) == 1
 
 
-async def test_a_run_that_was_to_be_cancelled_is_not_followed_however_it_ends(one):
+async def test_cancelling_run_is_not_retried_whatever_its_end(one):
     for end in ("RunFailed", "RunCancelled"):
         run_id = (await one.start("example.TWICE")).run_id
         await one.writer.submit(report_events(run_id, ("TaskStarted", "A")))
         await one.writer.submit(cancel(run_id))
         await one.writer.submit(report_events(run_id, (end, None)))
-        assert (await one.told(run_id))[-1] == end
+        assert (await one.event_types(run_id))[-1] == end
     assert len(await starts(one)) == 2
 
 
-async def test_a_cancel_that_comes_in_with_the_failure_stops_the_chain(one):
+async def test_cancel_in_the_same_batch_as_the_failure_prevents_a_retry(one):
     run_id = (await one.start("example.TWICE")).run_id
     await together(one.writer.submit(cancel(run_id)), fail(one, run_id))
-    assert (await one.told(run_id))[-1] == "RunFailed"
+    assert (await one.event_types(run_id))[-1] == "RunFailed"
     assert len(await starts(one)) == 1
 
 
-async def test_a_run_that_timed_out_is_followed(one):
+async def test_timed_out_run_is_retried(one):
     run_id = (await one.start("example.HERE")).run_id
     await one.writer.submit(TimeOutRun(TENANT, ORIGIN, run_id))
     assert (await followers(one, run_id))[0]["attempt"] == 2
 
 
-async def test_a_task_that_fails_for_good_has_its_run_followed(one):
+async def test_run_is_retried_after_the_final_failure_of_a_task(one):
     run_id = (await one.start("example.HERE")).run_id
     await one.writer.submit(claim(run_id))
     await one.writer.submit(report_events(run_id, ("TaskStarted", "A"), worker="w1", epoch=1))
@@ -177,14 +177,14 @@ async def test_a_task_that_fails_for_good_has_its_run_followed(one):
     assert (body["executor"], body["attempt"]) == ("in_process", 2)
 
 
-async def test_a_retry_waits_as_long_as_its_flow_says(one):
+async def test_automatic_retry_has_the_delay_of_its_flow(one):
     run_id = (await one.start("example.LATER")).run_id
     await fail(one, run_id)
     [body] = await followers(one, run_id)
     assert body["delay_s"] == 90.0
 
 
-async def test_a_retry_is_of_the_version_that_failed(one):
+async def test_automatic_retry_has_the_flow_version_that_failed(one):
     run_id = (await one.start("example.TWICE")).run_id
     await register(one.log, flow("TWICE", replace(TWICE, retries=0), version=2))
     await one.catalogue.refresh(TENANT)
@@ -192,7 +192,7 @@ async def test_a_retry_is_of_the_version_that_failed(one):
     assert (await followers(one, run_id))[0]["flow_version"] == 1
 
 
-async def test_a_retry_carries_over_what_the_failed_run_had_carried_over(one):
+async def test_automatic_retry_reuses_the_tasks_that_the_failed_run_reused(one):
     first = (await one.start("example.TWICE")).run_id
     await one.writer.submit(report_events(first, ("TaskSucceeded", "A"), ("TaskFailed", "B")))
     retry = RetryRun(TENANT, ORIGIN, first, scope=RetryScope(only_incomplete=True))
@@ -204,7 +204,7 @@ async def test_a_retry_carries_over_what_the_failed_run_had_carried_over(one):
     assert body["trigger"] == "retry"
 
 
-async def test_the_slot_of_an_exclusive_flow_stays_in_the_chain(two):
+async def test_automatic_retry_keeps_the_slot_of_an_exclusive_flow(two):
     one, other = two
     run_id = (await one.start("example.SLOT")).run_id
     failed, *rivals = await together(
@@ -220,7 +220,7 @@ async def test_the_slot_of_an_exclusive_flow_stays_in_the_chain(two):
     assert (await other.start("example.SLOT")).status == "queued"
 
 
-async def test_two_processes_that_fail_a_run_together_retry_it_once(two):
+async def test_run_failed_by_two_processes_at_once_is_retried_once(two):
     for _ in range(10):
         run_id = (await two[0].start("example.TWICE")).run_id
         reports = [
@@ -234,14 +234,14 @@ async def test_two_processes_that_fail_a_run_together_retry_it_once(two):
         assert len(await followers(two[0], run_id)) == 1
 
 
-async def test_a_failure_that_is_reported_again_is_not_followed_again(two):
+async def test_repeated_failure_report_is_not_retried_again(two):
     run_id = (await two[0].start("example.TWICE")).run_id
     for process in (*two, *two):
         await fail(process, run_id)
     assert len(await followers(two[0], run_id)) == 1
 
 
-async def test_without_numbers_a_failure_is_recorded_all_the_same(one, monkeypatch):
+async def test_failure_is_recorded_without_a_retry_if_run_numbers_are_exhausted(one, monkeypatch):
     run_id = (await one.start("example.TWICE")).run_id
 
     async def none_left():
@@ -253,13 +253,13 @@ async def test_without_numbers_a_failure_is_recorded_all_the_same(one, monkeypat
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_whoever_is_killed_as_a_run_fails_it_is_followed_once(one, database_url, when):
+async def test_run_is_retried_once_if_the_process_is_killed_as_it_fails(one, database_url, when):
     run_id = (await one.start("example.TWICE")).run_id
     doomed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.runs.doomed", database_url, when, run_id)
     )
     assert await doomed.wait() == -signal.SIGKILL
-    had_failed = types.RUN_FAILED in await one.told(run_id)
+    had_failed = types.RUN_FAILED in await one.event_types(run_id)
     assert had_failed is (when == "after")
     assert len(await followers(one, run_id)) == had_failed
     await fail(one, run_id)

@@ -33,7 +33,7 @@ from tests.runs.story import CHAIN, TENANT
 # Starts
 
 
-async def test_a_start_is_in_the_log_when_it_is_answered(process):
+async def test_answered_start_is_in_the_log(process):
     outcome = await process.start(payload={"rows": 3}, comment="why")
     [event] = await process.stream(outcome.run_id)
     assert outcome == Outcome(outcome.run_id, 1, event.position, "queued", created_event=event)
@@ -57,14 +57,14 @@ async def test_a_start_is_in_the_log_when_it_is_answered(process):
     assert (event.actor, event.correlation_id, event.causation_id) == ("ops", outcome.run_id, "")
 
 
-async def test_a_project_is_kept_where_one_is_given_and_goes_on_to_a_retry(process):
+async def test_project_of_a_start_is_stored_and_passed_on_to_a_retry(process):
     first = await process.start(project="exam")
     second = await process.writer.submit(RetryRun(TENANT, ORIGIN, first.run_id))
     for outcome in (first, second):
         assert (await process.stream(outcome.run_id))[0].data["project"] == "exam"
 
 
-async def test_run_numbers_of_all_processes_differ(processes):
+async def test_run_numbers_of_two_processes_are_distinct(processes):
     both = await processes(2)
     made = [process.start() for process in both for _ in range(150)]
     numbers = [outcome.run_number for outcome in await asyncio.gather(*made)]
@@ -72,12 +72,12 @@ async def test_run_numbers_of_all_processes_differ(processes):
     assert min(numbers) > 0
 
 
-async def test_a_flow_that_nobody_registered_is_unknown(process):
+async def test_start_of_an_unregistered_flow_raises_unknown_flow(process):
     with pytest.raises(UnknownFlow):
         await process.start("example.NOTHING")
 
 
-async def test_a_payload_that_does_not_fit_is_refused_before_anything_is_written(process):
+async def test_start_with_an_invalid_payload_writes_nothing(process):
     head = await process.log.head()
     with pytest.raises(InvalidPayload):
         await process.start("example.PICKY", payload={"rows": "three"})
@@ -89,21 +89,21 @@ async def test_flow_registered_by_another_process_is_found(process):
     assert (await process.start("example.NEW")).status == "queued"
 
 
-async def test_a_process_that_has_not_read_of_it_cannot_start_a_retired_flow(process):
+async def test_process_with_a_stale_catalogue_cannot_start_a_retired_flow(process):
     await register(process.log, retired("CHAIN"))
     assert process.catalogue.find(TENANT, "example.CHAIN") is not None
     with pytest.raises(UnknownFlow):
         await process.start()
 
 
-async def test_a_process_that_has_not_read_of_it_starts_the_new_version(process):
+async def test_process_with_a_stale_catalogue_starts_the_new_version(process):
     await register(process.log, flow("CHAIN", CHAIN, version=2))
     outcome = await process.start()
     [event] = await process.stream(outcome.run_id)
     assert event.data["flow_version"] == 2
 
 
-async def test_a_flow_that_is_retired_while_its_start_waits_is_not_started(process):
+async def test_flow_retired_while_its_start_waits_is_not_started(process):
     waits, go_on = asyncio.Event(), asyncio.Event()
 
     async def fetch(blocks):
@@ -121,7 +121,7 @@ async def test_a_flow_that_is_retired_while_its_start_waits_is_not_started(proce
         await start
 
 
-async def test_what_is_refused_uses_up_no_number(process):
+async def test_refused_start_uses_up_no_run_number(process):
     await process.start("example.ALONE")
     for name, error in (
         ("example.ALONE", FlowBusy),
@@ -136,7 +136,7 @@ async def test_what_is_refused_uses_up_no_number(process):
 # Idempotency
 
 
-async def test_fifty_equal_starts_at_once_make_one_run(processes):
+async def test_fifty_concurrent_equal_starts_make_one_run(processes):
     both = await processes(2)
     calls = [both[n % 2].start(payload={"n": 1}, idempotency_key="once") for n in range(50)]
     outcomes = await together(*calls)
@@ -145,7 +145,7 @@ async def test_fifty_equal_starts_at_once_make_one_run(processes):
     assert len(await starts(both[0])) == 1
 
 
-async def test_a_repeat_is_answered_with_the_run_as_it_stands_now(process):
+async def test_repeated_start_returns_the_run_as_it_is_now(process):
     first = await process.start(idempotency_key="k")
     await process.writer.submit(cancel(first.run_id))
     again = await process.start(idempotency_key="k")
@@ -158,20 +158,20 @@ async def test_a_repeat_is_answered_with_the_run_as_it_stands_now(process):
     "more",
     [{"payload": {"a": 1}}, {"comment": "x"}, {"exclusive": True}, {"project": "example.x"}],
 )
-async def test_a_key_used_for_a_different_request_is_refused(process, more):
+async def test_idempotency_key_of_a_different_request_is_refused(process, more):
     await process.start(idempotency_key="k")
     with pytest.raises(IdempotencyKeyReused):
         await process.start(idempotency_key="k", **more)
 
 
-async def test_a_key_is_the_tenants_own(process):
+async def test_idempotency_key_of_another_tenant_does_not_match(process):
     await process.start(idempotency_key="k")
     other = StartRun("other", ORIGIN, "example.CHAIN", idempotency_key="k")
     with pytest.raises(UnknownFlow):
         await process.writer.submit(other)
 
 
-async def test_a_repeat_is_answered_even_when_the_flow_has_gone_since(process):
+async def test_repeated_start_is_answered_after_the_flow_is_retired(process):
     first = await process.start(idempotency_key="k")
     await register(process.log, retired("CHAIN"))
     await process.catalogue.refresh(TENANT)
@@ -182,7 +182,7 @@ async def test_a_repeat_is_answered_even_when_the_flow_has_gone_since(process):
         await process.start(idempotency_key="new")
 
 
-async def test_a_repeat_of_an_exclusive_start_is_not_busy_with_itself(process):
+async def test_repeated_exclusive_start_is_answered_while_its_run_holds_the_slot(process):
     first = await process.start("example.ALONE", idempotency_key="k")
     again = await process.start("example.ALONE", idempotency_key="k")
     assert (again.run_id, again.replayed) == (first.run_id, True)
@@ -191,7 +191,7 @@ async def test_a_repeat_of_an_exclusive_start_is_not_busy_with_itself(process):
 # Retries
 
 
-async def test_a_retry_is_a_new_run_that_names_where_it_comes_from(process):
+async def test_retry_is_a_new_run_that_names_the_retried_and_the_root_run(process):
     first = await process.start(payload={"rows": 1}, comment="c")
     second = await process.writer.submit(RetryRun(TENANT, ORIGIN, first.run_id))
     third = await process.writer.submit(RetryRun(TENANT, ORIGIN, second.run_id))
@@ -210,20 +210,20 @@ async def test_a_retry_is_a_new_run_that_names_where_it_comes_from(process):
     assert (queued.correlation_id, queued.causation_id) == (first.run_id, before.event_id)
 
 
-async def test_a_retry_of_another_tenants_run_is_refused(process):
+async def test_retry_of_another_tenants_run_raises_unknown_run(process):
     first = await process.start()
     with pytest.raises(UnknownRun):
         await process.writer.submit(RetryRun("other", ORIGIN, first.run_id))
 
 
-async def test_a_retry_holds_the_payload_against_the_schema_of_now(process):
+async def test_retry_validates_the_payload_by_the_current_schema(process):
     first = await process.start(payload={})
     await register(process.log, flow("CHAIN", CHAIN, version=2, payload_schema=SCHEMA))
     with pytest.raises(InvalidPayload):
         await process.writer.submit(RetryRun(TENANT, ORIGIN, first.run_id))
 
 
-async def test_a_repeated_retry_is_the_same_run(process):
+async def test_repeated_retry_returns_the_same_run(process):
     first = await process.start()
     command = RetryRun(TENANT, ORIGIN, first.run_id, idempotency_key="again")
     once, twice = [await process.writer.submit(command) for _ in range(2)]
@@ -232,7 +232,7 @@ async def test_a_repeated_retry_is_the_same_run(process):
         await process.start(idempotency_key="again")
 
 
-async def test_a_retry_of_a_part_carries_over_what_is_done(process):
+async def test_retry_of_incomplete_tasks_reuses_the_completed_ones(process):
     first = await failed_after_a(process)
     command = RetryRun(TENANT, ORIGIN, first.run_id, scope=RetryScope(only_incomplete=True))
     second = await process.writer.submit(command)
@@ -245,7 +245,7 @@ async def test_a_retry_of_a_part_carries_over_what_is_done(process):
     }
 
 
-async def test_a_part_is_refused_by_whoever_has_not_seen_the_run_end_and_writes_nothing(processes):
+async def test_scoped_retry_of_an_open_run_writes_nothing_and_succeeds_after_its_end(processes):
     one, two = await processes(2)
     first = await one.start("example.EXTERNAL")
     command = RetryRun(TENANT, ORIGIN, first.run_id, scope=RetryScope(2))
@@ -260,7 +260,7 @@ async def test_a_part_is_refused_by_whoever_has_not_seen_the_run_end_and_writes_
     assert (again.run_number, again.status) == (first.run_number + 1, "queued")
 
 
-async def test_a_repeated_retry_of_a_part_is_the_same_run_and_another_part_another_request(process):
+async def test_repeated_scoped_retry_returns_the_same_run_but_another_scope_is_refused(process):
     first = await failed_after_a(process)
     command = RetryRun(
         TENANT,
@@ -276,7 +276,7 @@ async def test_a_repeated_retry_of_a_part_is_the_same_run_and_another_part_anoth
             await process.writer.submit(replace(command, scope=other))
 
 
-async def test_a_repeat_is_known_by_what_was_asked_for_where_that_is_no_run(process):
+async def test_repeated_retry_is_recognised_by_the_requested_id(process):
     first = await failed_after_a(process)
     command = RetryRun(
         TENANT,
@@ -291,7 +291,7 @@ async def test_a_repeat_is_known_by_what_was_asked_for_where_that_is_no_run(proc
     assert (twice.run_id, twice.replayed) == (once.run_id, True)
 
 
-async def test_a_retry_may_ask_for_the_slot_of_any_flow(process):
+async def test_exclusive_retry_takes_the_slot_of_any_flow(process):
     first = await failed_after_a(process)
     command = RetryRun(TENANT, ORIGIN, first.run_id, exclusive=True)
     await process.writer.submit(command)
@@ -309,7 +309,7 @@ async def failed_after_a(process):
 # Exclusive flows
 
 
-async def test_of_racing_exclusive_starts_one_wins(processes):
+async def test_one_of_racing_exclusive_starts_wins(processes):
     both = await processes(2)
     outcomes = await together(*(p.start("example.ALONE") for p in both for _ in range(4)))
     assert sum(isinstance(outcome, Outcome) for outcome in outcomes) == 1
@@ -317,7 +317,7 @@ async def test_of_racing_exclusive_starts_one_wins(processes):
     assert len(await starts(both[0])) == 1
 
 
-async def test_the_end_of_an_exclusive_run_lets_the_next_one_start(processes):
+async def test_exclusive_flow_can_start_again_after_its_run_ends(processes):
     one, two = await processes(2)
     for _ in range(2):
         first = await one.start("example.ALONE")
@@ -330,7 +330,7 @@ async def test_the_end_of_an_exclusive_run_lets_the_next_one_start(processes):
     assert [event.type for event in slot] == [types.SLOT_TAKEN, types.SLOT_FREED] * 4
 
 
-async def test_a_start_may_ask_for_the_slot_of_any_flow(process):
+async def test_exclusive_start_takes_the_slot_of_any_flow(process):
     await process.start(exclusive=True)
     with pytest.raises(FlowBusy):
         await process.start(exclusive=True)

@@ -1,4 +1,4 @@
-"""Acceptance H-1: as of any position, every reader shows the fold of the log's first events."""
+"""As of any position, every read is the fold of the log up to there."""
 
 import dataclasses
 import random
@@ -115,7 +115,7 @@ async def read_or_none(work):
         return None
 
 
-async def test_a_run_a_workflow_and_a_tree_are_the_fold_of_what_was_there(queries):
+async def test_run_workflow_and_load_plan_as_of_a_position_are_the_fold_up_to_it(queries):
     chance = random.Random(6)
     for position in sample():
         past, prefix = queries.as_of(Position(position), 0), Prefix(position)
@@ -130,7 +130,7 @@ async def test_a_run_a_workflow_and_a_tree_are_the_fold_of_what_was_there(querie
             assert await read_or_none(read) == wanted, (position, projection.name)
 
 
-async def test_a_list_is_the_fold_of_what_was_there(queries):
+async def test_list_as_of_a_position_is_the_fold_up_to_it(queries):
     chance = random.Random(8)
     for position in sample():
         past, prefix = queries.as_of(Position(position), 0), Prefix(position)
@@ -144,7 +144,7 @@ async def test_a_list_is_the_fold_of_what_was_there(queries):
         assert timeless(found.rows) == wanted[:15]
 
 
-async def test_the_latest_of_a_flow_and_the_flows_are_the_fold_of_what_was_there(queries):
+async def test_latest_run_and_flows_as_of_a_position_are_the_fold_up_to_it(queries):
     for position in sample():
         past, prefix = queries.as_of(Position(position), 0), Prefix(position)
         runs = [s for key, s in prefix.states(EXECUTIONS).items() if s["fullname"] == "example.ETL"]
@@ -155,13 +155,13 @@ async def test_the_latest_of_a_flow_and_the_flows_are_the_fold_of_what_was_there
         assert timeless((await past.flows(TENANT)).rows) == timeless(flows)
 
 
-async def test_what_a_position_shows_stays_whatever_comes_after(queries):
+async def test_reads_as_of_a_position_never_change(queries):
     past = queries.as_of(Position(HEAD // 2), 0)
     first = await past.page(TENANT, None, 0, 20)
     assert await past.page(TENANT, None, 0, 20) == first
 
 
-async def test_what_a_read_model_skipped_is_passed_by_in_pages_and_flows_too(queries):
+async def test_pages_and_flows_as_of_a_position_leave_out_skipped_events(queries):
     skipped = {
         event.position
         for event in HISTORY.events

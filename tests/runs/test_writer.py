@@ -32,7 +32,7 @@ from tests.runs.story import TENANT
 NOBODY = "018f0000-0000-7000-8000-000000000000"
 
 
-async def test_a_run_goes_from_its_claim_to_its_end(process):
+async def test_claimed_run_whose_tasks_succeed_ends_succeeded(process):
     run = (await process.start()).run_id
     submit = process.writer.submit
     await submit(claim(run))
@@ -66,7 +66,7 @@ async def test_a_run_goes_from_its_claim_to_its_end(process):
     )
 
 
-async def test_what_is_kept_in_memory_is_what_the_stream_says(process):
+async def test_cached_state_equals_the_fold_of_the_stream(process):
     run = (await process.start("example.EXTERNAL")).run_id
     for report in (("TaskStarted", "A"), ("TaskFailed", "A"), ("TaskStarted", "B")):
         await process.writer.submit(report_events(run, report))
@@ -76,7 +76,7 @@ async def test_what_is_kept_in_memory_is_what_the_stream_says(process):
     assert list(cached.positions) == [event.position for event in stream]
 
 
-async def test_commands_that_wait_for_one_run_share_an_append_in_their_order(process):
+async def test_waiting_commands_of_one_run_share_one_append_in_their_order(process):
     run = (await process.start("example.EXTERNAL")).run_id
     reports = [report_events(run, ("TaskOutputRecorded", "A")) for _ in range(2)] + [
         report_events(run, ("TaskSucceeded", "A")),
@@ -96,7 +96,7 @@ async def test_commands_that_wait_for_one_run_share_an_append_in_their_order(pro
     assert outcomes[1].results[0].position == outcomes[0].results[0].position
 
 
-async def test_a_command_that_the_log_could_not_keep_fails_alone(process):
+async def test_unstorable_command_fails_alone(process):
     run = (await process.start("example.EXTERNAL")).run_id
     odd = replace(
         report_events(run, ("TaskSucceeded", "A")), origin=Origin("ops", "api", remote="\ud800")
@@ -107,10 +107,10 @@ async def test_a_command_that_the_log_could_not_keep_fails_alone(process):
         process.writer.submit(report_events(run, ("TaskStarted", "B"))),
     )
     assert [type(outcome) for outcome in outcomes] == [Outcome, BadRequest, Outcome]
-    assert (await process.told(run))[1:] == ["RunStarted", "TaskStarted", "TaskStarted"]
+    assert (await process.event_types(run))[1:] == ["RunStarted", "TaskStarted", "TaskStarted"]
 
 
-async def test_a_name_that_the_log_could_not_keep_fails_alone(process):
+async def test_command_with_too_long_an_actor_fails_alone(process):
     run = (await process.start("example.EXTERNAL")).run_id
     odd = replace(report_events(run, ("TaskSucceeded", "A")), origin=Origin("x" * 500, "api"))
     outcomes = await together(
@@ -121,23 +121,23 @@ async def test_a_name_that_the_log_could_not_keep_fails_alone(process):
     assert [type(outcome) for outcome in outcomes] == [Outcome, BadRequest, Outcome]
 
 
-async def test_a_run_that_is_not_there_or_another_tenants_is_unknown(process):
+async def test_command_for_a_missing_or_another_tenants_run_raises_unknown_run(process):
     run = (await process.start()).run_id
     for tenant, run_id in ((TENANT, NOBODY), ("other", run), (TENANT, "x\0y")):
         with pytest.raises(UnknownRun):
             await process.writer.submit(CancelRun(tenant, ORIGIN, run_id))
 
 
-async def test_a_cancel_that_comes_too_late_is_recorded_and_raised(process):
+async def test_cancel_of_an_ended_run_is_recorded_and_raised(process):
     run = (await process.start()).run_id
     await process.writer.submit(cancel(run))
     with pytest.raises(RunEnded) as refused:
         await process.writer.submit(cancel(run))
     assert refused.value.outcome == Outcome(run, 1, await process.log.head(), "cancelled")
-    assert (await process.told(run))[-2:] == ["RunCancelled", "ReportRefused"]
+    assert (await process.event_types(run))[-2:] == ["RunCancelled", "ReportRefused"]
 
 
-async def test_a_decision_that_writes_nothing_rests_on_no_guess(processes):
+async def test_decision_without_events_is_not_made_on_a_stale_cached_state(processes):
     one, two = await processes(2)
     run = (await one.start("example.EXTERNAL")).run_id
     await one.writer.submit(cancel(run))
@@ -146,14 +146,14 @@ async def test_a_decision_that_writes_nothing_rests_on_no_guess(processes):
         await one.writer.submit(cancel(run))
 
 
-async def test_a_run_out_of_time_fails(process):
+async def test_timed_out_run_fails_once(process):
     run = (await process.start("example.EXTERNAL")).run_id
     outcome = await process.writer.submit(TimeOutRun(TENANT, ORIGIN, run))
     assert outcome.status == "failed"
     assert (await process.writer.submit(TimeOutRun(TENANT, ORIGIN, run))) == outcome
 
 
-async def test_five_hundred_facts_come_in_one_call(process):
+async def test_report_of_500_events_is_recorded_in_one_call(process):
     run = (await process.start("example.EXTERNAL")).run_id
     many = tuple(
         ReportedEvent(str(n), "TaskOutputRecorded", "A", {"metrics": {"n": n}}) for n in range(500)
@@ -163,7 +163,7 @@ async def test_five_hundred_facts_come_in_one_call(process):
     assert len(await process.stream(run)) == 502
 
 
-async def test_a_broken_run_is_trouble_for_its_own_callers_alone(processes):
+async def test_broken_stream_fails_only_commands_for_its_own_run(processes):
     one, two = await processes(2)
     broken, sound = [(await one.start("example.EXTERNAL")).run_id for _ in range(2)]
     odd = NewEvent(new_id(), types.TASK_STARTED, b'{"attempt":1,"task":"A"}', "ops")
@@ -173,7 +173,7 @@ async def test_a_broken_run_is_trouble_for_its_own_callers_alone(processes):
     assert [type(outcome) for outcome in outcomes] == [BrokenStream, Outcome]
 
 
-async def test_a_burst_of_starts_pushes_out_no_run_that_is_under_way(process, monkeypatch):
+async def test_burst_of_starts_evicts_no_run_in_progress(process, monkeypatch):
     monkeypatch.setattr(run_cache, "NEW_RUN_CAPACITY", 2)
     cache = process.writer._mailboxes._run_cache
     run = (await process.start("example.EXTERNAL")).run_id
@@ -183,11 +183,11 @@ async def test_a_burst_of_starts_pushes_out_no_run_that_is_under_way(process, mo
     assert [name for _, name in cache._runs] == [run]
     for other in others:
         await process.writer.submit(report_events(other, ("TaskStarted", "A")))
-        assert await process.told(other) == ["RunQueued", "RunStarted", "TaskStarted"]
+        assert await process.event_types(other) == ["RunQueued", "RunStarted", "TaskStarted"]
     assert not cache._new_runs
 
 
-async def test_a_run_that_a_quick_worker_has_moved_on_stays_where_it_is(process):
+async def test_adding_a_new_run_that_has_advanced_already_changes_nothing(process):
     cache = process.writer._mailboxes._run_cache
     run = (await process.start("example.EXTERNAL")).run_id
     new_run = cache._new_runs[TENANT, run]
@@ -196,12 +196,12 @@ async def test_a_run_that_a_quick_worker_has_moved_on_stays_where_it_is(process)
     assert cache.peek((TENANT, run)).state.version == 3
 
 
-async def test_runs_that_are_no_longer_in_memory_are_read_again(process, monkeypatch):
+async def test_evicted_runs_are_read_from_the_log(process, monkeypatch):
     monkeypatch.setattr(run_cache, "RUN_CAPACITY", 1)
     runs = [(await process.start("example.EXTERNAL")).run_id for _ in range(3)]
     for run in runs:
         await process.writer.submit(report_events(run, ("TaskStarted", "A")))
     assert len(process.writer._mailboxes._run_cache._runs) == 1
-    assert [await process.told(run) for run in runs] == [
+    assert [await process.event_types(run) for run in runs] == [
         ["RunQueued", "RunStarted", "TaskStarted"]
     ] * 3

@@ -77,13 +77,13 @@ async def woken(end):
 
 
 @pytest.mark.parametrize("kind", sorted(types.RUN_ENDS))
-async def test_every_end_wakes_and_names_its_position(waiter, feed, kind):
+async def test_every_kind_of_end_wakes_the_watcher_with_its_position(waiter, feed, kind):
     with waiter.watch("r") as end:
         feed.append(event(8, "TaskSucceeded"), event(9, kind))
         assert await woken(end) == 9
 
 
-async def test_many_watch_one_run_and_none_is_woken_by_another(waiter, feed):
+async def test_end_wakes_all_watchers_of_its_run_and_no_others(waiter, feed):
     with (
         waiter.watch("r") as one,
         waiter.watch("r") as two,
@@ -94,7 +94,7 @@ async def test_many_watch_one_run_and_none_is_woken_by_another(waiter, feed):
         assert not other.done()
 
 
-async def test_who_leaves_takes_nobody_along(waiter, feed):
+async def test_cancelled_watcher_does_not_cancel_others(waiter, feed):
     with waiter.watch("r") as stays:
         with waiter.watch("r") as leaves:
             leaves.cancel()
@@ -104,13 +104,13 @@ async def test_who_leaves_takes_nobody_along(waiter, feed):
             assert await woken(stays) == 8
 
 
-async def test_nothing_is_kept_of_those_who_left(waiter):
+async def test_no_entry_is_left_after_the_last_watcher(waiter):
     with waiter.watch("r"), waiter.watch("r"):
         pass
     assert not waiter._waiting
 
 
-async def test_it_says_how_far_it_has_looked(waiter, feed):
+async def test_position_is_that_of_the_last_event_searched(waiter, feed):
     assert waiter.position == 7
     with waiter.watch("r") as end:
         feed.append(event(8, "RunSucceeded"), event(9, "RunQueued", "s"))
@@ -118,7 +118,7 @@ async def test_it_says_how_far_it_has_looked(waiter, feed):
     assert waiter.position == 9
 
 
-async def test_started_again_it_goes_on_where_it_was():
+async def test_restart_continues_at_the_last_position():
     feed = Feed()
     waiter = RunCompletionWaiter(feed)
     feed.append(event(8, "RunQueued"))

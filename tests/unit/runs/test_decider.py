@@ -1,4 +1,4 @@
-"""What commands come to: given what happened, when, then. Whole values."""
+"""The events that commands lead to: given a history, when a command comes, then whole values."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
@@ -37,40 +37,40 @@ def paths(story):
 # A run that goes well
 
 
-def test_a_new_run_is_queued_and_all_its_tasks_are_pending():
+def test_new_run_is_queued_and_its_tasks_are_pending():
     story = Story(HOOKS)
     assert story.state.status == "queued"
     assert story.state.tasks == dict.fromkeys(HOOKS.by_path, PENDING)
 
 
-def test_the_first_task_to_start_starts_the_run():
+def test_first_task_start_starts_the_run():
     story = Story()
     story.claim()
-    assert story.says("TaskStarted", "A") == [
+    assert story.reports("TaskStarted", "A") == [
         ("RunStarted", {}),
         ("TaskStarted", {"task": "A", "attempt": 1}),
     ]
     assert story.state.status == "running"
 
 
-def test_a_run_succeeds_with_its_last_task():
+def test_run_succeeds_with_its_last_task():
     story = running()
-    assert story.says("TaskSucceeded", "A", result=3) == [
+    assert story.reports("TaskSucceeded", "A", result=3) == [
         ("TaskSucceeded", {"task": "A", "result": 3})
     ]
-    assert story.says("TaskSucceeded", "B") == [
+    assert story.reports("TaskSucceeded", "B") == [
         ("TaskSucceeded", {"task": "B"}),
         ("RunSucceeded", {}),
     ]
 
 
-def test_a_run_is_warned_when_any_of_its_tasks_was():
+def test_run_with_a_warned_task_ends_warned():
     story = running()
-    story.says("TaskWarned", "A", warnings=["late"])
-    assert story.says("TaskSucceeded", "B")[-1] == ("RunWarned", {})
+    story.reports("TaskWarned", "A", warnings=["late"])
+    assert story.reports("TaskSucceeded", "B")[-1] == ("RunWarned", {})
 
 
-def test_what_a_worker_writes_says_through_whom_it_came():
+def test_event_of_a_worker_has_its_origin_and_report_in_metadata():
     story = running()
     event = story.decision.events[1]
     assert (event.actor, event.correlation_id, event.metadata) == (
@@ -81,9 +81,9 @@ def test_what_a_worker_writes_says_through_whom_it_came():
     )
 
 
-def test_what_follows_from_a_report_names_it_as_its_cause_and_shares_its_time():
+def test_derived_events_have_the_report_as_cause_and_its_time():
     story = running()
-    story.says("TaskSucceeded", "A")
+    story.reports("TaskSucceeded", "A")
     story.report(story.event("TaskSucceeded", "B", at=AT))
     reported, end = story.decision.events
     assert (end.causation_id, end.occurred_at, reported.causation_id) == (
@@ -96,40 +96,43 @@ def test_what_follows_from_a_report_names_it_as_its_cause_and_shares_its_time():
 # Hooks
 
 
-def test_success_hooks_get_their_turn_after_the_last_task_and_failure_hooks_none():
+def test_success_hooks_run_after_the_last_task_and_failure_hooks_are_skipped():
     story = running(HOOKS)
     for path in ("A", "G/B", "G/C"):
-        story.says("TaskSucceeded", path)
-    assert story.says("TaskSucceeded", "D") == [("TaskSucceeded", {"task": "D"}), *skipped("KO")]
+        story.reports("TaskSucceeded", path)
+    assert story.reports("TaskSucceeded", "D") == [
+        ("TaskSucceeded", {"task": "D"}),
+        *skipped("KO"),
+    ]
     assert paths(story) == ["OK"]
-    assert story.says("TaskSucceeded", "OK")[-1] == ("RunSucceeded", {})
+    assert story.reports("TaskSucceeded", "OK")[-1] == ("RunSucceeded", {})
 
 
-def test_a_failing_success_hook_makes_the_run_failed():
+def test_failed_success_hook_fails_the_run():
     story = running(HOOKS)
     for path in ("A", "G/B", "G/C", "D"):
-        story.says("TaskSucceeded", path)
-    assert story.says("TaskFailed", "OK", reason="timeout") == [
+        story.reports("TaskSucceeded", path)
+    assert story.reports("TaskFailed", "OK", reason="timeout") == [
         failed("OK", "timeout"),
         ("RunFailed", {"reason": "timeout"}),
     ]
 
 
-def test_failure_hooks_wait_until_the_other_tasks_have_ended():
+def test_failure_hooks_run_after_the_other_tasks_have_ended():
     story = running(HOOKS)
-    story.says("TaskSucceeded", "A")
-    story.says("TaskStarted", "G/C")
-    assert story.says("TaskFailed", "G/B", exception="boom") == [
+    story.reports("TaskSucceeded", "A")
+    story.reports("TaskStarted", "G/C")
+    assert story.reports("TaskFailed", "G/B", exception="boom") == [
         failed("G/B", exception="boom"),
         *skipped("D", "OK"),
     ]
     assert (story.state.failing, paths(story)) == (True, [])
-    story.says("TaskSucceeded", "G/C")
+    story.reports("TaskSucceeded", "G/C")
     assert paths(story) == ["KO"]
-    assert story.says("TaskSucceeded", "KO")[-1] == ("RunFailed", {"reason": "error"})
+    assert story.reports("TaskSucceeded", "KO")[-1] == ("RunFailed", {"reason": "error"})
 
 
-def test_a_run_with_nothing_but_hooks_runs_the_success_hook():
+def test_run_with_only_hooks_runs_the_success_hook():
     story = Story(Plan((PlanTask("OK", "OK", hook="success"),)))
     assert paths(story) == ["OK"]
 
@@ -137,73 +140,76 @@ def test_a_run_with_nothing_but_hooks_runs_the_success_hook():
 # Failures
 
 
-def test_what_waits_for_a_failed_task_is_skipped_at_once_and_the_run_ends():
-    assert running().says("TaskFailed", "A") == [
+def test_tasks_downstream_of_a_failed_task_are_skipped_at_once():
+    assert running().reports("TaskFailed", "A") == [
         failed("A"),
         *skipped("B"),
         ("RunFailed", {"reason": "error"}),
     ]
 
 
-def test_tasks_that_do_not_wait_for_the_failed_one_go_on():
+def test_tasks_not_downstream_of_a_failed_task_continue():
     story = running(GROUP)
-    assert story.says("TaskFailed", "A") == [failed("A"), *skipped("D")]
+    assert story.reports("TaskFailed", "A") == [failed("A"), *skipped("D")]
     assert paths(story) == ["B"]
-    story.says("TaskSucceeded", "B")
-    assert story.says("TaskFailed", "C", reason="timeout")[-1] == (
+    story.reports("TaskSucceeded", "B")
+    assert story.reports("TaskFailed", "C", reason="timeout")[-1] == (
         "RunFailed",
         {"reason": "error"},
     )
 
 
-def test_a_failure_is_retried_as_often_as_the_plan_says():
+def test_failed_task_is_retried_as_often_as_the_plan_says():
     story = running(Plan((PlanTask("A", "A", retries=1),)))
-    assert story.says("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
+    assert story.reports("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
     assert (story.state.failing, story.state.tasks["A"]) == (False, TaskState("retrying", 1))
     assert paths(story) == ["A"]
-    assert story.says("TaskStarted", "A") == [("TaskStarted", {"task": "A", "attempt": 2})]
-    assert story.says("TaskFailed", "A", will_retry=True) == [
+    assert story.reports("TaskStarted", "A") == [("TaskStarted", {"task": "A", "attempt": 2})]
+    assert story.reports("TaskFailed", "A", will_retry=True) == [
         failed("A"),
         ("RunFailed", {"reason": "error"}),
     ]
 
 
-def test_a_flow_that_runs_elsewhere_counts_its_own_tries():
+def test_external_run_decides_its_own_task_retries():
     story = running(CHAIN, "external")
     for _ in range(3):
-        assert story.says("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
+        assert story.reports("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
     assert story.statuses()["A"] == "retrying"
 
 
-def test_nothing_is_retried_in_a_run_that_is_being_cancelled():
+def test_failed_task_of_a_cancelling_run_is_not_retried():
     story = running(Plan((PlanTask("A", "A", retries=5),)))
     story.cancel()
-    assert story.says("TaskFailed", "A", will_retry=True) == [failed("A"), ("RunCancelled", {})]
+    assert story.reports("TaskFailed", "A", will_retry=True) == [
+        failed("A"),
+        ("RunCancelled", {}),
+    ]
 
 
 # Claims
 
 
-def test_a_queued_run_is_claimed_and_stays_queued():
+def test_claimed_run_stays_queued():
     story = Story()
     assert story.claim("w1", 1) == [("RunClaimed", {"worker": "w1", "epoch": 1})]
     assert (story.state.status, story.state.worker, story.state.epoch) == ("queued", "w1", 1)
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 3])
-def test_a_claim_needs_the_next_epoch(epoch):
+def test_claim_without_the_next_epoch_is_refused(epoch):
     story = running()
     assert story.claim("w2", epoch) == []
     assert story.decision.refusal == "the run's epoch is 1"
 
 
-def test_a_claim_that_was_made_already_is_made():
+def test_repeated_claim_succeeds_without_an_event():
     story = running()
     assert story.claim("w1", 1) == []
     assert story.decision.refusal == ""
 
 
-def test_neither_an_ended_nor_an_external_run_can_be_claimed():
+def test_claim_of_an_ended_or_external_run_is_refused():
     story = Story()
     story.cancel()
     assert (story.claim(), story.decision.refusal) == ([], "the run has ended: it is cancelled")
@@ -211,22 +217,22 @@ def test_neither_an_ended_nor_an_external_run_can_be_claimed():
     assert (story.claim(), story.decision.refusal) == ([], "no worker executes this run")
 
 
-def test_what_a_lost_worker_had_under_way_is_tried_again():
+def test_running_tasks_of_a_lost_worker_are_retried():
     story = running(GROUP)
-    story.says("TaskSucceeded", "B")
+    story.reports("TaskSucceeded", "B")
     assert story.claim("w2", 2) == [
         ("RunClaimed", {"worker": "w2", "epoch": 2}),
         failed("A", "lost", will_retry=True),
     ]
     assert paths(story) == ["A", "C"]
-    assert story.says("TaskStarted", "A") == [("TaskStarted", {"task": "A", "attempt": 2})]
+    assert story.reports("TaskStarted", "A") == [("TaskStarted", {"task": "A", "attempt": 2})]
 
 
-def test_the_third_loss_of_a_task_is_its_last():
+def test_task_fails_after_its_third_worker_crash():
     story = running()
     for epoch in (2, 3):
         story.claim("w", epoch)
-        story.says("TaskStarted", "A")
+        story.reports("TaskStarted", "A")
     assert story.claim("w", 4) == [
         ("RunClaimed", {"worker": "w", "epoch": 4}),
         failed("A", "lost"),
@@ -235,25 +241,25 @@ def test_the_third_loss_of_a_task_is_its_last():
     ]
 
 
-def test_a_lost_attempt_costs_none_of_the_tries():
+def test_lost_attempt_uses_up_no_retry():
     story = running(Plan((PlanTask("A", "A", retries=1),)))
     story.claim("w2", 2)
-    story.says("TaskStarted", "A")
-    assert story.says("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
+    story.reports("TaskStarted", "A")
+    assert story.reports("TaskFailed", "A", will_retry=True) == [failed("A", will_retry=True)]
 
 
-def test_what_a_worker_gives_back_costs_neither_a_try_nor_a_loss():
+def test_task_given_back_counts_neither_as_retry_nor_as_crash():
     story = running(Plan((PlanTask("A", "A"),)))
     told = {"reason": "lost", "will_retry": True, "given_back": True}
     for epoch in range(2, 7):
-        assert story.says("TaskFailed", "A", **told) == [("TaskFailed", {"task": "A", **told})]
+        assert story.reports("TaskFailed", "A", **told) == [("TaskFailed", {"task": "A", **told})]
         assert paths(story) == ["A"]
         assert story.claim("w", epoch) == [("RunClaimed", {"worker": "w", "epoch": epoch})]
-        story.says("TaskStarted", "A")
+        story.reports("TaskStarted", "A")
     assert story.claim("w", 7)[1:] == [failed("A", "lost", will_retry=True)]
 
 
-def test_a_claim_of_a_run_that_is_being_cancelled_ends_it():
+def test_claim_of_a_cancelling_run_ends_it():
     story = running()
     story.cancel()
     assert story.claim("w2", 2) == [
@@ -266,7 +272,7 @@ def test_a_claim_of_a_run_that_is_being_cancelled_ends_it():
 # Cancels
 
 
-def test_a_queued_run_is_cancelled_at_once_with_its_hooks():
+def test_cancel_of_a_queued_run_cancels_its_tasks_and_hooks_at_once():
     story = Story(HOOKS)
     assert story.cancel() == [
         ("RunCancelRequested", {"force": False}),
@@ -275,36 +281,36 @@ def test_a_queued_run_is_cancelled_at_once_with_its_hooks():
     ]
 
 
-def test_what_a_cancel_leads_to_names_it_as_its_cause():
+def test_derived_events_have_the_cancel_as_cause():
     story = Story()
     story.cancel()
     request, *others = story.decision.events
     assert {event.causation_id for event in others} == {request.event_id}
 
 
-def test_running_tasks_stop_by_themselves_and_then_the_run_is_cancelled():
+def test_cancelled_run_ends_after_its_running_tasks_stop():
     story = running(HOOKS)
     assert story.cancel() == [
         ("RunCancelRequested", {"force": False}),
         *cancelled("G/B", "G/C", "D", "OK", "KO"),
     ]
     assert (story.state.status, paths(story)) == ("cancelling", [])
-    assert story.says("TaskCancelled", "A") == [*cancelled("A"), ("RunCancelled", {})]
+    assert story.reports("TaskCancelled", "A") == [*cancelled("A"), ("RunCancelled", {})]
 
 
-def test_a_task_between_two_attempts_is_cancelled_at_once():
+def test_cancel_cancels_a_task_between_two_attempts_at_once():
     story = running(Plan((PlanTask("A", "A", retries=1),)))
-    story.says("TaskFailed", "A", will_retry=True)
+    story.reports("TaskFailed", "A", will_retry=True)
     assert story.cancel()[1:] == [*cancelled("A"), ("RunCancelled", {})]
 
 
-def test_a_run_that_is_being_cancelled_is_cancelled_even_if_its_task_ends_otherwise():
+def test_cancelling_run_ends_cancelled_whatever_the_end_of_its_task():
     story = running()
     story.cancel()
-    assert story.says("TaskSucceeded", "A")[-1] == ("RunCancelled", {})
+    assert story.reports("TaskSucceeded", "A")[-1] == ("RunCancelled", {})
 
 
-def test_force_waits_for_nothing():
+def test_forced_cancel_does_not_wait_for_running_tasks():
     story = running()
     assert story.cancel(force=True) == [
         ("RunCancelRequested", {"force": True}),
@@ -313,7 +319,7 @@ def test_force_waits_for_nothing():
     ]
 
 
-def test_a_second_cancel_adds_nothing_unless_it_forces():
+def test_second_cancel_adds_no_event_unless_forced():
     story = running()
     story.cancel()
     assert (story.cancel(), story.decision.refusal) == ([], "")
@@ -325,38 +331,38 @@ def test_a_second_cancel_adds_nothing_unless_it_forces():
 
 
 @pytest.mark.parametrize("story", [Story(executor="external"), running(executor="external")])
-def test_an_external_run_is_cancelling_until_it_is_reported(story):
+def test_external_run_is_cancelling_until_its_end_is_reported(story):
     assert story.cancel() == [("RunCancelRequested", {"force": False})]
     assert story.state.status == "cancelling"
-    assert story.says("RunCancelled") == [*cancelled("A", "B"), ("RunCancelled", {})]
+    assert story.reports("RunCancelled") == [*cancelled("A", "B"), ("RunCancelled", {})]
 
 
-def test_an_external_run_may_succeed_before_the_cancel_reaches_it():
+def test_cancelling_external_run_may_be_reported_succeeded():
     story = running(executor="external")
     story.cancel()
-    assert story.says("RunSucceeded")[-1] == ("RunSucceeded", {})
+    assert story.reports("RunSucceeded")[-1] == ("RunSucceeded", {})
 
 
-def test_no_hook_runs_on_cancel_where_the_tasks_end_by_themselves():
+def test_hooks_are_cancelled_if_the_last_task_ends_after_a_cancel():
     story = running(HOOKS, "external")
     story.cancel()
     for path in ("A", "G/B", "G/C"):
-        story.says("TaskSucceeded", path)
-    assert story.says("TaskSucceeded", "D") == [
+        story.reports("TaskSucceeded", path)
+    assert story.reports("TaskSucceeded", "D") == [
         ("TaskSucceeded", {"task": "D"}),
         *cancelled("OK", "KO"),
         ("RunCancelled", {}),
     ]
 
 
-def test_force_settles_an_external_run_at_once():
+def test_forced_cancel_ends_an_external_run_at_once():
     story = Story(executor="external")
     assert story.cancel(force=True)[-1] == ("RunCancelled", {})
 
 
-def test_a_cancel_that_comes_too_late_is_recorded_and_changes_nothing():
+def test_cancel_of_an_ended_run_is_recorded_and_changes_nothing():
     story = running()
-    story.says("TaskFailed", "A")
+    story.reports("TaskFailed", "A")
     before = story.state
     reason = "the run has ended: it is failed"
     assert story.cancel() == [
@@ -371,7 +377,7 @@ def test_a_cancel_that_comes_too_late_is_recorded_and_changes_nothing():
 # Timeouts
 
 
-def test_a_run_leaves_the_lists_once_and_only_when_it_has_ended():
+def test_only_an_ended_run_is_unlisted_and_only_once():
     story = Story()
     assert story.unlist() == []
     story.cancel()
@@ -381,7 +387,7 @@ def test_a_run_leaves_the_lists_once_and_only_when_it_has_ended():
     assert story.decision.refusal == ""
 
 
-def test_a_run_out_of_time_fails_what_runs_and_skips_what_waits():
+def test_timeout_fails_running_tasks_and_skips_pending_ones():
     assert running(HOOKS).time_out() == [
         failed("A", "timeout"),
         *skipped("G/B", "G/C", "D", "OK", "KO"),
@@ -389,14 +395,14 @@ def test_a_run_out_of_time_fails_what_runs_and_skips_what_waits():
     ]
 
 
-def test_a_run_out_of_time_before_it_started_skips_everything():
+def test_timeout_of_a_queued_run_skips_all_tasks():
     assert Story(executor="external").time_out() == [
         *skipped("A", "B"),
         ("RunFailed", {"reason": "timeout"}),
     ]
 
 
-def test_an_ended_run_is_never_out_of_time():
+def test_timeout_of_an_ended_run_adds_no_event():
     story = Story()
     story.cancel()
     assert story.time_out() == []
@@ -405,17 +411,17 @@ def test_an_ended_run_is_never_out_of_time():
 # Ends that are reported
 
 
-def test_a_reported_success_closes_what_is_open():
+def test_reported_success_ends_the_open_tasks():
     story = running(HOOKS, "external")
-    assert story.says("RunSucceeded", rows=9) == [
+    assert story.reports("RunSucceeded", rows=9) == [
         *[("TaskSucceeded", {"task": task}) for task in ("A", "G/B", "G/C", "D")],
         *skipped("OK", "KO"),
         ("RunSucceeded", {"rows": 9}),
     ]
 
 
-def test_a_success_of_a_run_that_never_reported_its_start_starts_it_first():
-    assert Story(executor="external").says("RunWarned", warnings=["late"]) == [
+def test_reported_success_of_a_run_that_has_not_started_starts_it_first():
+    assert Story(executor="external").reports("RunWarned", warnings=["late"]) == [
         ("RunStarted", {}),
         ("TaskSucceeded", {"task": "A"}),
         ("TaskSucceeded", {"task": "B"}),
@@ -423,46 +429,48 @@ def test_a_success_of_a_run_that_never_reported_its_start_starts_it_first():
     ]
 
 
-def test_a_reported_failure_fails_what_runs_and_skips_what_waits():
-    assert running(executor="external").says("RunFailed", reason="timeout", exception="boom") == [
+def test_reported_failure_fails_running_tasks_and_skips_pending_ones():
+    assert running(executor="external").reports(
+        "RunFailed", reason="timeout", exception="boom"
+    ) == [
         failed("A", "timeout"),
         *skipped("B"),
         ("RunFailed", {"reason": "timeout", "exception": "boom"}),
     ]
 
 
-def test_a_reported_failure_without_a_reason_has_that_of_the_first_task():
+def test_reported_failure_without_a_reason_has_that_of_the_first_failed_task():
     story = running(GROUP, "external")
-    story.says("TaskFailed", "A", reason="timeout")
-    assert story.says("RunFailed")[-1] == ("RunFailed", {"reason": "timeout"})
+    story.reports("TaskFailed", "A", reason="timeout")
+    assert story.reports("RunFailed")[-1] == ("RunFailed", {"reason": "timeout"})
 
 
-def test_a_failing_run_cannot_be_reported_a_success():
+def test_reported_success_of_a_failing_run_is_refused():
     story = running(GROUP, "external")
-    story.says("TaskFailed", "A")
-    story.says("RunSucceeded")
+    story.reports("TaskFailed", "A")
+    story.reports("RunSucceeded")
     assert story.verdicts == [("refused", 6, "a task has failed: the run cannot succeed any more")]
-    assert story.says("RunFailed")[-1] == ("RunFailed", {"reason": "error"})
+    assert story.reports("RunFailed")[-1] == ("RunFailed", {"reason": "error"})
 
 
-def test_what_the_ledger_concluded_by_itself_may_be_said_again():
+def test_report_of_a_derived_start_or_end_is_a_duplicate():
     story = running(executor="external")
-    story.says("TaskSucceeded", "A")
-    story.says("TaskSucceeded", "B")
-    assert story.told[-1] == ("RunSucceeded", {})
+    story.reports("TaskSucceeded", "A")
+    story.reports("TaskSucceeded", "B")
+    assert story.later_events[-1] == ("RunSucceeded", {})
     assert story.report(story.event("RunStarted"), story.event("RunSucceeded")) == []
     assert story.verdicts == [("duplicate", 2, None), ("duplicate", 6, None)]
 
 
-def test_a_different_end_than_the_ledger_concluded_is_refused():
+def test_report_of_another_end_than_the_derived_one_is_refused():
     story = running(executor="external")
-    story.says("TaskSucceeded", "A")
-    story.says("TaskSucceeded", "B")
-    story.says("RunFailed")
+    story.reports("TaskSucceeded", "A")
+    story.reports("TaskSucceeded", "B")
+    story.reports("RunFailed")
     assert story.verdicts == [("refused", 7, "the run has ended: it is succeeded")]
 
 
-def test_the_facts_of_one_report_are_settled_together_at_its_end():
+def test_completion_rules_apply_once_after_all_events_of_a_report():
     story = Story(executor="external")
     assert story.report(
         story.event("RunStarted"),
@@ -477,34 +485,34 @@ def test_the_facts_of_one_report_are_settled_together_at_its_end():
     ]
 
 
-def test_an_external_run_whose_tasks_were_skipped_elsewhere_goes_on():
+def test_external_run_continues_after_a_reported_skip():
     story = running(executor="external")
-    story.says("TaskSkipped", "A")
-    assert story.says("TaskSucceeded", "B")[-1] == ("RunSucceeded", {})
+    story.reports("TaskSkipped", "A")
+    assert story.reports("TaskSucceeded", "B")[-1] == ("RunSucceeded", {})
 
 
-def test_an_external_run_whose_task_was_cancelled_elsewhere_ends_cancelled():
-    assert running(executor="external").says("TaskCancelled", "A") == [
+def test_external_run_with_a_cancelled_task_ends_cancelled():
+    assert running(executor="external").reports("TaskCancelled", "A") == [
         *cancelled("A"),
         *skipped("B"),
         ("RunCancelled", {}),
     ]
 
 
-def test_an_external_run_without_tasks_ends_only_by_report():
+def test_external_run_without_tasks_ends_only_by_report():
     story = Story(Plan(()), "external")
-    assert story.says("RunStarted") == [("RunStarted", {})]
-    assert story.says("RunSucceeded") == [("RunSucceeded", {})]
+    assert story.reports("RunStarted") == [("RunStarted", {})]
+    assert story.reports("RunSucceeded") == [("RunSucceeded", {})]
     story = Story(Plan(()))
     story.claim()
-    assert story.says("RunStarted") == [("RunStarted", {}), ("RunSucceeded", {})]
+    assert story.reports("RunStarted") == [("RunStarted", {}), ("RunSucceeded", {})]
 
 
-def test_the_run_of_an_exclusive_flow_frees_its_slot_with_its_end():
+def test_end_of_an_exclusive_run_frees_the_slot():
     story = running(exclusive=True)
-    story.says("TaskSucceeded", "A")
+    story.reports("TaskSucceeded", "A")
     assert story.decision.slot_freed is None
-    story.says("TaskSucceeded", "B")
+    story.reports("TaskSucceeded", "B")
     freed, end = story.decision.slot_freed, story.decision.events[-1]
     assert (freed.type, freed.body, freed.causation_id) == (
         "SlotFreed",
@@ -513,7 +521,7 @@ def test_the_run_of_an_exclusive_flow_frees_its_slot_with_its_end():
     )
 
 
-def test_a_run_that_took_no_slot_frees_none():
+def test_end_of_a_run_without_a_slot_frees_none():
     story = running()
     story.time_out()
     assert (story.state.status, story.decision.slot_freed) == ("failed", None)
@@ -522,7 +530,7 @@ def test_a_run_that_took_no_slot_frees_none():
 # Reports that are refused
 
 
-def test_who_has_not_the_run_is_told_nothing_of_what_the_ledger_concluded():
+def test_unauthorised_report_of_a_derived_end_is_refused():
     story = running()
     story.report(story.event("RunStarted"), worker="w2", epoch=1)
     assert story.verdicts == [("refused", 5, "another worker has the run")]
@@ -537,11 +545,11 @@ def test_who_has_not_the_run_is_told_nothing_of_what_the_ledger_concluded():
         ("in_process", "w2", 1, "another worker has the run"),
     ],
 )
-def test_only_who_has_the_run_reports_on_it(executor, worker, epoch, reason):
+def test_report_without_the_claim_is_refused(executor, worker, epoch, reason):
     story = running(executor=executor)
     event = story.event("TaskSucceeded", "A", result=1)
-    kept = {"type": "TaskSucceeded", "task": "A", "reason": reason, "data": {"result": 1}}
-    assert story.report(event, worker=worker, epoch=epoch) == [("ReportRefused", kept)]
+    refused = {"type": "TaskSucceeded", "task": "A", "reason": reason, "data": {"result": 1}}
+    assert story.report(event, worker=worker, epoch=epoch) == [("ReportRefused", refused)]
     assert story.verdicts == [("refused", len(story.events), reason)]
 
 
@@ -564,36 +572,36 @@ def test_only_who_has_the_run_reports_on_it(executor, worker, epoch, reason):
         ("RunFailed", None, {"x": "x" * 65536}, "the event is larger than 65536 bytes"),
     ],
 )
-def test_what_the_state_or_the_shape_does_not_allow_is_refused_and_kept(type_, task, data, reason):
+def test_report_with_a_wrong_state_or_shape_is_refused_and_recorded(type_, task, data, reason):
     story = running(executor="external")
     if reason is None:  # the ledger started the run, so this is no news
-        assert story.says(type_, task, **data) == []
+        assert story.reports(type_, task, **data) == []
         return
-    kept = data if len(str(data)) < 65536 else {}
-    assert story.says(type_, task, **data) == [
-        ("ReportRefused", {"type": type_, "task": task, "reason": reason, "data": kept})
+    refused = data if len(str(data)) < 65536 else {}
+    assert story.reports(type_, task, **data) == [
+        ("ReportRefused", {"type": type_, "task": task, "reason": reason, "data": refused})
     ]
     assert story.state.status == "running"
 
 
-def test_a_second_start_of_the_run_is_refused():
+def test_second_reported_start_is_refused():
     story = Story(executor="external")
-    story.says("RunStarted")
-    story.says("RunStarted")
+    story.reports("RunStarted")
+    story.reports("RunStarted")
     assert story.verdicts == [("refused", 3, "the run has started already")]
 
 
-def test_what_cannot_be_stored_is_refused_and_not_kept():
+def test_unstorable_report_is_refused_and_not_recorded():
     story = running(executor="external")
-    assert story.says("TaskSucceeded", "A", result=float("nan")) == []
+    assert story.reports("TaskSucceeded", "A", result=float("nan")) == []
     assert story.verdicts == [("refused", None, "not storable as JSON: nan is no JSON number")]
 
 
-def test_nothing_is_taken_after_the_end():
+def test_report_after_the_end_is_refused():
     story = running()
-    story.says("TaskFailed", "A")
+    story.reports("TaskFailed", "A")
     for type_, task in (("TaskSucceeded", "B"), ("TaskOutputRecorded", "A"), ("RunWarned", None)):
-        story.says(type_, task)
+        story.reports(type_, task)
         reason = "the run has ended: it is failed"
         assert story.verdicts == [("refused", len(story.events), reason)]
 
@@ -601,29 +609,31 @@ def test_nothing_is_taken_after_the_end():
 # Names of tasks, outputs
 
 
-def test_a_task_is_named_by_its_path_its_key_or_its_id():
+def test_task_is_resolved_by_path_key_or_id():
     task_id = str(uuid5(UUID(RUN), "G/B"))
     for name in ("G/B", "B", task_id, task_id.upper()):
         story = running(HOOKS, "external")
-        assert story.says("TaskStarted", name) == [("TaskStarted", {"task": "G/B", "attempt": 1})]
+        assert story.reports("TaskStarted", name) == [
+            ("TaskStarted", {"task": "G/B", "attempt": 1})
+        ]
 
 
-def test_a_key_that_two_tasks_share_names_neither():
+def test_key_of_two_tasks_is_not_resolved():
     story = running(Plan((PlanTask("A", "R"), PlanTask("A#2", "R"))), "external")
-    story.says("TaskStarted", "R")
+    story.reports("TaskStarted", "R")
     assert story.verdicts == [("refused", 4, "the run has no task R")]
 
 
-def test_an_output_belongs_to_the_attempt_under_way():
+def test_output_has_the_number_of_the_current_attempt():
     story = running()
-    assert story.says("TaskOutputRecorded", "A", metrics={"rows": 3}, warnings=None) == [
+    assert story.reports("TaskOutputRecorded", "A", metrics={"rows": 3}, warnings=None) == [
         ("TaskOutputRecorded", {"task": "A", "attempt": 1, "metrics": {"rows": 3}})
     ]
 
 
-def test_a_long_log_loses_its_head():
+def test_long_log_is_cut_at_its_beginning():
     story = running()
-    [(_, body)] = story.says("TaskOutputRecorded", "A", log="é" * 50_000 + "the end")
+    [(_, body)] = story.reports("TaskOutputRecorded", "A", log="é" * 50_000 + "the end")
     assert body["log"].endswith("éthe end")
     assert 65_530 < len(story.decision.events[0].body) <= 65_536
 
@@ -631,7 +641,7 @@ def test_a_long_log_loses_its_head():
 # Repeats
 
 
-def test_a_repeated_report_is_a_duplicate_with_the_first_version():
+def test_repeated_report_is_a_duplicate_with_the_first_version():
     story = running()
     event = story.event("TaskSucceeded", "A", result=1)
     story.report(event)
@@ -639,14 +649,14 @@ def test_a_repeated_report_is_a_duplicate_with_the_first_version():
     assert story.verdicts == [("duplicate", 5, None)]
 
 
-def test_a_repeat_within_one_report_is_a_duplicate():
+def test_repeated_event_within_one_report_is_a_duplicate():
     story = running()
     event = story.event("TaskSucceeded", "A")
     story.report(event, event)
     assert story.verdicts == [("recorded", 5, None), ("duplicate", 5, None)]
 
 
-def test_a_refused_report_is_refused_again_without_a_second_event():
+def test_repeated_refused_report_adds_no_second_event():
     story = running()
     event = story.event("TaskStarted", "A")
     story.report(event)
@@ -655,7 +665,7 @@ def test_a_refused_report_is_refused_again_without_a_second_event():
     assert story.verdicts == first == [("refused", 5, "the task is running")]
 
 
-def test_another_event_under_a_used_id_is_refused_once_and_never_hides_the_first():
+def test_different_event_under_a_used_id_is_refused_once_and_the_first_stays_a_duplicate():
     story = running()
     first = story.event("TaskSucceeded", "A", id_="x")
     other = story.event("TaskSucceeded", "B", id_="x")
@@ -668,7 +678,7 @@ def test_another_event_under_a_used_id_is_refused_once_and_never_hides_the_first
     assert story.verdicts == [("refused", 6, reason), ("duplicate", 5, None)]
 
 
-def test_a_worker_that_lost_the_run_still_learns_what_was_recorded():
+def test_repeat_by_a_worker_that_lost_the_run_is_still_a_duplicate():
     story = running()
     event = story.event("TaskOutputRecorded", "A", log="x")
     story.report(event)
@@ -677,7 +687,7 @@ def test_a_worker_that_lost_the_run_still_learns_what_was_recorded():
     assert story.verdicts == [("duplicate", 5, None)]
 
 
-def test_the_id_of_a_reported_event_follows_from_the_run_and_the_reporters_id():
+def test_id_of_a_reported_event_is_derived_from_run_and_reporters_id():
     expected = str(uuid5(UUID(RUN), "report:f-1"))
     assert running().decision.events[1].event_id == expected
 
@@ -685,7 +695,7 @@ def test_the_id_of_a_reported_event_follows_from_the_run_and_the_reporters_id():
 # Folding
 
 
-def test_an_event_that_may_not_follow_breaks_the_stream():
+def test_fold_of_an_event_that_the_state_does_not_allow_raises():
     story = running()
     with pytest.raises(BrokenStream):
         evolve(CHAIN, story.state, story.events[0])
@@ -695,9 +705,9 @@ def test_an_event_that_may_not_follow_breaks_the_stream():
         evolve(Plan(()), Story(Plan(())).state, story.events[-1])
 
 
-def test_folding_changes_no_state_that_was_given():
+def test_fold_does_not_change_the_given_state():
     story = running()
     before, same = story.state, story.state
-    story.says("TaskSucceeded", "A")
+    story.reports("TaskSucceeded", "A")
     after = evolve(CHAIN, before, story.events[-1])
     assert (before, after) == (same, story.state)

@@ -54,7 +54,7 @@ def first(start, **more):
     return queued_event(start, queued_body(FLOW, start, run_id=RUN, run_number=42, **more), "e1")
 
 
-def test_a_run_that_was_started_by_hand_is_queued_by_these_bytes():
+def test_run_started_on_demand_has_these_queued_bytes():
     event = first(START)
 
     assert event.body == QUEUED
@@ -62,7 +62,7 @@ def test_a_run_that_was_started_by_hand_is_queued_by_these_bytes():
     assert slot_taken_event(START, event, RUN, "e2").body == b'{"run_id":"%s"}' % RUN.encode()
 
 
-def test_what_a_start_says_beyond_that_is_added_to_the_bytes():
+def test_optional_members_of_a_start_are_added_to_the_queued_bytes():
     due = ScheduledStart(datetime(2026, 3, 1, 6, tzinfo=UTC), flow_version=3, late_s=2, missed=None)
     start = START._replace(project="sales.eu", scheduled_start=due)
     done = {"task": "A", "run_id": EARLIER, "status": "warned"}
@@ -82,7 +82,7 @@ def test_what_a_start_says_beyond_that_is_added_to_the_bytes():
     )
 
 
-def test_a_run_that_follows_a_failed_one_is_queued_by_these_bytes():
+def test_automatic_retry_has_these_queued_bytes():
     failed = replace(
         Story(PLAN, executor="external").state,
         run_id=EARLIER,

@@ -94,7 +94,7 @@ def check(story, before):
 
 @settings(max_examples=150, deadline=None)
 @given(plans(), st.sampled_from(["in_process", "external"]), st.lists(commands, max_size=12))
-def test_no_sequence_of_commands_leaves_an_end_or_a_run_without_one(plan, executor, sequence):
+def test_any_commands_keep_terminal_states_and_end_with_the_last_task(plan, executor, sequence):
     story = Story(plan, executor, exclusive=True)
     for name, argument in sequence:
         before = story.state
@@ -106,7 +106,7 @@ def test_no_sequence_of_commands_leaves_an_end_or_a_run_without_one(plan, execut
 
 @settings(max_examples=100, deadline=None)
 @given(plans(), st.data())
-def test_a_worker_that_runs_what_is_ready_always_comes_to_the_runs_end(plan, data):
+def test_run_ends_once_a_worker_has_run_all_ready_tasks(plan, data):
     story = Story(plan)
     story.claim()
     for _ in range(40):
@@ -114,7 +114,7 @@ def test_a_worker_that_runs_what_is_ready_always_comes_to_the_runs_end(plan, dat
         if not waiting:
             break
         path = data.draw(st.sampled_from(waiting))
-        story.says("TaskStarted", path)
+        story.reports("TaskStarted", path)
         end = data.draw(st.sampled_from(ENDS))
         story.report(_event(story, end, path, data.draw(st.booleans()), None))
         check(story, Story(plan).state)

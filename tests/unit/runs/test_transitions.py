@@ -1,4 +1,4 @@
-"""The transition tables, walked whole, and the page that shows them."""
+"""The transition tables, all of them, and the page that shows them."""
 
 from pathlib import Path
 from typing import get_args
@@ -74,7 +74,7 @@ TASK_MOVES = {
 
 @pytest.mark.parametrize("type_", sorted(RUN_EVENTS))
 @pytest.mark.parametrize("status", get_args(RunStatus))
-def test_every_event_leads_a_run_where_the_design_says_or_may_not_follow(status, type_):
+def test_run_transitions_are_those_of_the_design(status, type_):
     if type_ in NOTES:
         expected = status
     elif status in RUN_ENDED:
@@ -85,30 +85,30 @@ def test_every_event_leads_a_run_where_the_design_says_or_may_not_follow(status,
 
 
 @pytest.mark.parametrize("type_", sorted(RUN_EVENTS))
-def test_a_run_begins_with_its_queueing_alone(type_):
+def test_run_begins_with_run_queued_only(type_):
     assert next_run_status(None, type_) == ("queued" if type_ == "RunQueued" else None)
 
 
 @pytest.mark.parametrize("what", get_args(TaskChange))
 @pytest.mark.parametrize("status", get_args(InternalTaskStatus))
-def test_every_happening_leads_a_task_where_the_design_says_or_may_not_follow(status, what):
+def test_task_transitions_are_those_of_the_design(status, what):
     type_, _, how = what.partition(", ")
     data = {"will_retry": bool(how), "reason": "lost" if "lost" in how else "error"}
     assert task_change(type_, data) == what
     assert next_task_status(status, type_, data) == TASK_MOVES.get(status, {}).get(what)
 
 
-def test_nothing_leaves_a_state_in_which_a_run_or_a_task_has_ended():
+def test_no_transition_leaves_a_terminal_status():
     assert all(set(RUN_TRANSITIONS[status].values()) == {status} for status in RUN_ENDED)
     assert not any(TASK_TRANSITIONS[status] for status in TASK_ENDED)
 
 
-def test_the_tables_name_every_state():
+def test_tables_have_every_status():
     assert tuple(RUN_TRANSITIONS) == get_args(RunStatus)
     assert tuple(TASK_TRANSITIONS) == get_args(InternalTaskStatus)
 
 
-def test_the_page_of_states_shows_these_tables():
+def test_states_page_shows_these_tables():
     page = PAGE.read_text(encoding="utf-8")
     run_rows = sorted(RUN_EVENTS - NOTES - {"RunQueued"})
     for table in (
@@ -131,7 +131,7 @@ def markdown(table, rows):
     return "\n".join(lines)
 
 
-def test_every_type_of_a_run_or_task_event_is_judged():
+def test_tables_cover_every_run_and_task_event_type():
     assert {type_ for row in transitions.RUN_TRANSITIONS.values() for type_ in row} == (
         RUN_EVENTS - {"RunQueued"}
     )

@@ -1,4 +1,4 @@
-"""Which tasks of a run a retry runs again, and that everybody sees the others as done."""
+"""Which tasks a retry reuses, and that all read models show them as complete."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def ended(plan, status="failed", **tasks):
     return state
 
 
-def kept(plan, state, scope):
+def reused_paths(plan, state, scope):
     return [each["task"] for each in reused_tasks(plan, state, scope)]
 
 
@@ -53,12 +53,12 @@ FAILED = ended(LOADS, A="succeeded", B="failed", C="warned", KO="succeeded")
 DONE = ended(LOADS, "succeeded", **dict.fromkeys(("A", "B", "C", "D", "CHECK", "OK"), "succeeded"))
 
 
-def test_a_retry_of_no_part_carries_nothing_over():
-    assert kept(LOADS, FAILED, None) == []
-    assert kept(LOADS, None, RetryScope()) == []
+def test_retry_without_a_scope_reuses_no_task():
+    assert reused_paths(LOADS, FAILED, None) == []
+    assert reused_paths(LOADS, None, RetryScope()) == []
 
 
-def test_of_what_is_not_done_the_rest_is_carried_over_as_it_ended():
+def test_retry_of_incomplete_tasks_reuses_the_others_with_their_status():
     assert reused_tasks(LOADS, FAILED, RetryScope(only_incomplete=True)) == [
         {"task": "A", "run_id": RUN, "status": "succeeded"},
         {"task": "C", "run_id": RUN, "status": "warned"},
@@ -66,43 +66,43 @@ def test_of_what_is_not_done_the_rest_is_carried_over_as_it_ended():
 
 
 @pytest.mark.parametrize(("group", "tasks"), [(1, []), (2, ["A"]), (3, ["A", "B", "C"])])
-def test_from_a_group_on_all_runs_again_done_or_not_and_what_waits_for_it(group, tasks):
-    assert kept(LOADS, DONE, RetryScope(group)) == tasks
+def test_retry_from_a_group_runs_all_tasks_from_there_on(group, tasks):
+    assert reused_paths(LOADS, DONE, RetryScope(group)) == tasks
 
 
-def test_from_a_group_on_only_what_is_not_done_there_runs_again():
-    assert kept(LOADS, FAILED, RetryScope(2, only_incomplete=True)) == ["A", "C"]
+def test_retry_of_incomplete_tasks_from_a_group_reuses_completed_ones():
+    assert reused_paths(LOADS, FAILED, RetryScope(2, only_incomplete=True)) == ["A", "C"]
 
 
-def test_what_is_not_done_before_the_group_is_refused():
+def test_retry_from_a_group_with_an_incomplete_task_before_it_is_refused():
     for only in (False, True):
         with pytest.raises(NotRetryable, match="task B before group 3 is not done"):
             reused_tasks(LOADS, FAILED, RetryScope(3, only_incomplete=only))
 
 
-def test_where_all_is_done_there_is_nothing_undone_to_retry():
+def test_retry_of_incomplete_tasks_is_refused_if_all_are_complete():
     with pytest.raises(NotRetryable, match="from the start"):
         reused_tasks(LOADS, DONE, RetryScope(only_incomplete=True))
 
 
 @pytest.mark.parametrize("group", [-1, 0, 4])
-def test_a_group_that_the_plan_has_not_is_refused(group):
+def test_retry_from_a_missing_group_is_refused(group):
     with pytest.raises(UnknownGroup, match="the plan has groups 1 to 3"):
         reused_tasks(LOADS, FAILED, RetryScope(group))
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "cancelling"])
-def test_no_part_of_an_open_run_runs_again(status):
+def test_scoped_retry_of_an_open_run_is_refused(status):
     with pytest.raises(RunNotFinished, match=f"it is {status}; retry it when it has"):
         reused_tasks(LOADS, replace(FAILED, status=status), RetryScope())
 
 
-def test_a_hook_is_never_carried_over():
+def test_hooks_are_never_reused():
     all_but_one = ended(HOOKS, OK="failed", **dict.fromkeys(("A", "G/B", "G/C"), "succeeded"))
-    assert kept(HOOKS, all_but_one, RetryScope(only_incomplete=True)) == ["A", "G/B", "G/C"]
+    assert reused_paths(HOOKS, all_but_one, RetryScope(only_incomplete=True)) == ["A", "G/B", "G/C"]
 
 
-def test_what_is_new_in_the_flow_runs_and_what_waits_for_it():
+def test_task_that_is_new_in_the_flow_runs_with_those_downstream():
     now = Plan(
         (
             PlanTask("A", "A"),
@@ -111,10 +111,10 @@ def test_what_is_new_in_the_flow_runs_and_what_waits_for_it():
             PlanTask("C", "C", ("A",)),
         )
     )
-    assert kept(now, DONE, RetryScope(only_incomplete=True)) == ["A", "C"]
+    assert reused_paths(now, DONE, RetryScope(only_incomplete=True)) == ["A", "C"]
 
 
-def test_a_task_carried_over_twice_names_the_run_in_which_it_was_done():
+def test_task_reused_twice_names_the_run_in_which_it_was_done():
     second = replace(FAILED, reused_tasks={"A": EARLIER})
     assert [
         each["run_id"] for each in reused_tasks(LOADS, second, RetryScope(only_incomplete=True))
@@ -124,7 +124,7 @@ def test_a_task_carried_over_twice_names_the_run_in_which_it_was_done():
     ]
 
 
-def test_a_flow_without_a_load_plan_has_its_steps_as_groups():
+def test_groups_of_a_flow_without_a_load_plan_are_its_steps():
     assert task_groups(HOOKS) == [{"A"}, {"G/B", "G/C"}, {"D"}]
 
 
@@ -141,7 +141,7 @@ def retried(executor="in_process", carried=CARRIED):
     return Story(LOADS, executor, carried=carried)
 
 
-def test_what_is_carried_over_is_done_from_the_beginning():
+def test_reused_tasks_are_complete_from_the_beginning():
     story = retried()
     assert story.statuses() == {
         "A": "succeeded",
@@ -157,15 +157,15 @@ def test_what_is_carried_over_is_done_from_the_beginning():
     assert [task.path for task in ready_tasks(LOADS, story.state)] == ["B"]
 
 
-def test_a_run_that_carried_a_warning_over_ends_with_warnings():
+def test_run_that_reuses_a_warned_task_ends_warned():
     story = retried()
     story.claim()
     for task in ("B", "D", "CHECK", "OK"):
-        story.says("TaskSucceeded", task)
+        story.reports("TaskSucceeded", task)
     assert story.state.status == "warned"
 
 
-def test_a_cancelled_run_leaves_what_it_carried_over_as_done():
+def test_cancel_leaves_reused_tasks_complete():
     story = retried()
     story.cancel()
     assert [story.statuses()[path] for path in "ABCD"] == [
@@ -177,13 +177,13 @@ def test_a_cancelled_run_leaves_what_it_carried_over_as_done():
 
 
 @pytest.mark.parametrize("kind", ["TaskStarted", "TaskSucceeded", "TaskFailed", "TaskSkipped"])
-def test_nothing_can_be_reported_of_what_is_carried_over(kind):
+def test_report_on_a_reused_task_is_refused(kind):
     story = retried("external")
-    story.says(kind, "A")
+    story.reports(kind, "A")
     assert story.verdicts == [("refused", 2, "the task is succeeded")]
 
 
-def test_a_run_without_anything_carried_over_says_nothing_of_it():
+def test_run_without_reused_tasks_has_no_carried_member():
     assert "carried" not in running(LOADS).events[0].data
 
 
@@ -198,9 +198,7 @@ def document(story, projection):
 
 @settings(max_examples=100, deadline=None)
 @given(plans(), st.data(), st.lists(commands, max_size=6), st.lists(commands, max_size=6))
-def test_every_reader_agrees_on_a_retried_part_whatever_happened_before_and_since(
-    plan, data, before, since
-):
+def test_read_models_agree_with_the_decider_on_a_scoped_retry(plan, data, before, since):
     executor = data.draw(st.sampled_from(["in_process", "external"]))
     earlier = Story(plan, executor)
     for name, argument in before:
@@ -216,21 +214,21 @@ def test_every_reader_agrees_on_a_retried_part_whatever_happened_before_and_sinc
     check_carried(plan, earlier.state, carried)
     for name, argument in since:
         carry_out(story, name, argument)
-    said = {path: seen_from_outside(status) for path, status in story.statuses().items()}
+    statuses = {path: shown_status(status) for path, status in story.statuses().items()}
     workflow = document(story, WORKFLOWS)
-    assert {task["path"]: task["status"] for task in workflow["tasks"]} == said
+    assert {task["path"]: task["status"] for task in workflow["tasks"]} == statuses
     tree = document(story, LOAD_PLANS)
     tables = {
         t["task"]: t["state"] for g in tree["groups"] for s in g["schemas"] for t in s["tables"]
     }
-    assert tables == {path: said[path] for path in tables}
+    assert tables == {path: statuses[path] for path in tables}
     assert tree["run"]["tasks_succeeded"] == workflow["tasks_succeeded"]
     if not story.state.has_ended:
-        done = [status for status in said.values() if status in {"succeeded", "warned"}]
+        done = [status for status in statuses.values() if status in {"succeeded", "warned"}]
         assert workflow["tasks_succeeded"] == len(done)
 
 
-def seen_from_outside(status):
+def shown_status(status):
     return "running" if status == "retrying" else status
 
 

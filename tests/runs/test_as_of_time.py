@@ -1,4 +1,4 @@
-"""A moment is looked back to once it is over: what it is answered with cannot change any more."""
+"""A time is read as of once it is over: then the result cannot change."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from tests.runs.test_queries import load_flows, opened
 TICK = timedelta(microseconds=1)
 
 
-async def test_a_moment_that_may_still_be_recorded_at_is_refused(database_url):
+async def test_as_of_a_time_at_which_events_may_still_be_recorded_is_refused(database_url):
     await load_flows(database_url)
     owner = await connect(database_url, role=None)
     # As where the server's clock was set back by a day since the last append.

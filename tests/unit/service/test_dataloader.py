@@ -1,4 +1,4 @@
-"""DataLoader: while one query runs the next gathers; nobody harms another."""
+"""Look-ups share queries, and one caller cannot harm another."""
 
 import asyncio
 
@@ -37,21 +37,21 @@ async def asked(gathering, *keys):
     return tasks
 
 
-async def test_what_waits_together_is_one_query(fetch):
+async def test_waiting_look_ups_share_one_query(fetch):
     fetch.let_go.set()
     answers = await asyncio.gather(*map(DataLoader(fetch).get, "abc"))
     assert answers == [(1, 1), (2, 1), (None, 1)]
     assert fetch.batches == [["a", "b", "c"]]
 
 
-async def test_a_key_is_asked_once_however_many_wait_for_it(fetch):
+async def test_key_with_many_callers_is_queried_once(fetch):
     fetch.let_go.set()
     answers = await asyncio.gather(*map(DataLoader(fetch).get, "aaab"))
     assert answers == [(1, 1)] * 3 + [(2, 1)]
     assert fetch.batches == [["a", "b"]]
 
 
-async def test_while_one_query_runs_the_next_gathers(fetch):
+async def test_look_ups_during_a_query_go_into_the_next_one(fetch):
     gathering = DataLoader(fetch)
     first = await asked(gathering, "a")
     rest = await asked(gathering, "b", "a", "c")
@@ -61,13 +61,13 @@ async def test_while_one_query_runs_the_next_gathers(fetch):
     assert fetch.batches == [["a"], ["a", "b", "c"]]
 
 
-async def test_a_query_takes_no_more_keys_than_its_bound(fetch):
+async def test_query_has_at_most_the_limit_of_keys(fetch):
     fetch.let_go.set()
     await asyncio.gather(*map(DataLoader(fetch, limit=2).get, "abcde"))
     assert fetch.batches == [["a", "b"], ["c", "d"], ["e"]]
 
 
-async def test_an_error_reaches_every_waiter_of_its_query_and_no_other(fetch):
+async def test_error_reaches_every_caller_of_its_query_and_no_other(fetch):
     gathering = DataLoader(fetch)
     first = await asked(gathering, "a", "b", "a")
     second = await asked(gathering, "c")
@@ -80,7 +80,7 @@ async def test_an_error_reaches_every_waiter_of_its_query_and_no_other(fetch):
     assert await gathering.get("a") == (1, 3)
 
 
-async def test_a_caller_that_leaves_harms_nobody(fetch):
+async def test_cancelled_caller_does_not_cancel_others(fetch):
     gathering = DataLoader(fetch)
     leaver, stayer = await asked(gathering, "a", "a")
     waiting, other = await asked(gathering, "b", "b")
@@ -92,7 +92,7 @@ async def test_a_caller_that_leaves_harms_nobody(fetch):
     assert waiting.cancelled()
 
 
-async def test_an_error_that_nobody_waits_for_any_more_is_no_warning(fetch):
+async def test_error_without_a_waiting_caller_is_no_warning(fetch):
     gathering = DataLoader(fetch)
     (leaver,) = await asked(gathering, "a")
     leaver.cancel()
@@ -103,7 +103,7 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_warning(fetch):
     assert await gathering.get("b") == (2, 2)
 
 
-async def test_nothing_is_left_running(fetch):
+async def test_no_task_is_left_after_the_last_query(fetch):
     fetch.let_go.set()
     await DataLoader(fetch).get("a")
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What each event changed in the run as it is shown, and nothing left out."""
+"""What each event of a run changed in the rendered run, completely."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -83,9 +83,7 @@ def live(story, sequence):
 
 @settings(max_examples=100, deadline=None)
 @given(plans(), st.sampled_from(["in_process", "external"]), sequences)
-def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_stands(
-    plan, executor, sequence
-):
+def test_changes_of_a_history_add_up_to_the_run_as_it_is(plan, executor, sequence):
     story = Story(plan, executor)
     live(story, sequence)
     fields = {}
@@ -100,7 +98,7 @@ def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_stands(
 
 @settings(max_examples=50, deadline=None)
 @given(plans(), sequences, st.integers(0, 60))
-def test_a_history_told_from_the_middle_says_what_the_whole_says(plan, sequence, after):
+def test_history_read_from_the_middle_equals_the_rest_of_the_whole(plan, sequence, after):
     story = Story(plan)
     live(story, sequence)
     replay = replay_of(story)
@@ -109,7 +107,7 @@ def test_a_history_told_from_the_middle_says_what_the_whole_says(plan, sequence,
     assert [replay.step(event) for event in story.events[after:]] == history(story)[after:]
 
 
-def test_the_first_event_brings_the_run_and_its_tasks_into_being():
+def test_first_event_sets_the_fields_of_the_run_and_its_tasks():
     changes = last(Story(CHAIN, payload={"day": 1}))
     assert changes["status"] == (None, "queued")
     assert changes["payload"] == (None, {"day": 1})
@@ -117,7 +115,7 @@ def test_the_first_event_brings_the_run_and_its_tasks_into_being():
     assert "comment" not in changes, "it is null before and after"
 
 
-def test_the_start_of_a_task_changes_the_task_alone():
+def test_task_start_changes_only_the_task():
     story = running(CHAIN)
     assert last(story) == {
         "tasks[A].status": ("pending", "running"),
@@ -126,9 +124,9 @@ def test_the_start_of_a_task_changes_the_task_alone():
     }
 
 
-def test_a_final_failure_changes_the_run_and_the_task():
+def test_final_failure_changes_the_run_and_the_task():
     story = running(HOOKS)
-    story.says("TaskFailed", "A", exception="no such table")
+    story.reports("TaskFailed", "A", exception="no such table")
     failed = next(each for each in history(story) if each.event.type == "TaskFailed")
     changes = {change.field: change for change in failed.changes}
     assert changes.keys() == {
@@ -141,10 +139,10 @@ def test_a_final_failure_changes_the_run_and_the_task():
     assert changes["error"].after["task"] == "A"
 
 
-def test_what_was_refused_is_told_with_its_reason_and_changes_nothing():
+def test_refused_report_has_its_reason_and_no_changes():
     story = running(CHAIN, executor="external")
-    story.says("RunSucceeded")
-    story.says("TaskStarted", "B")
+    story.reports("RunSucceeded")
+    story.reports("TaskStarted", "B")
     refused = history(story)[-1]
     assert refused.event.data == {
         "type": "TaskStarted",
@@ -155,16 +153,16 @@ def test_what_was_refused_is_told_with_its_reason_and_changes_nothing():
     assert (refused.changes, refused.after_end) == ([], True)
 
 
-def test_only_what_comes_when_the_run_has_ended_comes_after_its_end():
+def test_only_events_after_the_end_are_marked_after_end():
     story = running(CHAIN, executor="external")
-    story.says("RunSucceeded", at=LATER - timedelta(days=1))
+    story.reports("RunSucceeded", at=LATER - timedelta(days=1))
     story.correct(1)
     ends = [(each.event.type, each.after_end) for each in history(story)]
     assert [end for end in ends if end[1]] == [("CorrectionRecorded", True)]
     assert ends[-2] == ("RunSucceeded", False)
 
 
-def test_what_the_read_model_skipped_changes_nothing():
+def test_skipped_event_has_no_changes():
     story = running(CHAIN)
     skipped = story.events[-1]
     replay = replay_of(story, skipped=frozenset({skipped.position}))
@@ -179,7 +177,7 @@ def test_what_the_read_model_skipped_changes_nothing():
         (["ü" * 1500], '["' + "ü" * 998),
     ],
 )
-def test_a_large_value_is_shown_by_its_beginning_with_its_size_and_hash(value, beginning):
+def test_large_value_is_cut_with_its_size_and_hash(value, beginning):
     text, cut = rendering.bounded(value)
     assert text == beginning
     assert cut["size_bytes"] > 2000
@@ -188,5 +186,5 @@ def test_a_large_value_is_shown_by_its_beginning_with_its_size_and_hash(value, b
 
 
 @pytest.mark.parametrize("value", [None, False, 0, "", {}, "x" * 1998, {"a": [1, None]}])
-def test_a_small_value_is_shown_whole(value):
+def test_small_value_is_not_cut(value):
     assert rendering.bounded(value) == (value, None)
