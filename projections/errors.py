@@ -1,4 +1,4 @@
-"""What can go wrong with read models: one root, data as attributes."""
+"""The errors of read models, under one root."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class RebuildFailed(ProjectionError):
 
 @dataclass
 class UnknownFlowVersion(ProjectionError):
-    """A run names a version of a flow that its tenant's catalogue does not hold."""
+    """A run names a flow version that its tenant's catalogue lacks."""
 
     tenant: str
     fullname: str

@@ -1,4 +1,4 @@
-"""The flow versions that runs name: immutable, so a process reads each from the catalogue once."""
+"""Caches the flow versions that runs name; they are immutable, so each is read once."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from projections.documents.flow import Flow, flow_of
 from projections.errors import UnknownFlowVersion
 
 
-class Flows:
-    """Flow versions by tenant, fullname and version, remembered for ever."""
+class FlowVersions:
+    """Flow versions by tenant, fullname and version; never evicted."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self._known: dict[tuple[str, str, int], Flow] = {}
 
-    def offer(self, event: Event) -> None:
-        """Remember the flow of a `FlowRegistered` that passes by."""
+    def add(self, event: Event) -> None:
+        """Cache the flow version of a `FlowRegistered`."""
         body: FlowRegistered = event.data
         key = (event.tenant, body["fullname"], body["version"])
         if key not in self._known:
             self._known[key] = flow_of(event.tenant, body)
 
     def of(self, event: Event) -> Flow:
-        """Give the flow version that a `RunQueued` names, from memory.
+        """Give the flow version that a `RunQueued` names, from the cache.
 
         Raises:
-            UnknownFlowVersion: it was neither offered nor asked for.
+            UnknownFlowVersion: it is not cached; see `load`.
         """
         body: RunQueued = event.data
         key = (event.tenant, body["flow"], body["flow_version"])
@@ -39,10 +39,10 @@ class Flows:
         raise UnknownFlowVersion(*key)
 
     async def get(self, tenant: str, fullname: str, version: int) -> Flow:
-        """Give a flow version, reading the tenant's catalogue if it is not known yet.
+        """Give a flow version, from the tenant's catalogue if it is not cached.
 
         Raises:
-            UnknownFlowVersion: the catalogue does not hold it.
+            UnknownFlowVersion: the catalogue lacks it.
             LogError: the log cannot be read.
         """
         key = (tenant, fullname, version)
@@ -55,18 +55,18 @@ class Flows:
     async def _read(self, tenant: str) -> None:
         for event in await self.log.read_stream(tenant, CATALOGUE_STREAM):
             if event.type == FLOW_REGISTERED:
-                self.offer(event)
+                self.add(event)
 
-    async def prepare(self, events: Iterable[Event]) -> None:
-        """Have in memory every flow version that these events register or name.
+    async def load(self, events: Iterable[Event]) -> None:
+        """Cache every flow version that these events register or name.
 
         Raises:
-            UnknownFlowVersion: a run names a version that its catalogue does not hold.
+            UnknownFlowVersion: the catalogue lacks a version that a run names.
             LogError: the log cannot be read.
         """
         for event in events:
             if event.type == FLOW_REGISTERED:
-                self.offer(event)
+                self.add(event)
             elif event.type == RUN_QUEUED:
                 body: RunQueued = event.data
                 key = (event.tenant, body["flow"], body["flow_version"])

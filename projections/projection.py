@@ -12,7 +12,7 @@ from events.envelope import Event
 from events.types import RUN_TYPES, TASK_TYPES
 from projections.documents.flow import Flow
 from projections.errors import ApplyEventError, MissingFirstEvent
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.results import Document, Record
 
 Key = tuple[str, str, str]
@@ -170,7 +170,7 @@ def fold_event(
         raise ApplyEventError(projection.name, event.position, event.position) from error
 
 
-async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows) -> Any:  # noqa: ANN401 - the document of that projection
+async def fold_run(projection: Projection, events: Iterable[Event], flows: FlowVersions) -> Any:  # noqa: ANN401 - the document of that projection
     """Fold a run's stream into its document as of the last event; None if it has none.
 
     Events that the projection does not fold are ignored.
@@ -181,7 +181,7 @@ async def fold_run(projection: Projection, events: Iterable[Event], flows: Flows
         LogError: the log cannot be read.
     """
     relevant = [event for event in events if event.type in projection.types]
-    await flows.prepare(relevant)
+    await flows.load(relevant)
     states: States = {}
     for event in relevant:
         fold_event(projection, states, event, flows)

@@ -16,7 +16,7 @@ from events.database import Pool, connect_pool
 from events.follow import Feed, Notifier
 from events.store import Log
 from projections import registry
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
 from projections.serving.lag import LagMonitor
@@ -182,7 +182,7 @@ def _log_io(log: Log, url: str) -> LogIO:
 def _read_models(
     url: str, log: Log, feed: Feed, pools: _Pools, process_roles: frozenset[ProcessRole]
 ) -> ReadModels:
-    flows, known = Flows(log), registry.discover_all()
+    flows, known = FlowVersions(log), registry.discover_all()
     runner = Runner(feed, url, known, flows)
     projects = ProcessRole.PROJECT in process_roles
     checkpoints = Checkpoints(pools.status, runner if projects else None)
@@ -193,7 +193,7 @@ def _read_models(
 
 
 def _writer(
-    log: Log, batcher: Batcher, catalogue: Catalogue, flows: Flows, numbers: RunNumbers
+    log: Log, batcher: Batcher, catalogue: Catalogue, flows: FlowVersions, numbers: RunNumbers
 ) -> Writer:
     return Writer(
         batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check

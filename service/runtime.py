@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from events.batcher import Batcher
 from events.follow import Feed, Notifier
 from events.store import Log
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
 from projections.serving.lag import LagMonitor
@@ -61,7 +61,7 @@ class LogIO:
 class ReadModels:
     """What keeps the read models up to date, and what routes queries to their versions."""
 
-    flows: Flows
+    flows: FlowVersions
     runner: Runner
     checkpoints: Checkpoints
     version_router: VersionRouter

@@ -15,7 +15,7 @@ from events.database import load, translate_errors
 from events.envelope import Event, Position, Version
 from projections.bulk.segments import Segment
 from projections.errors import UnknownFlowVersion
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.projection import Columns, Key, Projection, States, fold_event
 
 STATEMENT_TIMEOUT_S: Final = 600.0
@@ -39,7 +39,7 @@ class BulkLoader:
         *,
         schema: str,
         connection: asyncpg.Connection,
-        flows: Flows,
+        flows: FlowVersions,
         skipped: Collection[Position],
         target: Position,
     ) -> None:
@@ -69,7 +69,7 @@ class BulkLoader:
         async with aclosing(self._events(segment)) as pages:
             async for events in pages:
                 with suppress(UnknownFlowVersion):  # the run's fold fails, and names the position
-                    await self._flows.prepare(events)
+                    await self._flows.load(events)
                 for event in events:
                     for key in fold_event(self._projection, states, event, self._flows):
                         changed[key] = None

@@ -21,7 +21,7 @@ from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
 from projections.errors import ApplyEventError, UnknownProjection
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.live.state_cache import StateCache
 from projections.projection import Columns, Key, Version
@@ -70,7 +70,7 @@ class Projector:
         *,
         feed: EventSource,
         url: str,
-        flows: Flows,
+        flows: FlowVersions,
         on_advance: Callable[[Version, Position], None] | None = None,
     ) -> None:
         self.version = version
@@ -259,7 +259,7 @@ class Projector:
             e for e in events if e.type in projection.types and e.position not in self._skipped
         ]
         try:
-            await self._flows.prepare(relevant)
+            await self._flows.load(relevant)
             await self.cache.load(self._connection, relevant)
             changed: dict[Key, None] = {}
             for number, event in enumerate(relevant, 1):

@@ -13,7 +13,7 @@ from events.envelope import Event, Position
 from events.errors import LogError
 from events.follow import Feed
 from projections.errors import UnknownProjection
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.feed import CoalescingFeed
 from projections.live.projector import Projector
 from projections.projection import Projection, Version
@@ -38,7 +38,7 @@ class Runner:
     """
 
     def __init__(
-        self, feed: Feed, url: str, projections: Iterable[Projection], flows: Flows
+        self, feed: Feed, url: str, projections: Iterable[Projection], flows: FlowVersions
     ) -> None:
         self.positions: dict[str, Position] = {}
         """The position of each version, by its schema, as far as this process knows."""

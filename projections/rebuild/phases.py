@@ -24,7 +24,7 @@ from projections.errors import (
     RebuildFailed,
     RebuildRefused,
 )
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.live.runner import Runner
 from projections.projection import Version
@@ -252,7 +252,9 @@ class Phases:
         session, version = self._session, self._version(rebuild)
         serving = await session.serving(rebuild.name)
         feed = Feed(session.log, session.url)
-        runner = Runner(feed, session.url, session.known_of(rebuild.name), Flows(session.log))
+        runner = Runner(
+            feed, session.url, session.known_of(rebuild.name), FlowVersions(session.log)
+        )
         tasks = [asyncio.create_task(_run_feed(feed)), asyncio.create_task(runner.run())]
         try:
             yield VersionPair(session.url, session.log, serving, version)

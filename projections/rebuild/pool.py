@@ -30,7 +30,7 @@ from events.store import Log
 from projections.bulk.bulk_loader import BulkLoader
 from projections.bulk.segments import Segment
 from projections.errors import ApplyEventError, ProjectionError, RebuildFailed
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.projection import Version
 
 NICENESS: Final = 10
@@ -173,7 +173,7 @@ async def _open(job: LoadJob) -> BulkLoader:
         job.version.projection,
         schema=job.version.schema,
         connection=await connect(job.url),
-        flows=Flows(log),
+        flows=FlowVersions(log),
         skipped=job.skipped,
         target=job.target,
     )

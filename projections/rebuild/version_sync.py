@@ -16,7 +16,7 @@ from events.database import close_quietly, connect, load
 from events.envelope import Event, Position
 from events.store import Log
 from projections.errors import RebuildRefused
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.projector import Projector
 from projections.projection import Version
 
@@ -62,7 +62,7 @@ class VersionPair:
         """How long projectors have been locked out at most, so far."""
         self._url = url
         self._log = log
-        self._flows = Flows(log)
+        self._flows = FlowVersions(log)
 
     async def checkpoints(self, connection: asyncpg.Connection) -> tuple[Checkpoint, Checkpoint]:
         """Read both checkpoints, the serving version's first."""

@@ -21,7 +21,7 @@ from events.store import Log
 from projections.bulk.bulk_loader import BulkLoader, finish
 from projections.bulk.segments import split_history
 from projections.errors import UnknownProjection, VerificationInProgress
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.projection import Version
 from projections.registry import (
@@ -76,7 +76,7 @@ class FullVerification:
             shadow.projection,
             schema=shadow.schema,
             connection=self._connection,
-            flows=Flows(log),
+            flows=FlowVersions(log),
             skipped=skipped,
             target=self.position,
         )

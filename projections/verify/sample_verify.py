@@ -15,7 +15,7 @@ from events.envelope import Position
 from events.store import Log
 from events.types import run_stream
 from projections.errors import RebuildFailed
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.projection import Version, fold_run
 from projections.results import Record
@@ -91,7 +91,7 @@ async def _compare_with_log(
     log: Log, version: Version, rows: Sequence[Record], position: Position
 ) -> None:
     skipped = await skipped_events(log, version.name, version.number)
-    flows = Flows(log)
+    flows = FlowVersions(log)
     streams = await log.read_streams(
         [(row["tenant"], run_stream(row["run_id"])) for row in rows], up_to=position
     )

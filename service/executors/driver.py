@@ -13,7 +13,7 @@ from events.bodies import RunQueued, TaskOutputRecorded
 from events.envelope import Event, Position
 from events.store import Log
 from projections.documents.flow import Flow, PlanTask
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from service.errors import Unavailable
 from service.executors.attempt import Attempt
 from service.executors.executor import Executor, Work
@@ -59,7 +59,7 @@ class DriverDeps:
     """The dependencies of a driver, shared by all drivers of a worker."""
 
     log: Log
-    flows: Flows
+    flows: FlowVersions
     writer: Writer
     executor: Executor
     slots: asyncio.Semaphore

@@ -7,7 +7,7 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.runner import Runner
 from projections.registry import discover
 from tests.events.builders import running
@@ -23,7 +23,7 @@ async def main(url: str) -> None:
             await asyncio.sleep(0.1)
     log = Log(pool)
     feed = Feed(log, url)
-    runner = Runner(feed, url, discover(), Flows(log))
+    runner = Runner(feed, url, discover(), FlowVersions(log))
     async with running(again(feed.run), runner.run()):
         await asyncio.to_thread(sys.stdin.readline)  # nobody is left running by a test that failed
 

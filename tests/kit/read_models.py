@@ -13,7 +13,7 @@ from events import types
 from events.database import close_quietly, connect
 from events.envelope import Event
 from events.store import Log
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.projection import Key, States, Version, run_key
 from projections.registry import discover, servable_versions
 from tests.kit.single_connection import SingleConnectionPool
@@ -43,7 +43,7 @@ class _View:
     rows: int = 0
     differing: int = 0
 
-    def fold(self, event: Event, flows: Flows) -> None:
+    def fold(self, event: Event, flows: FlowVersions) -> None:
         if event.type not in self.version.projection.types:
             return
         self.version.projection.fold(self.states, event, flows)
@@ -82,13 +82,13 @@ async def compare(url: str) -> Compared:
     """Fold the whole log, and compare each run's document byte for byte, the lists by count."""
     connection = await connect(url)
     log = Log(SingleConnectionPool(connection))
-    flows = Flows(log)
+    flows = FlowVersions(log)
     try:
         versions = await servable_versions(connection, discover())
         views = [_View(version) for version in versions.values()]
         after = 0
         while events := await log.read(after, PAGE):
-            await flows.prepare(events)
+            await flows.load(events)
             for view in views:
                 for event in events:
                     view.fold(event, flows)

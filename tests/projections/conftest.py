@@ -10,7 +10,7 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from events.follow import Feed
 from events.store import Log
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
 from projections.projection import Projection, Version
@@ -36,7 +36,7 @@ class Ledger:
         self.read = read
         self.feed = feed
         self.log = Log(pool)
-        self.flows = Flows(self.log)
+        self.flows = FlowVersions(self.log)
 
     async def write(self, history: History, after: int = 0) -> int:
         """Append the events of a history beyond a position; gives the log's head."""
@@ -48,7 +48,7 @@ class Ledger:
         return answers[-1].last_position
 
     def runner(self, projections: Iterable[Projection] | None = None) -> Runner:
-        return Runner(self.feed, self.url, projections or discover(), Flows(self.log))
+        return Runner(self.feed, self.url, projections or discover(), FlowVersions(self.log))
 
     @asynccontextmanager
     async def applying(self, projections=None) -> AsyncIterator[Runner]:

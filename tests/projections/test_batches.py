@@ -128,7 +128,7 @@ async def new_projector(ledger, projection, history) -> Projector:
     )
     for event in history.events:
         if event.type == types.FLOW_REGISTERED:
-            ledger.flows.offer(event)
+            ledger.flows.add(event)
     projector._connection = await connect(ledger.url, search_path=first(projection).schema)
     await projector._read_checkpoint()
     return projector

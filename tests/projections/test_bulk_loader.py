@@ -12,7 +12,7 @@ from projections.bulk import segments
 from projections.bulk.bulk_loader import BulkLoader, finish
 from projections.bulk.segments import split_history
 from projections.errors import ApplyEventError
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.registry import discover
 from tests import postgres
 from tests.projections.conftest import NAMES, opened
@@ -38,7 +38,7 @@ async def build(ledger, projection, *, target=None, skipped=()) -> dict[str, lis
             projection,
             schema=BUILT,
             connection=connection,
-            flows=Flows(ledger.log),
+            flows=FlowVersions(ledger.log),
             skipped=skipped,
             target=head,
         )
@@ -161,7 +161,7 @@ async def test_segment_that_cannot_be_marked_as_done_leaves_no_row(ledger):
         executions,
         schema=BUILT,
         connection=connection,
-        flows=Flows(ledger.log),
+        flows=FlowVersions(ledger.log),
         skipped=(),
         target=head,
     )

@@ -70,7 +70,7 @@ async def _fill(url: str) -> None:
         history.tell(types.RUN_FAILED, number + 1, reason="error")
     async with opened(url, follow=False) as ledger:
         for event in history.events[:2]:
-            ledger.flows.offer(event)
+            ledger.flows.add(event)
         for projection in discover():
             await _apply(ledger, projection, history.events)
         await ledger.pool.execute("analyze")

@@ -13,7 +13,7 @@ from events.database import connect_pool
 from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
 from projections.documents.flow import Plan, PlanTask, plan_json
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
 from service.ops.supervisor import Supervisor
@@ -67,7 +67,9 @@ async def open_process(url: str) -> AsyncIterator[Process]:
         Catalogue(log),
         RunNumbers(partial(next_blocks, pool)),
     )
-    writer = Writer(batcher, log, catalogue, flows=Flows(log), numbers=numbers, check_payload=check)
+    writer = Writer(
+        batcher, log, catalogue, flows=FlowVersions(log), numbers=numbers, check_payload=check
+    )
     await catalogue.load()
     supervisor = Supervisor(first_delay_s=0.001)
     supervisor.start("batcher", batcher.run)

@@ -8,7 +8,7 @@ import pytest
 from events.envelope import Version
 from events.types import run_stream
 from projections.documents.lifecycle import RUN_ENDED, RunStatus
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from service.errors import BadRequest, IdempotencyKeyReused, TooLarge, UnknownRun
 from service.runs.domain.commands import RecordCorrection
 from service.runs.write.correction_handler import CorrectionHandler
@@ -175,7 +175,7 @@ async def test_correction_decided_on_a_stale_state_is_recorded(process):
             await process.writer.submit(report_events(run.run_id, ("RunSucceeded", None)))
             return await process.batcher.append(request)
 
-    corrector = CorrectionHandler(Slow(), RunCache(process.log, Flows(process.log)))
+    corrector = CorrectionHandler(Slow(), RunCache(process.log, FlowVersions(process.log)))
     outcome = await corrector.record(correction(run.run_id, run.position))
     stream = await process.log.read_stream(TENANT, run_stream(run.run_id), Version(1))
     assert stream[-1].position == outcome.position

@@ -15,7 +15,7 @@ from events.envelope import Event, Position, Version
 from events.store import Log
 from events.types import CORRECTION_RECORDED, TASK_TYPES, run_stream
 from projections.documents.lifecycle import RUN_ENDED
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.projection import KnownFlows, States, fold_event, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
@@ -157,7 +157,7 @@ class Audit:
     """Reads the log for auditors."""
 
     def __init__(
-        self, log: Log, pool: Pool, flows: Flows, workflows_version: Callable[[], int]
+        self, log: Log, pool: Pool, flows: FlowVersions, workflows_version: Callable[[], int]
     ) -> None:
         self._log = log
         self._pool = pool
@@ -204,12 +204,12 @@ class Audit:
         for version in range(0, after, REPLAY_BATCH):
             limit = min(REPLAY_BATCH, after - version)
             events = await self._log.read_stream(tenant, stream, Version(version), limit=limit)
-            await self._flows.prepare(events)
+            await self._flows.load(events)
             for event in events:
                 run.fold(event)
 
     async def _replay(self, run: RunReplay, events: Sequence[Event]) -> list[HistoryEntry]:
-        await self._flows.prepare(events)
+        await self._flows.load(events)
         entries = []
         for number, event in enumerate(events, 1):
             entries.append(run.step(event))

@@ -14,7 +14,7 @@ from projections.documents.flow import Flow, FlowDocument
 from projections.documents.lifecycle import RUN_ENDED
 from projections.documents.run import ExecutionDocument
 from projections.documents.task import ListingDocument, WorkflowDocument
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.runner import Runner
 from projections.projection import Projection, fold_run
 from projections.read_models.dispatch import read as dispatch
@@ -61,7 +61,7 @@ class Queries:
         positions: ReadModelPositions,
         runner: Runner,
         log: Log,
-        flows: Flows,
+        flows: FlowVersions,
         run_completion: RunCompletionWaiter,
         catalogue: Catalogue,
     ) -> None:

@@ -18,7 +18,7 @@ from events.types import CATALOGUE_STREAM, run_stream
 from projections.documents.flow import Flow, FlowDocument
 from projections.documents.run import ExecutionDocument, micros
 from projections.documents.task import ListingDocument, WorkflowDocument
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.projection import Projection, States, fold_event, fold_run
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
@@ -54,7 +54,7 @@ class HistoricalQueries:
     position: Position
     now_us: int
     log: Log
-    flow_versions: Flows
+    flow_versions: FlowVersions
     catalogue: Catalogue
     version_router: VersionRouter
     positions: ReadModelPositions

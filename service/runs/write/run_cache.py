@@ -18,7 +18,7 @@ from events.store import Log
 from events.types import RUN_QUEUED, run_stream
 from projections.documents.flow import Plan
 from projections.errors import ProjectionError
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from service.dataloader import DataLoader
 from service.errors import ServiceError, UnknownRun
 from service.runs.domain.state import RunState, fold, initial_state
@@ -72,7 +72,7 @@ class UnloadedRun(NamedTuple):
 class RunCache:
     """An LRU cache of runs, and the loader that reads those it does not have."""
 
-    def __init__(self, log: Log, flows: Flows) -> None:
+    def __init__(self, log: Log, flows: FlowVersions) -> None:
         self._log = log
         self._flows = flows
         self._loader: DataLoader[Key, CachedRun | Exception] = DataLoader(self._fetch)

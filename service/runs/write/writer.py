@@ -5,7 +5,7 @@ from __future__ import annotations
 from events.batcher import Batcher
 from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable
 from events.store import Log
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from service.errors import BadRequest, Overloaded, Unavailable
 from service.flows.catalogue import Catalogue
 from service.runs.domain.commands import (
@@ -43,7 +43,7 @@ class Writer:
         log: Log,
         catalogue: Catalogue,
         *,
-        flows: Flows,
+        flows: FlowVersions,
         numbers: RunNumbers,
         check_payload: CheckPayload,
     ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from events import types
 from events.database import connect_pool
 from events.upcasters import UPCASTERS
-from projections.flow_versions import Flows
+from projections.flow_versions import FlowVersions
 from projections.live.checkpoints import Checkpoints
 from projections.live.runner import Runner
 from projections.read_models.executions import PROJECTION as SCHEMA_1
@@ -82,7 +82,7 @@ async def test_old_version_serves_until_the_new_one_is_ready_then_all_processes_
     async with opened(able_url) as ledger, routing(ledger, known) as newer:
         async with routing(ledger, discover()) as older:
             runners = [
-                Runner(ledger.feed, able_url, projections, Flows(ledger.log))
+                Runner(ledger.feed, able_url, projections, FlowVersions(ledger.log))
                 for projections in (known, discover())
             ]
             async with working(runners[0].run()), working(runners[1].run()):
