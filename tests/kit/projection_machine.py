@@ -168,6 +168,7 @@ class OurProjects:
         last = self._runners[0]
         while batch := self._batch(0, 1000):
             await last._apply(batch)
+            assert not last.paused
         whole = [(len(self._history.events), 4_000)]
         await _apply(self._plain, self._projection, self._history, whole)
         tables = await self._ledger.tables(self._projection)

@@ -112,6 +112,7 @@ async def _apply(ledger, projection, history, cuts) -> None:
             batch = history.events[projector.position : projector.position + size]
             if batch:
                 await projector._apply(batch)
+                assert not projector.paused  # else the loop would never end
                 projector.cache._capacity = kept
                 projector.cache._new_run_capacity = kept // 2
                 projector.cache.retain(())
