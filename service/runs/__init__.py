@@ -1,1 +1,1 @@
-"""The runs: commands, the decider, the one writer and the one reader."""
+"""Runs: deciding commands about them, writing their events, reading their state."""

@@ -27,7 +27,7 @@ def brought_to(status):
         case "cancelled":
             story.cancel(force=True)
         case "succeeded" | "warned" | "failed":
-            story.report_one(f"Run{status.capitalize()}")
+            story.reports(f"Run{status.capitalize()}")
     assert story.state.status == status
     return story
 
@@ -48,8 +48,8 @@ def test_correction_is_allowed_in_every_status_and_changes_no_status(status):
 def test_corrected_run_continues_unchanged(status):
     story, other = brought_to(status), brought_to(status)
     other.correct(1)
-    end = story.report_one("RunFailed")
-    assert other.report_one("RunFailed") == end
+    end = story.reports("RunFailed")
+    assert other.reports("RunFailed") == end
     assert other.state.status == "failed"
 
 

@@ -1,1 +1,1 @@
-"""What may happen to a run: commands, state and decisions. Pure code, no I/O."""
+"""Commands, the state of a run, and the decider. Pure code, no I/O."""

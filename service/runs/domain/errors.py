@@ -1,4 +1,4 @@
-"""What only the runs' own room can say went wrong."""
+"""The errors that only commands on runs raise."""
 
 from __future__ import annotations
 

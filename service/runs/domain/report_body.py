@@ -22,9 +22,9 @@ def shape_error(event: ReportedEvent) -> str:
 
     A null counts as absent; unknown members are allowed.
     """
-    said = event.data
+    data = event.data
     for name, (fits, wanted) in _SHAPES.items():
-        value = said.get(name)
+        value = data.get(name)
         if value is not None and not fits(value):
             return f"{name} is not {wanted}"
     return ""
@@ -65,15 +65,15 @@ def _task_members(state: RunState, event: ReportedEvent, path: str, retries: int
         case types.TASK_OUTPUT_RECORDED:
             return {"attempt": task.attempt}
         case types.TASK_FAILED:
-            said = event.data
+            data = event.data
             # Other platforms count their attempts themselves. A lost attempt uses up no retry.
             granted = (
                 state.executor == "external"
-                or said.get("given_back")
+                or data.get("given_back")
                 or task.attempt - task.lost_attempts <= retries
             )
-            again = bool(said.get("will_retry") and granted and state.status != "cancelling")
-            return {"reason": said.get("reason") or "error", "will_retry": again}
+            again = bool(data.get("will_retry") and granted and state.status != "cancelling")
+            return {"reason": data.get("reason") or "error", "will_retry": again}
         case _:
             return {}
 

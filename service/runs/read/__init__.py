@@ -1,1 +1,1 @@
-"""The one reader: runs, lists and histories, now and as of any moment."""
+"""Reads runs, lists and histories, now and as of any position."""

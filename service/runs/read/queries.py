@@ -273,12 +273,12 @@ class Queries:
         """Read which runs have exceeded their flow's timeout."""
         return (await self._version_router.query(dispatch.overdue)).rows
 
-    async def expired_runs(self, kept: Sequence[tuple[str, str, int]], limit: int) -> Expired:
+    async def expired_runs(self, retained: Sequence[tuple[str, str, int]], limit: int) -> Expired:
         """Read which ended runs exceed the retention of their flow's list.
 
-        ``kept`` has for each flow its tenant, its fullname and how many runs its list keeps.
+        ``retained`` has for each flow its tenant, its fullname, and how many runs its list keeps.
         """
-        return await self._version_router.query(listings.expired, kept, limit)
+        return await self._version_router.query(listings.expired, retained, limit)
 
     async def _by_id(
         self,

@@ -1,1 +1,1 @@
-"""The one writer: takes commands, decides and appends."""
+"""Takes commands, decides them and appends their events."""
