@@ -18,7 +18,7 @@ class RunEnded(ServiceError):
 
 
 class ClaimLost(ServiceError):
-    """The run is not to be had at that epoch: another worker has it, or it has ended."""
+    """The run cannot be claimed at that epoch: another worker has it, or it has ended."""
 
     code = "claim-lost"
     status = 409
