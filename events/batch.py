@@ -1,4 +1,4 @@
-"""A batch of requests as the arrays that `log.append` takes, and its result as outcomes."""
+"""Converts a batch of requests to the arrays of `log.append`, and its result to outcomes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionCo
 from events.upcasters import upcast
 
 MAX_TEXT: Final = 400
-"""Characters of any other text, a stream or a key among them: what an index entry can hold."""
+"""Characters of any other text, such as a stream or a key; an index entry can hold it."""
 
 MAX_TENANT: Final = 200
 """Characters of a tenant's name."""
@@ -52,10 +52,10 @@ _event_columns: Final = attrgetter(  # in the order of `log.new_event`, and of `
 
 
 def check_request(request: AppendRequest) -> None:
-    """Hold a request to the bounds of the log, which the writer of an event can read in `NewEvent`.
+    """Check the bounds of the log.
 
     Raises:
-        InvalidEvent: naming the field at fault.
+        InvalidEvent: it names the field.
     """
     _check_text("tenant", request.tenant, MAX_TENANT, required=True)
     if request.idempotency_key:
@@ -63,7 +63,7 @@ def check_request(request: AppendRequest) -> None:
         if not request.fingerprint:
             raise InvalidEvent("an idempotency key needs a fingerprint")
     if len(request.streams) > 1 and _has_repeats([part.stream for part in request.streams]):
-        raise InvalidEvent("a request names a stream once")
+        raise InvalidEvent("a request names the same stream twice")
     for part in request.streams:
         _check_text("stream", part.stream, required=True)
         if not ExpectedVersion.EXISTS <= part.expected <= _BIGINT_MAX:
@@ -73,11 +73,11 @@ def check_request(request: AppendRequest) -> None:
 
 def _check_events(events: Sequence[NewEvent]) -> None:
     if not events:
-        raise InvalidEvent("a request has at least one event")
+        raise InvalidEvent("a request needs at least one event")
     for event in events:
         _check_event(event)
     if len(events) > 1 and _has_repeats([event.event_id for event in events]):
-        raise InvalidEvent("an event id stands twice in the request")
+        raise InvalidEvent("a request has the same event id twice")
 
 
 def _has_repeats(names: Sequence[str]) -> bool:
@@ -109,7 +109,7 @@ def _check_moment(moment: datetime) -> None:
 
 
 def _is_short_ascii(text: str) -> bool:
-    """Whether a text is fine at a glance, be it one field or some of them together."""
+    """Check one text, or several joined ones, the fast way."""
     return text.isascii() and "\x00" not in text and len(text) <= MAX_TEXT
 
 
@@ -149,7 +149,7 @@ def split_at_repeats(requests: Sequence[AppendRequest]) -> Iterator[list[int]]:
 
 @dataclass(slots=True)
 class Batch:
-    """The arrays of `log.append` for some requests; all numbers in them count from 1."""
+    """The arrays of `log.append` for some requests; numbers in them count from 1."""
 
     requests: Sequence[AppendRequest]
     parts: list[StreamAppend] = field(default_factory=list)
@@ -191,7 +191,7 @@ class Batch:
         )
 
     def outcomes(self, row: Mapping[str, Any]) -> list[AppendOutcome]:
-        """Read what `log.append` returned: an outcome for each request, in their order."""
+        """Convert the result of `log.append` to one outcome for each request, in order."""
         leaves = iter(row["leaf_hashes"] or ())
         parts = iter(zip(self.parts, row["part_version"], strict=True))
         rows = zip(
@@ -221,7 +221,7 @@ class Batch:
             return IdempotencyMismatch(request.tenant, request.idempotency_key)
         if outcome == "known":
             event_id = self.events[row["refused_event"][number] - 1].event_id
-            return InvalidEvent(f"event id {event_id} is in the log already, for another event")
+            return InvalidEvent(f"event id {event_id} is already used by a different event")
         part = self.parts[row["conflict_part"][number] - 1]
         actual = Version(row["conflict_version"][number])
         return VersionConflict(request.tenant, part.stream, int(part.expected), actual)
@@ -252,7 +252,7 @@ def _recorded_events(
 
 
 def event_from_row(row: Sequence[Any]) -> Event:
-    """Make an event of its columns, in the order of `Event`'s fields."""
+    """Decode and upcast a row whose columns are in the order of `Event`'s fields."""
     (
         position,
         tenant,

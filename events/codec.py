@@ -1,4 +1,4 @@
-"""JSON without loss: bodies are encoded once, foreign JSON is refused before it loses anything."""
+"""Lossless JSON: encodes bodies for storage, and refuses input that would lose information."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events.bodies import Body
 from events.errors import InvalidEvent, MalformedJson
 
 MAX_DEPTH: Final = 200
-"""Objects and arrays of foreign JSON nest at most this deep; encode goes to 254."""
+"""Levels of objects and arrays that `parse` accepts; `encode` accepts 254."""
 
 _INTEGERS: Final = range(-(2**63), 2**64)
 _INTEGER_DIGITS: Final = 20  # of 2**64 - 1, and of -2**63 with its sign
@@ -40,8 +40,8 @@ def encode(value: Mapping[str, Any]) -> bytes:
         raw = orjson.dumps(dict(value), option=_OPTIONS)
     except (TypeError, RecursionError) as error:
         raise InvalidEvent(f"not storable as JSON: {error}") from error
-    # orjson writes NaN as null and NUL as an escape: only where these appear, beyond the nulls that
-    # stand for None in plain sight, look again.
+    # orjson writes NaN as null and NUL as an escape. Search the values only if the bytes have NUL,
+    # or more nulls than there are Nones at the top level.
     suspect = raw.count(b"null") > [*value.values()].count(None) or b"\\u0000" in raw
     if suspect and (reason := _find_unstorable([value])):
         raise InvalidEvent(f"not storable as JSON: {reason}")
@@ -70,7 +70,7 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - the reader names the type of th
 
 
 def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
-    """Read JSON from outside, refusing what the ledger could not keep without loss.
+    """Parse JSON from outside, refusing what could not be stored without loss.
 
     Raises:
         MalformedJson: for more than ``max_bytes``, what is no JSON (RFC 8259) or no UTF-8, integers
@@ -109,19 +109,19 @@ def _check_depth(value: object) -> None:
 
 
 def _check_integers(raw: bytes) -> None:
-    # orjson has turned them into floats already; only the digits themselves still tell.
+    # orjson has turned them into floats, so parse again and check the digits themselves.
     json.loads(raw, parse_int=_parse_integer)
 
 
 def _parse_integer(digits: str) -> int:
-    # The length first: Python refuses to make integers of very many digits.
+    # The length first: Python refuses to convert very long digit strings.
     if len(digits) > _INTEGER_DIGITS or int(digits) not in _INTEGERS:
         raise MalformedJson(f"integer beyond 64 bits: {digits[:40]}")
     return int(digits)
 
 
 def _find_unstorable(level: list[object]) -> str:
-    """Name what JSON would lose of these values, or nothing."""
+    """Say what JSON would lose of these values; empty if nothing."""
     while level:
         for value in level:
             if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Connections to the log's Postgres, and the border at which the driver's errors become ours."""
+"""Connections to the log's Postgres, and the translation of driver errors into ours."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from events.errors import (
 )
 
 APP_ROLE: Final = "flowledger_app"
-"""The role the service works as: it reads the log, and writes through `log.append` alone."""
+"""The service's role: it reads the log, and appends only through `log.append`."""
 
 CONNECT_TIMEOUT_S: Final = 5.0
 _UNAVAILABLE: Final = re.compile(
     "08|53|57|58|28|3D"  # connection, resources, operator, system, authorization, no such database
     "|25006|25P03|42501"  # a standby; ended while idle; a role without rights
 )
-"""SQLSTATEs that say that this server cannot serve us now, whatever we ask it."""
+"""SQLSTATEs of a server that cannot serve now, whatever the statement."""
 
 _NOT_MIGRATED: Final = re.compile("3F000|42883|42P01")
-"""SQLSTATEs of a schema, a function or a table that is not there."""
+"""SQLSTATEs of a missing schema, function or table."""
 
 _NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 
 _REFUSED: Final = re.compile("22|23|54")
-"""SQLSTATE classes that say that the values are at fault: data, constraint, limit."""
+"""SQLSTATE classes of invalid values: data, constraint, limit."""
 
 DRIVER_ERRORS: Final = (
     OSError,
@@ -45,7 +45,7 @@ DRIVER_ERRORS: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a server killed between prepare and execute
 )
-"""All that a statement may raise that is of the server or of the way to it, not of our code."""
+"""Everything a statement may raise because of the server or the network."""
 
 _UUID_BYTES: Final = 16
 
@@ -53,7 +53,7 @@ Init = Callable[[asyncpg.Connection], Awaitable[None]]
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection
-"""A pool of connections, and one, for signatures outside the rooms that know the driver."""
+"""For signatures in packages that may not import the driver."""
 
 
 async def connect_pool(
@@ -65,13 +65,13 @@ async def connect_pool(
     role: str | None = APP_ROLE,
     init: Init | None = None,
 ) -> asyncpg.Pool:
-    """Open a pool whose connections work as ``role`` in UTC and give UUIDs as text.
+    """Open a pool whose connections have the role ``role``, UTC, and UUIDs as text.
 
-    Plans go by index wherever there is one. The pool does not reset sessions between users: whoever
-    sets session state undoes it. An open transaction is rolled back all the same.
+    Plans use an index wherever there is one. The pool does not reset a session when it is released:
+    whoever sets session state undoes it. An open transaction is rolled back all the same.
 
     Raises:
-        LogUnavailable: the server cannot be reached, or lets us not in.
+        LogUnavailable: the server cannot be reached, or refuses the login.
     """
 
     async def prepare(connection: asyncpg.Connection) -> None:
@@ -97,7 +97,7 @@ async def connect(
     """Open a single connection, like those of `connect_pool`.
 
     Raises:
-        LogUnavailable: the server cannot be reached, or lets us not in.
+        LogUnavailable: the server cannot be reached, or refuses the login.
     """
     with translate_errors():
         connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
@@ -106,7 +106,7 @@ async def connect(
 
 
 async def close_quietly(connection: asyncpg.Connection) -> None:
-    """Close a connection politely where the server still answers, and at once where it does not."""
+    """Close a connection, within a second and without errors, even if the server is gone."""
     with suppress(*DRIVER_ERRORS):
         await connection.close(timeout=1.0)
 
@@ -116,8 +116,8 @@ def _options(search_path: str | None, role: str | None) -> dict[str, Any]:
         "application_name": "flowledger",
         "TimeZone": "UTC",
         "default_transaction_isolation": "read committed",
-        # Statements are planned once and kept: what is right for an empty table would stay when it
-        # has millions of rows. Tables without a fitting index are scanned all the same.
+        # Statements are planned once and cached. A plan made for an empty table would stay when the
+        # table has millions of rows. A table without a suitable index is scanned all the same.
         "enable_seqscan": "off",
     }
     if search_path is not None:
@@ -151,22 +151,21 @@ def _uuid_text(raw: bytes) -> str:
 
 
 async def _skip_reset(_connection: asyncpg.Connection) -> None:
-    # asyncpg's own reset costs a round trip each time a connection comes back; nothing here sets
-    # session state.
+    # asyncpg's own reset costs a round trip at each release, and nothing here sets session state.
     return
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what the driver and the network raise into the log's own errors, keeping the cause.
+    """Translate errors of the driver and the network into the log's own, keeping the cause.
 
     Raises:
-        LogUnavailable: no connection, a lost one, a server that is starting, stopping, full, not
+        LogUnavailable: no connection, a lost one, or a server that is starting, stopping, full, not
             migrated (`NotMigrated`) or a standby.
-        AppendTimeout: a lock was not had within its `lock_timeout`.
+        AppendTimeout: a lock was not free within its `lock_timeout`.
         SequenceExhausted: a sequence has no number left.
-        InvalidEvent: the values break a bound of a table.
-        LogError: anything else the server refuses.
+        InvalidEvent: a value breaks a constraint of a table.
+        LogError: the server refused the statement for another reason.
     """
     try:
         yield
@@ -193,5 +192,5 @@ def _to_log_error(error: asyncpg.PostgresError) -> LogError:
 
 @cache
 def load(directory: Path, name: str) -> str:
-    """Read ``name``.sql in ``directory``, once: statements are literal, values are parameters."""
+    """Read ``name``.sql in ``directory``, once a process."""
     return (directory / f"{name}.sql").read_text(encoding="utf-8")

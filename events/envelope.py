@@ -1,6 +1,6 @@
-"""The envelope of an event: what every event carries, before and after it is in the log.
+"""Events and append requests, before and after they are in the log.
 
-Named tuples, since a frozen dataclass takes four times as long to make, once for each event.
+Named tuples, since a frozen dataclass takes four times as long to create, for each event.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Data = dict[str, Any]
 
 
 class ExpectedVersion(IntEnum):
-    """What a request may expect of a stream besides an exact version (that is the plain number)."""
+    """Expectations other than an exact version, which is the plain number."""
 
     NO_STREAM = 0
     ANY = -1
@@ -30,7 +30,7 @@ class ExpectedVersion(IntEnum):
 
 
 class NewEvent(NamedTuple):
-    """An event that waits to be appended.
+    """An event to append.
 
     ``body`` and ``metadata`` are the bytes of a JSON object as `events.codec.encode` makes them:
     they are stored and hashed as they are. ``event_id`` is a lower-case UUID, ``occurred_at`` the
@@ -50,10 +50,10 @@ class NewEvent(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An event as the log holds it, lifted to the newest schema version of its type.
+    """A stored event, upcast to the newest schema version of its type.
 
-    ``data`` is the body: name its type as you take it, ``body: TaskFailed = event.data``. It is
-    `Any`, since a cast would cost each fold of each event a call. ``data`` and ``metadata`` are
+    ``data`` is the body: name its type where you read it, ``body: TaskFailed = event.data``. It is
+    `Any`, since a cast would cost a call for each event of each fold. ``data`` and ``metadata`` are
     decoded once and shared by all readers: treat them as read-only. ``recorded_at`` is the
     database's clock and never goes back along position.
     """
@@ -77,7 +77,7 @@ class Event(NamedTuple):
 
 
 class StreamAppend(NamedTuple):
-    """Events for one stream, with what is expected of it.
+    """Events for one stream, with its expected version.
 
     ``expected`` is the exact version (0: no stream) or a member of `ExpectedVersion`. Without
     events it is a condition on a stream that is only read.
@@ -89,7 +89,7 @@ class StreamAppend(NamedTuple):
 
 
 class AppendRequest(NamedTuple):
-    """One all-or-nothing append for one tenant: streams written, conditions on streams only read.
+    """One all-or-nothing append for one tenant, to one or more streams.
 
     ``idempotency_key`` (scope: the tenant) with ``fingerprint`` makes a repeat answer with the
     original positions; empty means that only the event ids protect a repeat.
@@ -102,7 +102,7 @@ class AppendRequest(NamedTuple):
 
 
 class AppendResult(NamedTuple):
-    """The log's answer to a request: where its events stand.
+    """A successful append: the positions and events of one request.
 
     Events of one request have consecutive positions from ``first_position``, in the order of its
     streams and events. ``duplicate`` is true when an earlier, equal request wrote them.

@@ -1,4 +1,4 @@
-"""What can go wrong in the log: one root, data as attributes; docstrings are default messages."""
+"""The errors of the log. A docstring is the default message; data are attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows the log: decodes each event once for the whole process, and wakes whoever waits."""
+"""Follows the log: each event is decoded once for all subscribers in the process."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ CHANNEL: Final = "log_head"
 """The NOTIFY channel; its payload is the last position."""
 
 BUFFER_SIZE: Final = 1_000
-"""Newest events that a feed keeps at hand; who is further behind reads the log.
+"""Newest events that a feed buffers; a subscriber further behind reads the database.
 
-What is kept for long is in no cache of the processor when it is let go, which takes longer then.
+Not larger: events that stay long have left the processor's caches and take longer to free.
 """
 
 READ_SIZE: Final = 2_000
 """Events that a feed reads at once."""
 
 POLL_S: Final = 0.25
-"""Seconds after which a feed looks by itself: a lost wake-up costs no more."""
+"""Seconds between polls, in case a notification is lost."""
 
 NOTIFY_INTERVAL_S: Final = 0.01
 """Seconds between two notifications of a process: NOTIFY locks the whole server at commit."""
@@ -36,7 +36,7 @@ _SQL: Final = Path(__file__).parent / "sql"
 
 
 class Feed:
-    """The log as one process sees it: contiguous, decoded once, the newest events at hand.
+    """The log as one process sees it: without gaps, decoded once, the newest events buffered.
 
     It starts at the head of the log; `read_after` gets older events from the database. One for
     each process, made before anybody waits on it.
@@ -59,9 +59,9 @@ class Feed:
         return self._head
 
     def wake(self, events: Sequence[Event] = ()) -> None:
-        """Take events that this process has just committed, or look for what others have.
+        """Add events that this process has just committed, or wake up to read those of others.
 
-        Events that do not follow the head are left to be read: others have written in between.
+        Events that do not follow the head are read from the log with those in between.
         """
         if self._started and events and events[0].position <= self._head + 1:
             self._advance(events)
@@ -69,10 +69,10 @@ class Feed:
             self._woken.set()
 
     async def run(self) -> None:
-        """Follow the log for ever; to be supervised, and started again if it fails.
+        """Follow the log for ever. The caller restarts it if it fails.
 
         Raises:
-            LogUnavailable: the database went away; what was decoded stays at hand.
+            LogUnavailable: the database went away; the buffered events stay.
             MissingPositions: the log has a hole.
         """
         connection = await connect(self._url)
@@ -89,7 +89,7 @@ class Feed:
         raise LogUnavailable("the listening connection was lost")
 
     async def wait_for(self, position: int, timeout_s: float) -> bool:
-        """Wait until this process has decoded a position; False if that takes longer."""
+        """Wait until this process has decoded a position; return False after the timeout."""
         if position <= self._head:
             return True
         try:
@@ -100,11 +100,11 @@ class Feed:
         return True
 
     async def read_after(self, position: Position, limit: int = READ_SIZE) -> Sequence[Event]:
-        """Wait until something lies beyond a position and give it: contiguous, at most ``limit``.
+        """Wait for events after a position; return at most ``limit``, without a gap.
 
         Raises:
             MissingPositions: the log has a hole.
-            LogUnavailable: history was asked for and the database is away.
+            LogUnavailable: the events are not buffered, and the database is away.
         """
         await self._wait_until_decoded(position + 1)
         index = position - (self._head - len(self._events))
@@ -115,7 +115,7 @@ class Feed:
     async def subscribe(
         self, after: Position, limit: int = READ_SIZE
     ) -> AsyncIterator[Sequence[Event]]:
-        """Give all that lies beyond a position, for ever, in batches without a gap."""
+        """Yield all events after a position, for ever, in batches without a gap."""
         while True:
             events = await self.read_after(after, limit)
             yield events
@@ -140,7 +140,7 @@ class Feed:
     def _advance(self, events: Sequence[Event]) -> None:
         fresh = events[self._head + 1 - events[0].position :]
         self._events.extend(fresh)
-        # A few at a time: everybody waits while thousands of events are let go.
+        # An eighth at a time: freeing thousands of events at once would block the loop.
         if len(self._events) > self._buffer_size + self._buffer_size // 8:
             del self._events[: -self._buffer_size]
         if fresh:
@@ -162,9 +162,9 @@ class Feed:
 
 
 class Notifier:
-    """Tells other processes of this one's commits, on a connection of its own.
+    """Notifies other processes of this one's commits, on a connection of its own.
 
-    Never within the append: a transaction with a NOTIFY serialises all commits of the server.
+    Not in the append itself: transactions with a NOTIFY commit one by one on the whole server.
     """
 
     def __init__(self, url: str) -> None:
@@ -173,12 +173,12 @@ class Notifier:
         self._unsent = asyncio.Event()
 
     def notify(self, events: Sequence[Event]) -> None:
-        """Take note of a commit, for `run` to tell."""
+        """Record a commit for `run` to send."""
         self._head = max(self._head, events[-1].position)
         self._unsent.set()
 
     async def run(self) -> None:
-        """Tell each new head, at most every `NOTIFY_INTERVAL_S`; to be supervised.
+        """Send each new head, at most every `NOTIFY_INTERVAL_S`. The caller restarts it.
 
         Raises:
             LogUnavailable: the database went away; feeds poll meanwhile.

@@ -1,4 +1,4 @@
-"""The leaf of an event outside the database: what `log.leaf_1` gives, for files."""
+"""Computes the leaf hash of an event from a file, as `log.leaf_1` does in the database."""
 
 from __future__ import annotations
 

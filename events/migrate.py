@@ -1,4 +1,4 @@
-"""Brings a database to this release's schema: the role, then each room's migrations in order."""
+"""Migrates a database to this release's schema: role, then each room's migrations in order."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
     Each migration is one transaction. Concurrent calls for one database run one after the other.
     ``extra`` names the migration folders of further rooms, applied after the log's own.
 
-    Migrations that only the database knows are fine by themselves: a newer release has applied
-    them, and they keep older releases working.
+    Unknown migrations in the database are accepted: a newer release has applied them, and they
+    keep older releases working.
 
     Raises:
         MigrationRefused: the server is too old or not in UTF-8; the login role may not create the
@@ -117,7 +117,7 @@ async def _execute_despite_races(connection: asyncpg.Connection, statement: str)
     try:
         await connection.execute(statement)
     except _ROLE_RACES:
-        # Another database of this cluster is migrated right now and has just done the same.
+        # Another database of this cluster is being migrated, and that migration was first.
         return
 
 
@@ -156,7 +156,7 @@ async def _apply(connection: asyncpg.Connection, migrations: Sequence[_Migration
 def _check_applied(
     applied: Mapping[tuple[str, str], str], migrations: Sequence[_Migration]
 ) -> None:
-    """Refuse a database whose migrations are neither older nor newer than ours, but others."""
+    """Refuse a database whose migrations are neither a part of ours nor an extension."""
     ours = {migration.key: migration.sha256 for migration in migrations}
     changed = [key for key in ours if key in applied and applied[key] != ours[key]]
     rooms = {room for room, _ in ours}

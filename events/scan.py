@@ -1,4 +1,4 @@
-"""Reads long stretches of the log through one connection, a page in memory at a time."""
+"""Reads large parts of the log through one connection, one page in memory at a time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ StreamKey = tuple[str, str]
 async def size_histogram(
     connection: asyncpg.Connection, up_to: Position, *, bucket: int
 ) -> list[tuple[Position, int]]:
-    """Weigh the log: for each ``bucket`` positions the last of them, and the bytes of all bodies.
+    """Read the bytes of bodies per ``bucket`` positions, each with its last position.
 
-    Contiguous from the first position on; the last bucket ends at ``up_to``.
+    Buckets follow each other from position 1; the last one ends at ``up_to``.
     """
     rows = await connection.fetch(load(_SQL, "size_histogram"), up_to, bucket)
     return [(Position(row["last"]), row["size_bytes"]) for row in rows]
@@ -36,7 +36,7 @@ async def size_histogram(
 async def events_of_types(
     connection: asyncpg.Connection, types: Collection[str], up_to: Position
 ) -> AsyncGenerator[Sequence[Event], None]:
-    """Read all events of some types up to a position, in their order; within a transaction."""
+    """Read all events of some types up to a position; within a transaction."""
     async for page in _pages(connection, "events_of_types", list(types), up_to):
         yield [event_from_row(row) for row in page]
 
@@ -46,13 +46,13 @@ async def range_rows(
 ) -> AsyncGenerator[Sequence[Any], None]:
     """Read a range of positions as rows for `event_from_row`; within a transaction.
 
-    Rows and not events, so that who wants few of them decodes few.
+    Rows, not events, so that a caller that needs few of them decodes few.
 
     Raises:
         MissingPositions: the log has a hole, which is an alarm.
     """
     last = after
-    async for page in _pages(connection, "range_rows", after, up_to):
+    async for page in _pages(connection, "read_range", after, up_to):
         for expected, row in enumerate(page, last + 1):
             if row["position"] != expected:
                 raise MissingPositions(Position(expected), row["position"])
@@ -70,9 +70,9 @@ async def continuations(
     after: Position,
     up_to: Position,
 ) -> AsyncGenerator[Sequence[Event], None]:
-    """Read on in many streams, each from behind a version, in the order of position.
+    """Read the later events of many streams, each after a known version, by position.
 
-    What lies at or before ``after`` is known to the caller. Within a transaction.
+    The caller knows all events up to position ``after``. Within a transaction.
     """
     tenants, names = [key[0] for key in streams], [key[1] for key in streams]
     parameters = (tenants, names, list(streams.values()), after, up_to, list(types))

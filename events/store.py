@@ -1,4 +1,4 @@
-"""The face of the log: one append for a whole batch, and reads that never skip a position."""
+"""The log: one append for a whole batch, and reads that never skip a position."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from events.errors import InvalidEvent, MissingPositions
 from events.types import CATALOGUE_STREAM, EVERY_TENANT
 
 STATEMENT_TIMEOUT_S: Final = 30.0
-"""Seconds that an append or a read may take before the log counts as unavailable."""
+"""Seconds after which an append or a read fails with `LogUnavailable`."""
 
 SCAN_LIMIT: Final = 20_000
-"""Positions that one page of a tenant's events looks through at most."""
+"""Positions that one page of a tenant's events scans at most."""
 
 INFLIGHT_TIMEOUT_S: Final = 2.0
-"""Seconds to wait for appends under way, before what was recorded just now is told."""
+"""Seconds to wait for appends in flight before the last recorded position is given out."""
 
 INFLIGHT_POLL_S: Final = 0.002
 
@@ -34,7 +34,7 @@ _BIGINT_MAX: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """What an idempotency key was answered with, and the stream of the first event."""
+    """The request that used an idempotency key: its events, and the stream of the first."""
 
     fingerprint: bytes
     first_position: Position
@@ -43,7 +43,7 @@ class IdempotencyRecord:
 
 
 class Log:
-    """The log, as everybody reads and writes it; any number of processes share one database.
+    """Reads and appends to the log; any number of processes share one database.
 
     Every method raises `LogUnavailable` where the database does not answer. The pool comes from
     `events.database.connect_pool`.
@@ -53,14 +53,14 @@ class Log:
         self._pool = pool
 
     async def append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
-        """Append a batch in one statement; each request is judged as if it came alone, in order.
+        """Append a batch in one statement; the outcomes are as if requests came one by one.
 
         An outcome is `AppendResult`, or what that request would raise: `VersionConflict`,
         `IdempotencyMismatch`, `InvalidEvent`. A refused request takes no position.
 
         Raises:
-            AppendTimeout: the counter row was not had in time; nothing was written.
-            LogUnavailable: and then it is not known what was written: repeat with the same ids.
+            AppendTimeout: the lock on the counter row was not free in time; nothing was written.
+            LogUnavailable: it is unknown what was written; repeat with the same event ids.
             InvalidEvent: the database refuses the statement for its values; nothing was written.
         """
         outcomes: dict[int, AppendOutcome] = {}
@@ -77,7 +77,7 @@ class Log:
         return [outcomes[index] for index in range(len(requests))]
 
     async def append_one(self, request: AppendRequest) -> AppendResult:
-        """Append one request, past the batcher. Raises what `append` raises or answers."""
+        """Append one request without the batcher; raise its outcome if it is an error."""
         (answer,) = await self.append([request])
         if not isinstance(answer, AppendResult):
             raise answer
@@ -89,12 +89,12 @@ class Log:
         return batch.outcomes(row)
 
     async def read(self, after: Position, limit: int) -> list[Event]:
-        """Read on: contiguous from ``after`` + 1, at most ``limit``, empty at the head.
+        """Read events from ``after`` + 1, without a gap, at most ``limit``; none at the head.
 
         Raises:
             MissingPositions: the log has a hole, which is an alarm.
         """
-        rows = await self._fetch("read", after, min(limit, _BIGINT_MAX - after))
+        rows = await self._fetch("read_range", after, min(after + limit, _BIGINT_MAX))
         for expected, row in enumerate(rows, after + 1):
             if row[0] != expected:
                 raise MissingPositions(Position(expected), row[0])
@@ -109,7 +109,7 @@ class Log:
         limit: int | None = None,
         up_to: Position | None = None,
     ) -> list[Event]:
-        """Read a stream in the order of its versions: after a version, as it stood at ``up_to``."""
+        """Read a stream in version order, after a version and up to a position."""
         last = _BIGINT_MAX if limit is None else min(after + limit, _BIGINT_MAX)
         rows = await self._fetch("read_stream", tenant, stream, after, last, up_to)
         return [event_from_row(row) for row in rows]
@@ -117,14 +117,14 @@ class Log:
     async def read_stream_of_type(
         self, tenant: str, stream: str, type_: str, *, limit: int
     ) -> list[Event]:
-        """Read a stream's events of one type, the first ``limit`` of them."""
+        """Read the first ``limit`` events of one type in a stream."""
         rows = await self._fetch("read_stream_of_type", tenant, stream, type_, limit)
         return [event_from_row(row) for row in rows]
 
     async def read_streams(
         self, keys: Sequence[tuple[str, str]], up_to: Position | None = None
     ) -> dict[tuple[str, str], list[Event]]:
-        """Read many streams, named by tenant and stream, in one query; an unknown one is empty."""
+        """Read many streams, by tenant and name, in one query; an unknown stream is empty."""
         unique = list(dict.fromkeys(keys))
         streams: dict[tuple[str, str], list[Event]] = {key: [] for key in unique}
         tenants, names = [key[0] for key in unique], [key[1] for key in unique]
@@ -135,7 +135,7 @@ class Log:
     async def read_page(
         self, after: Position, limit: int, tenant: str | None, up_to: Position | None = None
     ) -> tuple[list[Event], Position]:
-        """Read a tenant's events (None or ``*``: everybody's), and the position to go on from.
+        """Read a tenant's events (None or ``*``: all), and the position to continue after.
 
         That position also passes over other tenants' events, at most `SCAN_LIMIT` a page, and never
         beyond the head or ``up_to``: a page may be empty while more events follow.
@@ -152,58 +152,58 @@ class Log:
         return events, events[-1].position if len(events) == limit else Position(end)
 
     async def read_at(self, positions: Sequence[Position]) -> list[Event]:
-        """Read the events at some positions, in their order; where there is none it is left out."""
+        """Read the events at some positions, in log order; missing ones are left out."""
         return [event_from_row(row) for row in await self._fetch("read_at", positions)]
 
     async def head(self) -> Position:
-        """Name the last position of the log; 0 when it is empty."""
+        """Read the last position of the log; 0 if it is empty."""
         position: Position = (await self._fetch("head"))[0][0]
         return position
 
     async def position_at(self, moment: datetime) -> Position:
-        """Name the last position recorded at or before a moment; 0 before the first event.
+        """Find the last position recorded at or before a moment; 0 before the first event.
 
-        Of a moment before `now` the answer never changes: an append that took its time before it
-        is waited for, at most `INFLIGHT_TIMEOUT_S`.
+        For a moment before `now` the result never changes: an append in flight, which may have an
+        earlier time, is waited for, at most `INFLIGHT_TIMEOUT_S`.
         """
         position, head = (await self._fetch("position_at", moment))[0]
-        if position == head:  # nothing yet that was recorded later
+        if position == head:  # no event was recorded later, but one may be in flight
             await self._wait_for_inflight_appends()
             position = (await self._fetch("position_at", moment))[0][0]
         return Position(position)
 
     async def _wait_for_inflight_appends(self) -> None:
-        under_way = await self._inflight_appends()
+        in_flight = await self._inflight_appends()
         with translate_errors():
             async with asyncio.timeout(INFLIGHT_TIMEOUT_S):
-                while under_way:
+                while in_flight:
                     await asyncio.sleep(INFLIGHT_POLL_S)
-                    under_way &= await self._inflight_appends()
+                    in_flight &= await self._inflight_appends()
 
     async def _inflight_appends(self) -> set[str]:
         return {row[0] for row in await self._fetch("inflight_appends")}
 
     async def now(self) -> datetime:
-        """Tell the database's time: no event recorded from now on has an earlier one."""
+        """Read the database's time; no event recorded from now on has an earlier one."""
         now: datetime = (await self._fetch("now"))[0][0]
         return now
 
     async def recorded_at(self, position: Position) -> datetime | None:
-        """Tell when the event at a position was recorded; None where there is none."""
+        """Read when the event at a position was recorded; None if there is none."""
         rows = await self._fetch("recorded_at", position)
         return rows[0][0] if rows else None
 
     async def tenants(self) -> list[str]:
-        """Name every tenant that has a catalogue of flows, in the order of their bytes."""
+        """List every tenant that has a catalogue of flows, in byte order."""
         return [row[0] for row in await self._fetch("tenants", CATALOGUE_STREAM)]
 
     async def find_idempotency_key(self, tenant: str, key: str) -> IdempotencyRecord | None:
-        """Find what an idempotency key was answered with."""
+        """Find the request that used an idempotency key; None if unused."""
         rows = await self._fetch("find_idempotency_key", tenant, key)
         return IdempotencyRecord(*rows[0]) if rows else None
 
     async def ensure_partitions(self) -> int:
-        """Make the partition in use and the two ahead where missing; tells how many it made."""
+        """Create the current partition and the next two where missing; return how many."""
         made: int = (await self._fetch("ensure_partitions"))[0][0]
         return made
 

@@ -1,4 +1,4 @@
-"""Lifts events of older schema versions as they are read; stored events never change."""
+"""Upcasts events of older schema versions as they are read; stored events never change."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from events.envelope import Data
 from events.types import SCHEMA_VERSIONS
 
 Upcaster = Callable[[Data], Data]
-"""A pure step from one schema version to the next; it returns a new body, the old one stays."""
+"""A pure function from one schema version to the next, which returns a new body."""
 
 UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
-"""The step that lifts this type from this schema version, as ``upcast_run_started_1_to_2``."""
+"""The upcaster for an event type at a schema version, named like ``upcast_run_started_1_to_2``."""
 
 
 def upcast(type: str, schema_version: int, data: Data) -> tuple[int, Data]:  # noqa: A002 - the word
-    """Lift a body step by step to the newest schema version this release knows.
+    """Upcast a body to the newest schema version that this release knows.
 
-    A type or a version this release does not know passes unchanged: its reader decides.
+    An unknown type or a newer version passes unchanged; the reader decides what to do.
 
     >>> upcast("RunStarted", 1, {})
     (1, {})

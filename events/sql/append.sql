@@ -1,5 +1,5 @@
--- Append a batch of requests: one answer for each request, in arrays.
--- $1 keys of requests, $2 the streams they name, $3-$5 their parts, $6-$8 the events of the parts.
+-- Append a batch of requests: one outcome for each request, in arrays.
+-- $1 keys of requests, $2 their streams, $3-$5 their parts, $6-$8 the events of the parts.
 -- Index: the primary keys of log.head, log.streams, log.event_ids and log.idempotency.
 select
     outcome, first_position, last_position, recorded_at, duplicate_at, conflict_part,

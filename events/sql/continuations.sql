@@ -1,12 +1,13 @@
--- Read on in those of many streams that have more, in the order of position.
--- $1 tenants, $2 streams, $3 versions known (pairwise); $4 after this position, $5 up to this one, $6 types.
--- Index: log.streams_pkey, then (stream, tenant, version) of the partitions behind $4.
+-- Read the later events of many streams, in the order of position.
+-- $1 tenants, $2 streams, $3 known versions (pairwise), $4 after and $5 up to a position, $6 types.
+-- Index: log.streams_pkey, then (stream, tenant, version) of the partitions after $4.
+-- Apart from read_streams: it is sorted by position, so that a rebuild reads it through a cursor.
 select
     e.position, e.tenant, e.stream, e.version, e.event_id::text, e.type, e.schema_version, e.body,
     e.metadata, e.actor, e.correlation_id, e.causation_id, e.idempotency_key, e.occurred_at,
     e.recorded_at, e.leaf_hash
 from unnest($1::text[], $2::text[], $3::bigint[]) as k (tenant, stream, version)
--- The version bounds the look-up, the position alone would say the same.
+-- The version condition bounds the index look-up; the position alone gives the same rows.
 -- offset 0: one look-up for each stream, whatever the sizes of the tables were when it was planned.
 cross join lateral (
     select from log.streams s

@@ -1,4 +1,4 @@
--- Make the partition in use and the two ahead, where they are missing.
+-- Create the current partition and the next two, where missing.
 -- No parameters.
 -- Index: none, the catalogue only.
 select log.ensure_partitions()

@@ -1,5 +1,5 @@
--- Read the events that follow a position as they are stored, with the keys of the requests they began.
--- $1 after this position, $2 up to this one, $3 how many bytes of bodies at most, beyond the first.
+-- Read stored events after a position, each with the idempotency key of the request it begins.
+-- $1 after this position, $2 up to this one, $3 bytes of bodies at most, after the first event.
 -- Index: log.events_pkey, log.idempotency_first_position.
 select
     e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.body,

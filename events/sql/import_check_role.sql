@@ -1,4 +1,4 @@
--- Tell whose rights a connection has, and whether it may write the log past its append.
+-- Read the connection's role, and whether it may write the log directly.
 -- No parameters.
 -- Index: none, the catalogue only.
 select

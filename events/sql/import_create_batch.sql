@@ -1,4 +1,4 @@
--- Make the table through which an import's batches go; it goes with the transaction.
+-- Create the temporary table for one batch of an import.
 -- No parameters.
 -- Index: none, it holds one batch at a time.
 create temporary table import_batch (

@@ -1,4 +1,4 @@
--- Put a batch's events into the log.
+-- Insert a batch's events into the log.
 -- No parameters.
 -- Index: none, inserts only.
 insert into log.events (

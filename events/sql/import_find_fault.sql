@@ -1,4 +1,4 @@
--- Name the first event of a batch that does not fit the log before it, and what does not fit.
+-- Find the first event of a batch that does not fit the log before it, and the reason.
 -- No parameters.
 -- Index: log.streams_pkey, log.event_ids_pkey, log.idempotency_pkey.
 select f.position, f.fault

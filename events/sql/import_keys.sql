@@ -1,4 +1,4 @@
--- Put the answered keys of a batch beside the log.
+-- Insert a batch's idempotency keys.
 -- No parameters.
 -- Index: none, inserts only.
 insert into log.idempotency (tenant, key, fingerprint, first_position, last_position, recorded_at)

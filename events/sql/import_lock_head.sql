@@ -1,4 +1,4 @@
--- Hold all other writers off, and tell where the log ends.
+-- Lock out all other writers, and read where the log ends.
 -- No parameters.
 -- Index: none, the one row of log.head.
 select position from log.head for update nowait

@@ -1,4 +1,4 @@
--- Move the streams of a batch to where it leaves them.
+-- Update the versions of a batch's streams.
 -- No parameters.
 -- Index: log.streams_pkey.
 insert into log.streams (tenant, stream, version, first_position, last_position)

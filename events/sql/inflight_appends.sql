@@ -1,4 +1,4 @@
--- Name the transactions that have the counter row, or wait for it: all that append.
+-- List the transactions that hold the counter row or wait for it: those of appends.
 -- No parameters.
 -- Index: none, the server's table of locks.
 select l.virtualtransaction as name

@@ -1,4 +1,4 @@
--- Make the table of the migrations applied, where it is missing.
+-- Create the table of applied migrations, where missing.
 -- No parameters.
 -- Index: none, read whole.
 create table if not exists log.migrations (

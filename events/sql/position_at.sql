@@ -1,12 +1,12 @@
--- Find the last position recorded at or before a moment, and the head: 0 before the first event.
+-- Find the last position recorded at or before a moment (0 if none), and the head.
 -- $1 the moment.
--- Index: log.events_pkey, once for each halving: recorded_at never goes back along position.
+-- Index: log.events_pkey, one row for each halving: recorded_at never goes back along position.
 with recursive head as materialized (
     select h.position from log.head h
 ), search (low, high) as (
     select 0::bigint, head.position from head
     union all
-    -- Where history has been detached, what is missing is older than all that is left.
+    -- A missing row belongs to a detached partition, which is older than all that remain.
     select
         case when coalesce(e.recorded_at <= $1, true) then m.middle else s.low end,
         case when coalesce(e.recorded_at <= $1, true) then s.high else m.middle - 1 end

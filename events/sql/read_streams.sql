@@ -1,6 +1,7 @@
 -- Read the events of many streams, stream by stream, in the order of their versions.
 -- $1 tenants, $2 streams (pairwise), $3 up to this position or null.
 -- Index: log.streams_pkey, then (stream, tenant, version) of partitions from its first event on.
+-- Apart from read_stream, whose plan has no nested loop and which most commands run.
 -- The first position alone bounds the partitions: a range from both sides would look so narrow to
 -- the planner that it could prefer the primary key to the stream's own index.
 select

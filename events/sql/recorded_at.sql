@@ -1,4 +1,4 @@
--- Tell when the event at a position was recorded.
+-- Read when the event at a position was recorded.
 -- $1 position.
 -- Index: log.events_pkey.
 select recorded_at from log.events where position = $1

@@ -1,4 +1,4 @@
--- Make the role the service works as, for an administrator to run where the login role may not.
+-- Create the service's role, for an administrator to run where the login role may not.
 -- Replace LOGIN by the role in FLOWLEDGER_DATABASE_URL; then run `flowledger migrate` again.
 -- Index: none.
 create role flowledger_app nologin;

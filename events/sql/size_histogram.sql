@@ -1,4 +1,4 @@
--- Weigh the log in buckets of so many positions: the last position and the bytes of the bodies of each.
+-- Read the size of the log in buckets: the last position and the bytes of bodies of each.
 -- $1 up to this position, $2 positions in a bucket.
 -- Index: log.events_pkey, a range for each bucket: grouping all rows would sort them.
 select least(b.after + $2::bigint, $1) as last, s.size_bytes

@@ -184,7 +184,7 @@ async def test_event_id_of_a_different_event_is_refused(log, change):
     }
     refused = await answer(log, changed[change])
     assert isinstance(refused, InvalidEvent)
-    assert "is in the log already, for another event" in str(refused)
+    assert "is already used by a different event" in str(refused)
     assert await log.head() == 2
 
 

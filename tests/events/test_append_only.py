@@ -66,8 +66,8 @@ async def test_service_role_may_only_read_append_and_create_partitions(app):
         "append",
         "ensure_partitions",
         "leaf_1",
+        "length_prefixed",
         "micros",
-        "prefixed",
     ]
 
 

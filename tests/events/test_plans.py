@@ -11,7 +11,7 @@ from tests.events.builders import request
 
 SQL = Path(store.__file__).parent / "sql"
 STATEMENTS = {
-    "read": (["bigint", "bigint"], "900, 100"),
+    "read_range": (["bigint", "bigint"], "900, 1000"),
     "read_page": (["bigint", "bigint", "text", "bigint"], "900, 2900, 't', 100"),
     "read_stream": (["text", "text", "bigint", "bigint", "bigint"], "'t', 's7', 0, 100, null"),
     "read_streams": (["text[]", "text[]", "bigint"], "'{t,t}', '{s7,s8}', null"),

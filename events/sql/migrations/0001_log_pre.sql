@@ -139,14 +139,14 @@ comment on function log.ensure_partitions() is
     'Creates the current partition and the next two where missing. Returns how many it created.';
 
 
--- The leaf hash of an event, version 1 (docs/leaf.md). It never changes: a version 2 would be a second
--- function.
+-- The leaf hash of an event, version 1 (docs/reference/leaf.md). It never changes: a version 2 would
+-- be a second function.
 
 create function log.micros(moment timestamptz) returns bigint
 language sql stable parallel safe
 return (extract(epoch from moment) * 1000000)::bigint;
 
-create function log.prefixed(field text) returns bytea
+create function log.length_prefixed(field text) returns bytea
 language sql stable parallel safe
 return int4send(octet_length(field)) || convert_to(field, 'UTF8');
 
@@ -182,9 +182,10 @@ return sha256(
             ]),
             21
         )
-        else log.prefixed(tenant) || log.prefixed(stream) || log.prefixed(event_id::text)
-            || log.prefixed(type) || log.prefixed(actor) || log.prefixed(correlation_id)
-            || log.prefixed(causation_id) || log.prefixed(idempotency_key)
+        else log.length_prefixed(tenant) || log.length_prefixed(stream)
+            || log.length_prefixed(event_id::text) || log.length_prefixed(type)
+            || log.length_prefixed(actor) || log.length_prefixed(correlation_id)
+            || log.length_prefixed(causation_id) || log.length_prefixed(idempotency_key)
     end
     || sha256(metadata) || sha256(body)
 );
@@ -218,11 +219,11 @@ create type log.new_event as (
 
 comment on type log.new_event is 'An event as passed to log.append, without its part and its id.';
 
-create function log.expected(expected bigint, actual bigint) returns boolean
+create function log.version_matches(expected bigint, actual bigint) returns boolean
 language sql immutable parallel safe
 return expected = actual or expected = -1 or (expected = -2 and actual > 0);
 
-comment on function log.expected is
+comment on function log.version_matches is
     'Whether a stream has the expected version: an exact one, -1 for any, -2 for an existing stream.';
 
 -- Appends a batch of requests. Checks and inserts all of it while holding the lock on the counter row.
@@ -288,9 +289,9 @@ declare
         array(select width_bucket(n, event_part) + 1 from generate_series(0, parts) n);
     head log.head;
     known record;
-    answered boolean := false;
-    repeated boolean;
-    plain boolean;
+    has_known_keys boolean := false;
+    has_known_ids boolean;
+    fast_path boolean;
     next_position bigint;
     next_part integer := 1;
     from_part integer;
@@ -341,7 +342,7 @@ begin
             last_position[known.n] := known.last_position;
             duplicate_at[known.n] := known.recorded_at;
         end loop;
-        answered := found;
+        has_known_keys := found;
     end if;
 
     select
@@ -356,12 +357,12 @@ begin
             order by s.n
         ),
         exists (select from unnest(event_id) as e (id) join log.event_ids i on i.event_id = e.id)
-    into strict stream_before, repeated
+    into strict stream_before, has_known_ids
     from unnest(streams) with ordinality as s (tenant, stream, n);
 
-    -- Event ids that the log already has. If it has the whole request, unchanged and in one piece,
+    -- Event ids that the log already has. If it has the whole request, unchanged and contiguous,
     -- the request is a repeat.
-    if repeated then
+    if has_known_ids then
         for known in
             select
                 part_request[e.part] as n,
@@ -393,18 +394,19 @@ begin
     recorded_at := greatest(clock_timestamp(), head.recorded_at);
     next_position := head.position + 1;
 
-    -- The usual batch: each request writes to one stream of its own, and every expected version is
-    -- right. One statement then assigns all positions, in a quarter of the time.
-    plain := not answered and not repeated and part_request = numbers and part_stream = numbers;
-    if plain then
+    -- The usual batch: each request writes to one stream of its own, and no version conflicts. One
+    -- statement then assigns all positions, in a quarter of the time.
+    fast_path := not has_known_keys and not has_known_ids
+        and part_request = numbers and part_stream = numbers;
+    if fast_path then
         select
-            bool_and((p.next > p.first and log.expected(p.expected, p.before)) is true),
+            bool_and((p.next > p.first and log.version_matches(p.expected, p.before)) is true),
             array_agg(head.position + p.first),
             array_agg(head.position + p.next - 1),
             array_agg(p.before + 1),
             array_agg(p.before + p.next - p.first),
             count(*) filter (where p.before = 0)
-        into strict plain, stream_first, stream_last, part_version, stream_version, new_streams
+        into strict fast_path, stream_first, stream_last, part_version, stream_version, new_streams
         from (
             select
                 unnest(part_event[:parts]) as first,
@@ -414,7 +416,7 @@ begin
         ) p;
     end if;
 
-    if plain then
+    if fast_path then
         outcome := array_fill('appended'::text, array[requests]);
         first_position := stream_first;
         last_position := stream_last;
@@ -433,7 +435,7 @@ begin
             while part_request[next_part] = request loop
                 actual := stream_version[part_stream[next_part]];
                 if outcome[request] is null
-                    and log.expected(part_expected[next_part], actual) is not true
+                    and log.version_matches(part_expected[next_part], actual) is not true
                 then
                     outcome[request] := 'conflict';
                     conflict_part[request] := next_part;
@@ -575,13 +577,14 @@ end
 $$;
 
 
--- Append-only by privilege: the service's role reads, and writes through two functions only.
+-- Append-only by privilege: the service's role reads tables, and writes only by log.append and
+-- log.ensure_partitions.
 
 revoke all on schema log from public;
 revoke all on all functions in schema log from public;
 grant usage on schema log to flowledger_app;
 grant select on all tables in schema log to flowledger_app;
 grant execute on all functions in schema log to flowledger_app;
-revoke execute on function log.refuse(), log.expected from flowledger_app;
+revoke execute on function log.refuse(), log.version_matches from flowledger_app;
 
 select log.ensure_partitions();
