@@ -27,21 +27,24 @@ async def _router(ledger):
     registry_pool = await connect_pool(ledger.url, max_size=2)
     router = VersionRouter(ledger.url, registry_pool, Checkpoints(registry_pool), discover_all())
     await router.open()
-    yield router
-    await router.close()
-    await registry_pool.close()
+    try:
+        yield router
+    finally:
+        await router.close()
+        await registry_pool.close()
 
 
 async def test_router_switches_once_the_next_version_has_the_position_shown(ledger, monkeypatch):
-    monkeypatch.setattr("projections.serving.version_router.SWITCH_TIMEOUT_S", 0.05)
     await _create_second(ledger)
     async with _router(ledger) as router:
         await ledger.pool.execute(PLACE, 7, 1)
         assert (await router.query(read.by_run_ids, [("acme", "none")])).position == 7
         await ledger.pool.execute(PLACE, 6, 2)
         await ledger.pool.execute(FLIP, "executions")
-        with pytest.raises(TimeoutError):
-            await router._follow_registry()
+        with monkeypatch.context() as patched:
+            patched.setattr("projections.serving.version_router.SWITCH_TIMEOUT_S", 0.05)
+            with pytest.raises(TimeoutError):
+                await router._follow_registry()
         assert (await router.query(read.by_run_ids, [("acme", "none")])).position == 7
 
         await ledger.pool.execute(PLACE, 8, 2)
@@ -51,13 +54,14 @@ async def test_router_switches_once_the_next_version_has_the_position_shown(ledg
 
 @pytest.mark.parametrize("method", ["query", "query_immutable"])
 async def test_query_that_takes_too_long_is_log_unavailable(ledger, monkeypatch, method):
-    monkeypatch.setattr("projections.serving.version_router.QUERY_TIMEOUT_S", 0.01)
     async with _router(ledger) as router:
         async with AsyncExitStack() as stack:
             for _ in range(router.pool.get_max_size()):
                 await stack.enter_async_context(router.connection())
-            with pytest.raises(LogUnavailable):
-                await getattr(router, method)(read.by_run_ids, [("acme", "none")])
+            with monkeypatch.context() as patched:
+                patched.setattr("projections.serving.version_router.QUERY_TIMEOUT_S", 0.01)
+                with pytest.raises(LogUnavailable):
+                    await getattr(router, method)(read.by_run_ids, [("acme", "none")])
         assert (await router.query(read.by_run_ids, [("acme", "none")])).rows == {}
 
 
