@@ -10,7 +10,7 @@ from aiohttp import web
 from service.access import Principal
 from service.api.errors import PROBLEM_JSON, problem
 from service.api.routes import ROUTES
-from service.api.schemas import LedgerProblem
+from service.api.schemas.runs import LedgerProblem
 from service.auth.credentials import Credentials
 from service.dialect import Description, Dialect
 from service.http.messages import bearer_token

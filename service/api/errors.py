@@ -1,4 +1,4 @@
-"""Our own error body: problem details (RFC 9457), each type a stable name."""
+"""Our own error body: problem details (RFC 9457) with a permanent type per error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROBLEM_JSON = "application/problem+json"
 
 
 def problem_type(error: ServiceError) -> str:
-    """Name the type of a problem by the code of the error.
+    """Return the type of a problem, made from the error's code.
 
     >>> from service.errors import UnknownFlow
     >>> problem_type(UnknownFlow("a.B"))
@@ -24,7 +24,7 @@ def problem_type(error: ServiceError) -> str:
 
 
 def problem(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal: type, title, status, detail, instance, and what helps to mend the request."""
+    """Render an error with what helps to correct the request."""
     body: dict[str, Any] = {
         "type": problem_type(error),
         "title": HTTPStatus(error.status).phrase,

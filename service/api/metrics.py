@@ -15,13 +15,13 @@ from service.metrics.state import Rows
 from service.runtime import SERVICE
 
 PROBE_S: Final = 2.0
-"""How long a scrape waits for the database, before it tells what the process knows."""
+"""How long a scrape waits for the database; after that it shows only the process."""
 
 
 @docs(
-    description="What the database knows of the read models is left out while it is away:"
-    " `flowledger_database_up` is 0. No label tells of tenants, runs or flows, so any key may read"
-    " it: give Prometheus a viewer's key of a tenant of its own.",
+    description="The read models are left out while the database does not answer:"
+    " `flowledger_database_up` is 0. No label names a tenant, run or flow, so any key may read"
+    " this: give Prometheus a viewer's key of a tenant of its own.",
     responses={
         "200": {
             "description": "The metrics, in the format that is accepted.",
@@ -33,13 +33,13 @@ PROBE_S: Final = 2.0
     },
 )
 async def metrics(request: web.Request) -> web.StreamResponse:
-    """Tell Prometheus how the process and the read models are."""
+    """Read the metrics of the process and of the read models."""
     service = request.app[SERVICE]
     rows: Rows | None = None
     try:
         async with asyncio.timeout(PROBE_S):
             rows = await service.positions.statuses()
     except (LogError, TimeoutError):
-        pass  # which is what `flowledger_database_up` says
+        pass  # `flowledger_database_up` shows it
     body, content_type = exposition(service.metrics, rows, request.headers.get(ACCEPT, ""))
     return web.Response(body=body, headers={CONTENT_TYPE: content_type})

@@ -1,4 +1,4 @@
-"""Turns what a client of our own API sends into commands and filters, or says what is wrong."""
+"""Parses requests to our own API into commands and filters; an error names what is wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_REASON: Final = 1000
 LAST_POSITION: Final = 2**63 - 1
 FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(9998, 12, 31, tzinfo=UTC)
-"""Between these lies what can be reported: every vendor can write it, in any time zone."""
+"""Bounds of a reported time: every vendor can write these, in any time zone."""
 
 RUN_EVENTS: Final = frozenset(
     {
@@ -52,7 +52,7 @@ STATUSES: Final[tuple[RunStatus, ...]] = get_args(RunStatus)
 
 
 def check_query(request: web.Request, *known: str) -> None:
-    """Refuse a query with other parameters than these, or with one of them twice."""
+    """Refuse unknown and repeated query parameters."""
     given = request.query
     for name in given:
         if name not in (*known, AS_OF):
@@ -63,9 +63,9 @@ def check_query(request: web.Request, *known: str) -> None:
 
 
 def tenant(request: web.Request, *others: str) -> str:
-    """Name the tenant that a request is about; a ledger-wide credential says ``?tenant=``.
+    """Return the tenant of a request; a ledger-wide credential names it with ``?tenant=``.
 
-    In the query there may be ``others``, and nothing else.
+    ``others`` are the further parameters that the query may have.
     """
     named = tenant_or_all(request, *others)
     if named == types.EVERY_TENANT:
@@ -76,82 +76,82 @@ def tenant(request: web.Request, *others: str) -> str:
 
 
 def tenant_or_all(request: web.Request, *others: str) -> str:
-    """Name the tenant like `tenant`; ``*`` if a ledger-wide credential names none."""
+    """Return the tenant, or ``*`` if a ledger-wide credential names none."""
     check_query(request, "tenant", *others)
     own = request[CONTEXT].principal.tenant
-    asked = request.query.get("tenant") or own
-    if own not in (types.EVERY_TENANT, asked):
+    requested = request.query.get("tenant") or own
+    if own not in (types.EVERY_TENANT, requested):
         raise BadRequest("this credential belongs to one tenant; leave tenant out", field="tenant")
-    return asked
+    return requested
 
 
-def whole_ledger(request: web.Request) -> None:
-    """Refuse a credential of one tenant: what is asked concerns all of them."""
+def require_ledger_wide_key(request: web.Request) -> None:
+    """Refuse a tenant's credential for an operation that affects every tenant."""
     if request[CONTEXT].principal.tenant != types.EVERY_TENANT:
         raise Forbidden("this operation concerns all tenants and needs a key of tenant *")
 
 
 def run_id(request: web.Request) -> str:
-    """Read the run id of the path."""
+    """Read the run id from the path."""
     return parse_uuid(request.match_info["run_id"], "run_id")
 
 
 async def json_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
-    """Read a JSON object with no other members than these."""
+    """Read a JSON object that has no members but the allowed ones."""
     if request.content_type != "application/json":
         raise UnsupportedMediaType("send application/json")
     body = await read_json(request, request.app[SERVICE].settings.max_body)
     return _members(body, allowed, "the body")
 
 
-async def optional_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
-    """Read a JSON object where a body is optional; absent is empty."""
+async def optional_json_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
+    """Read a JSON object; an absent body is an empty object."""
     if not await read_body(request):
         return {}
     return await json_object(request, allowed)
 
 
-def text(body: Mapping[str, Any], name: str, *, longest: int = MAX_NAME) -> str:
+def required_text(body: Mapping[str, Any], name: str, *, max_length: int = MAX_NAME) -> str:
     """Read a required text of bounded length."""
     value = body.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
-        raise BadRequest(f"{name} must be a text of 1 to {longest} characters", field=name)
+    if not isinstance(value, str) or not 0 < len(value) <= max_length:
+        raise BadRequest(f"{name} must be a text of 1 to {max_length} characters", field=name)
     return value
 
 
-def optional_text(body: Mapping[str, Any], name: str, *, longest: int) -> str | None:
-    """Read an optional text of bounded length; null is absent."""
+def optional_text(body: Mapping[str, Any], name: str, *, max_length: int) -> str | None:
+    """Read an optional text of bounded length; null counts as absent."""
     value = body.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > longest:
-        raise BadRequest(f"{name} must be a text of at most {longest} characters", field=name)
+    if not isinstance(value, str) or len(value) > max_length:
+        raise BadRequest(f"{name} must be a text of at most {max_length} characters", field=name)
     return value
 
 
 def optional_integer(body: Mapping[str, Any], name: str) -> int | None:
-    """Read an optional positive integer; null is absent."""
-    return None if body.get(name) is None else whole_number(body, name)
+    """Read an optional whole number from 1; null counts as absent."""
+    return None if body.get(name) is None else positive_integer(body, name)
 
 
-def whole_number(body: Mapping[str, Any], name: str) -> int:
-    """Read a required whole number from 1 on."""
+def positive_integer(body: Mapping[str, Any], name: str) -> int:
+    """Read a required whole number from 1."""
     value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LAST_POSITION:
         raise BadRequest(f"{name} must be a whole number from 1 to {LAST_POSITION}", field=name)
     return value
 
 
-def mapping(body: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Read an optional JSON object; absent is empty."""
+def optional_mapping(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Read an optional JSON object; an absent one is empty."""
     value = body.get(name, {})
     if not isinstance(value, dict):
         raise BadRequest(f"{name} must be an object", field=name)
     return value
 
 
-def flag(body: Mapping[str, Any], name: str) -> bool:
-    """Read an optional true or false; absent is false."""
+def optional_flag(body: Mapping[str, Any], name: str) -> bool:
+    """Read an optional boolean; an absent one is false."""
     value = body.get(name, False)
     if not isinstance(value, bool):
         raise BadRequest(f"{name} must be true or false", field=name)
@@ -159,7 +159,7 @@ def flag(body: Mapping[str, Any], name: str) -> bool:
 
 
 def retry_scope(body: Mapping[str, Any]) -> RetryScope | None:
-    """Read which part of a run a retry is of; None is all of it."""
+    """Read which part of a run to retry; None is all of it."""
     origin, group = body.get("from", "start"), optional_integer(body, "group")
     match origin:
         case "start" if group is None:
@@ -167,7 +167,7 @@ def retry_scope(body: Mapping[str, Any]) -> RetryScope | None:
         case "start":
             raise BadRequest('group is for "from": "group" or "failed"', field="group")
         case "group":
-            return RetryScope(whole_number(body, "group"))
+            return RetryScope(positive_integer(body, "group"))
         case "failed":
             return RetryScope(group or 1, only_incomplete=True)
         case _:
@@ -175,13 +175,13 @@ def retry_scope(body: Mapping[str, Any]) -> RetryScope | None:
 
 
 def reported_events(body: Mapping[str, Any]) -> tuple[ReportedEvent, ...]:
-    """Read the reported events of a call: 1 to 500, each whole or the call is refused."""
-    listed = body.get("events")
-    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_REPORTED_EVENTS:
+    """Read 1 to 500 reported events; a single malformed one refuses the call."""
+    events = body.get("events")
+    if not isinstance(events, list) or not 0 < len(events) <= MAX_REPORTED_EVENTS:
         raise BadRequest(
             f"events must be a list of 1 to {MAX_REPORTED_EVENTS} events", field="events"
         )
-    return tuple(_reported_event(each, f"events[{at}]") for at, each in enumerate(listed))
+    return tuple(_reported_event(each, f"events[{at}]") for at, each in enumerate(events))
 
 
 _REPORTED_EVENT_MEMBERS = frozenset({"event_id", "type", "task", "occurred_at", "data"})
@@ -190,12 +190,12 @@ _REPORTED_EVENT_MEMBERS = frozenset({"event_id", "type", "task", "occurred_at", 
 def _reported_event(raw: object, where: str) -> ReportedEvent:
     body = _members(raw, _REPORTED_EVENT_MEMBERS, where)
     try:
-        kind = text(body, "type")
+        kind = required_text(body, "type")
         return ReportedEvent(
-            event_id=text(body, "event_id"),
+            event_id=required_text(body, "event_id"),
             type=kind,
             task=_task(body, kind),
-            data=mapping(body, "data"),
+            data=optional_mapping(body, "data"),
             occurred_at=_optional_time(body, "occurred_at"),
         )
     except BadRequest as error:
@@ -204,12 +204,12 @@ def _reported_event(raw: object, where: str) -> ReportedEvent:
 
 def _task(body: Mapping[str, Any], kind: str) -> str | None:
     if kind in TASK_EVENTS:
-        return text(body, "task", longest=1000)
+        return required_text(body, "task", max_length=1000)
     if kind not in RUN_EVENTS:
         known = ", ".join(sorted(RUN_EVENTS | TASK_EVENTS))
         raise BadRequest(f"type must be one of {known}", field="type")
     if body.get("task") is not None:
-        raise BadRequest(f"{kind} is about the run: leave task out", field="task")
+        raise BadRequest(f"{kind} is an event of the run: leave task out", field="task")
     return None
 
 
@@ -229,10 +229,10 @@ def _optional_time(body: Mapping[str, Any], name: str) -> datetime | None:
     value = body.get(name)
     if value is None:
         return None
-    return _within_years(parse_time(value, name), name)
+    return _within_bounds(parse_time(value, name), name)
 
 
-def _within_years(at: datetime, name: str) -> datetime:
+def _within_bounds(at: datetime, name: str) -> datetime:
     if not FIRST_TIME <= at <= LAST_TIME:
         raise BadRequest(f"{name} must lie within the years 1970 to 9998", field=name)
     return at
@@ -259,7 +259,7 @@ AUDIT_FILTERS: Final = ("actor", "flow", "type", "from", "to")
 
 
 def audit_window(tenant: str, query: Mapping[str, str]) -> AuditWindow:
-    """Read the filters of the audit trail; ``type`` may name several, with commas between."""
+    """Read the filters of the audit trail; ``type`` is a comma-separated list."""
     types_ = query["type"].split(",") if "type" in query else None
     for each in types_ or ():
         if each not in types.SCHEMA_VERSIONS:
@@ -279,16 +279,16 @@ def audit_window(tenant: str, query: Mapping[str, str]) -> AuditWindow:
 
 def _bounded_time(query: Mapping[str, str], name: str) -> datetime | None:
     at = _query_time(query, name)
-    return None if at is None else _within_years(at, name)
+    return None if at is None else _within_bounds(at, name)
 
 
 def _query_time(query: Mapping[str, str], name: str) -> datetime | None:
-    # The plus of an offset comes as a space where it was not escaped.
+    # A client may send the plus of a time offset unescaped, which decodes to a space.
     return parse_time(query[name].replace(" ", "+"), name) if name in query else None
 
 
-def window(query: Mapping[str, str], name: str, *, default: int) -> tuple[int | None, int]:
-    """Read where a page begins (the parameter of that name) and how many rows it has."""
+def page_bounds(query: Mapping[str, str], name: str, *, default: int) -> tuple[int | None, int]:
+    """Read where a page begins, from the named parameter, and how many rows it has."""
     begin = parse_integer(query[name], name, low=0, high=2**63 - 1) if name in query else None
     limit = parse_integer(query["limit"], "limit", high=MAX_ROWS) if "limit" in query else default
     return begin, limit

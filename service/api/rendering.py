@@ -1,4 +1,4 @@
-"""What our own API shows of a run, an event and a flow."""
+"""Renders runs, tasks, events and flows as our own API shows them."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from service.dialect import Dialect
     from service.runs.read.history import FieldChange, HistoryEntry
 
-MOST_SHOWN_BYTES: Final = 2000
-"""Bytes of JSON up to which a history shows a value whole."""
+MAX_VALUE_BYTES: Final = 2000
+"""Size of JSON in bytes up to which a history shows a value whole."""
 
-BEGINNING: Final = 1000
-"""Characters shown of a longer one."""
+EXCERPT_LENGTH: Final = 1000
+"""Characters that are shown of a longer value."""
 
-# Without a zone: all here is UTC, and arithmetic and text are thrice as quick.
+# Naive, since all times here are UTC: arithmetic and formatting take a third of the time.
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
-@lru_cache(maxsize=4096)  # whoever asks how a run is going asks for the same times again
-def moment(epoch_us: int | None) -> str | None:
-    """Write a time as RFC 3339 in UTC, with microseconds.
+@lru_cache(maxsize=4096)  # clients that poll a run see the same times again
+def format_time(epoch_us: int | None) -> str | None:
+    """Format a time as RFC 3339 in UTC, with microseconds.
 
-    >>> moment(1767225600000001)
+    >>> format_time(1767225600000001)
     '2026-01-01T00:00:00.000001Z'
-    >>> moment(None)
+    >>> format_time(None)
     """
     if epoch_us is None:
         return None
@@ -47,12 +47,12 @@ def moment(epoch_us: int | None) -> str | None:
 
 
 def workflow(doc: WorkflowDocument, dialects: Iterable[Dialect]) -> dict[str, Any]:
-    """Show a run in full, with its tasks."""
+    """Render a run with its tasks."""
     return run(doc, dialects) | {"tasks": [task(each) for each in doc["tasks"]]}
 
 
 def run(doc: RunDocument, dialects: Iterable[Dialect]) -> dict[str, Any]:
-    """Show a run without its tasks."""
+    """Render a run without its tasks."""
     return {
         "run_id": doc["run_id"],
         "run_number": doc["run_number"],
@@ -62,9 +62,9 @@ def run(doc: RunDocument, dialects: Iterable[Dialect]) -> dict[str, Any]:
         "failing": doc["failing"],
         "trigger": doc["trigger"],
         "started_by": doc["started_by"],
-        "created_at": moment(doc["created_us"]),
-        "started_at": moment(doc["started_us"]),
-        "ended_at": moment(doc["ended_us"]),
+        "created_at": format_time(doc["created_us"]),
+        "started_at": format_time(doc["started_us"]),
+        "ended_at": format_time(doc["ended_us"]),
         "attempt": doc["attempt"],
         "retry_of": doc["retry_of"],
         "root_run": doc["root_run"],
@@ -80,12 +80,12 @@ def run(doc: RunDocument, dialects: Iterable[Dialect]) -> dict[str, Any]:
 
 
 def vendor_ids(ids: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Show the ids of every vendor that has any: our own API has none of its own."""
+    """Leave out vendors without ids, such as our own API."""
     return {vendor: names for vendor, names in ids.items() if names}
 
 
 def task(doc: TaskDocument) -> dict[str, Any]:
-    """Show a task of a run."""
+    """Render a task of a run."""
     return {
         "task_id": doc["id"],
         "path": doc["path"],
@@ -94,8 +94,8 @@ def task(doc: TaskDocument) -> dict[str, Any]:
         "hook": doc["hook"],
         "status": doc["status"],
         "attempt": doc["attempt"],
-        "started_at": moment(doc["started_us"]),
-        "ended_at": moment(doc["ended_us"]),
+        "started_at": format_time(doc["started_us"]),
+        "ended_at": format_time(doc["ended_us"]),
         "result": doc["result"],
         "warnings": doc["warnings"],
         "metrics": doc["metrics"],
@@ -106,7 +106,7 @@ def task(doc: TaskDocument) -> dict[str, Any]:
 
 
 def next_due(definition: Mapping[str, Any], now_us: int) -> str | None:
-    """Write when a flow is due next by its schedule; None where it has none.
+    """Format the next due time of a flow; None without a schedule.
 
     >>> next_due({"periodic": {"crontab": "0 12 * * *"}}, 1767225600000000)
     '2026-01-01T12:00:00.000000Z'
@@ -114,11 +114,11 @@ def next_due(definition: Mapping[str, Any], now_us: int) -> str | None:
     schedule = schedule_in(definition)
     if schedule is None:
         return None
-    return _written(schedule.after(_EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=now_us)))
+    return _format(schedule.after(_EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=now_us)))
 
 
 def event(event: Event) -> dict[str, Any]:
-    """Show an event as the log holds it; the leaf hash in hexadecimal."""
+    """Render an event as the log holds it, with the leaf hash in hexadecimal."""
     return {
         "position": event.position,
         "stream": event.stream,
@@ -130,15 +130,15 @@ def event(event: Event) -> dict[str, Any]:
         "actor": event.actor,
         "correlation_id": event.correlation_id or None,
         "causation_id": event.causation_id or None,
-        "occurred_at": event.occurred_at and _written(event.occurred_at),
-        "recorded_at": _written(event.recorded_at),
+        "occurred_at": event.occurred_at and _format(event.occurred_at),
+        "recorded_at": _format(event.recorded_at),
         "data": event.data,
         "metadata": event.metadata,
         "leaf_hash": event.leaf_hash.hex(),
     }
 
 
-def _written(at: datetime) -> str:
+def _format(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -158,29 +158,29 @@ def history_entry(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def change(changed: FieldChange) -> dict[str, Any]:
-    """Show what an event changed in a field, large values by their beginning."""
-    before, before_cut = bounded(changed.before)
-    after, after_cut = bounded(changed.after)
-    shown = {"field": changed.field, "before": before, "after": after}
+    """Render a changed field; large values are truncated."""
+    before, before_cut = truncate(changed.before)
+    after, after_cut = truncate(changed.after)
+    rendered = {"field": changed.field, "before": before, "after": after}
     cut = {"before": before_cut, "after": after_cut}
-    return shown | {"cut": cut} if before_cut or after_cut else shown
+    return rendered | {"cut": cut} if before_cut or after_cut else rendered
 
 
-def bounded(value: Any) -> tuple[Any, dict[str, Any] | None]:  # noqa: ANN401 - any JSON value
-    """Show a value whole, or the beginning of its text with the size and the hash of its JSON.
+def truncate(value: Any) -> tuple[Any, dict[str, Any] | None]:  # noqa: ANN401 - any JSON value
+    """Return a value whole, or its beginning with size and hash of its JSON.
 
-    >>> bounded({"rows": 7})
+    >>> truncate({"rows": 7})
     ({'rows': 7}, None)
     """
     raw = orjson.dumps(value)
-    if len(raw) <= MOST_SHOWN_BYTES:
+    if len(raw) <= MAX_VALUE_BYTES:
         return value, None
     text = value if isinstance(value, str) else raw.decode()
-    return text[:BEGINNING], {"size_bytes": len(raw), "sha256": sha256(raw).hexdigest()}
+    return text[:EXCERPT_LENGTH], {"size_bytes": len(raw), "sha256": sha256(raw).hexdigest()}
 
 
-def audited(entry: Event, flow: str | None) -> dict[str, Any]:
-    """Show an event of the audit trail: through what it came, which run and flow it is about."""
+def audit_entry(entry: Event, flow: str | None) -> dict[str, Any]:
+    """Render an event of the audit trail with its source, run and flow."""
     return {
         **event(entry),
         "source": entry.metadata.get("source"),
@@ -190,7 +190,7 @@ def audited(entry: Event, flow: str | None) -> dict[str, Any]:
 
 
 def flow(doc: FlowDocument, now_us: int) -> dict[str, Any]:
-    """Show a flow of the catalogue with every vendor's ids of it, and when it is due next."""
+    """Render a flow with its vendor ids and its next due time."""
     return {
         "fullname": doc["fullname"],
         "project": doc["project"],

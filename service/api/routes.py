@@ -1,10 +1,9 @@
-"""What our own API serves."""
+"""The routes of our own API."""
 
 from __future__ import annotations
 
 from service.access import Right
-from service.api import audit, log, projections, rebuilds, runs
-from service.api import metrics as scraping
+from service.api import events, metrics, projections, runs
 from service.dialect import Route
 
 RUN = "/v1/runs/{run_id:[^/]+}"
@@ -12,25 +11,35 @@ PROJECTION = "/v1/projections/{name:[^/]+}"
 
 ROUTES = (
     Route("POST", "/v1/runs", runs.start, Right.START),
-    Route("GET", "/v1/runs", runs.listed),
+    Route("GET", "/v1/runs", runs.list_runs),
     Route("GET", RUN, runs.read),
     Route("POST", RUN + "/cancel", runs.cancel, Right.CANCEL),
     Route("POST", RUN + "/retry", runs.retry, Right.START),
-    Route("GET", RUN + "/events", log.history),
+    Route("GET", RUN + "/events", events.history),
     Route("POST", RUN + "/events", runs.report, Right.REPORT),
-    Route("GET", RUN + "/history", audit.run_history),
-    Route("POST", RUN + "/corrections", audit.correct, Right.ADMINISTER),
-    Route("GET", "/v1/audit", audit.audit_trail, Right.AUDIT),
-    Route("GET", "/v1/flows", log.flows),
-    Route("GET", "/v1/events", log.events),
-    Route("GET", "/metrics", scraping.metrics, supports_as_of=False),
-    Route("GET", "/v1/projections", projections.listed, Right.ADMINISTER, supports_as_of=False),
-    Route("POST", PROJECTION + "/retry", projections.retry, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/skip", projections.skip, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/rebuild", rebuilds.start, Right.ADMINISTER),
+    Route("GET", RUN + "/history", events.run_history),
+    Route("POST", RUN + "/corrections", events.correct, Right.ADMINISTER),
+    Route("GET", "/v1/audit", events.audit_trail, Right.AUDIT),
+    Route("GET", "/v1/flows", runs.flows),
+    Route("GET", "/v1/events", events.events),
+    Route("GET", "/metrics", metrics.metrics, supports_as_of=False),
     Route(
-        "GET", PROJECTION + "/rebuild", rebuilds.progress, Right.ADMINISTER, supports_as_of=False
+        "GET",
+        "/v1/projections",
+        projections.list_projections,
+        Right.ADMINISTER,
+        supports_as_of=False,
     ),
-    Route("POST", PROJECTION + "/rebuild/cancel", rebuilds.cancel, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/rollback", rebuilds.roll_back, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/retry", projections.retry_event, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/skip", projections.skip_event, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/rebuild", projections.start_rebuild, Right.ADMINISTER),
+    Route(
+        "GET",
+        PROJECTION + "/rebuild",
+        projections.rebuild_progress,
+        Right.ADMINISTER,
+        supports_as_of=False,
+    ),
+    Route("POST", PROJECTION + "/rebuild/cancel", projections.cancel_rebuild, Right.ADMINISTER),
+    Route("POST", PROJECTION + "/rollback", projections.roll_back, Right.ADMINISTER),
 )

@@ -94,7 +94,7 @@ def _line(flow: Flow, now_us: int, fired: LastFired | None) -> str:
     if due := rendering.next_due(flow.definition, now_us):
         line += f" next due {due}"
     if due and fired and fired.outcome == "refused":
-        line += f", {rendering.moment(micros(fired.due_at))} refused: {fired.reason}"
+        line += f", {rendering.format_time(micros(fired.due_at))} refused: {fired.reason}"
     return line.rstrip()
 
 
@@ -114,7 +114,7 @@ def _shown(flow: Flow, now_us: int, fired: LastFired | None) -> dict[str, object
 
 
 def _last_due(fired: LastFired) -> dict[str, object]:
-    due_at = rendering.moment(micros(fired.due_at))
+    due_at = rendering.format_time(micros(fired.due_at))
     return {"due_at": due_at, "outcome": fired.outcome, "reason": fired.reason or None}
 
 

@@ -62,6 +62,7 @@ def test_pages_have_no_doubles_and_no_holes_while_new_runs_start(api):
 
 
 def test_the_last_page_has_no_cursor_even_when_it_is_full(api):
+    api.start()
     total = sum(map(len, pages(api, "flow=suite.ORDERS&limit=1000")))
     assert api.get(f"/v1/runs?flow=suite.ORDERS&limit={total}")["next_cursor"] is None
 

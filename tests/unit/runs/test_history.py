@@ -178,13 +178,13 @@ def test_skipped_event_has_no_changes():
     ],
 )
 def test_large_value_is_cut_with_its_size_and_hash(value, beginning):
-    text, cut = rendering.bounded(value)
+    text, cut = rendering.truncate(value)
     assert text == beginning
     assert cut["size_bytes"] > 2000
     assert len(cut["sha256"]) == 64
-    assert rendering.bounded([value]) != rendering.bounded(value)
+    assert rendering.truncate([value]) != rendering.bounded(value)
 
 
 @pytest.mark.parametrize("value", [None, False, 0, "", {}, "x" * 1998, {"a": [1, None]}])
 def test_small_value_is_not_cut(value):
-    assert rendering.bounded(value) == (value, None)
+    assert rendering.truncate(value) == (value, None)

@@ -1,0 +1,1 @@
+"""Schemas of our own API for openapi.yaml; requests are parsed by hand."""
