@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from service.dialects.naver.auth import ACCESS_KEY, SIGNATURE, TIMESTAMP, sign, target
+from service.dialects.naver.auth import ACCESS_KEY, SIGNATURE, TIMESTAMP, sign, signed_target
 
 _URL: Final = re.compile(r"(?:https?://[^/?#\s]+)?(?:/[!-~]*)?")
 _METHOD: Final = re.compile("[A-Za-z]+")
@@ -87,7 +87,7 @@ def _uri(url: str) -> str:
             f"is {url!r}; give an address or a path as it is sent: percent-encoded, without '#'",
             param_hint="URL",
         )
-    return target(url) or "/"
+    return signed_target(url) or "/"
 
 
 def _pair(file: Path) -> tuple[str, str]:

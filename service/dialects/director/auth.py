@@ -1,4 +1,4 @@
-"""How Director's clients present a credential: HTTP Basic, unless its routes are open.
+"""Authentication of Director's clients: HTTP Basic, unless its routes are open.
 
 Source: RFC 7617; celery-director 0.9.0 with and without ``DIRECTOR_AUTH_ENABLED``.
 """
@@ -21,13 +21,13 @@ ANONYMOUS: Final = "anonymous"
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Name who asks.
+    """Authenticate by HTTP Basic.
 
-    Where ``FLOWLEDGER_DIRECTOR_OPEN`` opens the routes, an unknown credential is as good as none,
-    as it is to Director itself without authentication; a known one still counts.
+    If ``FLOWLEDGER_DIRECTOR_OPEN`` opens the routes, an unknown credential counts as none, as in
+    Director itself without authentication; a known one still counts.
 
     Raises:
-        Unauthenticated: the routes are not open and the credential is missing or not known.
+        Unauthenticated: the routes are not open and the credential is missing or unknown.
 
     """
     try:

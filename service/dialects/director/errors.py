@@ -61,24 +61,24 @@ class InvalidBody(BadRequest):
 
 
 def response(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal as Director does."""
+    """Translate an error into Director's body, or into its error page outside of the API."""
     headers = CHALLENGE if isinstance(error, Unauthenticated) else None
     typed_id = request.match_info.get("id", "")
-    said = body(error, typed_id)
+    content = body(error, typed_id)
     if not request.path.startswith(("/api", "//api")):
-        return interface.refuse(request, error.status, said["error"])
-    return answer(said, error.status, headers)
+        return interface.error_page(request, error.status, content["error"])
+    return answer(content, error.status, headers)
 
 
 def redirect(request: web.Request, path: str) -> web.Response:
-    """Lead to another path, with the same query, as Director does."""
+    """Redirect to another path with the same query, as Director does."""
     query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
     target = f"{request.scheme}://{request.host}{path}{query}"
-    shown = escape(target)
+    escaped = escape(target)
     return web.Response(
         text="<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n"
         "<h1>Redirecting...</h1>\n<p>You should be redirected automatically to the target URL: "
-        f'<a href="{shown}">{shown}</a>. If not, click the link.\n',
+        f'<a href="{escaped}">{escaped}</a>. If not, click the link.\n',
         status=HTTPStatus.PERMANENT_REDIRECT,
         headers={"Location": target},
         content_type="text/html",
@@ -87,7 +87,7 @@ def redirect(request: web.Request, path: str) -> web.Response:
 
 
 def body(error: ServiceError, typed_id: str = "") -> dict[str, Any]:
-    """Write the body of a refusal; ``typed_id`` is the workflow id as it was typed."""
+    """Build an error body; ``typed_id`` is the workflow id as the client wrote it."""
     match error:
         case Unauthenticated():
             return UNAUTHORIZED

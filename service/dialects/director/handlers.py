@@ -1,4 +1,4 @@
-"""What Director's operations do: read what is asked, ask writer or queries, write the answer."""
+"""Handlers of Director's operations: parse the request, query or submit, render the answer."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from service.runs.domain.errors import RunEnded
 from service.runtime import SERVICE
 
 SOURCE: Final = "director"
-MOST_ROWS: Final = 2**31 - 1
-"""No ledger holds more runs: a page that begins beyond has nothing to show."""
+MAX_ROWS: Final = 2**31 - 1
+"""No ledger holds more runs, so a page beyond is empty."""
 
 
-@docs(summary="Say that the service is there")
+@docs(summary="Check that the service is there")
 @shows(schemas.DirectorPong)
 async def ping(_request: web.Request) -> web.StreamResponse:
-    """Say that the service is there; open to all."""
+    """Answer a ping; open to all."""
     return answer({"message": "pong"})
 
 
 @docs(
     summary="List workflows, newest first",
     description="A page beyond the last one is a 404, except the first page of an empty list."
-    " A parameter that is no integer counts as absent.",
+    " A parameter that is not an integer counts as absent.",
 )
 @querystring_schema(schemas.DirectorListQuery)
 @shows(schemas.DirectorWorkflow(many=True), description="The page, a bare array")
 @shows(schemas.DirectorError, 404, description="There is no such page")
-async def listed(request: web.Request) -> web.StreamResponse:
+async def list_workflows(request: web.Request) -> web.StreamResponse:
     """List workflows, newest first."""
-    asked = parsing.paging(request.query)
-    rows = await _rows(request, asked)
-    if not rows and asked.page != 1:
+    paging = parsing.read_paging(request.query)
+    rows = await _rows(request, paging)
+    if not rows and paging.page != 1:
         raise NotFound
-    show = rendering.workflow if asked.with_payload else rendering.workflow_without_payload
-    return answer([show(row) for row in rows])
+    render = rendering.workflow if paging.with_payload else rendering.workflow_without_payload
+    return answer([render(row) for row in rows])
 
 
-async def _rows(request: web.Request, asked: parsing.Paging) -> list[ListingDocument]:
-    if asked.offset > MOST_ROWS:
+async def _rows(request: web.Request, paging: parsing.Paging) -> list[ListingDocument]:
+    if paging.offset > MAX_ROWS:
         return []
     page = await query_api(request).page(
-        request[CONTEXT].principal.tenant, None, asked.offset, min(asked.per_page, MOST_ROWS)
+        request[CONTEXT].principal.tenant, None, paging.offset, min(paging.per_page, MAX_ROWS)
     )
     request[CONTEXT].position = page.position
     return list(page.rows)
@@ -64,45 +64,47 @@ async def _rows(request: web.Request, asked: parsing.Paging) -> list[ListingDocu
 @docs(summary="Start a workflow")
 @headers_schema(schemas.DirectorStartHeaders)
 @request_schema(schemas.DirectorStart)
-@shows(schemas.DirectorWorkflow, 201, description="The workflow, readable from now on")
+@shows(schemas.DirectorWorkflow, 201, description="The workflow, which can be read from now on")
 @shows(schemas.DirectorInvalid, 400, description="Not JSON, not a start, or not a valid payload")
 @shows(schemas.DirectorError, 404, description="There is no such definition")
-@shows(schemas.DirectorError, 409, description="The flow is exclusive and runs already")
+@shows(schemas.DirectorError, 409, description="The flow is exclusive and already running")
 @shows(schemas.DirectorError, 415, description="The body is not declared as JSON")
-@shows(schemas.DirectorError, 422, description="The idempotency key was used for another request")
-async def launch(request: web.Request) -> web.StreamResponse:
+@shows(
+    schemas.DirectorError, 422, description="This Idempotency-Key belongs to a different request"
+)
+async def start_workflow(request: web.Request) -> web.StreamResponse:
     """Start a workflow."""
-    asked = await parsing.start(request)
-    if asked.unkept:
-        await _refuse(request, asked, asked.unkept)
+    body = await parsing.read_start(request)
+    if body.unstorable:
+        await _refuse_start(request, body, body.unstorable)
     command = StartRun(
         tenant=request[CONTEXT].principal.tenant,
         origin=origin(request, SOURCE),
-        fullname=asked.fullname,
-        payload=asked.payload,
-        comment=asked.comment,
-        project=asked.own_project,
+        fullname=body.fullname,
+        payload=body.payload,
+        comment=body.comment,
+        project=body.own_project,
         idempotency_key=read_idempotency_key(request),
     )
-    return await _begin(request, command)
+    return await _start(request, command)
 
 
-async def _refuse(request: web.Request, asked: parsing.Start, unkept: str) -> NoReturn:
-    """Refuse what cannot be kept, after all that Director finds wrong before it would keep it."""
+async def _refuse_start(request: web.Request, body: parsing.Start, reason: str) -> NoReturn:
+    """Refuse a start that the ledger cannot store, after everything that Director checks first."""
     catalogue, tenant = request.app[SERVICE].catalogue, request[CONTEXT].principal.tenant
-    flow = catalogue.find(tenant, asked.fullname)
+    flow = catalogue.find(tenant, body.fullname)
     if flow is None:
         await catalogue.refresh_soon(tenant)
-        flow = catalogue.find(tenant, asked.fullname)
+        flow = catalogue.find(tenant, body.fullname)
     if flow is None:
-        raise UnknownFlow(asked.fullname)
-    payloads.check(flow, asked.payload)
-    raise BadRequest(unkept)
+        raise UnknownFlow(body.fullname)
+    payloads.check(flow, body.payload)
+    raise BadRequest(reason)
 
 
 @docs(summary="Show a workflow with its tasks")
 @shows(schemas.DirectorWorkflowInFull, description="The workflow")
-async def shown(request: web.Request) -> web.StreamResponse:
+async def show_workflow(request: web.Request) -> web.StreamResponse:
     """Show a workflow with its tasks."""
     run_id = ids.run_id(request.match_info["id"])
     run = await query_api(request).workflow(request[CONTEXT].principal.tenant, run_id)
@@ -112,14 +114,16 @@ async def shown(request: web.Request) -> web.StreamResponse:
 
 @docs(
     summary="Start a workflow again",
-    description="A new workflow with the same definition, payload and comment, whatever became of"
-    " the first. A body is ignored.",
+    description="Makes a new workflow with the same definition, payload and comment, whatever the"
+    " status of the first. A body is ignored.",
 )
 @headers_schema(schemas.DirectorStartHeaders)
 @shows(schemas.DirectorWorkflow, 201, description="The new workflow")
-@shows(schemas.DirectorInvalid, 400, description="The payload does not fit the schema of today")
-@shows(schemas.DirectorError, 409, description="The flow is exclusive and runs already")
-@shows(schemas.DirectorError, 422, description="The idempotency key was used for another request")
+@shows(schemas.DirectorInvalid, 400, description="The payload does not fit the present schema")
+@shows(schemas.DirectorError, 409, description="The flow is exclusive and already running")
+@shows(
+    schemas.DirectorError, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def relaunch(request: web.Request) -> web.StreamResponse:
     """Start a workflow again as a new one."""
     command = RetryRun(
@@ -128,22 +132,22 @@ async def relaunch(request: web.Request) -> web.StreamResponse:
         run_id=ids.run_id(request.match_info["id"]),
         idempotency_key=read_idempotency_key(request),
     )
-    return await _begin(request, command)
+    return await _start(request, command)
 
 
-async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
+async def _start(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     outcome = await submit(request, command)
-    return await _current(request, outcome, replay_header(outcome))
+    return await _created(request, outcome, replay_header(outcome))
 
 
 @docs(
     summary="Cancel a workflow",
-    description="What runs is stopped, and counts as canceled at once. A workflow that has ended"
-    " stays as it is. A body is ignored.",
+    description="Running tasks are stopped, and the workflow is canceled at once. A workflow that"
+    " has ended stays as it is. A body is ignored.",
 )
 @shows(schemas.DirectorWorkflow, 201, description="The workflow as it stands now")
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """Cancel a workflow at once, whatever runs; one that has ended stays as it is."""
+    """Cancel a workflow at once; one that has ended stays as it is."""
     command = CancelRun(
         tenant=request[CONTEXT].principal.tenant,
         origin=origin(request, SOURCE),
@@ -157,10 +161,10 @@ async def cancel(request: web.Request) -> web.StreamResponse:
             raise
         outcome = ended.outcome
         await wait_until_visible(request, outcome)
-    return await _current(request, outcome)
+    return await _created(request, outcome)
 
 
-async def _current(
+async def _created(
     request: web.Request, outcome: Outcome, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     run = await request.app[SERVICE].queries.execution_after(
@@ -170,9 +174,9 @@ async def _current(
 
 
 @docs(summary="List the definitions, by name")
-@shows(schemas.DirectorDefinition(many=True), description="Each definition as it is written")
+@shows(schemas.DirectorDefinition(many=True), description="Each definition as its file has it")
 async def definitions(request: web.Request) -> web.StreamResponse:
-    """List the definitions of the tenant, by name; retired ones are left out."""
+    """List the tenant's definitions by name, without retired ones."""
     flows = await query_api(request).flows(request[CONTEXT].principal.tenant)
     request[CONTEXT].position = flows.position
     current = (flow for flow in flows.rows if not flow["retired"])
@@ -181,12 +185,14 @@ async def definitions(request: web.Request) -> web.StreamResponse:
 
 
 def options(*methods: str) -> Handler:
-    """Make the handler that lists what a path allows; open to all, with an empty body."""
+    """Make the handler that lists the methods of a path; open to all, with an empty body."""
     allow = ", ".join((*methods, "OPTIONS"))
 
     async def allowed(_request: web.Request) -> web.StreamResponse:
         return web.Response(content_type="text/html", charset="utf-8", headers={"Allow": allow})
 
-    said = docs(summary="List the methods", responses={"200": {"description": "`Allow` has them"}})
-    described: Handler = said(allowed)
+    describe = docs(
+        summary="List the methods", responses={"200": {"description": "`Allow` has them"}}
+    )
+    described: Handler = describe(allowed)
     return described

@@ -12,10 +12,10 @@ from service.flows.identity import FlowIdentity
 
 
 def run_id(typed: str) -> str:
-    """Read a workflow id as leniently as Director: capitals, braces, no hyphens, ``urn:uuid:``.
+    """Parse a workflow id as leniently as Director: capitals, braces, no hyphens, ``urn:uuid:``.
 
     Raises:
-        UnknownRun: it is no UUID, so no run has it (Director crashes with a 500 there).
+        UnknownRun: it is not a UUID (Director crashes with a 500).
 
     """
     try:
@@ -28,7 +28,7 @@ def flow_ids(_flow: FlowIdentity, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Derive the ids of a flow: none, Director names a flow by its ``project`` and ``name``.
 
     Raises:
-        ValueError: a customer's file fixes one all the same.
+        ValueError: a customer's file fixes one.
 
     """
     if fixed:
@@ -38,5 +38,5 @@ def flow_ids(_flow: FlowIdentity, fixed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_ids(run: RunDocument) -> dict[str, Any]:
-    """Name the workflow's id."""
+    """Return the workflow's id."""
     return {"id": run["run_id"]}

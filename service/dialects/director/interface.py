@@ -1,7 +1,7 @@
 """Director's own user interface, served from the files of its package as Director serves it.
 
-Source: celery-director 0.9.0 and 0.10.0: the templates are Jinja's with `%%` around variables, and
-the page is told where the API is; here that is the origin it comes from.
+Source: celery-director 0.9.0 and 0.10.0: Jinja templates with `%%` around variables. The page is
+configured with the API's address, which here is its own origin.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from service.runtime import SERVICE
 if TYPE_CHECKING:
     from service.settings import Settings
 
-# What Director tells its page by default; Flower is no part of a ledger.
+# Director's default configuration of its page; a ledger has no Flower.
 _CONFIG: Final = MappingProxyType(
     {
         "API_URL": "/api",
@@ -43,9 +43,9 @@ _FRESH: Final = {"Cache-Control": "no-cache"}
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The pages, and the static files by their names: no other file can be asked for.
+    """The pages, and the only static files that can be requested, by name.
 
-    ``home`` keeps its place behind ``#``, ``workflow`` in its path.
+    ``home`` puts its location after ``#``, ``workflow`` into the path.
     """
 
     home: str
@@ -60,10 +60,10 @@ def is_served(settings: Settings) -> bool:
 
 
 async def page(request: web.Request) -> web.StreamResponse:
-    """Show the user interface; below ``/`` a workflow's id is asked for, whether it exists or not.
+    """Show the user interface; a path below ``/`` must be a UUID, known or not.
 
     Raises:
-        NotFound: it is no UUID.
+        NotFound: it is not a UUID.
     """
     interface = await _interface(request)
     typed = request.match_info.get("id")
@@ -77,10 +77,10 @@ async def page(request: web.Request) -> web.StreamResponse:
 
 
 async def static(request: web.Request) -> web.StreamResponse:
-    """Give a static file of the user interface.
+    """Serve a static file of the user interface.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: there is no such file.
     """
     file = (await _interface(request)).files.get(request.match_info["file"])
     if file is None:
@@ -90,10 +90,10 @@ async def static(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(file, headers={**_FRESH, "Content-Type": kind + charset})
 
 
-def refuse(request: web.Request, status: int, description: str) -> web.Response:
-    """Word a refusal on a page, as Director does outside of its API."""
-    said = SimpleNamespace(code=status, name=HTTPStatus(status).phrase, description=description)
-    return _html(read(_folder(request)).refusal.render(error=said), status)
+def error_page(request: web.Request, status: int, description: str) -> web.Response:
+    """Render an error as a page, as Director does outside of its API."""
+    error = SimpleNamespace(code=status, name=HTTPStatus(status).phrase, description=description)
+    return _html(read(_folder(request)).refusal.render(error=error), status)
 
 
 @lru_cache(maxsize=1)
@@ -130,7 +130,7 @@ async def _interface(request: web.Request) -> Interface:
 def _folder(request: web.Request) -> Path:
     folder = request.app[SERVICE].settings.director_ui
     if folder is None:
-        raise NotFound  # by `is_served` nobody gets here
+        raise NotFound  # unreachable: `is_served` enables the routes
     return folder
 
 

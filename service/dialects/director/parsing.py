@@ -1,4 +1,4 @@
-"""Reads what Director's clients send: paging and its junk, the body of a start.
+"""Parses the requests of Director's clients: lenient paging, the body of a start.
 
 Source: the answers of celery-director 0.9.0 (Flask 2.3, Werkzeug 2.3, jsonschema).
 """
@@ -25,8 +25,8 @@ MAX_INTEGER: Final = 2**63 - 1
 MAX_COMMENT: Final = 255
 _NO: Final = frozenset({"n", "no", "f", "false", "off", "0"})
 
-# The order of the keywords is the order of the error texts. What is no object is not caught by it:
-# Director does not ask, and crashes later.
+# The order of the keywords is the order of the error texts. It does not catch a body that is not an
+# object: Director does not check that either, and crashes later.
 START: Final[Mapping[str, Any]] = {
     "required": ["project", "name", "payload"],
     "additionalProperties": False,
@@ -42,7 +42,7 @@ _START: Final = jsonschema.Draft202012Validator(START)
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page of the list is asked: ``page`` from 1, ``per_page`` from 0, no upper limit."""
+    """The requested page: ``page`` from 1, ``per_page`` from 0 without a maximum."""
 
     page: int
     per_page: int
@@ -50,33 +50,33 @@ class Paging:
 
     @property
     def offset(self) -> int:
-        """How many rows stand before the page."""
+        """The number of rows before the page."""
         return (self.page - 1) * self.per_page
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A workflow that shall start; ``unkept`` says what of it the ledger cannot keep."""
+    """A workflow to start; ``unstorable`` is the reason why the ledger cannot store it."""
 
     project: str
     name: str
     payload: Mapping[str, Any]
     comment: str | None
-    unkept: str | None = None
+    unstorable: str | None = None
 
     @property
     def fullname(self) -> str:
-        """The name of the definition: `project` and `name` may have been cut at any of its dots."""
+        """The definition's full name, which the client may have split at any of its dots."""
         return f"{self.project}.{self.name}"
 
     @property
     def own_project(self) -> str | None:
-        """The project, where it does not end at the first dot of the fullname."""
+        """The project, if it does not end at the first dot of the full name."""
         return self.project if "." in self.project else None
 
 
-def paging(query: Mapping[str, str]) -> Paging:
-    """Read the parameters of the list; what is no integer counts as absent.
+def read_paging(query: Mapping[str, str]) -> Paging:
+    """Parse the parameters of the list; one that is not an integer counts as absent.
 
     Raises:
         NotFound: ``page`` is below 1 or ``per_page`` below 0.
@@ -100,34 +100,34 @@ def _integer(query: Mapping[str, str], name: str, default: int) -> int:
         return default
 
 
-async def start(request: web.Request) -> Start:
-    """Read the body of a start; all that is wrong with its shape is said at once.
+async def read_start(request: web.Request) -> Start:
+    """Read the body of a start; the error names everything that is wrong with its shape.
 
     Raises:
         UnsupportedMediaType: it is not declared as JSON.
         MalformedJsonBody: it is not JSON.
         InvalidBody: it does not have the shape of a start.
-        TooLarge: it is larger than the ledger keeps.
+        TooLarge: it is larger than the ledger stores.
 
     """
     if not _is_json(request.content_type):
         raise UnsupportedMediaType
     raw = await read_body(request)
-    if len(raw) > (most := request.app[SERVICE].settings.max_body):
-        raise TooLarge(f"the body is larger than {most} bytes")
-    return read_start(raw)
+    if len(raw) > (max_body := request.app[SERVICE].settings.max_body):
+        raise TooLarge(f"the body is larger than {max_body} bytes")
+    return parse_start(raw)
 
 
-def read_start(raw: bytes) -> Start:
-    """Read a start; see `start`."""
-    body, unkept = _json(raw)
+def parse_start(raw: bytes) -> Start:
+    """Parse the body of a start; see `read_start`."""
+    body, unstorable = _parse_json(raw)
     errors = [error.message for error in _START.iter_errors(body)]
     if errors or not isinstance(body, dict):
         raise InvalidBody(errors or [f"{body!r} is not of type 'object'"])
     comment = body.get("comment")
     if comment is not None and len(comment) > MAX_COMMENT:
-        unkept = unkept or f"the comment has more than {MAX_COMMENT} characters"
-    return Start(body["project"], body["name"], body["payload"], comment, unkept)
+        unstorable = unstorable or f"the comment has more than {MAX_COMMENT} characters"
+    return Start(body["project"], body["name"], body["payload"], comment, unstorable)
 
 
 def _is_json(content_type: str) -> bool:
@@ -137,18 +137,18 @@ def _is_json(content_type: str) -> bool:
     )
 
 
-def _json(raw: bytes) -> tuple[Any, str | None]:
-    """Read JSON that can be kept; else what Director reads in it, and why it cannot be kept."""
+def _parse_json(raw: bytes) -> tuple[Any, str | None]:
+    """Parse JSON; also returns why the ledger cannot store a value that Director accepts."""
     try:
         return codec.parse(raw), None
     except MalformedJson:
-        return _leniently(raw)
+        return _parse_leniently(raw)
 
 
-def _leniently(raw: bytes) -> tuple[Any, str | None]:
-    """Read JSON as Python does: in UTF-16 and UTF-32 too, with NaN, NUL and numbers of any length.
+def _parse_leniently(raw: bytes) -> tuple[Any, str | None]:
+    """Parse JSON as Python does: also UTF-16 and UTF-32, NaN, NUL, numbers of any length.
 
-    Some of its texts are not Unicode, and Director has all of these in its error texts.
+    Texts may contain lone surrogates; Director quotes all of these in its error texts.
     """
     try:
         text = raw.decode(json.detect_encoding(raw), "surrogatepass")

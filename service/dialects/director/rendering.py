@@ -1,4 +1,4 @@
-"""Writes runs, tasks and flows as Director does: the objects, and the bytes.
+"""Renders runs, tasks and flows as Director does: the objects and the bytes.
 
 Source: the answers of celery-director 0.9.0 and 0.10.0 on Postgres.
 """
@@ -23,7 +23,7 @@ from service.dialects.director.statuses import TASKS, has_failed, workflow_statu
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - written without its offset
 _ESCAPED: Final = re.compile("[^\x00-\x7e]")
-_UNTOUCHED: Final = frozenset({"pending", "skipped", "cancelled"})
+_NOT_RUN: Final = frozenset({"pending", "skipped", "cancelled"})
 
 
 def answer(
@@ -44,11 +44,11 @@ def encode(body: object) -> bytes:
     try:
         raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
-        # Half a character, which a refusal quotes.
+        # A lone surrogate, quoted from the request in an error.
         return json.dumps(body, sort_keys=True, separators=(",", ":")).encode() + b"\n"
     if raw.isascii() and b"\x7f" not in raw:
         return raw
-    # Outside of strings JSON is ASCII, so whatever is not can be escaped where it stands.
+    # JSON is ASCII outside of strings, so every other character can be escaped in place.
     return _ESCAPED.sub(_escape, raw.decode()).encode("ascii")
 
 
@@ -58,7 +58,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def timestamp(time_us: int) -> str:
-    """Write a time: ``+00:00``, six digits of microseconds, none at all where they are zero.
+    """Format a time: ``+00:00``, six digits of microseconds, or none if they are zero.
 
     >>> timestamp(1_577_836_800_000_000), timestamp(1_577_836_800_000_001)
     ('2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00.000001+00:00')
@@ -68,24 +68,24 @@ def timestamp(time_us: int) -> str:
     return f"{_second(seconds)}{fraction}+00:00"
 
 
-# Lists are polled: the same rows, so the same seconds, come again and again.
+# Clients poll lists, so the same rows, and the same seconds, recur.
 @lru_cache(maxsize=10_000)
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def workflow(run: RunDocument) -> dict[str, Any]:
-    """Show a run as a workflow, as it stands in lists and in the answer to a start."""
-    shown = workflow_without_payload(run)
-    shown["payload"] = run["payload"]
-    return shown
+    """Render a run as a workflow, for lists and for the answer to a start."""
+    rendered = workflow_without_payload(run)
+    rendered["payload"] = run["payload"]
+    return rendered
 
 
 def workflow_without_payload(run: RunDocument) -> dict[str, Any]:
-    """Show a run as a workflow without the key ``payload``; ``comment`` only where there is one."""
+    """Render a run as a workflow without ``payload``; ``comment`` only if there is one."""
     fullname = run["fullname"]
     project = run.get("project") or fullname.partition(".")[0]
-    shown = {
+    rendered = {
         "created": timestamp(run["created_us"]),
         "fullname": fullname,
         "id": run["run_id"],
@@ -96,22 +96,22 @@ def workflow_without_payload(run: RunDocument) -> dict[str, Any]:
         "updated": timestamp(run["updated_us"]),
     }
     if run["comment"] is not None:
-        shown["comment"] = run["comment"]
-    return shown
+        rendered["comment"] = run["comment"]
+    return rendered
 
 
 def workflow_with_tasks(run: WorkflowDocument) -> dict[str, Any]:
-    """Show a run in full: its tasks in the order of the definition, hooks last."""
-    shown = workflow(run)
-    shown["tasks"] = [_task(task) for task in _made(run)]
-    return shown
+    """Render a run with its tasks in the order of the definition, hooks last."""
+    rendered = workflow(run)
+    rendered["tasks"] = [_task(task) for task in _visible_tasks(run)]
+    return rendered
 
 
-def _made(run: WorkflowDocument) -> Iterable[TaskDocument]:
-    """Leave out a failure hook that Director would not have made yet."""
+def _visible_tasks(run: WorkflowDocument) -> Iterable[TaskDocument]:
+    """Leave out a failure hook that Director would not have created yet."""
     failed = has_failed(run)
     for task in run["tasks"]:
-        if failed or task["hook"] != "failure" or task["status"] not in _UNTOUCHED:
+        if failed or task["hook"] != "failure" or task["status"] not in _NOT_RUN:
             yield task
 
 
@@ -141,17 +141,17 @@ def _result(task: TaskDocument) -> object:
 
 
 def _failure(error: Failure | None) -> dict[str, str]:
-    """Word a failure; a timeout or a lost worker has no exception, so its reason stands there."""
+    """Render a failure; the reason stands for an exception that a timeout or a loss lacks."""
     if error is None:
         return {"exception": "", "traceback": ""}
     reason, traceback = error["reason"], error["traceback"] or ""
-    said = error["exception"] or ("" if reason == "error" else reason)
-    # Of an exception that says nothing the ledger keeps the type; Director shows what it says.
-    silent = said and traceback.rstrip().endswith((f"\n{said}", f".{said}"))
-    return {"exception": "" if silent else said, "traceback": traceback}
+    message = error["exception"] or ("" if reason == "error" else reason)
+    # For an exception without a message the ledger stores its type; Director shows the message.
+    is_bare_type = message and traceback.rstrip().endswith((f"\n{message}", f".{message}"))
+    return {"exception": "" if is_bare_type else message, "traceback": traceback}
 
 
 def definition(flow: FlowDocument) -> dict[str, Any]:
-    """Show a flow: the three names, and the mapping of its file verbatim, whose keys go first."""
+    """Render a flow: the three names, then its file's mapping verbatim, which takes precedence."""
     names = {key: flow[key] for key in ("fullname", "project", "name")}
     return {**names, **flow["definition"]}

@@ -1,4 +1,4 @@
-"""What Director serves under ``/api``, its pages, and the paths whose 404 is Director's."""
+"""Director's routes under ``/api`` and its pages, and the unknown paths that it claims."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from service.dialect import Route
 from service.dialects.director import handlers, interface
 
 WORKFLOWS: Final = "/api/workflows"
-# Not aiohttp's own pattern, which refuses the braces that Director takes around an id.
+# aiohttp's default pattern refuses the braces that Director accepts around an id.
 WORKFLOW: Final = "/api/workflows/{id:[^/]+}"
 
 _SERVED: Final = (
     Route("GET", "/api/ping", handlers.ping, None),
     Route("OPTIONS", "/api/ping", handlers.options("GET", "HEAD"), None),
-    Route("GET", WORKFLOWS, handlers.listed),
-    Route("POST", WORKFLOWS, handlers.launch, Right.START),
+    Route("GET", WORKFLOWS, handlers.list_workflows),
+    Route("POST", WORKFLOWS, handlers.start_workflow, Right.START),
     Route("OPTIONS", WORKFLOWS, handlers.options("GET", "HEAD", "POST"), None),
-    Route("GET", WORKFLOW, handlers.shown),
+    Route("GET", WORKFLOW, handlers.show_workflow),
     Route("OPTIONS", WORKFLOW, handlers.options("GET", "HEAD"), None),
     Route("POST", WORKFLOW + "/relaunch", handlers.relaunch, Right.START),
     Route("OPTIONS", WORKFLOW + "/relaunch", handlers.options("POST"), None),
@@ -29,8 +29,8 @@ _SERVED: Final = (
     Route("GET", "/api/definitions", handlers.definitions),
     Route("OPTIONS", "/api/definitions", handlers.options("GET", "HEAD"), None),
 )
-# Director ignores what of a query it cannot read; and it answers where a client's base address ends
-# in a slash, so that it asks for //api.
+# Director ignores unreadable parameters. It also serves //api, which clients request whose base URL
+# ends in a slash.
 _LENIENT: Final = tuple(replace(route, lenient_query=True) for route in _SERVED)
 _PAGES: Final = (
     Route("GET", "/", interface.page, None),
@@ -53,14 +53,14 @@ _METHODS: Final = tuple(
 
 
 def claims(path: str) -> bool:
-    """Tell whether an unknown path is Director's: ``/api...`` but for what others have there."""
+    """Claim unknown paths under ``/api``, except those of other vendors."""
     if "/api/pub/" in path.lower() or f"/{path.lstrip('/')}/".startswith("/api/v1/"):
         return False
     return path.startswith(("/api", "//api"))
 
 
 def canonical_path(path: str) -> tuple[str, set[str]] | None:
-    """Tell where a path with doubled slashes leads that is not served, and the methods there."""
+    """Return the served form of a path with doubled slashes, and its methods; None if served."""
     single = _DOUBLED.sub("/", path)
     if single == path or _methods(path.removeprefix("/")):
         return None

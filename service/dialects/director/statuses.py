@@ -1,4 +1,4 @@
-"""Director's five words for how a workflow and a task stand.
+"""Director's five status words of workflows and tasks.
 
 Source: the answers of celery-director 0.9.0 and 0.10.0; ``canceled`` has one L.
 """
@@ -34,14 +34,13 @@ TASKS: Final[Mapping[TaskStatus, Word]] = {
 
 
 def workflow_status(run: RunDocument) -> Word:
-    """Word a run's status: ``error`` from the first final task failure on.
+    """Return a run's status word: ``error`` from the first final task failure on.
 
-    It stays ``error`` whatever the run comes to, since clients stop looking at that word; also
-    where the rest of it is then cancelled.
+    It stays ``error`` whatever happens next, even a cancel, since clients stop polling there.
     """
     return "error" if run["failing"] else RUNS[run["status"]]
 
 
 def has_failed(run: RunDocument) -> bool:
-    """Tell whether a task has failed for good: that is when Director makes the failure hook."""
+    """Tell whether a task has finally failed: then Director creates the failure hook."""
     return bool(run["failing"]) or run["status"] == "failed"

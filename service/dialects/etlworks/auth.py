@@ -1,4 +1,4 @@
-"""Who may ask: a token, in the header or the query, and the roles that may read executions."""
+"""Authentication of Etlworks' clients, and the roles that may read executions."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from service.http.messages import basic_credentials, bearer_token, parse_bearer
 from service.runtime import SERVICE
 
 ROLES: Final = frozenset({"operator", "editor", "administrator"})
-"""Executer is what older pages call the operator; keys know it as an alias."""
+"""Older pages call the operator executer; keys accept that as an alias."""
 
 QUERY: Final = "Authorization"
-"""The parameter that carries a token where there is no header."""
+"""The parameter that carries a token in place of the header."""
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Take the token of ``Authorization: Bearer``: one that was issued, or an API key.
+    """Authenticate by ``Authorization: Bearer``: an issued token or an API key.
 
-    A listener takes username and password as well; the log download takes the token in the query,
-    other addresses too where a setting says so.
+    A listener also accepts username and password. The log download accepts the token in the query,
+    and so do all other paths if a setting allows it.
 
     Raises:
-        Unauthenticated: there is none, it is malformed, or the token is not valid.
+        Unauthenticated: the credential is missing, malformed or not valid.
 
     Source: support.etlworks.com, "Calling Etlworks Built-in APIs", "Call user-defined API",
     "Download the Flow log API".
     """
-    if "Authorization" not in request.headers and _takes_query(request):
+    if "Authorization" not in request.headers and _accepts_query_token(request):
         token = parse_bearer(request.query.get(QUERY, ""))
     elif _is_basic(request):
         return await credentials.by_password(*basic_credentials(request))
@@ -44,7 +44,7 @@ async def authenticate(request: web.Request, credentials: Credentials) -> Princi
     return await credentials.by_issued_token(token)
 
 
-def _takes_query(request: web.Request) -> bool:
+def _accepts_query_token(request: web.Request) -> bool:
     if "?" not in request.raw_path or QUERY not in request.query:
         return False
     return (
@@ -59,11 +59,11 @@ def _is_basic(request: web.Request) -> bool:
     return "/httplistener/" in request.path
 
 
-def reader(request: web.Request) -> Principal:
-    """Name who asks for an execution, once the role is one of those that Etlworks lists.
+def require_reader(request: web.Request) -> Principal:
+    """Return the principal if its role may read executions in Etlworks.
 
     Raises:
-        Forbidden: a viewer or an auditor asks.
+        Forbidden: the principal is a viewer or an auditor.
 
     Source: support.etlworks.com, "Get Flow status API": Operator, Editor, Administrator.
     """

@@ -11,7 +11,7 @@ from service.http.messages import json_response
 
 
 def response(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal: status, its phrase, what is wrong, and the path as sent, without the query.
+    """Translate an error: status, phrase, message, and the path as sent without the query.
 
     Source: etlworks.com/dev/api/api-reference.html: the same body for every 4xx and 5xx.
     """

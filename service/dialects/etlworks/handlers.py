@@ -1,4 +1,4 @@
-"""Handlers of Etlworks' calls: parse, ask, render."""
+"""Handlers of Etlworks' operations: parse, query or submit, render."""
 
 from __future__ import annotations
 
@@ -37,66 +37,68 @@ from service.runs.domain.commands import StartRun
 from service.runs.read.query_api import RunFilter
 from service.runtime import SERVICE
 
-# An answer is kept by what makes it, so each vocabulary has a maker of its own.
-_IN_SIX_WORDS: Final = partial(rendering.execution, words=SIX_WORDS)
+# Responses are cached by their renderer, so each vocabulary has its own.
+_execution_in_six_words: Final = partial(rendering.execution, words=SIX_WORDS)
 
-LOOKS: Final = 5
-"""How often the run with a status is looked for, while those that are found move on."""
+MAX_LOOKUPS: Final = 5
+"""How often to look for a run with a status, as runs may change between two queries."""
 
 
 @match_info_schema(schemas.EtlworksFlowPath)
 @querystring_schema(schemas.EtlworksStatusQuery)
 @response_schema(schemas.EtlworksExecution, 200, description="The execution")
 async def status(request: web.Request) -> web.StreamResponse:
-    """Show an execution of a flow: the one named, else the one started last, running or not."""
-    tenant = auth.reader(request).tenant
+    """Show the named execution of a flow, else the one started last, running or not."""
+    tenant = auth.require_reader(request).tenant
     words = words_for(tenant, request.app[SERVICE].settings.etlworks_six_words)
-    wanted = parsing.selection(request)
-    flow = await _flow(request, tenant, wanted.flow_id)
-    run = await _selected(request, flow, wanted, words)
+    selection = parsing.read_selection(request)
+    flow = await _flow(request, tenant, selection.flow_id)
+    run = await _find_selected(request, flow, selection, words)
     request[CONTEXT].position = run["position"]
-    return cached_response(_IN_SIX_WORDS if words is SIX_WORDS else rendering.execution, run)
+    return cached_response(
+        _execution_in_six_words if words is SIX_WORDS else rendering.execution, run
+    )
 
 
-async def _selected(
-    request: web.Request, flow: Flow, wanted: Selection, words: Words
+async def _find_selected(
+    request: web.Request, flow: Flow, selection: Selection, words: Words
 ) -> ExecutionDocument:
     try:
-        run = await _found(request, flow, wanted, words)
+        run = await _look_up(request, flow, selection, words)
     except UnknownRun as error:
-        raise NotFound(f"There are no executions of {wanted}") from error
-    if not wanted.matches(run, flow.fullname, words[run["status"]]):
-        raise NotFound(f"There are no executions of {wanted}")
+        raise NotFound(f"There are no executions of {selection}") from error
+    if not selection.matches(run, flow.fullname, words[run["status"]]):
+        raise NotFound(f"There are no executions of {selection}")
     return run
 
 
-async def _found(
-    request: web.Request, flow: Flow, wanted: Selection, words: Words
+async def _look_up(
+    request: web.Request, flow: Flow, selection: Selection, words: Words
 ) -> ExecutionDocument:
-    reads = query_api(request)
-    if wanted.audit_id is not None:
-        return await reads.execution_by_number(flow.tenant, wanted.audit_id)
-    if wanted.message_id is not None:
-        return await reads.execution(flow.tenant, wanted.message_id)
-    if wanted.status is not None:
-        return await _latest_that_is(request, flow, states_of(wanted.status, words))
-    return await reads.latest_execution(flow.tenant, flow.number)
+    queries = query_api(request)
+    if selection.audit_id is not None:
+        return await queries.execution_by_number(flow.tenant, selection.audit_id)
+    if selection.message_id is not None:
+        return await queries.execution(flow.tenant, selection.message_id)
+    if selection.status is not None:
+        return await _latest_in_states(request, flow, states_of(selection.status, words))
+    return await queries.latest_execution(flow.tenant, flow.number)
 
 
-async def _latest_that_is(
+async def _latest_in_states(
     request: web.Request, flow: Flow, states: tuple[RunStatus, ...]
 ) -> ExecutionDocument:
-    """Find the run of a flow that was queued last of those in one of the states."""
-    reads = query_api(request)
-    for _ in range(LOOKS):
-        listed: list[ListingDocument] = []
+    """Find the newest run of a flow that is in one of the states."""
+    queries = query_api(request)
+    for _ in range(MAX_LOOKUPS):
+        candidates: list[ListingDocument] = []
         for state in states:
-            wanted = RunFilter(fullname=flow.fullname, status=state)
-            listed += (await reads.scan(flow.tenant, wanted, before=None, limit=1)).rows
-        if not listed:
+            run_filter = RunFilter(fullname=flow.fullname, status=state)
+            candidates += (await queries.scan(flow.tenant, run_filter, before=None, limit=1)).rows
+        if not candidates:
             raise UnknownRun(flow.fullname)
-        newest = max(listed, key=lambda row: row["queued_position"])
-        run = await reads.execution(flow.tenant, newest["run_id"])
+        newest = max(candidates, key=lambda row: row["queued_position"])
+        run = await queries.execution(flow.tenant, newest["run_id"])
         if run["status"] in states:
             return run
     raise Unavailable("the runs of this flow change too quickly; try again")
@@ -113,14 +115,14 @@ async def _latest_that_is(
 )
 @response_schema(schemas.EtlworksError, 404, description="There is no such execution")
 async def download(request: web.Request) -> web.StreamResponse:
-    """Download the log of an execution: what its tasks have printed, as far as it is kept."""
-    tenant = auth.reader(request).tenant
-    wanted = parsing.downloaded(request)
-    flow = await _flow(request, tenant, wanted.flow_id)
-    found = await _selected(request, flow, wanted, WORDS)
+    """Download the log of an execution: the stored output of its tasks."""
+    tenant = auth.require_reader(request).tenant
+    selection = parsing.read_download(request)
+    flow = await _flow(request, tenant, selection.flow_id)
+    found = await _find_selected(request, flow, selection, WORDS)
     run = await query_api(request).workflow(tenant, found["run_id"])
     request[CONTEXT].position = run["position"]
-    name = f"flow-{wanted.flow_id}-{wanted.audit_id}.log"
+    name = f"flow-{selection.flow_id}-{selection.audit_id}.log"
     return web.Response(
         text=rendering.log(run),
         content_type="text/plain",
@@ -131,8 +133,8 @@ async def download(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _starts(handler: Handler) -> Handler:
-    """Document a start with parameters."""
+def _document_start(handler: Handler) -> Handler:
+    """Add the OpenAPI description of a start with parameters."""
     for documented in (
         response_schema(
             schemas.EtlworksError,
@@ -140,7 +142,11 @@ def _starts(handler: Handler) -> Handler:
             description="This Idempotency-Key belongs to a different request",
         ),
         response_schema(schemas.EtlworksError, 415, description="The body is not JSON"),
-        response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs"),
+        response_schema(
+            schemas.EtlworksError,
+            409,
+            description="The flow is exclusive and already running",
+        ),
         response_schema(schemas.EtlworksStarted, 200, description="The execution was started"),
         request_schema(schemas.EtlworksParameters, required=False),
         headers_schema(schemas.EtlworksStartHeaders),
@@ -150,7 +156,7 @@ def _starts(handler: Handler) -> Handler:
 
 
 @match_info_schema(schemas.EtlworksFlowPath)
-@_starts
+@_document_start
 async def run(request: web.Request) -> web.StreamResponse:
     """Start a flow with parameters; answered when the execution can be read."""
     flow = await _flow(request, request[CONTEXT].principal.tenant, parsing.flow_id(request))
@@ -158,10 +164,10 @@ async def run(request: web.Request) -> web.StreamResponse:
 
 
 @match_info_schema(schemas.EtlworksFlowNamePath)
-@_starts
+@_document_start
 async def run_by_name(request: web.Request) -> web.StreamResponse:
-    """Start the flow of a name, with parameters if there are any."""
-    flow = await _named(request, request[CONTEXT].principal.tenant)
+    """Start a flow by name, with or without parameters."""
+    flow = await _flow_by_name(request, request[CONTEXT].principal.tenant)
     return await _run(request, flow)
 
 
@@ -169,27 +175,29 @@ async def run_by_name(request: web.Request) -> web.StreamResponse:
 @headers_schema(schemas.EtlworksStartHeaders)
 @request_schema(schemas.EtlworksMessage, required=False)
 @response_schema(schemas.EtlworksStarted, 200, description="The message started an execution")
-@response_schema(schemas.EtlworksError, 409, description="The flow is exclusive and runs")
+@response_schema(
+    schemas.EtlworksError, 409, description="The flow is exclusive and already running"
+)
 @response_schema(
     schemas.EtlworksError, 422, description="This Idempotency-Key belongs to a different request"
 )
 async def run_by_message(request: web.Request) -> web.StreamResponse:
-    """Start the flow that listens at an address with a message; `messageUuid` is the message."""
+    """Start the flow that listens at an address with a message, identified by `messageUuid`."""
     tenant, pattern = request[CONTEXT].principal.tenant, parsing.listener(request)
     flow = await query_api(request).flow(tenant, "etlworks", "listener", pattern)
-    # Who has listened somewhere before keeps the address, and hears nothing there any more.
+    # A look-up also finds a flow by an earlier address, at which it no longer listens.
     if flow is None or flow.ids["etlworks"].get("listener") != pattern:
         raise NotFound(f"No flow listens at {pattern}")
     payload = await parsing.message(request, request.app[SERVICE].settings.max_body)
-    return await _started(request, flow, payload, trigger="message")
+    return await _start(request, flow, payload, trigger="message")
 
 
 async def _run(request: web.Request, flow: Flow) -> web.StreamResponse:
     payload = await parsing.parameters(request, request.app[SERVICE].settings.max_body)
-    return await _started(request, flow, payload)
+    return await _start(request, flow, payload)
 
 
-async def _started(
+async def _start(
     request: web.Request, flow: Flow, payload: Mapping[str, Any], trigger: Trigger = "on_demand"
 ) -> web.StreamResponse:
     command = StartRun(
@@ -212,7 +220,7 @@ async def _flow(request: web.Request, tenant: str, flow_id: int) -> Flow:
     return flow
 
 
-async def _named(request: web.Request, tenant: str) -> Flow:
+async def _flow_by_name(request: web.Request, tenant: str) -> Flow:
     catalogue = request.app[SERVICE].catalogue
     names = parsing.flow_names(request)
     for name in names:

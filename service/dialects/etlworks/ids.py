@@ -10,13 +10,13 @@ from projections.documents.run import RunDocument
 from service.flows.identity import FlowIdentity
 
 FIRST_FLOW_ID: Final = 1_000_000_000
-"""Ids of our own making lie above those a customer brings along, so that they do not clash."""
+"""Generated ids lie above those of a customer's own, so that they do not clash."""
 
 LAST_ID: Final = 2**53 - 1
-"""Longs that JavaScript clients read without loss end here."""
+"""The largest integer that JavaScript clients read without loss."""
 
 LONG: Final = {"low": -(2**63), "high": 2**63 - 1}
-"""The bounds of a Java long, as which Etlworks reads its numbers."""
+"""The bounds of a Java long, the type of Etlworks' numbers."""
 
 MAX_PATTERN: Final = 200
 _PATTERN: Final = re.compile(
@@ -59,18 +59,18 @@ def _pattern(given: Any) -> str:  # noqa: ANN401 - any YAML value
 
 
 def trimmed(pattern: str) -> str:
-    """Take a slash before and one behind off a listener's pattern: they make no difference."""
+    """Remove a leading and a trailing slash of a listener's pattern; they make no difference."""
     return pattern.removeprefix("/").removesuffix("/")
 
 
 def message_id(run: RunDocument) -> str | None:
-    """Name the message that started a run, or the first of its chain where it is a retry."""
+    """Return the message that started a run, or the first run of its chain of retries."""
     root_run: str = run["root_run"]
     return root_run if run["trigger"] == "message" else None
 
 
 def run_ids(run: RunDocument) -> Mapping[str, Any]:
-    """Name a run's ids, its flow's among them; ``auditId`` is its number, ``messageId`` its id."""
+    """Return a run's ids and its flow's; ``auditId`` is its number, ``messageId`` its id."""
     return {
         **run["flow_ids"]["etlworks"],
         "auditId": run["run_number"],

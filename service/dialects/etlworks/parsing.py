@@ -1,4 +1,4 @@
-"""Reads what Etlworks' clients send: which execution is meant, what a start is to be given."""
+"""Parses the requests of Etlworks' clients: selections, parameters, messages, logins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LOGIN_BYTES: Final = 4096
 
 
 class Selection(NamedTuple):
-    """Which execution of a flow is meant: all that is given must match; nothing: the latest."""
+    """Selects an execution of a flow: everything given must match; without any, the latest."""
 
     flow_id: int
     audit_id: int | None
@@ -27,7 +27,7 @@ class Selection(NamedTuple):
     status: str | None
 
     def matches(self, run: RunDocument, fullname: str, word: str) -> bool:
-        """Tell whether a run of that flow, whose status has that word, is the one meant."""
+        """Tell whether a run of that flow, whose status has that word, is selected."""
         return (
             run["fullname"] == fullname
             and self.audit_id in (None, run["run_number"])
@@ -57,16 +57,16 @@ def flow_id(request: web.Request) -> int:
     """Read the flow of the path.
 
     Raises:
-        BadRequest: it is no long.
+        BadRequest: it is not a long.
 
     """
     return parse_integer(request.match_info["flowId"], "flowId", **LONG)
 
 
 def flow_names(request: web.Request) -> tuple[str, ...]:
-    """Read the flow's name of the path, as it may be meant, the likelier first.
+    """Read the possible flow names of the path, the likelier first.
 
-    A plus is one in a path, and a space where a client encodes a path as it does a form.
+    A plus stays a plus in a path; clients that encode a path like a form mean a space.
 
     Source: support.etlworks.com, "Run Flow by name API": "the URL is properly encoded".
     """
@@ -79,11 +79,11 @@ def listener(request: web.Request) -> str:
     return trimmed(request.match_info["pattern"])
 
 
-def selection(request: web.Request) -> Selection:
-    """Read which execution is meant; an empty value is an absent one, other names are ignored.
+def read_selection(request: web.Request) -> Selection:
+    """Read which execution is selected; an empty value counts as absent, other names are ignored.
 
     Raises:
-        BadRequest: ``auditId`` is no long or ``messageId`` no UUID.
+        BadRequest: ``auditId`` is not a long or ``messageId`` not a UUID.
 
     Source: support.etlworks.com, "Get Flow status API".
     """
@@ -96,7 +96,7 @@ def selection(request: web.Request) -> Selection:
     )
 
 
-@lru_cache(maxsize=1024)  # who waits for an execution asks for it again and again
+@lru_cache(maxsize=1024)  # clients that poll an execution send the same parameters
 def _selection(
     flow_id: str, audit_id: str | None, message_id: str | None, status: str | None
 ) -> Selection:
@@ -108,11 +108,11 @@ def _selection(
     )
 
 
-def downloaded(request: web.Request) -> Selection:
-    """Read whose log is to be downloaded: ``flowId`` and ``auditId`` are needed.
+def read_download(request: web.Request) -> Selection:
+    """Read which execution's log to download: ``flowId`` and ``auditId`` are required.
 
     Raises:
-        BadRequest: one of them is missing or no long.
+        BadRequest: one of them is missing or not a long.
 
     Source: support.etlworks.com, "Download the Flow log API".
     """
@@ -123,12 +123,12 @@ def downloaded(request: web.Request) -> Selection:
 
 
 async def parameters(request: web.Request, max_bytes: int) -> dict[str, Any]:
-    """Read the body of a start: nothing, or a flat map (numbers and truth values are taken too).
+    """Read the body of a start: none, or a flat map; values may also be numbers and booleans.
 
     Raises:
-        UnsupportedMediaType: it says that it is not JSON.
-        BadRequest: it is no flat map.
-        TooLarge: it has more bytes than that.
+        UnsupportedMediaType: its type is declared and is not JSON.
+        BadRequest: it is not a flat map.
+        TooLarge: it has more than ``max_bytes``.
 
     Source: support.etlworks.com, "Run Flow by ID API".
     """
@@ -145,13 +145,13 @@ async def parameters(request: web.Request, max_bytes: int) -> dict[str, Any]:
 
 
 async def message(request: web.Request, max_bytes: int) -> dict[str, Any]:
-    """Read a message as a payload: a JSON object as it is, all else under the name ``message``.
+    """Read a message as a payload: a JSON object as is, anything else as ``message``.
 
-    A body that says it is no JSON is text.
+    A body whose declared type is not JSON is text.
 
     Raises:
-        BadRequest: it is neither JSON nor, where it says so, text in UTF-8.
-        TooLarge: it has more bytes than that.
+        BadRequest: it is not JSON, or declared as text and not UTF-8.
+        TooLarge: it has more than ``max_bytes``.
 
     Source: etlworks.com/dev/api/user-apis.html: any format, an empty body too.
     """
@@ -173,9 +173,9 @@ async def login(request: web.Request) -> Login:
     """Read ``login`` and ``password``, both texts; other names are ignored.
 
     Raises:
-        UnsupportedMediaType: the body says that it is not JSON.
-        BadRequest: one is missing, or the body is no JSON object.
-        TooLarge: the body is too large for the two.
+        UnsupportedMediaType: its type is declared and is not JSON.
+        BadRequest: one is missing, or the body is not a JSON object.
+        TooLarge: it has more than `MAX_LOGIN_BYTES`.
 
     Source: support.etlworks.com, "Authentication API".
     """

@@ -1,4 +1,4 @@
-"""Turns a run into what Etlworks answers."""
+"""Renders runs as Etlworks' executions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")
 
 
 def execution(run: ExecutionDocument, words: Words = WORDS) -> dict[str, Any]:
-    """Show a run with all 23 fields, null where they do not apply (times in epoch milliseconds).
+    """Render a run with all 23 fields, null if not applicable; times in epoch milliseconds.
 
     Source: support.etlworks.com, "Get Flow status API".
     """
     attempt = run["attempt"]
     started = run["created_us"] if run["started_us"] is None else run["started_us"]
-    shown = {
+    rendered = {
         "auditId": run["run_number"],
         "parentAuditId": run["root_run_number"] if attempt > 1 else None,
         "retries": attempt - 1 or None,
@@ -47,11 +47,11 @@ def execution(run: ExecutionDocument, words: Words = WORDS) -> dict[str, Any]:
         "started": started // 1000,
     }
     ended = run["ended_us"]
-    return shown | (_NO_END if ended is None else _end(run, started, ended)) | _UNUSED
+    return rendered | (_NO_END if ended is None else _end(run, started, ended)) | _UNUSED
 
 
 def started(run: RunDocument) -> dict[str, Any]:
-    """Answer a start call; ``messageUuid`` is of runs that a message started.
+    """Render the answer to a start; ``messageUuid`` is set if a message started the run.
 
     Source: support.etlworks.com, "Run Flow by ID API".
     """
@@ -65,7 +65,7 @@ def started(run: RunDocument) -> dict[str, Any]:
 
 
 _UNUSED: Final = {"fileName": None, "records": 1}
-"""Two fields that the vendor prints and says it does not use; typed clients unbox ``records``."""
+"""Two fields that the vendor documents as unused; typed clients fail on a null ``records``."""
 
 _NO_END: Final = dict.fromkeys(
     (
@@ -96,7 +96,7 @@ def _end(run: ExecutionDocument, started_us: int, ended_us: int) -> dict[str, An
 
 
 def log(run: WorkflowDocument) -> str:
-    """Put together what a run's tasks have printed, as far as it is kept, in the plan's order.
+    """Put together what a run's tasks have printed, as far as it is logged, in the plan's order.
 
     Each task that printed has a line with its path and state before it.
     """
@@ -108,7 +108,7 @@ def log(run: WorkflowDocument) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Say a duration in words: units that are not zero, the largest first.
+    """Format a duration in words: units that are not zero, the largest first.
 
     >>> duration(3605), duration(62), duration(1), duration(0)
     ('1 hour 5 seconds', '1 minute 2 seconds', '1 second', '0 seconds')
@@ -122,14 +122,14 @@ def duration(seconds: int) -> str:
 
 
 def warnings(run: RunDocument) -> str | None:
-    """Join a run's warnings in one text, a line each; a warned run has always one."""
+    """Join a run's warnings, a line each; a warned run always has one."""
     if run["warnings"]:
         return "\n".join(run["warnings"])
     return "Finished with warnings" if run["status"] == "warned" else None
 
 
 def exception(run: RunDocument) -> str | None:
-    """Say why a run ended in error: who cancelled it, what was thrown, or the reason."""
+    """Describe why a run ended in error: who cancelled it, the exception, or the reason."""
     thrown = _thrown(run["error"])
     match run["status"]:
         case "cancelled":

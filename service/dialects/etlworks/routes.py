@@ -1,4 +1,4 @@
-"""What is served under Etlworks' addresses."""
+"""Etlworks' routes, and the unknown paths that it claims."""
 
 from __future__ import annotations
 

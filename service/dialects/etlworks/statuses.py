@@ -20,15 +20,15 @@ WORDS: Final[Words] = {
     "failed": "error",
     "cancelled": "error",
 }
-"""The four words of the support pages. Clients of either generation stop at the last three:
-an old one, which waits while it reads ``running``, would give up at ``queued`` and never know
-``canceled``. A stopped flow settles as ``error``.
+"""The four words of the support pages. Clients of both generations stop polling at the last three.
+An old one, which polls while it reads ``running``, would stop at ``queued`` and does not know
+``canceled``. A stopped flow ends as ``error``.
 
 Source: support.etlworks.com, "Get Flow status API", "Stop a running Flow".
 """
 
 SIX_WORDS: Final[Words] = {**WORDS, "queued": "queued", "cancelled": "canceled"}
-"""The words of the developer pages of 2026, for tenants whose clients all know them.
+"""The six words of the developer pages of 2026, for tenants whose clients all know them.
 
 Source: etlworks.com/dev/api/examples.html.
 """
@@ -42,21 +42,21 @@ START_CODES: Final[Mapping[RunStatus, int]] = {
     "failed": 5,
     "cancelled": 2,
 }
-"""The numbers that the start call answers with.
+"""The status numbers in the answer to a start.
 
 Source: support.etlworks.com, "Run Flow by ID API".
 """
 
 
-def words_for(tenant: str, told_six: Collection[str]) -> Words:
-    """Choose a tenant's vocabulary: six words for those that are told so, ``*`` being all."""
-    return SIX_WORDS if tenant in told_six or EVERY_TENANT in told_six else WORDS
+def words_for(tenant: str, six_word_tenants: Collection[str]) -> Words:
+    """Choose a tenant's vocabulary: six words for the configured tenants; ``*`` is all."""
+    return SIX_WORDS if tenant in six_word_tenants or EVERY_TENANT in six_word_tenants else WORDS
 
 
 def states_of(word: str, words: Words) -> tuple[RunStatus, ...]:
-    """Name the states that a word stands for; none for a word that there is not.
+    """Return the states that a word stands for; none for an unknown word.
 
     >>> states_of("error", WORDS), states_of("error", SIX_WORDS), states_of("lost", WORDS)
     (('failed', 'cancelled'), ('failed',), ())
     """
-    return tuple(state for state, told in words.items() if told == word)
+    return tuple(state for state, shown in words.items() if shown == word)

@@ -1,4 +1,4 @@
-"""Handlers of Etlworks' authentication API: short-lived tokens for a credential."""
+"""Handlers of Etlworks' authentication API, which issues short-lived tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.runtime import SERVICE
 
 @request_schema(schemas.EtlworksLogin)
 @response_schema(schemas.EtlworksToken, 200, description="A token for this credential")
-@response_schema(schemas.EtlworksError, 401, description="Login or password are wrong")
+@response_schema(schemas.EtlworksError, 401, description="Login or password is wrong")
 @response_schema(schemas.EtlworksError, 415, description="The body is not JSON")
 @response_schema(schemas.EtlworksError, 503, description="Try again later")
 async def issue(request: web.Request) -> web.StreamResponse:
@@ -24,17 +24,17 @@ async def issue(request: web.Request) -> web.StreamResponse:
     return _token(request, principal)
 
 
-@response_schema(schemas.EtlworksToken, 200, description="A token that lives anew")
+@response_schema(schemas.EtlworksToken, 200, description="A fresh token")
 async def refresh(request: web.Request) -> web.StreamResponse:
-    """Issue a token for one that is still valid and stays so, in the same tenant."""
-    return _token(request, auth.reader(request))
+    """Issue a fresh token in the same tenant; the present one stays valid."""
+    return _token(request, auth.require_reader(request))
 
 
 @match_info_schema(schemas.EtlworksTenantPath)
 @response_schema(schemas.EtlworksToken, 200, description="A token in that tenant")
 async def switch(request: web.Request) -> web.StreamResponse:
-    """Issue a token in a tenant: any for a key of the whole ledger, else only one's own."""
-    principal = auth.reader(request)
+    """Issue a token in another tenant, if the key is ledger-wide, or in its own."""
+    principal = auth.require_reader(request)
     credentials = request.app[SERVICE].credentials
     return _token(request, credentials.switch_tenant(principal, request.match_info["tenantId"]))
 

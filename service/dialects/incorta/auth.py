@@ -1,4 +1,4 @@
-"""Who may ask: a bearer token, and the tenant in the path."""
+"""Authentication of Incorta's clients: a bearer token, and the tenant in the path."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from service.auth.credentials import Credentials
 from service.errors import NotFound, Unauthenticated
 from service.http.messages import bearer_token
 
-_SHOWN: Final = 4
+_VISIBLE_CHARACTERS: Final = 4
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Take the token of ``Authorization: Bearer``, and the path's tenant if it is the token's own.
+    """Authenticate by ``Authorization: Bearer``; the path must name the token's own tenant.
 
-    Whether the role may do what is asked comes after that. Cases of a tenant are told apart.
+    The role is checked afterwards. Tenant names are case-sensitive.
 
     Raises:
         Unauthenticated: the header is missing or malformed, or the token is not valid.
-        NotFound: the tenant is another.
+        NotFound: the path names another tenant.
 
     Source: docs.incorta.com, "Public API v2", "Load Plan Execution Status".
     """
@@ -31,21 +31,21 @@ async def authenticate(request: web.Request, credentials: Credentials) -> Princi
     except Unauthenticated as error:
         raise Unauthenticated(
             "INC_09030108: Invalid authentication header."
-            f" Invalid Token [{masked(request.headers.get('Authorization', ''))}]"
+            f" Invalid Token [{mask(request.headers.get('Authorization', ''))}]"
         ) from error
-    asked = request.match_info["tenant"]
-    if principal.tenant not in (asked, EVERY_TENANT):
-        raise NotFound(f"Invalid [{asked}] tenant in resource path")
+    tenant = request.match_info["tenant"]
+    if principal.tenant not in (tenant, EVERY_TENANT):
+        raise NotFound(f"Invalid [{tenant}] tenant in resource path")
     return principal
 
 
-def masked(header: str) -> str:
-    """Show the beginning of what was sent as a token; of a short one nothing.
+def mask(header: str) -> str:
+    """Return the beginning of a token and asterisks; of a short one nothing.
 
-    >>> masked("Bearer 3f9ac81e77d20b64"), masked("Bearer secret"), masked("")
+    >>> mask("Bearer 3f9ac81e77d20b64"), mask("Bearer secret"), mask("")
     ('3f9a****', '****', '')
     """
     _, _, token = header.partition(" ")
-    if not token.isascii() or len(token) < 4 * _SHOWN:
+    if not token.isascii() or len(token) < 4 * _VISIBLE_CHARACTERS:
         return "****" if header else ""
-    return f"{token[:_SHOWN]}****"
+    return f"{token[:_VISIBLE_CHARACTERS]}****"

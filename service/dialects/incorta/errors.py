@@ -1,4 +1,4 @@
-"""Incorta's error body, and its codes where it has one; none are minted here."""
+"""Incorta's error body, with its own error codes only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.http.messages import json_response
 
 
 class InvalidLevel(BadRequest):
-    """The level is an integer, but none of the four."""
+    """The level is an integer, but not 1, 2, 3 or 4."""
 
     code = "invalid-level"
     status = 422
@@ -31,7 +31,7 @@ class UnknownExecution(NotFound):
 
 
 class InvalidGroup(BadRequest):
-    """The sequence is an integer, but that of none of the plan's groups."""
+    """The sequence is an integer, but the plan has no such group."""
 
     code = "invalid-group"
     status = 422
@@ -62,7 +62,7 @@ class PlanBusy(BadRequest):
 
 
 def response(_request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal as a message.
+    """Translate an error into a message.
 
     Source: docs.incorta.com, "Load Plan Execution Status": the body of every error.
     """

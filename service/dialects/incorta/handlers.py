@@ -1,4 +1,4 @@
-"""Handlers of Incorta's calls: parse, ask, render."""
+"""Handlers of Incorta's operations: parse, query or submit, render."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from service.runtime import SERVICE
 
 @match_info_schema(schemas.IncortaExecutionPath)
 @querystring_schema(schemas.IncortaStatusQuery)
-@response_schema(schemas.IncortaNode, 200, description="The load plan, down to the level asked")
+@response_schema(schemas.IncortaNode, 200, description="The load plan, down to the requested level")
 @response_schema(schemas.IncortaError, 422, description="The level is not 1, 2, 3 or 4")
 async def status(request: web.Request) -> web.StreamResponse:
     """Show the status of a load plan's execution, down to a level."""
     tenant = request[CONTEXT].principal.tenant
-    execution_id = parsing.execution_id(request)
-    level = parsing.level(request)
+    execution_id = parsing.read_execution_id(request)
+    level = parsing.read_level(request)
     unknown = UnknownExecution(request.match_info["executionId"])
     if execution_id not in EXECUTION_IDS:
         raise unknown
@@ -68,9 +68,9 @@ async def status(request: web.Request) -> web.StreamResponse:
     schemas.IncortaError, 422, description="This Idempotency-Key belongs to a different request"
 )
 async def execute(request: web.Request) -> web.StreamResponse:
-    """Execute a load plan, unless an execution of it is still going on."""
+    """Execute a load plan, unless an execution of it is in progress."""
     tenant, service = request[CONTEXT].principal.tenant, request.app[SERVICE]
-    name = await parsing.load_plan_name(request, service.settings.max_body)
+    name = await parsing.read_load_plan_name(request, service.settings.max_body)
     flow = await _flow(request, tenant, name)
     command = StartRun(
         tenant=tenant,
@@ -79,7 +79,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
         exclusive=True,
         idempotency_key=read_idempotency_key(request),
     )
-    return await _begin(request, command)
+    return await _start(request, command)
 
 
 @headers_schema(schemas.IncortaStartHeaders)
@@ -92,22 +92,22 @@ async def execute(request: web.Request) -> web.StreamResponse:
     description="No such group, or this Idempotency-Key belongs to a different request",
 )
 async def restart(request: web.Request) -> web.StreamResponse:
-    """Execute a load plan again: from the start, from a group on, or what failed there."""
+    """Execute a load plan again: from the start, from a group on, or only what failed."""
     tenant, service = request[CONTEXT].principal.tenant, request.app[SERVICE]
-    asked = await parsing.restart(request, service.settings.max_body)
-    flow = await _flow(request, tenant, asked.name)
-    earlier = await _earlier(request, flow, asked.execution)
+    restart = await parsing.read_restart(request, service.settings.max_body)
+    flow = await _flow(request, tenant, restart.name)
+    earlier = await _find_earlier(request, flow, restart.execution)
     command = RetryRun(
         tenant=tenant,
         origin=origin(request, "incorta"),
         run_id=earlier["run_id"],
-        scope=asked.scope,
+        scope=restart.scope,
         exclusive=True,
-        # After a first restart the latest execution is another; its repeat is still a repeat.
-        requested_id="" if asked.execution is not None else f"latest of {flow.fullname}",
+        # A restart becomes the latest execution itself; its repetition must still be recognised.
+        requested_id="" if restart.execution is not None else f"latest of {flow.fullname}",
         idempotency_key=read_idempotency_key(request),
     )
-    return await _begin(request, command)
+    return await _start(request, command)
 
 
 async def _flow(request: web.Request, tenant: str, name: str) -> Flow:
@@ -117,7 +117,9 @@ async def _flow(request: web.Request, tenant: str, name: str) -> Flow:
     return flow
 
 
-async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> ExecutionDocument:
+async def _find_earlier(
+    request: web.Request, flow: Flow, execution: int | None
+) -> ExecutionDocument:
     queries = request.app[SERVICE].queries
     if execution is None:
         try:
@@ -138,7 +140,7 @@ async def _earlier(request: web.Request, flow: Flow, execution: int | None) -> E
     return run
 
 
-async def _begin(request: web.Request, command: StartRun | RetryRun) -> web.Response:
+async def _start(request: web.Request, command: StartRun | RetryRun) -> web.Response:
     try:
         outcome = await submit(request, command)
     except (FlowBusy, RunNotFinished) as error:

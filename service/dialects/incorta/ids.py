@@ -11,7 +11,7 @@ from service.flows.identity import FlowIdentity
 MAX_LENGTH: Final = 255
 
 EXECUTION_IDS: Final = range(1, 2**31)
-"""What an ``executionId`` can be; other integers name no execution."""
+"""The range of ``executionId``."""
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -35,5 +35,5 @@ def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def run_ids(run: RunDocument) -> Mapping[str, Any]:
-    """Name a run's ids, its flow's among them; ``executionId`` is its number."""
+    """Return a run's ids and its flow's; ``executionId`` is its number."""
     return {**run["flow_ids"]["incorta"], "executionId": run["run_number"]}

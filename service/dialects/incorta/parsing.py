@@ -1,4 +1,4 @@
-"""Reads what Incorta's clients send: the execution, the level, the load plan to run."""
+"""Parses the requests of Incorta's clients: execution, level, load plan, restart."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
 _MAX_DIGITS: Final = 20
 
 
-def execution_id(request: web.Request) -> int:
-    """Read the execution of the path: any integer, also one that can name none.
+def read_execution_id(request: web.Request) -> int:
+    """Read the execution id of the path: any integer, even out of range.
 
     Raises:
-        BadRequest: it is no integer.
+        BadRequest: it is not an integer.
 
     """
     return _integer(request.match_info["executionId"], "execution ID")
 
 
-def level(request: web.Request) -> int:
-    """Read how deep the answer shall go: 1 when absent or empty.
+def read_level(request: web.Request) -> int:
+    """Read the requested level: 1 if absent or empty.
 
     Raises:
-        BadRequest: it is no integer.
+        BadRequest: it is not an integer.
         InvalidLevel: it is not 1, 2, 3 or 4.
 
     """
@@ -47,16 +47,16 @@ def level(request: web.Request) -> int:
 def _integer(text: str, name: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise BadRequest(f"Invalid {name} [{text}]. It must be an integer", field=name)
-    # Python refuses to convert thousands of digits; this many are out of every range already.
+    # Python refuses to convert thousands of digits; these many are out of range already.
     return int(text[:_MAX_DIGITS])
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Which load plan runs again, from which group on (1 is the first), of which execution.
+    """A restart of a load plan, from a group on; 1 is the first.
 
-    Of a named ``execution`` only what is not done runs again; None is the plan's latest, of which
-    all of these groups do.
+    With an ``execution`` only its tasks that are not done run again. None is the plan's latest
+    execution, of which all groups from there on run again.
     """
 
     name: str
@@ -65,32 +65,32 @@ class Restart:
 
     @property
     def scope(self) -> RetryScope | None:
-        """The part of the execution that runs again; None is all of it."""
+        """The part of the execution to run again; None is all of it."""
         if self.execution is not None:
             return RetryScope(self.group, only_incomplete=True)
         return None if self.group == 1 else RetryScope(self.group)
 
 
-async def load_plan_name(request: web.Request, max_bytes: int) -> str:
-    """Read the body of an execute: the name of the load plan; other members are ignored.
+async def read_load_plan_name(request: web.Request, max_bytes: int) -> str:
+    """Read the load plan's name from the body of an execute; other members are ignored.
 
     Raises:
         UnsupportedMediaType: it is not declared as JSON.
-        BadRequest: it is no object with a ``loadPlanName``.
-        TooLarge: it has more bytes than that.
+        BadRequest: it is not an object with a ``loadPlanName``.
+        TooLarge: it has more than ``max_bytes``.
 
     Source: docs.incorta.com, "Execute Load Plan".
     """
     return _name(await _body(request, max_bytes))
 
 
-async def restart(request: web.Request, max_bytes: int) -> Restart:
-    """Read the body of a restart; other members are ignored, and 0 is the beginning too.
+async def read_restart(request: web.Request, max_bytes: int) -> Restart:
+    """Read the body of a restart; other members are ignored, and group 0 counts as 1.
 
     Raises:
         UnsupportedMediaType: it is not declared as JSON.
-        BadRequest: it is no object with a ``loadPlanName`` and integers.
-        TooLarge: it has more bytes than that.
+        BadRequest: it is not an object with a ``loadPlanName`` and integers.
+        TooLarge: it has more than ``max_bytes``.
 
     Source: docs.incorta.com, "Restart Load Plan".
     """

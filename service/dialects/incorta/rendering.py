@@ -1,4 +1,4 @@
-"""Turns a load plan's run into the tree that Incorta answers."""
+"""Renders a run of a load plan as Incorta's tree."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ PLAN, GROUPS, SCHEMAS, TABLES = range(1, 5)
 
 
 def tree(document: LoadPlan, level: int) -> dict[str, Any]:
-    """Show a load plan down to a level: 1 the plan, 2 its groups, 3 schemas, 4 tables.
+    """Render a load plan down to a level: 1 the plan, 2 its groups, 3 schemas, 4 tables.
 
-    ``childStatusDetails`` is absent at the lowest level shown and below tables, and empty where a
+    ``childStatusDetails`` is absent at the lowest requested level and for tables, and empty if a
     node has no children.
 
     Source: docs.incorta.com, "Load Plan Execution Status".
     """
     run, groups = document["run"], document["groups"]
-    shown = _node(
+    rendered = _node(
         run["flow_ids"]["incorta"]["loadPlanName"], "LOAD_PLAN", statuses.plan(run, groups)
     )
     if level > PLAN:
         words = statuses.nodes(run)
-        shown["childStatusDetails"] = [_group(group, words, level) for group in groups]
-    return shown
+        rendered["childStatusDetails"] = [_group(group, words, level) for group in groups]
+    return rendered
 
 
 def _group(group: Group, words: Mapping[NodeStatus, Word], level: int) -> dict[str, Any]:
-    shown = _node(group["name"], "GROUP", words[group["state"]])
+    rendered = _node(group["name"], "GROUP", words[group["state"]])
     if level > GROUPS:
-        shown["childStatusDetails"] = [_schema(schema, words, level) for schema in group["schemas"]]
-    return shown
+        rendered["childStatusDetails"] = [
+            _schema(schema, words, level) for schema in group["schemas"]
+        ]
+    return rendered
 
 
 def _schema(schema: Schema, words: Mapping[NodeStatus, Word], level: int) -> dict[str, Any]:
-    shown = _node(schema["name"], "SCHEMA", words[schema["state"]])
+    rendered = _node(schema["name"], "SCHEMA", words[schema["state"]])
     if level > SCHEMAS:
-        shown["childStatusDetails"] = [
+        rendered["childStatusDetails"] = [
             _node(table["name"], "TABLE", words[table["state"]]) for table in schema["tables"]
         ]
-    return shown
+    return rendered
 
 
 def _node(name: str, kind: str, word: Word) -> dict[str, Any]:

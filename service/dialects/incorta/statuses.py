@@ -1,4 +1,4 @@
-"""Incorta's words for the states of a load plan and of its groups, schemas and tables."""
+"""Incorta's status words of load plans, groups, schemas and tables."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ CLOSED: Final[Mapping[NodeStatus, Word]] = {
     "pending": NOT_COMPLETED,
     "running": INTERRUPTED,
 }
-"""The same once the plan has ended: a poller never finds an open node below a closed plan."""
+"""The words once the plan has ended: no node below it may seem to be running."""
 
 
 def plan(run: PlanRun, groups: Iterable[Group]) -> Word:
-    """Word a run; a failed one of which a table was loaded is ``Finished with Errors``."""
+    """Return a run's word; a failed one that loaded a table is ``Finished with Errors``."""
     if run["status"] == "failed" and any(_loaded(table) for table in _tables(groups)):
         return WITH_ERRORS
     return RUNS[run["status"]]
@@ -77,5 +77,5 @@ def _loaded(table: Table) -> bool:
 
 
 def nodes(run: PlanRun) -> Mapping[NodeStatus, Word]:
-    """Choose the words of what stands below a run."""
+    """Choose the words of the nodes below a run."""
     return CLOSED if RUNS[run["status"]][0] == _END else NODES

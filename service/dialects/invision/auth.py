@@ -1,4 +1,4 @@
-"""Who may ask: the api key, in the header or in the query."""
+"""Authentication of InVision's clients: an API key in the header or the query."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PARAMETER: Final = "api_key"
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Take ``x-api-key`` or ``api_key``; both only if they are equal.
+    """Authenticate by ``x-api-key`` or ``api_key``; both must be equal if both are sent.
 
     Raises:
-        Unauthenticated: there is none, there are different ones, or it is not valid.
+        Unauthenticated: no key, two different keys, or a key that is not valid.
 
     Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
     """

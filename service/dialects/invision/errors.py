@@ -11,16 +11,16 @@ from service.http.messages import json_response
 from service.runtime import SERVICE
 
 DOCUMENTED: Final = 500
-"""The one status of an error that InVision documents.
+"""The only error status that InVision documents.
 
 Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
 """
 
 
 def response(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal, under the usual status unless the installation asks for the documented one.
+    """Translate an error, with the usual status unless a setting demands the documented one.
 
-    A 500 for all of them invites proxies to send a start again, so nobody gets it unasked.
+    A 500 for every error makes proxies send a start again, so it is not the default.
     """
     strict = request.app[SERVICE].settings.invision_strict_500
     return json_response({"message": error.detail}, status=DOCUMENTED if strict else error.status)

@@ -1,4 +1,4 @@
-"""Handlers of InVision's calls: parse, ask, render."""
+"""Handlers of InVision's operations: parse, query or submit, render."""
 
 from __future__ import annotations
 
@@ -28,30 +28,32 @@ from service.runtime import SERVICE
 @headers_schema(schemas.InvisionStartHeaders)
 @request_schema(schemas.InvisionArguments, required=False)
 @response_schema(schemas.InvisionRun, 200, description="The run, as it stands or as it ended")
-@response_schema(schemas.InvisionError, 409, description="The flow is exclusive and runs")
+@response_schema(
+    schemas.InvisionError, 409, description="The flow is exclusive and already running"
+)
 @response_schema(schemas.InvisionError, 415, description="The body is not JSON")
 @response_schema(
     schemas.InvisionError, 422, description="This Idempotency-Key belongs to a different request"
 )
 async def start(request: web.Request) -> web.StreamResponse:
-    """Start a data flow; with ``await=true`` answered when it has ended, however it ended."""
+    """Start a data flow; with ``await=true`` answered when the run has ended."""
     service = request.app[SERVICE]
     flow = await _flow(request)
     command = StartRun(
         tenant=flow.tenant,
         origin=origin(request, "invision"),
         fullname=flow.fullname,
-        payload=await parsing.arguments(request, service.settings.max_body),
+        payload=await parsing.read_arguments(request, service.settings.max_body),
         idempotency_key=read_idempotency_key(request),
     )
     outcome = await submit(request, command)
-    if parsing.awaits(request):
-        return await _ended(request, flow.tenant, outcome)
+    if parsing.wants_to_wait(request):
+        return await _answer_at_end(request, flow.tenant, outcome)
     run = await service.queries.execution_after(flow.tenant, outcome)
     return json_response(rendering.status(run), headers=replay_header(outcome))
 
 
-async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.StreamResponse:
+async def _answer_at_end(request: web.Request, tenant: str, outcome: Outcome) -> web.StreamResponse:
     async def status() -> Mapping[str, Any]:
         return rendering.status(
             await request.app[SERVICE].queries.wait_until_ended(tenant, outcome.run_id)
@@ -63,7 +65,7 @@ async def _ended(request: web.Request, tenant: str, outcome: Outcome) -> web.Str
 @response_schema(schemas.InvisionRun, 200, description="The run and its status")
 async def status(request: web.Request) -> web.StreamResponse:
     """Show the status of a run of a data flow."""
-    run_id = parsing.run_id(request)
+    run_id = parsing.read_run_id(request)
     flow = await _flow(request)
     try:
         run = await query_api(request).execution(flow.tenant, run_id)

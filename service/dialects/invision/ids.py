@@ -43,10 +43,10 @@ def _fits_a_path(text: str) -> bool:
 
 
 def canonical(dataflow_id: str) -> str:
-    """Fold the case of a data flow's id: InVision does not tell cases apart."""
+    """Fold the case of a data flow's id: InVision's ids are case-insensitive."""
     return dataflow_id.casefold()
 
 
 def run_ids(run: RunDocument) -> Mapping[str, Any]:
-    """Name a run's ids, its flow's among them; ``runId`` is its id."""
+    """Return a run's ids and its flow's; ``runId`` is its id."""
     return {**run["flow_ids"]["invision"], "runId": run["run_id"]}

@@ -1,4 +1,4 @@
-"""Reads what InVision's clients send: parameters in any case, the arguments of a start."""
+"""Parses the requests of InVision's clients: parameters in any case, arguments of a start."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _JSON: Final = re.compile(r"(application|text)/([^;]+\+)?json")
 
 
 def parameters(request: web.Request, name: str) -> list[str]:
-    """Read the values of a parameter, whatever the case of its name."""
+    """Return the values of a parameter, whatever the case of its name."""
     return [value for key, value in request.query.items() if key.lower() == name]
 
 
-def awaits(request: web.Request) -> bool:
-    """Tell whether the answer shall wait for the end; what is neither true nor 1 is false."""
+def wants_to_wait(request: web.Request) -> bool:
+    """Tell whether to answer at the end of the run; only ``true`` and ``1`` are true."""
     return any(value.lower() in _TRUE for value in parameters(request, "await"))
 
 
-def run_id(request: web.Request) -> str:
-    """Read the run of the path.
+def read_run_id(request: web.Request) -> str:
+    """Read the run id of the path.
 
     Raises:
-        NotFound: it is no GUID, so there is no such run.
+        NotFound: it is not a GUID, so there is no such run.
 
     """
     try:
@@ -44,21 +44,21 @@ def run_id(request: web.Request) -> str:
 
 
 def unknown_run(request: web.Request) -> NotFound:
-    """Say that the run of the path is none of the data flow of the path."""
+    """Return the error that the data flow of the path has no such run."""
     flow, run = request.match_info["id"], request.match_info["runId"]
     return NotFound(f"Data flow {flow} has no run {run}")
 
 
-async def arguments(request: web.Request, max_bytes: int) -> dict[str, Any]:
-    """Read the arguments of a start as a payload: the global ones, and what else was sent beside.
+async def read_arguments(request: web.Request, max_bytes: int) -> dict[str, Any]:
+    """Read the arguments of a start as a payload: the global ones merged with the others.
 
-    The body may be absent or empty and needs no Content-Type; unknown members are ignored, and the
-    cases of the others' names.
+    The body may be absent or empty and needs no Content-Type. Unknown members are ignored; names
+    are case-insensitive.
 
     Raises:
-        UnsupportedMediaType: it says that it is not JSON.
-        BadRequest: it is not of the connector's shape.
-        TooLarge: it has more bytes than that.
+        UnsupportedMediaType: its type is declared and is not JSON.
+        BadRequest: it does not have the connector's shape.
+        TooLarge: it has more than ``max_bytes``.
 
     Source: docs.profitbase.com, Flow, "Execute Data Flow".
     """

@@ -1,4 +1,4 @@
-"""Turns a run into what InVision answers."""
+"""Renders runs as InVision does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.dialects.invision.statuses import WORDS
 
 
 def status(run: RunDocument) -> dict[str, Any]:
-    """Show a run: its id and its word.
+    """Render a run: its id and its status word.
 
     Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
     """

@@ -1,4 +1,4 @@
-"""What is served under InVision's addresses, with any prefix before them and in any case."""
+"""InVision's routes, with any prefix and in any case, and the unknown paths that it claims."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.access import Right
 from service.dialect import Route
 from service.dialects.invision import handlers
 
-# Each installation has a prefix of its own, and ASP.NET matches words without regard to case.
+# Each installation has its own prefix, and ASP.NET matches paths case-insensitively.
 _ANYWHERE: Final = r"/{prefix:(?:[^/]+/)*}{api:(?i:api/pub/v1/dataflows)}/{id}/"
 _ROOT: Final = re.compile(r"/api/pub(?:/|$)", re.IGNORECASE)
 

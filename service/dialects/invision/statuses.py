@@ -1,4 +1,4 @@
-"""InVision's words for the states of a run."""
+"""InVision's status words of runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS: Final[Mapping[RunStatus, str]] = {
     "failed": "Failed",
     "cancelled": "Failed",
 }
-"""Four words and no others: warnings count as success, an abort as failure.
+"""InVision has only four words: warnings count as success, a cancel as failure.
 
 Source: docs.profitbase.com, InVision, Data Flows, "HTTP API".
 """

@@ -1,4 +1,4 @@
-"""Keeps an answer open for hours, so that proxies do not cut it and clients may hang up."""
+"""Keeps a response open until a run ends: proxies do not cut it, and clients may disconnect."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aiohttp import ClientConnectionResetError, web
 
 from service.http.messages import json_response
 
-PULSE_S: Final = 20.0
-"""How often a space is sent: below the minute after which proxies cut what is silent."""
+KEEPALIVE_S: Final = 20.0
+"""How often a space is sent: proxies cut a connection that is silent for a minute."""
 
-LOOK_S: Final = 1.0
-"""How often it is looked whether the client is still there: a space tells only when it is sent."""
+CLIENT_CHECK_S: Final = 1.0
+"""How often to check that the client is still connected, between two spaces."""
 
 
 async def answer_at_end(
@@ -23,31 +23,31 @@ async def answer_at_end(
     ending: Coroutine[Any, Any, Mapping[str, Any]],
     *,
     headers: Mapping[str, str],
-    pulse_s: float = PULSE_S,
+    keepalive_s: float = KEEPALIVE_S,
 ) -> web.StreamResponse:
-    """Answer 200 with what ``ending`` comes to; a space goes ahead each ``pulse_s`` until then.
+    """Answer 200 with the result of ``ending``; until then send a space each ``keepalive_s``.
 
-    JSON allows white space before a value (RFC 8259, 2). A client that hangs up ends its waiting
-    alone, within `LOOK_S`: what it waits for does not depend on it.
+    JSON allows white space before a value (RFC 8259, 2). A client that disconnects ends only this
+    wait, within `CLIENT_CHECK_S`; the run does not depend on it.
     """
     task = asyncio.create_task(ending)
     try:
-        await _wait(request, task, pulse_s)
+        await _wait(request, task, keepalive_s)
         if task.done():
             return json_response(task.result(), headers=headers)
-        return await _stream(request, task, headers=headers, pulse_s=pulse_s)
+        return await _stream(request, task, headers=headers, keepalive_s=keepalive_s)
     finally:
         task.cancel()
 
 
 async def _wait(
-    request: web.Request, task: asyncio.Task[Mapping[str, Any]], pulse_s: float
+    request: web.Request, task: asyncio.Task[Mapping[str, Any]], keepalive_s: float
 ) -> None:
-    """Wait for the end, for the next pulse, or until the client has gone."""
-    left_s = pulse_s
+    """Wait for the end, the next keep-alive, or the client to disconnect."""
+    left_s = keepalive_s
     while left_s > 0 and not task.done() and request.transport is not None:
-        await asyncio.wait({task}, timeout=min(left_s, LOOK_S))
-        left_s -= LOOK_S
+        await asyncio.wait({task}, timeout=min(left_s, CLIENT_CHECK_S))
+        left_s -= CLIENT_CHECK_S
 
 
 async def _stream(
@@ -55,20 +55,20 @@ async def _stream(
     task: asyncio.Task[Mapping[str, Any]],
     *,
     headers: Mapping[str, str],
-    pulse_s: float,
+    keepalive_s: float,
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={**headers, "Content-Type": "application/json"})
     try:
         await response.prepare(request)
         while not task.done():
-            await response.write(b" ")  # raises where the client has gone
-            await _wait(request, task, pulse_s)
+            await response.write(b" ")  # raises if the client has disconnected
+            await _wait(request, task, keepalive_s)
         await response.write(orjson.dumps(task.result()))
         await response.write_eof()
     except ClientConnectionResetError:
-        pass  # The client hung up; the run goes on, and nobody is left to answer.
+        pass  # The client disconnected; the run goes on.
     except BaseException:
-        # A part of the answer is out: only a cut connection says that it is not the whole.
+        # The response has begun: only an aborted connection tells the client that it is incomplete.
         if request.transport is not None:
             request.transport.abort()
         raise

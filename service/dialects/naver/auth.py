@@ -31,7 +31,7 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
 def sign(method: str, uri: str, timestamp_ms: str, access_key: str, secret_key: str) -> str:
-    """Sign a request: ``uri`` is the path and the query as sent, without a ``?`` where none is.
+    """Sign a request; ``uri`` is path and query as sent, without ``?`` if there is no query.
 
     >>> sign("GET", "/api/v1/workflows/wfA1b2C3d4E5/executions", "1735689600000",
     ...      "LEDGERTESTACCESSKEY1", "ledger-test-secret-key-0001")
@@ -48,14 +48,14 @@ def _signature(
 
 
 def _bytes(text: str) -> bytes:
-    # As it came over the wire: aiohttp keeps what is not UTF-8 in surrogates.
+    # The bytes that were sent: aiohttp decodes bytes that are not UTF-8 to surrogates.
     return text.encode("utf-8", "surrogateescape")
 
 
-def target(raw: str) -> str:
-    """Name what a client signs of its request target: no scheme, no authority, nothing decoded.
+def signed_target(raw: str) -> str:
+    """Return the signed part of a request target: without scheme and authority, undecoded.
 
-    >>> target("http://ledger.example:8080/api/v1/workflows?filter=%2B")
+    >>> signed_target("http://ledger.example:8080/api/v1/workflows?filter=%2B")
     '/api/v1/workflows?filter=%2B'
     """
     if raw.startswith("/"):
@@ -64,10 +64,10 @@ def target(raw: str) -> str:
     return raw[absolute.end() :] if absolute else raw
 
 
-class Presented(NamedTuple):
-    """What a request has in its three headers; ``timestamp_ms`` is the text that was signed.
+class SignatureHeaders(NamedTuple):
+    """The three headers of a signed request; ``timestamp_ms`` is the text that was signed.
 
-    A named tuple, since one is made for every request.
+    A named tuple, which is cheap to create for every request.
     """
 
     timestamp_ms: str
@@ -75,23 +75,23 @@ class Presented(NamedTuple):
     signature: str
 
     def is_timely(self, now_ms: float) -> bool:
-        """Tell whether it was signed within five minutes of now, either way."""
+        """Tell whether it was signed at most five minutes before or after now."""
         return abs(now_ms - int(self.timestamp_ms)) <= WINDOW_MS
 
-    def signs(self, method: str, uri: str, secret_key: bytes) -> bool:
-        """Tell whether the signature is of this request; takes the same time either way."""
+    def is_valid_for(self, method: str, uri: str, secret_key: bytes) -> bool:
+        """Verify the signature of this request, in constant time."""
         expected = _signature(method, uri, self.timestamp_ms, self.access_key, secret_key)
         return compare_digest(expected, _bytes(self.signature))
 
 
-def presented(headers: Mapping[str, str]) -> Presented:
-    """Read the three headers.
+def read_signature_headers(headers: Mapping[str, str]) -> SignatureHeaders:
+    """Read the headers of a signed request.
 
     Raises:
         Unauthenticated: one is missing or malformed.
 
     """
-    given = Presented(
+    given = SignatureHeaders(
         headers.get(TIMESTAMP, ""), headers.get(ACCESS_KEY, ""), headers.get(SIGNATURE, "")
     )
     if not (given.signature and given.access_key and given.access_key.isascii()):
@@ -102,15 +102,15 @@ def presented(headers: Mapping[str, str]) -> Presented:
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Name who asks: the access key, then the time window, then the signature.
+    """Authenticate by access key, time window and signature.
 
     Raises:
-        Unauthenticated: one of them does not hold; which one is not told.
+        Unauthenticated: one of them is wrong; the error does not say which.
 
     """
-    given = presented(request.headers)
+    given = read_signature_headers(request.headers)
     principal, secret = await credentials.by_access_key(given.access_key)
-    uri = target(request.raw_path)
-    if given.is_timely(time.time() * 1000) and given.signs(request.method, uri, secret):
+    uri = signed_target(request.raw_path)
+    if given.is_timely(time.time() * 1000) and given.is_valid_for(request.method, uri, secret):
         return principal
     raise Unauthenticated(REFUSED)

@@ -1,4 +1,4 @@
-"""What NAVER's operations on workflows, jobs and triggers do: all of them read the catalogue."""
+"""Handlers of NAVER's operations on workflows, jobs and triggers, which read the catalogue."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ T = TypeVar("T")
 
 @docs(
     summary="List workflows by name",
-    description="Retired ones are left out. `count` is of all, not of the page.",
+    description="Without retired ones. `count` is the number of all, not of the page.",
 )
 @querystring_schema(schemas.NaverPageQuery)
 @response_schema(schemas.NaverWorkflows, 200, description="The page")
 async def workflows(request: web.Request) -> web.StreamResponse:
     """List workflows by name."""
-    asked = parsing.paging(request.query, "")
+    paging = parsing.read_paging(request.query, "")
 
-    def chosen(catalogue: TenantCatalogue) -> list[Flow]:
-        return _page(catalogue.current, asked)
+    def flows_of_page(catalogue: TenantCatalogue) -> list[Flow]:
+        return _page(catalogue.current, paging)
 
     found = await _latest_runs(
-        request, lambda catalogue: [flow.fullname for flow in chosen(catalogue)]
+        request, lambda catalogue: [flow.fullname for flow in flows_of_page(catalogue)]
     )
     rows = [
         rendering.workflow_row(found.catalogue, flow, found.runs.get(flow.fullname))
-        for flow in chosen(found.catalogue)
+        for flow in flows_of_page(found.catalogue)
     ]
-    return _listed(rows, len(found.catalogue.current), asked)
+    return json_response(rendering.page(rows, len(found.catalogue.current), paging))
 
 
-@docs(summary="Show a workflow with its nodes", description="A retired one too.")
+@docs(summary="Show a workflow with its nodes", description="Also a retired one.")
 @match_info_schema(schemas.NaverWorkflowPath)
 @response_schema(schemas.NaverWorkflow, 200, description="The workflow")
 async def workflow(request: web.Request) -> web.StreamResponse:
@@ -58,49 +58,49 @@ async def workflow(request: web.Request) -> web.StreamResponse:
 
 @docs(
     summary="List jobs by the names of their workflows",
-    description="Those of retired workflows are left out. `count` is of all that match.",
+    description="Without those of retired workflows. `count` is the number of all that match.",
 )
 @querystring_schema(schemas.NaverJobsQuery)
 @response_schema(schemas.NaverJobs, 200, description="The page")
 async def jobs(request: web.Request) -> web.StreamResponse:
     """List jobs by the names of their workflows."""
-    asked = parsing.paging(request.query, "name")
-    status = parsing.job_status(request.query)
+    paging = parsing.read_paging(request.query, "name")
+    status = parsing.read_job_status(request.query)
 
-    def named(catalogue: TenantCatalogue) -> list[Job]:
+    def matching_jobs(catalogue: TenantCatalogue) -> list[Job]:
         all_jobs = (job for flow in catalogue.current for job in jobs_of(catalogue, flow))
-        return [job for job in all_jobs if asked.keeps(job.name)]
+        return [job for job in all_jobs if paging.matches(job.name)]
 
-    def needed(catalogue: TenantCatalogue) -> list[str]:
-        # How a job stands hangs on its newest run: to be counted by it, each has to be looked at.
-        found = named(catalogue) if status else _page(named(catalogue), asked)
+    def flow_names(catalogue: TenantCatalogue) -> list[str]:
+        # A job's status depends on its newest run, so filtering by it needs the run of every job.
+        found = matching_jobs(catalogue) if status else _page(matching_jobs(catalogue), paging)
         return list(dict.fromkeys(job.flow.fullname for job in found))
 
-    catalogue, runs, _ = await _latest_runs(request, needed)
+    catalogue, runs, _ = await _latest_runs(request, flow_names)
     matching = [
         job
-        for job in named(catalogue)
+        for job in matching_jobs(catalogue)
         if status in (None, rendering.job_status(job, runs.get(job.flow.fullname)))
     ]
     rows = [
         rendering.job_row(catalogue, job, runs.get(job.flow.fullname))
-        for job in _page(matching, asked)
+        for job in _page(matching, paging)
     ]
-    return _listed(rows, len(matching), asked)
+    return json_response(rendering.page(rows, len(matching), paging))
 
 
-@docs(summary="Show a job", description="That of a retired workflow too: it is `DELETED`.")
+@docs(summary="Show a job", description="Also that of a retired workflow: it is `DELETED`.")
 @match_info_schema(schemas.NaverJobPath)
 @response_schema(schemas.NaverJob, 200, description="The job")
 async def job(request: web.Request) -> web.StreamResponse:
     """Show a job."""
     job_id = request.match_info["jobId"]
 
-    def needed(catalogue: TenantCatalogue) -> list[str]:
+    def flow_names(catalogue: TenantCatalogue) -> list[str]:
         found = job_of(catalogue, job_id)
         return [found.flow.fullname] if found else []
 
-    catalogue, runs, _ = await _latest_runs(request, needed)
+    catalogue, runs, _ = await _latest_runs(request, flow_names)
     found = job_of(catalogue, job_id)
     if found is None:
         raise UnknownFlow(job_id)
@@ -109,21 +109,21 @@ async def job(request: web.Request) -> web.StreamResponse:
 
 @docs(
     summary="List triggers by the names of their workflows",
-    description="Every workflow has one; those of retired workflows are left out. `count` is of all"
-    " that match.",
+    description="Every workflow has one. Without those of retired workflows. `count` is the number"
+    " of all that match.",
 )
 @querystring_schema(schemas.NaverTriggersQuery)
 @response_schema(schemas.NaverTriggers, 200, description="The page")
 async def triggers(request: web.Request) -> web.StreamResponse:
     """List triggers by the names of their workflows."""
-    asked = parsing.paging(request.query, "name")
-    catalogue, _, _ = await _latest_runs(request, _none)
-    matching = [flow for flow in catalogue.current if asked.keeps(flow.fullname)]
-    rows = [rendering.trigger(catalogue, flow) for flow in _page(matching, asked)]
-    return _listed(rows, len(matching), asked)
+    paging = parsing.read_paging(request.query, "name")
+    catalogue, _, _ = await _latest_runs(request, _no_flows)
+    matching = [flow for flow in catalogue.current if paging.matches(flow.fullname)]
+    rows = [rendering.trigger(catalogue, flow) for flow in _page(matching, paging)]
+    return json_response(rendering.page(rows, len(matching), paging))
 
 
-@docs(summary="Show a trigger", description="That of a retired workflow too.")
+@docs(summary="Show a trigger", description="Also that of a retired workflow.")
 @match_info_schema(schemas.NaverTriggerPath)
 @response_schema(schemas.NaverTrigger, 200, description="The trigger")
 async def trigger(request: web.Request) -> web.StreamResponse:
@@ -132,17 +132,17 @@ async def trigger(request: web.Request) -> web.StreamResponse:
 
 
 async def _flow(
-    request: web.Request, kind: str, show: Callable[[TenantCatalogue, Flow], Mapping[str, Any]]
+    request: web.Request, kind: str, render: Callable[[TenantCatalogue, Flow], Mapping[str, Any]]
 ) -> web.Response:
     value = request.match_info[kind]
-    catalogue, _, _ = await _latest_runs(request, _none)
+    catalogue, _, _ = await _latest_runs(request, _no_flows)
     flow = catalogue.by_id(SOURCE, kind, value)
     if flow is None:
         raise UnknownFlow(value)
-    return json_response(show(catalogue, flow))
+    return json_response(render(catalogue, flow))
 
 
-def _none(_catalogue: TenantCatalogue) -> Sequence[str]:
+def _no_flows(_catalogue: TenantCatalogue) -> Sequence[str]:
     return ()
 
 
@@ -152,9 +152,5 @@ async def _latest_runs(request: web.Request, select: FlowSelector) -> LatestRuns
     return found
 
 
-def _page(rows: Sequence[T], asked: parsing.Paging) -> list[T]:
-    return list(rows[asked.offset : asked.offset + asked.limit])
-
-
-def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging) -> web.Response:
-    return json_response({"list": rows, "count": count, "page": asked.page, "limit": asked.limit})
+def _page(rows: Sequence[T], paging: parsing.Paging) -> list[T]:
+    return list(rows[paging.offset : paging.offset + paging.limit])

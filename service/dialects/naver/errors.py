@@ -1,7 +1,7 @@
 """NAVER's two layers of errors: its gateway's, and those of the Data Flow service behind it.
 
-What the gateway refuses has only ``error``; what the service refuses has ``errorType`` and
-``detail`` beside it, by which clients tell the two apart.
+An error of the gateway has only ``error``; one of the service also has ``errorType`` and
+``detail``, by which clients tell the two apart.
 
 Source: api.ncloud-docs.com, analytics-dataflow and ai-application-service-apigateway; NAVER's own
 Cloud Functions sample, which reads ``errorType`` and ``detail``.
@@ -41,7 +41,7 @@ GATEWAY: Final[Mapping[int, tuple[str, str]]] = {
 
 
 class BadState(ServiceError):
-    """What is asked for does not go with how things stand."""
+    """The state of the run or job does not allow this."""
 
     code = "bad-state"
     status = 400
@@ -53,21 +53,21 @@ NOUNS: Final[Mapping[str, str]] = {
     "triggerId": "Trigger",
     "workflowId": "Workflow",
 }
-"""What each id of a path names."""
+"""The noun for each id of a path."""
 
 
 def response(request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal as NAVER does."""
+    """Translate an error into NAVER's body."""
     return json_response(body(error, request.match_info), status=status(error))
 
 
 def status(error: ServiceError) -> int:
-    """Choose the status: where the service refuses a state, it says 400 ``bad-state``."""
+    """Return the status; the service reports a wrong state as 400."""
     return 400 if isinstance(error, (FlowBusy, RunEnded)) else error.status
 
 
 def body(error: ServiceError, path: Mapping[str, str]) -> dict[str, Any]:
-    """Write the body of a refusal; ``path`` has the ids that were asked for."""
+    """Build an error body; ``path`` has the requested ids."""
     match error:
         case UnknownFlow() | UnknownRun():
             return _service("300", "not-found", _missing(error, path))
@@ -84,13 +84,13 @@ def body(error: ServiceError, path: Mapping[str, str]) -> dict[str, Any]:
 def _missing(error: UnknownFlow | UnknownRun, path: Mapping[str, str]) -> str:
     names = [name for name in NOUNS if name in path]
     if isinstance(error, UnknownFlow) and names[:1] == ["executionId"]:
-        names = names[1:]  # the job that it is asked of is what is missing
+        names = names[1:]  # it is the job that does not exist
     return f"{NOUNS[names[0]]} {path[names[0]]} does not exist." if names else error.detail
 
 
 def _service(code: str, kind: str, detail: str) -> dict[str, Any]:
-    said = {"errorCode": code, "message": kind, "details": detail}
-    return {"error": said, "errorType": kind, "detail": detail}
+    fault = {"errorCode": code, "message": kind, "details": detail}
+    return {"error": fault, "errorType": kind, "detail": detail}
 
 
 def _gateway(status: int, details: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What NAVER's operations on executions do: parse, ask, render."""
+"""Handlers of NAVER's operations on executions: parse, query or submit, render."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -30,89 +30,90 @@ from service.http.openapi.decorators import (
 from service.runs.domain.commands import CancelRun, StartRun
 from service.runs.read.query_api import RowPage, RowsPerRun
 
-MOST_RUNS: Final = 2**31 - 1
-"""No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""
+MAX_RUNS: Final = 2**31 - 1
+"""No ledger holds more runs, so a page beyond is empty."""
 
-MOST_ROWS: Final = MOST_RUNS * ids.MAX_ROW
-"""Nor more rows, where a run has several."""
+MAX_ROWS: Final = MAX_RUNS * ids.MAX_ROW
+"""No ledger holds more rows, if a run has several."""
 
 
 @docs(
     summary="List a workflow's executions, newest first",
-    description="One row a run, or, where the flow says so, one for each of its jobs, in the"
-    " workflow's order. `count` is of all rows that match, not of the page.",
+    description="One row per run or, if the flow says so, per job, in the workflow's order."
+    " `count` is the number of all rows that match, not of the page.",
 )
 @match_info_schema(schemas.NaverWorkflowPath)
 @querystring_schema(schemas.NaverListQuery)
 @response_schema(schemas.NaverExecutions, 200, description="The page")
 async def executions(request: web.Request) -> web.StreamResponse:
     """List a workflow's executions, newest first."""
-    asked = parsing.paging(request.query)
+    paging = parsing.read_paging(request.query)
     flow = await _flow(request, "workflowId")
-    if not asked.keeps(flow.fullname):
-        return await _none(request, flow, asked)
+    if not paging.matches(flow.fullname):
+        return await _empty_page(request, flow, paging)
     if not is_listed_by_task(await query_api(request).tenant_catalogue(flow.tenant), flow):
-        return await _whole(request, flow, asked)
-    page = await _row_page(request, flow, rows_per_run, asked)
+        return await _list_runs(request, flow, paging)
+    page = await _row_page(request, flow, rows_per_run, paging)
     now_us = query_api(request).now_us
     rows = (row for run in page.runs for row in _rows(run, page.flows, now_us))
-    return _listed(list(islice(rows, page.skipped, page.skipped + asked.limit)), page.total, asked)
+    page_rows = list(islice(rows, page.skipped, page.skipped + paging.limit))
+    return json_response(rendering.page(page_rows, page.total, paging))
 
 
 @docs(
     summary="List a job's executions, newest first",
-    description="One row a run that the job was part of. `count` is of all, not of the page.",
+    description="One row per run that the job was part of. `count` is the number of all rows.",
 )
 @match_info_schema(schemas.NaverJobPath)
 @querystring_schema(schemas.NaverPageQuery)
 @response_schema(schemas.NaverExecutions, 200, description="The page")
 async def job_executions(request: web.Request) -> web.StreamResponse:
     """List a job's executions, newest first."""
-    asked = parsing.paging(request.query, "")
+    paging = parsing.read_paging(request.query, "")
     job = await _job(request)
     if job.path is None:
-        return await _whole(request, job.flow, asked)
-    page = await _row_page(request, job.flow, job.rows_per_run, asked)
+        return await _list_runs(request, job.flow, paging)
+    page = await _row_page(request, job.flow, job.rows_per_run, paging)
     now_us = query_api(request).now_us
     rows = [_row(run, job.path, page.flows[run["flow_version"]], now_us) for run in page.runs]
-    return _listed(rows, page.total, asked)
+    return json_response(rendering.page(rows, page.total, paging))
 
 
-async def _whole(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
-    """List each run as one row."""
+async def _list_runs(request: web.Request, flow: Flow, paging: parsing.Paging) -> web.Response:
+    """Answer with a page of runs, one row each."""
     page = await query_api(request).page(
-        flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
+        flow.tenant, flow.fullname, min(paging.offset, MAX_RUNS), paging.limit
     )
     request[CONTEXT].position = page.position
     condition = rendering.job_condition(flow.timeout_s)
     now_us = query_api(request).now_us
     rows = [rendering.execution(run, condition, now_us) for run in page.rows]
-    return _listed(rows, page.total, asked)
+    return json_response(rendering.page(rows, page.total, paging))
 
 
-async def _none(request: web.Request, flow: Flow, asked: parsing.Paging) -> web.Response:
-    """List nothing; the answer has its position all the same."""
+async def _empty_page(request: web.Request, flow: Flow, paging: parsing.Paging) -> web.Response:
+    """Answer with no rows; a query still gives the answer its position."""
     page = await query_api(request).page(flow.tenant, flow.fullname, 0, 0)
     request[CONTEXT].position = page.position
-    return _listed([], 0, asked)
+    return json_response(rendering.page([], 0, paging))
 
 
 async def _row_page(
-    request: web.Request, flow: Flow, rows_per_run: RowsPerRun, asked: parsing.Paging
+    request: web.Request, flow: Flow, rows_per_run: RowsPerRun, paging: parsing.Paging
 ) -> RowPage:
     page = await query_api(request).row_page(
         flow.tenant,
         flow.fullname,
         rows_per_run,
-        offset=min(asked.offset, MOST_ROWS),
-        limit=asked.limit,
+        offset=min(paging.offset, MAX_ROWS),
+        limit=paging.limit,
     )
     request[CONTEXT].position = page.position
     return page
 
 
 def _rows(run: ListingDocument, flows: Mapping[int, Flow], now_us: int) -> Iterator[dict[str, Any]]:
-    """Show all rows of a run, as its own version of the flow has them listed."""
+    """Render all rows of a run, as its version of the flow lists them."""
     flow = flows[run["flow_version"]]
     if not flow.listed_by_task:
         yield rendering.execution(run, rendering.job_condition(flow.timeout_s), now_us)
@@ -126,18 +127,14 @@ def _row(run: ListingDocument, path: str, flow: Flow, now_us: int) -> dict[str, 
     return rendering.task_execution(run, run["task_rows"][index], index + 1, flow, now_us)
 
 
-def _listed(rows: Sequence[Mapping[str, Any]], count: int, asked: parsing.Paging) -> web.Response:
-    return json_response({"list": rows, "count": count, "page": asked.page, "limit": asked.limit})
-
-
 async def _job(request: web.Request) -> Job:
     tenant, job_id = request[CONTEXT].principal.tenant, request.match_info["jobId"]
-    read = query_api(request)
-    job = job_of(await read.tenant_catalogue(tenant), job_id)
+    queries = query_api(request)
+    job = job_of(await queries.tenant_catalogue(tenant), job_id)
     if job is None:
-        # Looks in the log too: another process may just have registered the flow.
-        await read.flow(tenant, SOURCE, "jobId", job_id)
-        job = job_of(await read.tenant_catalogue(tenant), job_id)
+        # This query reads the log too: another process may just have registered the flow.
+        await queries.flow(tenant, SOURCE, "jobId", job_id)
+        job = job_of(await queries.tenant_catalogue(tenant), job_id)
     if job is None:
         raise UnknownFlow(job_id)
     return job
@@ -153,17 +150,18 @@ async def _flow(request: web.Request, kind: str) -> Flow:
 
 @docs(
     summary="Execute a workflow",
-    description="The execution stands in the list as `READY` before this is answered."
-    " A body is ignored.",
+    description="The list shows the execution before this is answered. A body is ignored.",
 )
 @match_info_schema(schemas.NaverWorkflowPath)
 @headers_schema(schemas.NaverStartHeaders)
 @response_schema(schemas.NaverAccepted, 202, description="The execution was accepted")
-@response_schema(schemas.NaverError, 422, description="The key was used for another request")
+@response_schema(
+    schemas.NaverError, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def execute(request: web.Request) -> web.StreamResponse:
-    """Execute a workflow; its execution is in the list before this is answered."""
+    """Execute a workflow; the list shows the execution before this is answered."""
     flow = await _flow(request, "workflowId")
-    outcome = await submit(request, _start_of(request, flow, {}))
+    outcome = await submit(request, _start_command(request, flow, {}))
     accepted = {
         "workflowId": flow.ids[SOURCE]["workflowId"],
         "triggerId": flow.ids[SOURCE]["triggerId"],
@@ -174,17 +172,19 @@ async def execute(request: web.Request) -> web.StreamResponse:
 
 @docs(
     summary="Execute a job",
-    description="Starts its workflow with `parameters` as the payload. The execution stands in the"
-    " list as `READY` before this is answered. What `jobCondition` asks for is ignored.",
+    description="Starts its workflow with `parameters` as the payload. The list shows the execution"
+    " before this is answered. `jobCondition` is ignored.",
 )
 @match_info_schema(schemas.NaverJobPath)
 @querystring_schema(schemas.NaverJobStartQuery)
 @headers_schema(schemas.NaverStartHeaders)
 @request_schema(schemas.NaverJobStart, required=False)
 @response_schema(schemas.NaverJobStarted, 200, description="The execution")
-@response_schema(schemas.NaverError, 422, description="The key was used for another request")
+@response_schema(
+    schemas.NaverError, 422, description="This Idempotency-Key belongs to a different request"
+)
 async def execute_job(request: web.Request) -> web.StreamResponse:
-    """Execute a job; its execution is in the list before this is answered."""
+    """Execute a job; the list shows the execution before this is answered."""
     job = await _job(request)
     if job.path is not None:
         raise BadState(f"{job.name} runs only with its workflow: execute {job.flow.fullname}")
@@ -192,13 +192,13 @@ async def execute_job(request: web.Request) -> web.StreamResponse:
     for name in ("workflowId", "triggerId"):
         if request.query.get(name) not in (None, "", flow.ids[SOURCE][name]):
             raise BadRequest(f"{name} is not of this job", field=name)
-    command = _start_of(request, flow, await parsing.parameters(request))
+    command = _start_command(request, flow, await parsing.read_parameters(request))
     outcome = await submit(request, command)
     run = await query_api(request).execution_by_number(flow.tenant, outcome.run_number)
     return json_response(rendering.started(run, flow), headers=replay_header(outcome))
 
 
-def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> StartRun:
+def _start_command(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> StartRun:
     return StartRun(
         tenant=flow.tenant,
         origin=origin(request, SOURCE),
@@ -213,38 +213,38 @@ def _start_of(request: web.Request, flow: Flow, payload: Mapping[str, Any]) -> S
 @response_schema(schemas.NaverExecution, 200, description="The execution")
 async def job_execution(request: web.Request) -> web.StreamResponse:
     """Show a job's execution."""
-    run, shown = await _execution(request)
+    run, execution = await _find_execution(request)
     request[CONTEXT].position = run["position"]
-    return json_response(shown)
+    return json_response(execution)
 
 
-async def _execution(request: web.Request) -> tuple[RunDocument, Mapping[str, Any]]:
-    """Find a job's execution: the run, and how the execution is shown."""
+async def _find_execution(request: web.Request) -> tuple[RunDocument, Mapping[str, Any]]:
+    """Find a job's execution: the run, and the rendered execution."""
     job = await _job(request)
     execution_id = request.match_info["executionId"]
-    asked = ids.execution(execution_id)
-    if asked is None:
+    named = ids.execution(execution_id)
+    if named is None:
         raise UnknownRun(execution_id)
-    read = query_api(request)
-    run = await read.execution_by_number(job.flow.tenant, asked.run_number)
+    queries = query_api(request)
+    run = await queries.execution_by_number(job.flow.tenant, named.run_number)
     if run["fullname"] != job.flow.fullname:
         raise UnknownRun(execution_id)
-    if job.path is None and asked.row == 0:
+    if job.path is None and named.row == 0:
         condition = rendering.job_condition(job.flow.timeout_s)
-        return run, rendering.execution(run, condition, read.now_us)
-    flow = await read.flow_version(run["tenant"], run["fullname"], run["flow_version"])
-    if job.path is None or not job.rows_per_run(flow) or row_of(flow, job.path) != asked.row:
+        return run, rendering.execution(run, condition, queries.now_us)
+    flow = await queries.flow_version(run["tenant"], run["fullname"], run["flow_version"])
+    if job.path is None or not job.rows_per_run(flow) or row_of(flow, job.path) != named.row:
         raise UnknownRun(execution_id)
-    workflow = await read.workflow(run["tenant"], run["run_id"])
-    task = workflow["tasks"][asked.row - 1]
-    return workflow, rendering.task_execution(workflow, task, asked.row, flow, read.now_us)
+    workflow = await queries.workflow(run["tenant"], run["run_id"])
+    task = workflow["tasks"][named.row - 1]
+    return workflow, rendering.task_execution(workflow, task, named.row, flow, queries.now_us)
 
 
 @docs(
     summary="Cancel a job's execution",
-    description="The answer is the bare `true`. What runs may take a moment to stop: `RUNNING`"
-    " until then. A run is cancelled as a whole, with all its jobs. An execution that has ended is"
-    " a 400 `bad-state`. A body is ignored.",
+    description="Answers with the bare `true`. Running tasks may take a moment to stop, and show"
+    " `RUNNING` until then. A run is cancelled as a whole, with all its jobs. An execution that has"
+    " ended is a 400 `bad-state`. A body is ignored.",
     responses={
         "200": {
             "description": "It is being cancelled",
@@ -255,8 +255,8 @@ async def _execution(request: web.Request) -> tuple[RunDocument, Mapping[str, An
 @match_info_schema(schemas.NaverExecutionPath)
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Cancel a job's execution, and the run that it is part of."""
-    run, shown = await _execution(request)
-    if run["status"] not in RUN_ENDED and shown["status"] in ENDED:
+    run, execution = await _find_execution(request)
+    if run["status"] not in RUN_ENDED and execution["status"] in ENDED:
         raise BadState("the job has ended, and its workflow goes on")
     await submit(request, CancelRun(run["tenant"], origin(request, SOURCE), run["run_id"]))
     return json_response(value=True)

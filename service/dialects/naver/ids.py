@@ -1,4 +1,4 @@
-"""NAVER's ids: 12 characters of base 62, hashed; those of runs are numbers, disguised.
+"""NAVER's ids: 12 characters of base 62, hashed for flows, scrambled numbers for runs.
 
 Source: every sample of api.ncloud-docs.com, analytics-dataflow.
 """
@@ -19,15 +19,15 @@ LENGTH: Final = 12
 KINDS: Final = ("workflowId", "jobId", "triggerId")
 MAX_RUN_NUMBER: Final = 2**31 - 1
 MAX_ROW: Final = 2**20 - 1
-"""Rows of a run at most, more than the tasks that a file of flows can hold."""
+"""Maximum rows of a run, more than the tasks that a file of flows can hold."""
 
-_ROW: Final = MAX_RUN_NUMBER + 1
+_ROW_FACTOR: Final = MAX_RUN_NUMBER + 1
 _PAIRS: Final = [first + second for first in DIGITS for second in DIGITS]
 _VALUES: Final = {digit: value for value, digit in enumerate(DIGITS)}
 _SHAPE: Final = re.compile(r"[0-9A-Za-z]{12}")
 _SPACE: Final = 62**LENGTH
-# A bijection of the whole space: neighbours look unrelated, and a made-up id is hardly ever a run.
-# Both numbers are fixed for ever; the factor shares no divisor with 62.
+# A bijection of the whole space: consecutive numbers look unrelated, and a random id hardly ever
+# names a run. Both numbers are permanent; the factor shares no divisor with 62.
 _FACTOR: Final = 1_455_441_286_630_408_809_353
 _OFFSET: Final = 957_877_415_795_020_587_401
 _INVERSE: Final = pow(_FACTOR, -1, _SPACE)
@@ -66,46 +66,46 @@ def _hashed(kind: str, tenant: str, name: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def task_jobs(tenant: str, fullname: str, paths: tuple[str, ...]) -> Mapping[str, str]:
-    """Name a flow's tasks as jobs: ``jobId`` to path, in the order of the paths.
+    """Map ``jobId`` to path for a flow's tasks, in the order of the paths.
 
-    A task keeps its id for as long as it keeps its path.
+    A task keeps its id as long as it keeps its path.
     """
     return {_hashed("jobId", tenant, f"{fullname}\0{path}"): path for path in paths}
 
 
-# Lists are polled: the same runs come again and again.
+# Clients poll lists, so the same runs recur.
 @lru_cache(maxsize=1024)
 def execution_id(run_number: int, row: int = 0) -> str:
-    """Name a run, or one of its rows from 1 on, as a ``jobExecutionId``.
+    """Return the ``jobExecutionId`` of a run, or of one of its rows, from 1.
 
     A pure function of the two: run numbers go from 1 to 2^31 - 1, rows to 2^20 - 1.
 
     >>> execution_id(1), execution(execution_id(1)), execution(execution_id(1, 2))
     ('kNObG9dBSJ6Y', Execution(run_number=1, row=0), Execution(run_number=1, row=2))
     """
-    return _base_62(((row * _ROW + run_number) * _FACTOR + _OFFSET) % _SPACE)
+    return _base_62(((row * _ROW_FACTOR + run_number) * _FACTOR + _OFFSET) % _SPACE)
 
 
 class Execution(NamedTuple):
-    """What a ``jobExecutionId`` names: a run as a whole (row 0), or one of its rows."""
+    """The meaning of a ``jobExecutionId``: a whole run (row 0), or one of its rows."""
 
     run_number: int
     row: int
 
 
 def execution(execution_id: str) -> Execution | None:
-    """Read the run's number and the row back, None where no run can have this id."""
+    """Decode a ``jobExecutionId``; None if no run can have it."""
     if not is_id(execution_id):
         return None
-    disguised = 0
+    scrambled = 0
     for digit in execution_id:
-        disguised = disguised * 62 + _VALUES[digit]
-    row, number = divmod((disguised - _OFFSET) * _INVERSE % _SPACE, _ROW)
+        scrambled = scrambled * 62 + _VALUES[digit]
+    row, number = divmod((scrambled - _OFFSET) * _INVERSE % _SPACE, _ROW_FACTOR)
     return Execution(number, row) if number and row <= MAX_ROW else None
 
 
 def run_ids(run: RunDocument) -> dict[str, str]:
-    """Name the run's execution, and the workflow, the job and the trigger that it is of."""
+    """Return the ids of the run's execution, workflow, job and trigger."""
     flow_ids = run["flow_ids"]["naver"]
     return {**flow_ids, "jobExecutionId": execution_id(run["run_number"])}
 

@@ -1,4 +1,4 @@
-"""Reads the parameters of NAVER's lists, and the body that starts a job.
+"""Parses the requests of NAVER's clients: paging and filters, the parameters of a start.
 
 Source: api.ncloud-docs.com, analytics-dataflow-getworkflowexecutions, -getjobs, -executejob.
 """
@@ -17,17 +17,17 @@ from service.dialects.naver.statuses import JOB_WORDS
 from service.errors import BadRequest
 from service.http.messages import read_body
 
-LIMIT: Final = 1000
-MOST_ROWS: Final = 10_000
+DEFAULT_LIMIT: Final = 1000
+MAX_ROWS: Final = 10_000
 MAX_INTEGER: Final = 2**63 - 1
 _DIGITS: Final = re.compile(r"[0-9]{1,1000}")
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page is asked: ``page`` from 0; ``limit`` 0 to 10,000, 0 only counts.
+    """The requested page: ``page`` from 0, ``limit`` 0 to 10,000; 0 only counts.
 
-    ``part`` is what the name has to contain, capitals or not; empty does not filter.
+    ``part`` is a part of the name to filter by, case-insensitive; empty does not filter.
     """
 
     page: int
@@ -36,34 +36,34 @@ class Paging:
 
     @property
     def offset(self) -> int:
-        """How many rows stand before the page."""
+        """The number of rows before the page."""
         return self.page * self.limit
 
-    def keeps(self, name: str) -> bool:
-        """Tell whether a name contains the part that is asked for."""
+    def matches(self, name: str) -> bool:
+        """Tell whether a name contains the part."""
         return self.part.casefold() in name.casefold()
 
 
-def paging(query: Mapping[str, str], part: str = "filter") -> Paging:
-    """Read ``page``, ``limit`` and, under the name ``part``, what names have to contain.
+def read_paging(query: Mapping[str, str], part: str = "filter") -> Paging:
+    """Read ``page``, ``limit`` and the filter by name, whose parameter is ``part``.
 
-    Whatever else a client sends is ignored.
+    Other parameters are ignored.
 
     Raises:
-        BadRequest: ``page`` or ``limit`` is no whole number from 0 on, or ``page`` beyond 64 bits.
+        BadRequest: ``page`` or ``limit`` is not a whole number from 0, or ``page`` exceeds 64 bits.
 
     """
     page = _whole(query, "page", 0)
     if page > MAX_INTEGER:
         raise BadRequest("page is out of range", field="page")
-    return Paging(page, min(_whole(query, "limit", LIMIT), MOST_ROWS), query.get(part, ""))
+    return Paging(page, min(_whole(query, "limit", DEFAULT_LIMIT), MAX_ROWS), query.get(part, ""))
 
 
-def job_status(query: Mapping[str, str]) -> str | None:
-    """Read which jobs are asked for by ``status``; None, also for an empty one: all.
+def read_job_status(query: Mapping[str, str]) -> str | None:
+    """Read the filter by ``status``; None if absent or empty.
 
     Raises:
-        BadRequest: it is none of the documented words.
+        BadRequest: it is not a documented word.
 
     """
     word = query.get("status")
@@ -74,13 +74,13 @@ def job_status(query: Mapping[str, str]) -> str | None:
     return word
 
 
-async def parameters(request: web.Request) -> dict[str, Any]:
-    """Read the parameters of a job that is started: the payload. An empty body has none.
+async def read_parameters(request: web.Request) -> dict[str, Any]:
+    """Read the parameters of a start, which become the payload; an empty body has none.
 
-    ``jobCondition`` must be an object where it is given; what it says is the flow's own to decide.
+    ``jobCondition`` must be an object if present; its content is ignored.
 
     Raises:
-        BadRequest: the body is no JSON object, or one of the two is none.
+        BadRequest: the body or one of the two members is not a JSON object.
 
     """
     raw = await read_body(request)
@@ -93,7 +93,7 @@ async def parameters(request: web.Request) -> dict[str, Any]:
 
 def _object(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = body.get(name)
-    if value in (None, []):  # as an execution shows that there are none
+    if value in (None, []):  # an execution without parameters shows an empty list
         return {}
     if not isinstance(value, dict):
         raise BadRequest(f"{name} must be an object", field=name)

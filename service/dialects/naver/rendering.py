@@ -1,4 +1,4 @@
-"""Writes runs as NAVER's executions, and flows as its workflows, jobs and triggers.
+"""Renders runs as NAVER's executions, and flows as its workflows, jobs and triggers.
 
 Source: api.ncloud-docs.com, analytics-dataflow-getworkflowexecutions, -getworkflows,
 -getworkflowbyid, -getjobs, -getjobbyid, -gettriggers, -executejob.
@@ -6,7 +6,7 @@ Source: api.ncloud-docs.com, analytics-dataflow-getworkflowexecutions, -getworkf
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from itertools import islice
@@ -19,19 +19,20 @@ from projections.documents.task import ListingDocument, TaskSummary
 from service.dialects.naver import triggers
 from service.dialects.naver.ids import execution_id
 from service.dialects.naver.jobs import SOURCE, Job, jobs_by_task, jobs_of, task_in
+from service.dialects.naver.parsing import Paging
 from service.dialects.naver.statuses import RUNS, TASKS, JobWord, Word, job_word
 from service.flows.catalogue import TenantCatalogue
 
 WORKERS: Final = 2
-TIMEOUT_MIN: Final = 360
-MOST_TIMEOUT_MIN: Final = 1440
+DEFAULT_TIMEOUT_MIN: Final = 360
+MAX_TIMEOUT_MIN: Final = 1440
 _KOREA: Final = timezone(timedelta(hours=9))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_US: Final = 1_000_000
 
 
 def date(time_us: int) -> str:
-    """Write a time as NAVER does: Korean time, whole seconds, cut off.
+    """Format a time as NAVER does: Korean time, truncated to seconds.
 
     >>> date(1_767_225_606_999_999)
     '2026-01-01T09:00:06+09:00'
@@ -39,10 +40,15 @@ def date(time_us: int) -> str:
     return _second(time_us // _SECOND_US)
 
 
-# Lists are polled: the same rows, so the same seconds, come again and again.
+# Clients poll lists, so the same rows, and the same seconds, recur.
 @lru_cache(maxsize=10_000)
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).astimezone(_KOREA).isoformat()
+
+
+def page(rows: Sequence[Mapping[str, Any]], count: int, paging: Paging) -> dict[str, Any]:
+    """Render a page of a list; ``count`` is the number of all rows that match."""
+    return {"list": rows, "count": count, "page": paging.page, "limit": paging.limit}
 
 
 def execution(run: RunDocument, condition: Mapping[str, Any], now_us: int) -> dict[str, Any]:
@@ -92,7 +98,7 @@ def _execution(
 
 
 def task_condition(flow: Flow, path: str) -> dict[str, Any]:
-    """Show under which conditions a task was executed."""
+    """Render the conditions under which a task was executed."""
     return job_condition(_timeout_s(flow, path))
 
 
@@ -102,7 +108,7 @@ def _timeout_s(flow: Flow, path: str | None) -> float | None:
 
 
 def started(run: RunDocument, flow: Flow) -> dict[str, Any]:
-    """Show the execution that a start of a flow's job made."""
+    """Render the answer to a start of a flow's job."""
     return {
         "jobId": flow.ids[SOURCE]["jobId"],
         "jobExecutionId": execution_id(run["run_number"]),
@@ -113,12 +119,12 @@ def started(run: RunDocument, flow: Flow) -> dict[str, Any]:
 
 
 def job_condition(timeout_s: float | None) -> dict[str, Any]:
-    """Show under which conditions a job was executed."""
+    """Render the conditions under which a job was executed."""
     return {**run_condition(timeout_s), "consoleLogPath": None}
 
 
 def run_condition(timeout_s: float | None) -> dict[str, Any]:
-    """Show under which conditions a job runs; scripts and their logs are not NAVER's here."""
+    """Render the conditions under which a job runs; NAVER runs no scripts here."""
     return {
         "workerType": "DEFAULT",
         "numWorker": WORKERS,
@@ -130,7 +136,7 @@ def run_condition(timeout_s: float | None) -> dict[str, Any]:
 
 
 def workflow(catalogue: TenantCatalogue, flow: Flow) -> dict[str, Any]:
-    """Show a workflow in full."""
+    """Render a workflow with its nodes."""
     return {
         "workflowId": flow.ids[SOURCE]["workflowId"],
         "name": flow.fullname,
@@ -143,10 +149,10 @@ def workflow(catalogue: TenantCatalogue, flow: Flow) -> dict[str, Any]:
 def workflow_row(
     catalogue: TenantCatalogue, flow: Flow, last: ListingDocument | None
 ) -> dict[str, Any]:
-    """Show a workflow as a row of a list; ``last`` is its newest run."""
+    """Render a workflow as a row of a list; ``last`` is its newest run."""
     return {
         **workflow(catalogue, flow),
-        "lastExecutionDate": _begun(last, last),
+        "lastExecutionDate": _start_date(last, last),
         "triggerRuleType": triggers.rule_type(flow),
         "resourceId": flow.ids[SOURCE]["workflowId"],
         "disabled": False,
@@ -178,29 +184,31 @@ def _node(job: Job, *, valid: bool) -> dict[str, Any]:
 
 
 def job(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None) -> dict[str, Any]:
-    """Show a job in full; its own nodes, and their data, are not NAVER's here."""
+    """Render a job; its nodes and their data do not exist here."""
     return {
         "jobId": job.job_id,
         "name": job.name,
         "description": None,
         "nodes": [],
         "runCondition": run_condition(_timeout_s(job.flow, job.path)),
-        **_standing(catalogue, job, last),
+        **_job_status_fields(catalogue, job, last),
     }
 
 
 def job_row(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None) -> dict[str, Any]:
-    """Show a job as a row of a list; ``last`` is the newest run that it was part of."""
+    """Render a job as a row of a list; ``last`` is the newest run that it was part of."""
     return {
         "jobId": job.job_id,
         "name": job.name,
-        **_standing(catalogue, job, last),
+        **_job_status_fields(catalogue, job, last),
         "resourceId": job.job_id,
         "disabled": False,
     }
 
 
-def _standing(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None) -> dict[str, Any]:
+def _job_status_fields(
+    catalogue: TenantCatalogue, job: Job, last: ListingDocument | None
+) -> dict[str, Any]:
     word, run = _last(job, last)
     return {
         "type": "DATAFLOW",
@@ -208,12 +216,12 @@ def _standing(catalogue: TenantCatalogue, job: Job, last: ListingDocument | None
         "lastExecutionStatus": word,
         "createdDate": date(job.created_us),
         "updatedDate": date(catalogue.touched_us[job.flow.fullname]),
-        "lastExecutionDate": _begun(run, last),
+        "lastExecutionDate": _start_date(run, last),
     }
 
 
 def job_status(job: Job, last: ListingDocument | None) -> JobWord:
-    """Say how a job stands; ``last`` is the newest run of its flow."""
+    """Return a job's status; ``last`` is the newest run of its flow."""
     return job_word(deleted=job.deleted, last=_last(job, last)[0])
 
 
@@ -228,7 +236,7 @@ def _last(
 
 
 def trigger(catalogue: TenantCatalogue, flow: Flow) -> dict[str, Any]:
-    """Show a flow's trigger; a flow without a schedule has one too, by which it is started."""
+    """Render a flow's trigger; a flow without a schedule has one too."""
     return {
         "triggerId": flow.ids[SOURCE]["triggerId"],
         "name": flow.fullname,
@@ -245,7 +253,7 @@ def _dates(catalogue: TenantCatalogue, flow: Flow) -> dict[str, str]:
     }
 
 
-def _begun(part: RunDocument | TaskSummary | None, run: RunDocument | None) -> str | None:
+def _start_date(part: RunDocument | TaskSummary | None, run: RunDocument | None) -> str | None:
     """Say when a run, or its part in question, began: when it was created while it has not."""
     if part is None or run is None:
         return None
@@ -254,8 +262,8 @@ def _begun(part: RunDocument | TaskSummary | None, run: RunDocument | None) -> s
 
 def _timeout_min(timeout_s: float | None) -> int:
     if timeout_s is None:
-        return TIMEOUT_MIN
-    return min(ceil(timeout_s / 60), MOST_TIMEOUT_MIN)
+        return DEFAULT_TIMEOUT_MIN
+    return min(ceil(timeout_s / 60), MAX_TIMEOUT_MIN)
 
 
 def _seconds(begin_us: int, end_us: int) -> int:

@@ -1,4 +1,4 @@
-"""What is served under NAVER's addresses, and the paths whose 404 is NAVER's."""
+"""NAVER's routes, and the unknown paths that it claims."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ ROUTES: Final = (
 
 
 def claims(path: str) -> bool:
-    """Tell whether an unknown path is NAVER's: all below ``/api/v1``."""
+    """Claim unknown paths below ``/api/v1``."""
     return (path + "/").startswith("/api/v1/")

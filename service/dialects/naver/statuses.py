@@ -1,4 +1,4 @@
-"""NAVER Data Flow's five words for how an execution stands.
+"""NAVER Data Flow's status words of executions and jobs.
 
 Source: api.ncloud-docs.com, analytics-dataflow-getworkflowexecutions; ``CANCELED`` has one L.
 """
@@ -37,14 +37,14 @@ ENDED: Final[frozenset[Word]] = frozenset({"COMPLETED", "FAILED", "CANCELED"})
 JobWord = Literal["RUNNABLE", "RUNNING", "DELETED", "DRAFT", "EDITING", "STOPPED", "UNKNOWN"]
 
 JOB_WORDS: Final[frozenset[JobWord]] = frozenset(get_args(JobWord))
-"""What may be asked of a job; of ours only the first three ever hold.
+"""The documented words of a job; ours have only the first three.
 
 Source: api.ncloud-docs.com, analytics-dataflow-getjobs.
 """
 
 
 def job_word(*, deleted: bool, last: Word | None) -> JobWord:
-    """Say how a job stands: ``last`` is the word of its newest execution.
+    """Return a job's word; ``last`` is the word of its newest execution.
 
     >>> job_word(deleted=False, last="READY")
     'RUNNABLE'

@@ -1,4 +1,4 @@
-"""A flow's schedule as a trigger of NAVER's, in Korean time, where it has one of its four rhythms.
+"""A flow's schedule as a NAVER trigger, in Korean time, if it fits one of its four intervals.
 
 Source: api.ncloud-docs.com, analytics-dataflow-gettriggers and -createtrigger.
 """
@@ -11,35 +11,35 @@ from typing import Any, Final
 from projections.documents.flow import Flow
 
 KOREA_H: Final = 9
-"""Hours that Korea is ahead of the schedules, which are in UTC."""
+"""Hours that Korean time is ahead of UTC, in which schedules are."""
 
 _DAYS: Final = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
 _ORDER: Final = (*_DAYS[1:], _DAYS[0])
 _SHORT: Final = {day[:3].lower(): number for number, day in enumerate(_DAYS)}
 _SAFE_DAYS: Final = 28
-"""Days that every month has; beyond them a day in UTC may be another month's in Korea."""
+"""Days that every month has; a later day in UTC may be in the next month in Korea."""
 
 
 def kind(flow: Flow) -> str:
-    """Say what a flow's trigger is: ``SCHEDULED`` or ``NONE``."""
+    """Return the type of a flow's trigger: ``SCHEDULED`` or ``NONE``."""
     return "SCHEDULED" if flow.definition.get("periodic") else "NONE"
 
 
 def rule_type(flow: Flow) -> str:
-    """Say what the rule of a flow's trigger is: ``RECURRING`` or ``NONE``."""
+    """Return the type of a trigger's rule: ``RECURRING`` or ``NONE``."""
     return "RECURRING" if flow.definition.get("periodic") else "NONE"
 
 
 def rule(flow: Flow) -> dict[str, Any]:
-    """Write the rule of a flow's trigger.
+    """Render the rule of a flow's trigger.
 
-    ``interval`` and ``time`` stand in it where the schedule is hourly, daily, weekly or monthly at
-    one minute, as NAVER's rules are; of any other it says only that it recurs.
+    It has ``interval`` and ``time`` if the schedule is hourly, daily, weekly or monthly at one
+    minute, as NAVER's rules are. Of any other schedule it says only that it recurs.
     """
-    return {"type": rule_type(flow), **_rhythm(flow.definition.get("periodic") or {})}
+    return {"type": rule_type(flow), **_interval(flow.definition.get("periodic") or {})}
 
 
-def _rhythm(periodic: Mapping[str, Any]) -> dict[str, Any]:
+def _interval(periodic: Mapping[str, Any]) -> dict[str, Any]:
     fields = _fields(periodic)
     if fields is None:
         return {}
@@ -55,7 +55,7 @@ def _rhythm(periodic: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(periodic: Mapping[str, Any]) -> list[str] | None:
-    """Give minute, hour, day of the month, month and day of the week, where it is a crontab."""
+    """Return minute, hour, day of the month, month and weekday; None if it is not a crontab."""
     if isinstance(text := periodic.get("crontab"), str):
         return text.split()
     fields = text.split() if isinstance(text := periodic.get("schedule"), str) else []
@@ -66,7 +66,7 @@ def _fields(periodic: Mapping[str, Any]) -> list[str] | None:
 
 
 def _dates(day: str, weekday: str, later: int) -> dict[str, Any] | None:
-    """Say on which days, which in Korea are ``later`` by 0 or 1."""
+    """Render the days, which in Korea are ``later`` by 0 or 1."""
     if (day, weekday) == ("*", "*"):
         return {"interval": "DAY"}
     if day == "*":
@@ -83,7 +83,7 @@ def _weekdays(text: str) -> Iterator[int]:
     for part in text.split(","):
         first, _, last = part.partition("-")
         begin, end = _weekday(first), _weekday(last or first)
-        yield from range(begin, end + 1 if begin <= end else end + 8)  # fri-mon goes round
+        yield from range(begin, end + 1 if begin <= end else end + 8)  # fri-mon wraps around
 
 
 def _weekday(text: str) -> int:

@@ -39,9 +39,11 @@ async def client(request, run):
     """A client of a server whose handlers go on, or are cancelled, when the client hangs up."""
 
     async def wait(request):
-        pulse_s = float(request.query["pulse_s"])
+        keepalive_s = float(request.query["keepalive_s"])
         try:
-            return await answer_at_end(request, run.ended(), headers=HEADERS, pulse_s=pulse_s)
+            return await answer_at_end(
+                request, run.ended(), headers=HEADERS, keepalive_s=keepalive_s
+            )
         finally:
             run.handled.set()
 
@@ -58,14 +60,14 @@ async def client(request, run):
 
 async def test_end_in_time_is_an_ordinary_answer(client, run):
     run.end.set_result(ENDED)
-    async with client.get("/?pulse_s=60") as response:
+    async with client.get("/?keepalive_s=60") as response:
         assert (response.status, await response.json()) == (200, ENDED)
         assert response.headers["Idempotency-Replayed"] == "true"
         assert "Content-Length" in response.headers
 
 
 async def test_late_end_is_preceded_by_spaces(client, run):
-    async with client.get("/?pulse_s=0.001") as response:
+    async with client.get("/?keepalive_s=0.001") as response:
         assert await response.content.readexactly(3) == b"   "
         run.end.set_result(ENDED)
         rest = (await response.content.read()).decode()
@@ -75,7 +77,7 @@ async def test_late_end_is_preceded_by_spaces(client, run):
 
 
 async def test_client_that_hangs_up_ends_the_waiting_and_nothing_else(client, run):
-    async with client.get("/?pulse_s=0.001") as response:
+    async with client.get("/?keepalive_s=0.001") as response:
         await response.content.readexactly(1)
         response.close()
     await run.left.wait()
@@ -84,12 +86,12 @@ async def test_client_that_hangs_up_ends_the_waiting_and_nothing_else(client, ru
 
 async def test_failure_before_the_first_space_is_answered_as_such(client, run):
     run.end.set_exception(web.HTTPServiceUnavailable())
-    async with client.get("/?pulse_s=60") as response:
+    async with client.get("/?keepalive_s=60") as response:
         assert response.status == 503
 
 
 async def test_failure_after_the_first_space_cuts_the_connection(client, run):
-    async with client.get("/?pulse_s=0.001") as response:
+    async with client.get("/?keepalive_s=0.001") as response:
         await response.content.readexactly(1)
         run.end.set_exception(web.HTTPServiceUnavailable())
         with pytest.raises(aiohttp.ClientError):

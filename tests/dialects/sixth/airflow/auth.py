@@ -1,4 +1,4 @@
-"""How Airflow's clients present a credential: HTTP Basic, its ``basic_auth`` backend."""
+"""Authentication of Airflow's clients: HTTP Basic, its ``basic_auth`` backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def authenticate(request: web.Request, credentials: Credentials) -> Principal:
-    """Name who asks.
+    """Authenticate by HTTP Basic.
 
     Raises:
         Unauthenticated: the credential is missing, malformed or not known.

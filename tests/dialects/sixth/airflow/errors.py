@@ -24,7 +24,7 @@ TYPES: Final = {
 
 
 def response(_request: web.Request, error: ServiceError) -> web.Response:
-    """Word a refusal.
+    """Translate an error.
 
     Source: Airflow's stable REST API reference, "Errors".
     """

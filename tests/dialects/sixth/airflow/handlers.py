@@ -1,4 +1,4 @@
-"""What Airflow's operations do: parse, ask, render."""
+"""Handlers of Airflow's operations: parse, query, render."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from service.http.openapi.decorators import querystring_schema, response_schema
 from tests.dialects.sixth.airflow import parsing, rendering, schemas
 
 SOURCE: Final = "airflow"
-MOST_RUNS: Final = 2**31 - 1
-"""No ledger holds more runs: a page that begins beyond is as empty as one right behind them."""
+MAX_RUNS: Final = 2**31 - 1
+"""No ledger holds more runs, so a page beyond is empty."""
 
 
 @querystring_schema(schemas.AirflowListQuery)
 @response_schema(schemas.AirflowDagRuns, description="The page")
 async def dag_runs(request: web.Request) -> web.StreamResponse:
     """List the runs of a DAG, newest first."""
-    asked = parsing.paging(request.query)
+    paging = parsing.read_paging(request.query)
     flow = await _flow(request)
     page = await query_api(request).page(
-        flow.tenant, flow.fullname, min(asked.offset, MOST_RUNS), asked.limit
+        flow.tenant, flow.fullname, min(paging.offset, MAX_RUNS), paging.limit
     )
     request[CONTEXT].position = page.position
-    shown = [rendering.dag_run(row) for row in page.rows]
-    return json_response({"dag_runs": shown, "total_entries": page.total})
+    rows = [rendering.dag_run(row) for row in page.rows]
+    return json_response({"dag_runs": rows, "total_entries": page.total})
 
 
 @response_schema(schemas.AirflowDagRun, description="The DAG run")
@@ -43,16 +43,16 @@ async def dag_run(request: web.Request) -> web.StreamResponse:
 @response_schema(schemas.AirflowTaskInstances, description="The page")
 async def task_instances(request: web.Request) -> web.StreamResponse:
     """List the task instances of a DAG run, in the order of the DAG."""
-    asked = parsing.paging(request.query)
+    paging = parsing.read_paging(request.query)
     run = await _run(request)
-    rows = run["tasks"][asked.offset : asked.offset + asked.limit]
-    shown = [rendering.task_instance(task, run) for task in rows]
-    return json_response({"task_instances": shown, "total_entries": len(run["tasks"])})
+    rows = run["tasks"][paging.offset : paging.offset + paging.limit]
+    rows = [rendering.task_instance(task, run) for task in rows]
+    return json_response({"task_instances": rows, "total_entries": len(run["tasks"])})
 
 
 async def _run(request: web.Request) -> Mapping[str, Any]:
     flow, run_id = await _flow(request), request.match_info["dag_run_id"]
-    run = await query_api(request).workflow(flow.tenant, parsing.run_id(run_id))
+    run = await query_api(request).workflow(flow.tenant, parsing.read_run_id(run_id))
     if run["fullname"] != flow.fullname:
         raise UnknownRun(run_id)
     request[CONTEXT].position = run["position"]

@@ -12,10 +12,10 @@ _DAG_ID: Final = re.compile(r"[\w.-]{1,250}", re.ASCII)
 
 
 def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settle ``dagId``: the customer's own, else the flow's full name.
+    """Derive ``dagId``: the customer's own, else the flow's full name.
 
     Raises:
-        ValueError: there is a name besides ``dagId``, or it is none that Airflow takes.
+        ValueError: there is a name besides ``dagId``, or it is malformed.
 
     """
     if unknown := fixed.keys() - {"dagId"}:
@@ -27,5 +27,5 @@ def flow_ids(flow: FlowIdentity, fixed: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def run_ids(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Name a run's ids, its flow's among them."""
+    """Return a run's ids and its flow's."""
     return {**run["flow_ids"]["airflow"], "dagRunId": run["run_id"]}

@@ -1,4 +1,4 @@
-"""Reads what Airflow's clients send: the page, and the id of a run."""
+"""Parses the requests of Airflow's clients: paging, and the id of a run."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from service.http.as_of import AS_OF
 from service.http.messages import parse_integer
 
 LIMIT: Final = 100
-"""The default, and the most that a page shows (``maximum_page_limit``)."""
+"""The default and the maximum of rows on a page (``maximum_page_limit``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page is asked."""
+    """The requested page."""
 
     offset: int
     limit: int
 
 
-def paging(query: Mapping[str, str]) -> Paging:
+def read_paging(query: Mapping[str, str]) -> Paging:
     """Read ``limit`` (0 is the default) and ``offset``.
 
-    Filters are not served: who sends one is told, not shown what does not fit it.
+    Filters are not served: a request with one is refused, not answered unfiltered.
 
     Raises:
-        BadRequest: one is no whole number from 0 on, or there is another parameter.
+        BadRequest: one is not a whole number from 0, or there is another parameter.
 
     Source: Airflow's stable REST API reference, "Get DAG runs".
     """
@@ -40,11 +40,11 @@ def paging(query: Mapping[str, str]) -> Paging:
     return Paging(offset, min(limit or LIMIT, LIMIT))
 
 
-def run_id(text: str) -> str:
+def read_run_id(text: str) -> str:
     """Read the id of a run.
 
     Raises:
-        UnknownRun: no run can have it.
+        UnknownRun: it is not a UUID.
 
     """
     try:

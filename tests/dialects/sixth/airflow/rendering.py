@@ -1,4 +1,4 @@
-"""Turns runs and tasks into what Airflow answers."""
+"""Renders runs and tasks as Airflow does."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def dag_run(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a run.
+    """Render a run.
 
     Source: Airflow's stable REST API reference, schema ``DAGRun``.
     """
-    queued = _moment(run["created_us"])
+    queued = _format_time(run["created_us"])
     return {
         "conf": run["payload"],
         "dag_id": run["flow_ids"]["airflow"]["dagId"],
         "dag_run_id": run["run_id"],
         "data_interval_end": None,
         "data_interval_start": None,
-        "end_date": _moment(run["ended_us"]),
+        "end_date": _format_time(run["ended_us"]),
         "execution_date": queued,
         "external_trigger": run["trigger"] != "schedule",
         "last_scheduling_decision": None,
         "logical_date": queued,
         "note": run["comment"],
         "run_type": RUN_TYPES.get(run["trigger"], "manual"),
-        "start_date": _moment(run["started_us"]),
+        "start_date": _format_time(run["started_us"]),
         "state": RUNS[run["status"]],
     }
 
 
 def task_instance(task: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a task of a run: the fields of Airflow that a ledger can know.
+    """Render a task of a run, with the Airflow fields that a ledger knows.
 
     Source: Airflow's stable REST API reference, schema ``TaskInstance``.
     """
     started, ended = task["started_us"], task["ended_us"]
-    ran = None if started is None or ended is None else (ended - started) / 1_000_000
+    duration_s = None if started is None or ended is None else (ended - started) / 1_000_000
     return {
         "dag_id": run["flow_ids"]["airflow"]["dagId"],
         "dag_run_id": run["run_id"],
-        "duration": ran,
-        "end_date": _moment(ended),
-        "execution_date": _moment(run["created_us"]),
+        "duration": duration_s,
+        "end_date": _format_time(ended),
+        "execution_date": _format_time(run["created_us"]),
         "map_index": -1,
-        "start_date": _moment(started),
+        "start_date": _format_time(started),
         "state": TASKS[task["status"]],
         "task_id": task["path"],
         "try_number": task["attempt"],
     }
 
 
-def _moment(epoch_us: int | None) -> str | None:
+def _format_time(epoch_us: int | None) -> str | None:
     if epoch_us is None:
         return None
     return (_EPOCH + timedelta(microseconds=epoch_us)).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""What is served under Airflow's addresses."""
+"""Airflow's routes, and the unknown paths that it claims."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ ROUTES: Final = (
 
 
 def claims(path: str) -> bool:
-    """Tell whether an unknown path is Airflow's."""
+    """Claim unknown paths below `ROOT`."""
     return (path + "/").startswith(ROOT + "/")

@@ -8,7 +8,7 @@ import pytest
 
 from service.dialects.director.errors import InvalidBody, MalformedJsonBody
 from service.dialects.director.parsing import _START as VALIDATOR
-from service.dialects.director.parsing import START, Paging, Start, paging, read_start
+from service.dialects.director.parsing import START, Paging, Start, parse_start, read_paging
 from service.dialects.director.parsing import _is_json as is_json
 from service.errors import BadRequest, NotFound
 
@@ -36,7 +36,7 @@ from service.errors import BadRequest, NotFound
     ],
 )
 def test_page_is_read_as_director_reads_it(query, page, per_page):
-    assert paging(query) == Paging(page, per_page, with_payload=True)
+    assert read_paging(query) == Paging(page, per_page, with_payload=True)
 
 
 @pytest.mark.parametrize(
@@ -51,24 +51,24 @@ def test_page_is_read_as_director_reads_it(query, page, per_page):
 )
 def test_page_below_the_first_is_not_found(query):
     with pytest.raises(NotFound):
-        paging(query)
+        read_paging(query)
 
 
 @pytest.mark.parametrize("name", ["page", "per_page"])
 def test_number_beyond_64_bits_is_refused(name):
     with pytest.raises(BadRequest) as refused:
-        paging({name: str(2**63)})
+        read_paging({name: str(2**63)})
     assert refused.value.field == name
 
 
 @pytest.mark.parametrize("word", ["n", "no", "f", "false", "off", "0", "NO", "False", "oFF"])
 def test_payload_is_left_out_at_a_word_of_no(word):
-    assert not paging({"with_payload": word}).with_payload
+    assert not read_paging({"with_payload": word}).with_payload
 
 
 @pytest.mark.parametrize("word", ["y", "yes", "t", "true", "on", "1", "", "junk", "2", "False "])
 def test_payload_is_shown_at_any_other_word(word):
-    assert paging({"with_payload": word}).with_payload
+    assert read_paging({"with_payload": word}).with_payload
 
 
 @pytest.mark.parametrize(("page", "per_page", "offset"), [(1, 1000, 0), (3, 5, 10), (2, 0, 0)])
@@ -143,14 +143,14 @@ def test_errors_of_a_body_are_all_told_in_order(body, errors):
 )
 def test_body_that_is_no_object_is_refused_where_director_crashes(body, error):
     with pytest.raises(InvalidBody) as refused:
-        read_start(body)
+        parse_start(body)
     assert refused.value.errors == (error,)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"])
 def test_json_is_read_in_every_encoding_that_python_knows_it_in(encoding):
     body = json.dumps(_start(comment="é"), ensure_ascii=False).encode(encoding)
-    assert read_start(body) == Start("example", "ETL", {}, "é")
+    assert parse_start(body) == Start("example", "ETL", {}, "é")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_json_is_read_in_every_encoding_that_python_knows_it_in(encoding):
 )
 def test_what_is_no_json_to_python_either_cannot_be_read(body):
     with pytest.raises(MalformedJsonBody):
-        read_start(body)
+        parse_start(body)
 
 
 @pytest.mark.parametrize(
@@ -174,16 +174,16 @@ def test_what_is_no_json_to_python_either_cannot_be_read(body):
 )
 def test_what_cannot_be_kept_is_told_after_the_errors_of_the_body(value, reason):
     body = '{"project": "example", "name": "ETL", "payload": {"a": %s}%s}'
-    assert reason in read_start((body % (value, "")).encode()).unkept
+    assert reason in parse_start((body % (value, "")).encode()).unstorable
     with pytest.raises(InvalidBody) as refused:
-        read_start((body % (value, ', "foo": 1')).encode())
+        parse_start((body % (value, ', "foo": 1')).encode())
     assert len(refused.value.errors) == 1
 
 
 @pytest.mark.parametrize(("length", "kept"), [(255, True), (256, False)])
 def test_long_comment_cannot_be_kept(length, kept):
     body = json.dumps(_start(comment="é" * length)).encode()
-    assert (read_start(body).unkept is None) is kept
+    assert (parse_start(body).unstorable is None) is kept
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_long_comment_cannot_be_kept(length, kept):
     [("example", "with.dots", None), ("example.with", "dots", "example.with"), ("", "a.b", None)],
 )
 def test_project_is_kept_where_it_does_not_end_at_the_first_dot(project, name, own):
-    start = read_start(json.dumps(_start(project=project, name=name)).encode())
+    start = parse_start(json.dumps(_start(project=project, name=name)).encode())
     assert (start.fullname, start.own_project) == (f"{project}.{name}", own)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.dialects.incorta.auth import masked
+from service.dialects.incorta.auth import mask
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from service.dialects.incorta.auth import masked
     ],
 )
 def test_token_is_masked_but_for_its_beginning(header, shown):
-    assert masked(header) == shown
+    assert mask(header) == shown

@@ -7,7 +7,7 @@ import pytest
 from service.dialects.naver.auth import ACCESS_KEY as KEY_NAME
 from service.dialects.naver.auth import SIGNATURE as SIGNATURE_NAME
 from service.dialects.naver.auth import TIMESTAMP as TIMESTAMP_NAME
-from service.dialects.naver.auth import presented, sign, target
+from service.dialects.naver.auth import read_signature_headers, sign, signed_target
 from service.errors import Unauthenticated
 
 ACCESS_KEY = "LEDGERTESTACCESSKEY1"
@@ -34,8 +34,8 @@ def _headers(**changed):
 
 
 def _lets_in(headers, method="GET", uri=PATH, now_ms=NOW_MS):
-    given = presented(headers)
-    return given.is_timely(now_ms) and given.signs(method, uri, SECRET.encode())
+    given = read_signature_headers(headers)
+    return given.is_timely(now_ms) and given.is_valid_for(method, uri, SECRET.encode())
 
 
 @pytest.mark.parametrize(("method", "uri", "signature"), VECTORS)
@@ -60,7 +60,7 @@ def test_vector_is_let_in(method, uri, signature):
     ],
 )
 def test_scheme_and_authority_alone_are_not_signed(raw, signed):
-    assert target(raw) == signed
+    assert signed_target(raw) == signed
 
 
 @pytest.mark.parametrize("late_ms", [-300_000, 0, 300_000])
@@ -109,4 +109,4 @@ def test_signature_of_another_request_does_not_hold(changed):
 )
 def test_header_that_is_missing_or_malformed_is_refused(headers):
     with pytest.raises(Unauthenticated):
-        presented(headers)
+        read_signature_headers(headers)

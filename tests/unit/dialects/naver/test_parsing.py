@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.dialects.naver.parsing import Paging, paging
+from service.dialects.naver.parsing import Paging, read_paging
 from service.errors import BadRequest
 
 
@@ -23,14 +23,14 @@ from service.errors import BadRequest
     ],
 )
 def test_page_is_read(query, expected):
-    assert paging(query) == expected
+    assert read_paging(query) == expected
 
 
 @pytest.mark.parametrize("name", ["page", "limit"])
 @pytest.mark.parametrize("text", ["", "-1", "abc", "1.5", "+1", " 1", "1_0", "0x1", "\u0661"])
 def test_what_is_no_whole_number_is_refused(name, text):
     with pytest.raises(BadRequest) as refused:
-        paging({name: text})
+        read_paging({name: text})
     assert refused.value.field == name
 
 
@@ -39,10 +39,10 @@ def test_what_is_no_whole_number_is_refused(name, text):
     [("", True), ("orders", True), ("ORD", True), ("ledger.o", True), ("nightly", False)],
 )
 def test_filter_is_a_part_of_the_name_capitals_or_not(text, kept):
-    assert Paging(0, 10, text).keeps("ledger.Orders") is kept
+    assert Paging(0, 10, text).matches("ledger.Orders") is kept
 
 
 def test_page_beyond_64_bits_is_refused():
-    assert paging({"page": str(2**63 - 1)}).page == 2**63 - 1
+    assert read_paging({"page": str(2**63 - 1)}).page == 2**63 - 1
     with pytest.raises(BadRequest, match="page"):
-        paging({"page": str(2**63)})
+        read_paging({"page": str(2**63)})
