@@ -47,7 +47,7 @@ MAX_CACHED_TOKENS: Final = 10_000
 """Issued tokens that are cached once verified; beyond that the oldest entry is evicted."""
 
 TOKEN_LIFETIME_S: Final = 600.0
-_UNKNOWN: Final = "the credential is unknown or was revoked"
+_UNKNOWN: Final = "the credential is not known, or was revoked"
 
 
 @dataclass(frozen=True, slots=True)

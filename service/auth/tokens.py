@@ -59,7 +59,7 @@ class TokenIssuer:
             Unauthenticated: this ledger did not issue it, it was altered, or it has expired.
         """
         if len(token) > MAX_LENGTH or not token.isascii():
-            raise Unauthenticated("the token was not issued by this ledger")
+            raise Unauthenticated("the token is none of this ledger")
         try:
             # The clocks of two processes differ, so the time of issue is not checked.
             claims = jwt.decode(
@@ -71,5 +71,5 @@ class TokenIssuer:
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
         except (jwt.InvalidTokenError, RecursionError) as error:
-            raise Unauthenticated("the token was not issued by this ledger") from error
+            raise Unauthenticated("the token is none of this ledger") from error
         return Claims(claims["sub"], claims["tenant"], float(claims["exp"]))
