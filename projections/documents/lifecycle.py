@@ -37,7 +37,7 @@ _OPEN_RUN: Final[Mapping[str, RunStatus]] = {
     types.RUN_FAILED: "failed",
     types.RUN_CANCELLED: "cancelled",
 }
-_RUN_STATUS_AFTER: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
+RUN_STATUS_AFTER: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
     "queued": _OPEN_RUN,
     "running": _OPEN_RUN,
     "cancelling": {**_OPEN_RUN, types.RUN_STARTED: "cancelling"},
@@ -46,6 +46,8 @@ _RUN_STATUS_AFTER: Final[Mapping[RunStatus, Mapping[str, RunStatus]]] = {
     "failed": {},
     "cancelled": {},
 }
+"""For each status of a run the status after each event type; any other event changes none."""
+
 TASK_STATUS_AFTER: Final[Mapping[str, TaskStatus]] = {
     types.TASK_STARTED: "running",
     types.TASK_SUCCEEDED: "succeeded",
@@ -63,7 +65,7 @@ def run_status_after(status: RunStatus, type_: str) -> RunStatus:
     >>> run_status_after("queued", "RunStarted"), run_status_after("cancelling", "RunStarted")
     ('running', 'cancelling')
     """
-    return _RUN_STATUS_AFTER[status].get(type_, status)
+    return RUN_STATUS_AFTER[status].get(type_, status)
 
 
 def task_status_after(type_: str, body: TaskFailed) -> TaskStatus | None:
