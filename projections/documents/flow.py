@@ -1,4 +1,4 @@
-"""A flow and its plan, as a `FlowRegistered` event states them: immutable, kept for ever."""
+"""A version of a flow and its plan, read from `FlowRegistered`: immutable."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from events.bodies import (
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """A step of a plan.
+    """A task of a plan.
 
-    ``path`` is unique in the plan and fixed for ever (`GROUP_RANDOMS/RANDOM#2`); ``key`` is the
-    name the task is written under in the flow; ``previous`` are the paths it waits for; ``groups``
-    are the names of the groups and chains around it as they stand in the path, outermost first. A
-    hook waits for the run's outcome, not for tasks. ``options`` are a command's own: ``command``,
+    ``path`` is unique in the plan and never changes (`GROUP_RANDOMS/RANDOM#2`); ``key`` is the
+    task's name in the file of flows. ``previous`` has the paths of the tasks that it waits for; a
+    hook waits for the run's outcome instead. ``groups`` are the groups and chains around it, the
+    outermost first, as they are in the path. ``options`` are those of a command: ``command``,
     ``environment``, ``directory``.
     """
 
@@ -68,7 +68,7 @@ class PlanGroup:
 class Plan:
     """The tree and the graph of a flow version's tasks, in the order written; hooks last.
 
-    ``retries`` is how many runs follow a failed one by themselves, each ``retry_delay_s`` seconds
+    ``retries`` is how many runs retry a failed one automatically, each ``retry_delay_s`` seconds
     after the failure.
     """
 
@@ -100,10 +100,10 @@ class Plan:
 class Flow:
     """One version of a flow in a tenant's catalogue.
 
-    ``number`` is unique in the tenant and shared by all versions; ``ids`` are the vendors' ids of
-    the flow (vendor name to their names and values); ``definition`` is the mapping of the file,
-    verbatim, with its payload schema loaded; ``payload_schema`` is the JSON text of that schema
-    with its keys in the order they are written, which decides the order of a payload's errors.
+    ``number`` is unique in the tenant and shared by all versions. ``ids`` maps each vendor to the
+    names and values of its ids. ``definition`` is the flow as the file has it, with its payload
+    schema loaded. ``payload_schema`` is that schema as JSON text, its keys in the order written,
+    which decides the order of a payload's errors.
     """
 
     tenant: str
@@ -152,10 +152,10 @@ class FlowDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A version of a flow, and where and when the log registered it: the runs behind it are its.
+    """A version of a flow, with the position and the time at which it was registered.
 
-    A start is appended only where its flow's version is the newest before it, so the runs of a flow
-    are of one version from the position of that one up to the position of the next.
+    A start is appended only if its version is still the newest. So all runs of a flow that were
+    queued between two registrations are of the earlier version.
     """
 
     flow: Flow

@@ -1,6 +1,6 @@
-"""What a reporter told in the body of an event, read as what we show it as.
+"""Reads what reporters put into bodies, as the values that documents have.
 
-A reporter's data is trusted to be JSON and nothing more: what has another form is shown plainly.
+A body is only known to be JSON: a value of another type than its member has is converted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from events.bodies import FailureReason, RunFailed, TaskFailed
 
 
 class Failure(TypedDict):
-    """Why something failed, as far as was told."""
+    """Why a run or a task failed; None where the reporter said nothing."""
 
     reason: FailureReason
     exception: str | None
@@ -23,7 +23,7 @@ class Failure(TypedDict):
 
 
 def failure(body: RunFailed | TaskFailed) -> Failure:
-    """Read why something failed from the body of its event."""
+    """Read the failure of a run or a task from the body of its event."""
     return {
         "reason": reason_of(body),
         "exception": text(body.get("exception")),
@@ -34,18 +34,18 @@ def failure(body: RunFailed | TaskFailed) -> Failure:
 
 
 def reason_of(body: RunFailed | TaskFailed) -> FailureReason:
-    """Read the reason of a failure; an error where none of the others was told."""
+    """Read the reason of a failure; ``error`` unless it is another one that is known."""
     reason = body.get("reason")
     return reason if reason in ("timeout", "lost") else "error"
 
 
 def integer(value: object) -> int | None:
-    """Read an integer; anything else is none."""
+    """Read an integer; None for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def text(value: object) -> str | None:
-    """Read a text from what a reporter sent: other JSON becomes its own text.
+    """Read a text; another value becomes its JSON.
 
     >>> text({"code": 7})
     '{"code":7}'
@@ -56,7 +56,7 @@ def text(value: object) -> str | None:
 
 
 def texts(value: object) -> list[str]:
-    """Read a list of texts from what a reporter sent; a single value is a list of one.
+    """Read a list of texts; a single value becomes a list of one.
 
     >>> texts(["late", 3])
     ['late', '3']
@@ -68,7 +68,7 @@ def texts(value: object) -> list[str]:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Read an object from what a reporter sent; anything else stands under ``value``.
+    """Read an object; another value becomes its member ``value``.
 
     >>> mapping([1, 2])
     {'value': [1, 2]}

@@ -1,4 +1,4 @@
-"""The fold of `dispatch`: the open runs that somebody here must see to.
+"""The fold of `dispatch`: the open runs that a worker executes or that have a timeout.
 
 These are the runs of in-process flows, and those of external flows that have a timeout. A run that
 has ended has no row.
@@ -23,12 +23,11 @@ TYPES: Final = RUN_ENDS | {RUN_QUEUED, RUN_CLAIMED, RUN_STARTED, RUN_CANCEL_REQU
 
 
 class Dispatch(TypedDict):
-    """An open run. ``status`` is queued, claimed or running.
+    """An open run; ``worker`` and ``epoch`` are those of its last claim.
 
-    ``worker`` and ``epoch`` are those of its last claim. ``deadline_us`` is when it times out, by
-    the ledger's clock: ``timeout_s`` after it started; for an external run that has not said that
-    it started, after it was queued; else not known yet. For an in-process run that is to wait
-    before a worker takes it, it is the end of that wait.
+    ``deadline_us``, by the ledger's clock, is when the run times out: ``timeout_s`` after its
+    start, or of an external run that has not started, after it was queued. Of an in-process run
+    that is delayed it is the end of the delay. None: there is none yet.
     """
 
     run_id: str
@@ -49,7 +48,7 @@ class Dispatch(TypedDict):
 
 
 def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
-    """Fold one event of a run; runs that nobody here sees to change no row."""
+    """Fold one event of a run; external runs without a timeout have no row."""
     key = run_key(event)
     if event.type == RUN_QUEUED:
         states[key] = _begin(event, flows.of(event))
@@ -153,5 +152,5 @@ def _row(state: Dispatch) -> tuple[Any, ...]:
 
 
 def document(state: Dispatch) -> Dispatch:
-    """Show an open run."""
+    """Give the document of an open run, which is its state."""
     return state

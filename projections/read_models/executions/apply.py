@@ -1,4 +1,4 @@
-"""The fold of `executions`: a run's facts as they are."""
+"""The fold of `executions`: one document per run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from projections.results import Record, columns_of
 
 
 def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
-    """Fold one event of a run into its facts."""
+    """Fold one event of a run into its document."""
     key = run_key(event)
     if event.type == RUN_QUEUED:
         states[key] = new_run(event, flows.of(event))
@@ -25,7 +25,7 @@ def fold(states: States, event: Event, flows: KnownFlows) -> Sequence[Key]:
 
 
 def deserialize(row: Record) -> ExecutionDocument:
-    """Read a run's facts back from its row."""
+    """Read a run's document back from its row."""
     run: ExecutionDocument = orjson.loads(row["document"])
     return run
 
@@ -47,5 +47,5 @@ def _row(run: ExecutionDocument) -> tuple[Any, ...]:
 
 
 def document(run: ExecutionDocument) -> ExecutionDocument:
-    """Show a run: its facts."""
+    """Give a run's document, which is its state."""
     return run

@@ -1,10 +1,11 @@
-"""The fold of `listings`: a place in two lists for each run, and counts that lead to pages.
+"""The fold of `listings`: each run's place in two lists, and the counts that lead to a page.
 
-A tenant's list is named by the empty text, a flow's by its fullname. A run's ordinal in a list is
-given once, in the order of `RunQueued`, and never again; a block is a thousand ordinals, with the
-number of runs that are still listed. Leaving a list changes a block's count and nobody's ordinal.
+The name of a tenant's list is the empty text, that of a flow's list its fullname. A run gets its
+ordinal in a list once, in the order of `RunQueued`; ordinals are never reused. A block is a
+thousand ordinals, with the number of runs that are still listed. A run that leaves a list changes
+the count of its block, and no ordinal.
 
-A row shows where a run's tasks stand only where its flow has them listed one by one.
+A row shows the run's tasks only where its flow is listed by task.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from events.bodies import RunQueued, TaskBody
 from events.envelope import Event
 from events.types import RUN_QUEUED, RUN_UNLISTED, TASK_TYPES
 from projections.documents.run import ExecutionDocument, apply_event, new_run
-from projections.documents.task import TaskSummary, apply_task_status, new_steps
+from projections.documents.task import ListingDocument, TaskSummary, apply_task_status, new_steps
 from projections.projection import Columns, Key, KnownFlows, States, run_key, state_of
 from projections.results import Record, columns_of
 
 BLOCK: Final = 1000
-"""Ordinals in a block; the statements that find pages say the same."""
+"""Ordinals in a block; the statements that find pages have the same number."""
 
 ALL: Final = ""
 """The name of a tenant's list of all its runs."""
@@ -33,9 +34,10 @@ ALL: Final = ""
 
 @dataclass(slots=True)
 class Place:
-    """A run in its two lists. ``counted``: the tables count it as issued; ``live``: as listed.
+    """A run's place in its two lists.
 
-    ``tasks``, by path, are those of a run that is listed by task, without hooks; else None.
+    ``counted`` and ``live`` are what the tables have: whether they count the run as issued, and as
+    listed. ``tasks``, by path and without hooks, is None unless the flow is listed by task.
     """
 
     run: ExecutionDocument
@@ -49,20 +51,20 @@ class Place:
 
 @dataclass(slots=True)
 class Issued:
-    """How many ordinals a list has given."""
+    """How many ordinals a list has issued."""
 
     ordinals: int = 0
 
 
 def keys(event: Event) -> Sequence[Key]:
-    """Name the run, and the lists that a new run enters."""
+    """Give the key of the run, and of the lists that a new run enters."""
     if event.type != RUN_QUEUED:
         return (run_key(event),)
     return (run_key(event), *lists_of(event))
 
 
 def lists_of(event: Event) -> tuple[Key, Key]:
-    """Name the lists that a `RunQueued` enters: its tenant's and its flow's."""
+    """Give the keys of the lists that a new run enters: its tenant's and its flow's."""
     tenant = event.tenant
     body: RunQueued = event.data
     return ("list", tenant, ALL), ("list", tenant, body["flow"])
@@ -106,9 +108,9 @@ def deserialize(row: Record) -> Place | Issued:
     """Read a run, or a list's count, back from its row."""
     if row["kind"] == "list":
         return Issued(row["issued"])
-    shown: Any = orjson.loads(row["document"])
-    tasks = shown.pop("task_rows", None)
-    run: ExecutionDocument = shown
+    listed: Any = orjson.loads(row["document"])
+    tasks = listed.pop("task_rows", None)
+    run: ExecutionDocument = listed
     run["metrics"] = []
     unlisted = row["unlisted_position"]
     return Place(
@@ -123,7 +125,7 @@ def deserialize(row: Record) -> Place | Issued:
 
 
 def columns(states: States, changed: Iterable[Key]) -> Columns:
-    """Write runs (11 columns); what their lists gain (4); what their blocks gain (6)."""
+    """Write runs (11 columns), then what their lists (4) and their blocks (6) gain."""
     places: list[Place] = [states[key] for key in changed]
     rows = columns_of(map(_row, places), 11)
     return (*rows, *_gains(places))
@@ -148,7 +150,7 @@ def _row(place: Place) -> tuple[Any, ...]:
 
 @dataclass(slots=True)
 class _Gain:
-    """What a block gains, and the position and time it begins with if it is new."""
+    """What a block gains, and its first position and time if it is new."""
 
     first_position: int
     first_created_us: int
@@ -186,15 +188,13 @@ def _count(place: Place, blocks: dict[tuple[str, str, int], _Gain]) -> None:
         gain.live += live
 
 
-def document(place: Place) -> Mapping[str, Any]:
-    """Show a row: a run's facts without metrics, its error without the traceback.
-
-    With ``task_rows``, a list of `TaskSummary` in the plan's order, where it is listed by task.
-    """
-    shown: dict[str, Any] = {**place.run}
-    del shown["metrics"]
-    if error := place.run["error"]:
-        shown["error"] = {**error, "traceback": None}
+def document(place: Place) -> ListingDocument:
+    """Give a run's document as lists have it."""
+    copy: Any = {**place.run}
+    del copy["metrics"]
+    listed: ListingDocument = copy
+    if error := listed["error"]:
+        listed["error"] = {**error, "traceback": None}
     if place.tasks is not None:
-        shown["task_rows"] = list(place.tasks.values())
-    return shown
+        listed["task_rows"] = list(place.tasks.values())
+    return listed

@@ -1,4 +1,4 @@
-"""The fold of `load_plans`: where a run stands, and its tree with states rolled up from the tables.
+"""The fold of `load_plans`: a run as a tree, whose states are rolled up from the tables.
 
 Source: Incorta's public API v2, load plan status: a plan has groups, a group schemas, a schema
 objects, and only an object has a state that is not made from those below it.
@@ -21,11 +21,11 @@ from projections.projection import Columns, Key, KnownFlows, States, run_key, st
 from projections.results import Record, columns_of
 
 NodeStatus = TaskStatus | Literal["partial"]
-"""``partial``: all below has ended, and not all alike."""
+"""``partial``: everything below has ended, with different results."""
 
 
 class Table(TypedDict):
-    """A leaf. ``task`` is the path of the task that loads it."""
+    """A table, the leaf of a tree; ``task`` is the path of the task that loads it."""
 
     name: str
     state: TaskStatus
@@ -127,13 +127,13 @@ def _row(plan: LoadPlan) -> tuple[Any, ...]:
 
 
 def document(plan: LoadPlan) -> LoadPlan:
-    """Show a run's tree, rolled up."""
+    """Give a run's tree, with the states of schemas and groups rolled up."""
     roll_up(plan)
     return plan
 
 
 def planned(plan: Plan) -> list[Group]:
-    """Lay out a plan's groups, all pending. A flow without a load plan has its steps as groups."""
+    """Lay out a plan as groups, all pending; without a load plan each step is a group."""
     if plan.groups:
         return [_of_group(group, plan) for group in plan.groups]
     steps: dict[str, list[PlanTask]] = {}
@@ -175,14 +175,14 @@ def _schema(name: str, named: Iterable[tuple[str, str]]) -> Schema:
 
 
 def tables(plan: LoadPlan) -> Iterator[Table]:
-    """Walk the leaves of a tree."""
+    """Yield the tables of a tree."""
     for group in plan["groups"]:
         for schema in group["schemas"]:
             yield from schema["tables"]
 
 
 def roll_up(plan: LoadPlan) -> None:
-    """Settle the states of schemas and groups from the tables below them."""
+    """Set the states of schemas and groups from those of their tables."""
     for group in plan["groups"]:
         for schema in group["schemas"]:
             schema["state"] = rolled(table["state"] for table in schema["tables"])
@@ -190,9 +190,10 @@ def roll_up(plan: LoadPlan) -> None:
 
 
 def rolled(children: Iterable[NodeStatus]) -> NodeStatus:
-    """Make one state of those below: all alike is that, anything open is running.
+    """Combine the states below a node into its own.
 
-    What has ended unalike is cancelled when any is, else partial; nothing below is nothing to do.
+    Equal states give that state. If any is open, the node is running. Otherwise it is cancelled if
+    any is, else partial. A node without children has succeeded.
 
     >>> rolled(["succeeded", "pending"])
     'running'

@@ -1,8 +1,8 @@
-"""The fold of `workflows`: a run's facts with those of its tasks, and each catalogue's flows."""
+"""The fold of `workflows`: runs with their tasks, and the flows of each catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import orjson
 from events.bodies import CatalogueBody, TaskBody
 from events.envelope import Event
 from events.types import CATALOGUE_TYPES, FLOW_RETIRED, RUN_QUEUED, TASK_TYPES
+from projections.documents.flow import FlowDocument
 from projections.documents.run import ExecutionDocument, apply_event, micros, new_run
-from projections.documents.task import TaskDocument, apply_task_event, new_tasks
+from projections.documents.task import TaskDocument, WorkflowDocument, apply_task_event, new_tasks
 from projections.projection import (
     Columns,
     Key,
@@ -34,7 +35,7 @@ class Workflow:
 
 
 def keys(event: Event) -> Sequence[Key]:
-    """Name the run, or the flow, that an event is about."""
+    """Give the key of the run or flow that an event is about."""
     if event.type in CATALOGUE_TYPES:
         return (_flow_key(event),)
     return run_keys(event)
@@ -69,26 +70,28 @@ def _fold_flow(states: States, event: Event) -> Sequence[Key]:
     key = _flow_key(event)
     now = micros(event.recorded_at)
     if event.type == FLOW_RETIRED:
-        change = {"retired": True, "updated_us": now, "position": event.position}
-        states[key] = state_of(states, key) | change
+        flow: FlowDocument = state_of(states, key)
+        states[key] = {**flow, "retired": True, "updated_us": now, "position": event.position}
         return (key,)
-    before = states.get(key)
-    states[key] = {
-        **{name: value for name, value in event.data.items() if name != "plan"},
+    before: FlowDocument | None = states.get(key)
+    # Not member by member: a row keeps the order in which the event has them.
+    registered: Any = {name: value for name, value in event.data.items() if name != "plan"}
+    flow = registered | {
         "tenant": event.tenant,
         "retired": False,
         "created_us": before["created_us"] if before else now,
         "updated_us": now,
         "position": event.position,
     }
+    states[key] = flow
     return (key,)
 
 
-def deserialize(row: Record) -> Workflow | dict[str, Any]:
+def deserialize(row: Record) -> Workflow | FlowDocument:
     """Read a run, or a flow, back from its row."""
     document: Any = orjson.loads(row["document"])
     if row["kind"] == "flow":
-        flow: dict[str, Any] = document
+        flow: FlowDocument = document
         return flow
     return Workflow(document, {task["path"]: task for task in document.pop("tasks")})
 
@@ -97,13 +100,13 @@ def columns(states: States, changed: Iterable[Key]) -> Columns:
     """Write tenant, run_id, document of runs; then tenant, fullname, document of flows."""
     rows: dict[str, list[tuple[str, str, bytes]]] = {"run": [], "flow": []}
     for kind, tenant, name in changed:
-        shown = document(states[kind, tenant, name])
-        rows[kind].append((tenant, name, orjson.dumps(shown)))
+        raw = orjson.dumps(document(states[kind, tenant, name]))
+        rows[kind].append((tenant, name, raw))
     return (*columns_of(rows["run"], 3), *columns_of(rows["flow"], 3))
 
 
-def document(state: Workflow | dict[str, Any]) -> Mapping[str, Any]:
-    """Show a run with its tasks in the plan's order, or a flow."""
+def document(state: Workflow | FlowDocument) -> WorkflowDocument | FlowDocument:
+    """Give the document of a run with its tasks, or that of a flow."""
     if isinstance(state, Workflow):
         return {**state.run, "tasks": list(state.tasks.values())}
     return state
