@@ -4,12 +4,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import postgres
 
 RUN = "FLOWLEDGER_TEST_RUN"
 ALIVE = pytest.StashKey()
+
+# A busy machine is no failure: hypothesis fails an example over 200 ms by default.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,7 +25,6 @@ pytestmark = pytest.mark.torture
 TENANTS = (f"history-{number}" for number in count(1))
 bounded = settings(
     max_examples=times(12, 150),
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -45,7 +45,7 @@ async def test_position_at_recording_time_is_the_last_of_its_batch(log):
     assert await log.position_at(events[-1].recorded_at + timedelta(days=1)) == 15
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(gaps=st.lists(st.integers(0, 2), min_size=40, max_size=40), asked=st.integers(-1, 81))
 async def test_position_at_any_moment_is_the_last_recorded_by_then(log, owner, gaps, asked):
     if await log.head() == 0:

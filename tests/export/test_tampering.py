@@ -69,7 +69,7 @@ def first_difference(old: bytes, new: bytes) -> int:
 
 
 @given(data=st.data())
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 def test_any_changed_line_is_found_without_a_database(lines, tmp_path_factory, data):
     _, found = data.draw(changes(lines))
     whole, changed = b"".join(lines), b"".join(found)
@@ -83,7 +83,7 @@ def test_any_changed_line_is_found_without_a_database(lines, tmp_path_factory, d
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_import_of_a_changed_file_leaves_the_ledger_empty(lines, empty_url, tmp_path_factory, data):
     _, found = data.draw(changes(lines))
     file = tmp_path_factory.getbasetemp() / "imported"

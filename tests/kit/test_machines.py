@@ -22,7 +22,6 @@ from tests.projections.conftest import opened
 
 pytestmark = pytest.mark.torture
 CALM = settings(
-    deadline=None,
     stateful_step_count=20,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -87,7 +87,6 @@ def two_urls(postgres_run, template_database):
 
 @settings(
     max_examples=10,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=histories(), cuts=CUTS)

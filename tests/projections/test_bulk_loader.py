@@ -67,9 +67,7 @@ def small_segments(monkeypatch):
 
 
 @given(history=histories(), most=st.integers(1, 50), bucket=st.integers(1, 9))
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_segments_of_any_size_give_the_rows_that_projectors_write(
     postgres_run, template_database, history, most, bucket
 ):

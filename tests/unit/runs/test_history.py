@@ -81,7 +81,7 @@ def live(story, sequence):
             carry_out(story, name, argument)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(plans(), st.sampled_from(["in_process", "external"]), sequences)
 def test_changes_of_a_history_add_up_to_the_run_as_it_is(plan, executor, sequence):
     story = Story(plan, executor)
@@ -96,7 +96,7 @@ def test_changes_of_a_history_add_up_to_the_run_as_it_is(plan, executor, sequenc
         assert current == shown(story, count)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(plans(), sequences, st.integers(0, 60))
 def test_history_read_from_the_middle_equals_the_rest_of_the_whole(plan, sequence, after):
     story = Story(plan)
@@ -182,7 +182,7 @@ def test_large_value_is_cut_with_its_size_and_hash(value, beginning):
     assert text == beginning
     assert cut["size_bytes"] > 2000
     assert len(cut["sha256"]) == 64
-    assert rendering.truncate([value]) != rendering.bounded(value)
+    assert rendering.truncate([value]) != rendering.truncate(value)
 
 
 @pytest.mark.parametrize("value", [None, False, 0, "", {}, "x" * 1998, {"a": [1, None]}])

@@ -92,7 +92,7 @@ def check(story, before):
         assert ready_tasks(story.plan, state) == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(plans(), st.sampled_from(["in_process", "external"]), st.lists(commands, max_size=12))
 def test_any_commands_keep_terminal_states_and_end_with_the_last_task(plan, executor, sequence):
     story = Story(plan, executor, exclusive=True)
@@ -104,7 +104,7 @@ def test_any_commands_keep_terminal_states_and_end_with_the_last_task(plan, exec
         assert (story.decision.slot_freed is not None) == ended_now
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(plans(), st.data())
 def test_run_ends_once_a_worker_has_run_all_ready_tasks(plan, data):
     story = Story(plan)

@@ -196,7 +196,7 @@ def document(story, projection):
     return shown(projection, history)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(plans(), st.data(), st.lists(commands, max_size=6), st.lists(commands, max_size=6))
 def test_read_models_agree_with_the_decider_on_a_scoped_retry(plan, data, before, since):
     executor = data.draw(st.sampled_from(["in_process", "external"]))
