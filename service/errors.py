@@ -1,7 +1,7 @@
-"""What the service refuses: one class a reason; each dialect words it in its own error body.
+"""Errors of the service, one class per reason; each dialect translates them into its own body.
 
-Clients of ``/v1`` see the code of a class, in the type of a problem. So each class states its own,
-and renaming a class renames no problem.
+Clients of ``/v1`` see the code of a class in the type of a problem. Each class states its code, so
+that renaming a class does not rename the problem.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ class ServiceError(Exception):
     """The service could not do what was asked."""
 
     code: ClassVar[str] = "service-error"
-    """Permanent and unique, in kebab-case: the type of the problem that a client of ours sees."""
+    """Permanent, unique, in kebab-case: the problem type that clients of ``/v1`` see."""
 
     status: ClassVar[int] = 500
-    """The HTTP status where a dialect has no other word for it (RFC 9110)."""
+    """The HTTP status, unless a dialect has another one."""
 
     def __init_subclass__(cls) -> None:
-        """Refuse a class that states no code: an inherited one would stand for two problems."""
+        """Refuse a class without a code of its own: an inherited one would name two problems."""
         super().__init_subclass__()
         if "code" not in vars(cls):
             raise TypeError(f"{cls.__name__} states no code")

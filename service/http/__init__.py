@@ -1,1 +1,1 @@
-"""HTTP: what all front doors share."""
+"""HTTP: what all APIs share."""

@@ -1,1 +1,1 @@
-"""What a process tells Prometheus: instruments that wrap what they measure, in its own registry."""
+"""Metrics for Prometheus; each instrument wraps what it measures, in a registry per process."""

@@ -1,4 +1,4 @@
-"""Measures appends: the log as it is, counted and timed from outside."""
+"""Measures appends to the log from outside."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 class MeasuredLog(Log):
-    """The log of a process whose appends are measured, once a batch."""
+    """A log whose appends are measured, once per batch."""
 
     def __init__(self, pool: Pool, registry: CollectorRegistry) -> None:
         super().__init__(pool)
@@ -54,7 +54,7 @@ class MeasuredLog(Log):
         )
 
     async def append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
-        """Append as `Log.append` does."""
+        """Append like `Log.append`, and measure it."""
         began = perf_counter()
         try:
             answers = await super().append(requests)

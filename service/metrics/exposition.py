@@ -1,4 +1,4 @@
-"""Writes a process's metrics as a scraper reads them."""
+"""Writes a process's metrics in the format of a scraper."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from service.metrics.state import Rows, database_state
 
 
 def new_registry() -> CollectorRegistry:
-    """Make the registry of a process, with what the operating system tells of it."""
+    """Make the registry of a process, with the operating system's metrics of it."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return registry
 
 
 def exposition(registry: CollectorRegistry, rows: Rows | None, accept: str) -> tuple[bytes, str]:
-    """Write all metrics in the format that a scraper accepts; gives its media type too.
+    """Write all metrics in the format that a scraper accepts; also returns its media type.
 
-    ``rows`` tell of the read models as `projections.registry.status` does; None: nothing is known.
+    ``rows`` are the statuses of the read models; None if the database did not answer.
     """
     encode, content_type = choose_encoder(accept)
     return encode(_Scrape(registry, rows)), content_type
 
 
 class _Scrape(Collector):
-    """All that one scrape shows: what this process counts, and what the database says now."""
+    """Everything in one scrape: the process's own metrics, and the state of the database."""
 
     def __init__(self, registry: CollectorRegistry, rows: Rows | None) -> None:
         self._registry = registry

@@ -1,4 +1,4 @@
-"""Measures requests over HTTP, around the front door: by dialect, route and status."""
+"""Measures HTTP requests around the pipeline: by dialect, route and status."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from prometheus_client.registry import Collector
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 CLIENT_CLOSED_REQUEST: Final = 499
-"""The status of a request whose caller hung up before it was answered, as nginx writes it."""
+"""The status of a request whose client disconnected before the answer, as in nginx."""
 
 Labels = tuple[str, str, str]
 """Dialect, method and pattern of a route."""
 
 UNMATCHED: Final[Labels] = ("none", "none", "none")
-"""The labels of all requests that no route takes: what is asked for never becomes a label."""
+"""The labels of requests that match no route: a requested path never becomes a label."""
 
 
 class RequestMetrics(Collector):
-    """Requests in flight and answered. Label values are those of the routes, so they are bounded.
+    """Requests in flight and answered; the labels come from the routes, so they are bounded.
 
-    A status of 499 is a caller that hung up.
+    The status 499 stands for a client that disconnected.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -37,8 +37,8 @@ class RequestMetrics(Collector):
             buckets=BUCKETS_S,
             registry=None,
         )
-        # The gauge reads a plain number: only the event loop counts, and the client's own lock
-        # would be taken twice for every request.
+        # The gauge reads a plain number. Only the event loop counts, and prometheus_client would
+        # take a lock twice for every request.
         Gauge(
             "flowledger_http_requests_in_flight",
             "Requests that are being answered.",
@@ -47,14 +47,14 @@ class RequestMetrics(Collector):
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Show how long each route took to answer, without the time each series began."""
+        """Yield the histogram without the creation time of each series."""
         for metric in self.seconds.collect():
             metric.samples = [each for each in metric.samples if not each.name.endswith("_created")]
             yield metric
 
 
 class RouteTimer:
-    """Measures the requests of one route: between `start` and `finish` they are in flight."""
+    """Measures the requests of one route, which are in flight from `start` to `finish`."""
 
     __slots__ = ("_by_status", "_labels", "_metrics")
 
@@ -64,7 +64,7 @@ class RouteTimer:
         self._by_status: dict[int, Histogram] = {}
 
     def start(self) -> float:
-        """Count a request as in flight; gives the moment, for `finish`."""
+        """Count a request as in flight; returns its start time for `finish`."""
         self._metrics.in_flight += 1
         return perf_counter()
 
@@ -73,7 +73,7 @@ class RouteTimer:
         self._metrics.in_flight -= 1
         histogram = self._by_status.get(status)
         if histogram is None:
-            # Finding the series of some labels takes longer than observing a value.
+            # Looking up a series by its labels takes longer than observing a value.
             histogram = self._metrics.seconds.labels(*self._labels, status)
             self._by_status[status] = histogram
         histogram.observe(perf_counter() - started)

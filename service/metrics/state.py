@@ -1,4 +1,4 @@
-"""Shows what a process and its read models are at the moment of a scrape."""
+"""The state of a process and of the read models at the moment of a scrape."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _OF_READ_MODELS: Final = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProcessState(Collector):
-    """The parts of a process: read when it is asked, kept nowhere."""
+    """The state of a process's parts, read at each scrape."""
 
     pools: Callable[[], Mapping[str, Pool]]
     feed: Feed
     supervisor: Supervisor
 
     def collect(self) -> Iterator[Metric]:
-        """Show build, background tasks, pools, and the head as this process knows it."""
+        """Yield build, background tasks, pools, and the head that this process knows."""
         yield InfoMetricFamily(
             "flowledger_build",
             "What runs here.",
@@ -74,7 +74,7 @@ class ProcessState(Collector):
 
 
 def database_state(rows: Rows | None) -> Iterable[Metric]:
-    """Show what one look at the database told of the log and the read models; None: it is away."""
+    """Yield the state of the log and the read models; None: the database did not answer."""
     yield _gauge("flowledger_database_up", "Whether the database answers.", rows is not None)
     if not rows:
         return

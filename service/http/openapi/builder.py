@@ -1,4 +1,4 @@
-"""openapi.yaml: an OpenAPI 3.1 document built from what the decorators put onto the handlers.
+"""Builds openapi.yaml, an OpenAPI 3.1 document, from the decorators of the handlers.
 
 On a handler, from `service.http.openapi.decorators` (aiohttp-apispec's own, with types)::
 
@@ -15,7 +15,7 @@ On a handler, from `service.http.openapi.decorators` (aiohttp-apispec's own, wit
   dropped); ``metadata={"description": ..., "example": ...}`` and ``allow_none`` are taken over.
 - ``summary`` defaults to the first line of the handler's docstring.
 - Added by the builder, never by hand: tags, operation ids, path variables (strings unless
-  described), the moment that a read looks back to, security, and the dialect's error body for 400
+  described), the ``as_of`` parameters of reads, security, and the dialect's error body for 400
   (where there are parameters), 401 and 403 (unless the route is open), 404 (where the path has
   variables), 413 (where there is a body) and 503. A status that the handler describes itself wins.
 - Other media types: ``@docs(produces=["application/json", "application/x-ndjson"])``. A response by
@@ -25,7 +25,7 @@ On a handler, from `service.http.openapi.decorators` (aiohttp-apispec's own, wit
   front, is not documented: give the plain path a route of its own. Two routes with one handler are
   two operations.
 
-What is said of a dialect as a whole (title, security schemes, error body) is its
+The texts about a dialect as a whole (title, security schemes, error body) are its
 `service.dialect.Description`, the attribute ``description`` of ``DIALECT``.
 
 Source: OpenAPI 3.1.0; aiohttp-apispec 3.0.0b2, whose own document is Swagger 2.0.
@@ -52,18 +52,18 @@ ERRORS: Final = {
     400: "The request is malformed.",
     401: "The credential is missing, malformed, unknown, expired or revoked.",
     403: "The role of this credential does not allow that.",
-    404: "There is no such thing, or it belongs to another tenant.",
-    413: "The request is larger than the ledger keeps.",
+    404: "It does not exist, or it belongs to another tenant.",
+    413: "The request is larger than the ledger stores.",
     503: "The service cannot answer now; `Retry-After` says when to try again.",
 }
 INFO: Final = {
-    "description": "One service that starts and records runs of data flows, and serves what was"
-    " recorded through five vendors' APIs and one of its own.\n\nAny GET that needs a credential"
-    " takes `Flowledger-Min-Position: n`: it shows all that stands up to there, or is refused with"
-    " 400 (beyond the head of the log) or 503 (not reached in time). Answers name theirs in"
-    " `Flowledger-Position`.\n\nAny GET of what is in the log answers as of an earlier moment:"
-    " `?as_of=` or `Flowledger-As-Of`, a position or a time. That answer is the same whenever it is"
-    " asked for.",
+    "description": "One service that starts and records runs of data flows, and serves the records"
+    " through five vendors' APIs and one of its own.\n\nAny GET that needs a credential accepts"
+    " `Flowledger-Min-Position: n`: the answer shows every event up to that position. It is refused"
+    " with 400 if n is beyond the head of the log, or with 503 if n is not reached in time. Each"
+    " answer names its own position in `Flowledger-Position`.\n\nAny GET of what is in the log can"
+    " answer as of an earlier moment: `?as_of=` or `Flowledger-As-Of`, a position or a time. Such"
+    " an answer never changes.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 AS_OF_PARAMETERS: Final[Sequence[Mapping[str, Any]]] = tuple(
@@ -84,16 +84,16 @@ _LOCATIONS: Final = {"querystring": "query", "match_info": "path", "headers": "h
 
 
 class Documented(Protocol):
-    """What the document shows as one part: a dialect, or the pages of the service itself."""
+    """A part of the document: a dialect, or the pages of the service itself."""
 
     @property
     def name(self) -> str:
-        """Begin the operations' ids with it."""
+        """The prefix of the operation ids."""
         ...
 
     @property
     def description(self) -> Description:
-        """Say what is common to the operations."""
+        """The texts about all operations of the part."""
         ...
 
     @property
@@ -121,7 +121,7 @@ def document(parts: Iterable[Documented]) -> dict[str, Any]:
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """Write a document as YAML, the same bytes for the same document."""
+    """Write a document as YAML; equal documents give equal bytes."""
     return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -132,7 +132,7 @@ def schema_name(schema: type[Schema] | Schema) -> str:
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """No anchors: a repeated part is written out."""
+    """Writes no anchors: repeated parts are written out."""
 
     def ignore_aliases(self, _data: object) -> bool:
         return True
@@ -164,51 +164,51 @@ def _documented(part: Documented) -> Iterator[tuple[Route, str, str]]:
 
 
 def _operation(route: Route, path: str, part: Documented) -> dict[str, Any]:
-    said: dict[str, Any] = getattr(route.handler, "__apispec__", {})
+    described: dict[str, Any] = getattr(route.handler, "__apispec__", {})
     summary = (route.handler.__doc__ or "").strip().partition("\n")[0]
     parameters = [
-        *_parameters(said),
-        *copy.deepcopy(said.get("parameters", [])),
-        *(copy.deepcopy(AS_OF_PARAMETERS) if _looks_back(route) else ()),
+        *_parameters(described),
+        *copy.deepcopy(described.get("parameters", [])),
+        *(copy.deepcopy(AS_OF_PARAMETERS) if _supports_as_of(route) else ()),
     ]
-    body = _request_body(said)
+    body = _request_body(described)
     operation: dict[str, Any] = {
         "tags": [part.description.title],
-        "summary": said.get("summary") or summary,
-        "description": said.get("description"),
+        "summary": described.get("summary") or summary,
+        "description": described.get("description"),
         "parameters": _with_path_variables(parameters, path),
         "requestBody": body,
-        "responses": _responses(said, route, part, parametrised=bool(parameters or body)),
+        "responses": _responses(described, route, part, parametrised=bool(parameters or body)),
         "security": [{name: []} for name in part.description.security] if route.right else [],
     }
     return {key: value for key, value in operation.items() if value or key == "security"}
 
 
-def _looks_back(route: Route) -> bool:
+def _supports_as_of(route: Route) -> bool:
     return route.method == "GET" and route.right is not None and route.supports_as_of
 
 
-def _parameters(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for each in said.get("schemas", ()):
+def _parameters(described: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in described.get("schemas", ()):
         if location := _LOCATIONS.get(each["location"]):
             yield {"in": location, "schema": each["schema"]}
 
 
 def _with_path_variables(parameters: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    described = {p.get("name") for p in parameters if p["in"] == "path"}
+    path_names = {p.get("name") for p in parameters if p["in"] == "path"}
     for parameter in parameters:
         if parameter["in"] == "path" and "name" not in parameter:
-            described.update(f.data_key or n for n, f in parameter["schema"].fields.items())
+            path_names.update(f.data_key or n for n, f in parameter["schema"].fields.items())
     plain = [
         {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
         for name in _VARIABLE.findall(path)
-        if name not in described
+        if name not in path_names
     ]
     return sorted(plain + parameters, key=lambda each: _ORDER.index(each["in"]))
 
 
-def _request_body(said: Mapping[str, Any]) -> dict[str, Any] | None:
-    for each in said.get("schemas", ()):
+def _request_body(described: Mapping[str, Any]) -> dict[str, Any] | None:
+    for each in described.get("schemas", ()):
         if each["location"] == "json":
             media: dict[str, Any] = {"schema": each["schema"]}
             example = {k: v for k, v in each["example"].items() if k != "add_to_refs"}
@@ -220,22 +220,22 @@ def _request_body(said: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _responses(
-    said: Mapping[str, Any], route: Route, part: Documented, *, parametrised: bool
+    described: Mapping[str, Any], route: Route, part: Documented, *, parametrised: bool
 ) -> dict[str, Any]:
-    produces = said.get("produces", ["application/json"])
+    produces = described.get("produces", ["application/json"])
     refusal = [part.description.error_type]
     found = {
         str(code): _response(each, produces if int(code) < HTTPStatus.BAD_REQUEST else refusal)
-        for code, each in said.get("responses", {}).items()
+        for code, each in described.get("responses", {}).items()
     }
-    for code in _usual_errors(route, parametrised=parametrised):
+    for code in _common_errors(route, parametrised=parametrised):
         if str(code) not in found:
             answer = {"schema": part.description.error, "description": ERRORS[code]}
             found[str(code)] = _response(answer, refusal)
     return dict(sorted(found.items()))
 
 
-def _usual_errors(route: Route, *, parametrised: bool) -> Iterator[int]:
+def _common_errors(route: Route, *, parametrised: bool) -> Iterator[int]:
     variables = _VARIABLE.search(route.path) is not None
     if parametrised or variables:
         yield 400
@@ -249,12 +249,12 @@ def _usual_errors(route: Route, *, parametrised: bool) -> Iterator[int]:
         yield 503
 
 
-def _response(said: Mapping[str, Any], media_types: Iterable[str]) -> dict[str, Any]:
-    answer = {"description": said.get("description") or "Done."}
-    if headers := said.get("headers"):
+def _response(described: Mapping[str, Any], media_types: Iterable[str]) -> dict[str, Any]:
+    answer = {"description": described.get("description") or "Done."}
+    if headers := described.get("headers"):
         answer["headers"] = headers
-    if "content" in said:
-        answer["content"] = copy.deepcopy(said["content"])
-    elif "schema" in said:
-        answer["content"] = {name: {"schema": said["schema"]} for name in media_types}
+    if "content" in described:
+        answer["content"] = copy.deepcopy(described["content"])
+    elif "schema" in described:
+        answer["content"] = {name: {"schema": described["schema"]} for name in media_types}
     return answer

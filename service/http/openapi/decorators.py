@@ -1,4 +1,4 @@
-"""aiohttp-apispec's decorators with types: they put onto a handler what openapi.yaml says of it."""
+"""Typed decorators of aiohttp-apispec, which describe a handler for openapi.yaml."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ def docs(**operation: object) -> Decorator[Any]:
 def request_schema(
     schema: SchemaLike, *, required: bool = True, example: object = None
 ) -> Decorator[Any]:
-    """Describe the JSON body that a call takes."""
+    """Describe the JSON body of a request."""
     put = aiohttp_apispec.request_schema
     return cast("Decorator[Any]", put(schema, required=required, example=example))
 
 
 def querystring_schema(schema: SchemaLike) -> Decorator[Any]:
-    """Describe the parameters in the query: each field is one."""
+    """Describe the query parameters, one per field."""
     return cast("Decorator[Any]", aiohttp_apispec.querystring_schema(schema))
 
 
 def match_info_schema(schema: SchemaLike) -> Decorator[Any]:
-    """Describe the parameters in the path: each field is one, named as in the route."""
+    """Describe the path parameters, one per field, named as in the route."""
     return cast("Decorator[Any]", aiohttp_apispec.match_info_schema(schema))
 
 
 def headers_schema(schema: SchemaLike) -> Decorator[Any]:
-    """Describe the headers that a call reads: each field is one."""
+    """Describe the request headers, one per field."""
     return cast("Decorator[Any]", aiohttp_apispec.headers_schema(schema))
 
 
 def response_schema(
     schema: SchemaLike, code: int = 200, *, description: str = ""
 ) -> Decorator[Any]:
-    """Describe one answer of an operation, by its status code."""
+    """Describe the response of a status code."""
     put = aiohttp_apispec.response_schema
     return cast("Decorator[Any]", put(schema, code, description=description))

@@ -1,4 +1,4 @@
-"""Health: is the process alive, and can it serve."""
+"""Health: whether the process is alive, and whether it can serve."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _STATE: Final = {"content": {"application/json": {"schema": {"type": "object"}}}
 
 
 @docs(
-    summary="Tell that the process is alive",
-    responses={"200": {"description": "It is.", **_STATE}},
+    summary="Check that the process is alive",
+    responses={"200": {"description": "The process is alive.", **_STATE}},
 )
 async def live(_request: web.Request) -> web.StreamResponse:
-    """Tell that the process is alive, whatever else is the matter."""
+    """Check that the process is alive, whatever its state."""
     return json_response({"status": "alive"})
 
 
 @docs(
-    summary="Tell whether the service can serve",
+    summary="Check that the service can serve",
     responses={
-        "200": {"description": "It can.", **_STATE},
-        "503": {"description": "It cannot; `reasons` tells why.", **_STATE},
+        "200": {"description": "It can serve.", **_STATE},
+        "503": {"description": "It cannot serve; `reasons` says why.", **_STATE},
     },
 )
 async def ready(request: web.Request) -> web.StreamResponse:
-    """Tell whether the service can serve: the database, the background tasks, the read models."""
+    """Check that the service can serve: database, background tasks, read models."""
     service = request.app[SERVICE]
     reasons: list[str] = []
     state: dict[str, Any] = {"status": "ready", "reasons": reasons}
@@ -43,7 +43,7 @@ async def ready(request: web.Request) -> web.StreamResponse:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             state["head"] = await service.log.head()
-            # What an error quotes may be any tenant's, and this page is open to all.
+            # An error may quote any tenant's event, and this page is open to all.
             rows = await service.positions.statuses()
             state["projections"] = [{**row, "error": None} for row in rows]
     except (LogError, TimeoutError) as error:

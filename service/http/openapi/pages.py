@@ -1,4 +1,4 @@
-"""The pages of the service itself: health, openapi.yaml, and the operations for people at /docs."""
+"""The pages of the service itself: health, openapi.yaml, and /docs for people."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SELF_CONTAINED: Final = {
 
 
 class Pages:
-    """What is open to all, and no dialect's."""
+    """The routes that are open to all and belong to no dialect."""
 
     name = "service"
     description = Description(
         title="Service",
-        text="Health, and these documents; open to all.",
+        text="Health and these documents; open to all.",
         security={},
         error=Schema,
     )
@@ -48,7 +48,7 @@ class Pages:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The OpenAPI document of everything that is served."""
+        """The OpenAPI document of all routes."""
         return document(self._parts)
 
     @cached_property
@@ -58,7 +58,7 @@ class Pages:
 
     @cached_property
     def operations_html(self) -> str:
-        """The text of /docs, which loads nothing from elsewhere."""
+        """The page /docs, which loads nothing from other servers."""
         return _PAGE.read_text("utf-8").replace(_PLACE, "\n".join(_sections(self.document)))
 
     @docs(
@@ -78,7 +78,7 @@ class Pages:
         summary="The operations, for people",
         responses={
             "200": {
-                "description": "A page.",
+                "description": "A web page.",
                 "content": {"text/html": {"schema": {"type": "string"}}},
             }
         },
