@@ -28,6 +28,8 @@ from tests.waiting import until
 
 MIGRATIONS = Path(projections.__file__).parent / "sql" / "migrations"
 EXECUTIONS = next(p for p in discover() if p.name == "executions")
+NEWER = EXECUTIONS.schema_version + 1
+"""The schema version of a later release, whatever this one's is."""
 
 
 def test_every_folder_of_the_read_models_is_found():
@@ -64,39 +66,41 @@ async def test_new_version_is_built_while_the_first_one_serves(ledger):
 async def test_repeated_migrate_with_a_new_schema_version_requests_one_rebuild(
     ledger,
 ):
-    newer = [replace(EXECUTIONS, schema_version=2)]
+    newer = [replace(EXECUTIONS, schema_version=NEWER)]
 
-    assert await create_schemas(ledger.url, newer) == ["rebuild of executions in schema version 2"]
+    requested = [f"rebuild of executions in schema version {NEWER}"]
+    assert await create_schemas(ledger.url, newer) == requested
     assert await create_schemas(ledger.url, newer) == []
     rows = await ledger.pool.fetch(
         "select name, new_version, schema_version, phase from projections.rebuilds"
     )
-    assert [tuple(row) for row in rows] == [("executions", 2, 2, "waiting")]
+    assert [tuple(row) for row in rows] == [("executions", 2, NEWER, "waiting")]
 
 
 async def test_migrate_of_an_older_release_changes_nothing(ledger):
-    await ledger.pool.execute("update projections.checkpoints set schema_version = 2")
+    await ledger.pool.execute("update projections.checkpoints set schema_version = $1", NEWER)
 
     assert await create_schemas(ledger.url) == []
     assert await ledger.pool.fetchval("select count(*) from projections.rebuilds") == 0
 
 
 async def test_release_that_does_not_know_the_serving_version_serves_the_previous_one(ledger):
-    await _create_second(ledger, schema_version=2)
+    await _create_second(ledger, schema_version=NEWER)
     await ledger.pool.execute(
         "update projections.registry set serving_version = 2, previous_version = 1"
         " where name = 'executions'"
     )
-    newer = [replace(EXECUTIONS, schema_version=2)]
+    newer = [replace(EXECUTIONS, schema_version=NEWER)]
 
     assert (await servable_versions(ledger.pool, [EXECUTIONS]))["executions"].number == 1
     assert (await servable_versions(ledger.pool, [EXECUTIONS, *newer]))["executions"].number == 2
-    with pytest.raises(UnknownSchemaVersion, match="executions version 2 has schema version 2"):
-        await servable_versions(ledger.pool, [replace(EXECUTIONS, schema_version=3)])
+    unknown = f"executions version 2 has schema version {NEWER}"
+    with pytest.raises(UnknownSchemaVersion, match=unknown):
+        await servable_versions(ledger.pool, [replace(EXECUTIONS, schema_version=NEWER + 1)])
 
 
 async def test_unknown_schema_version_is_left_to_another_release(ledger):
-    await _create_second(ledger, schema_version=2)
+    await _create_second(ledger, schema_version=NEWER)
     await ledger.pool.execute("update projections.checkpoints set state = 'running'")
     async with ledger.applying() as runner:
         await until(lambda: runner.states.get("executions_v1") == "running")
@@ -178,7 +182,7 @@ async def test_database_that_is_not_migrated_is_unavailable(empty_database_url):
         await create_schemas(empty_database_url)
 
 
-async def _create_second(ledger, schema_version: int = 1) -> None:
+async def _create_second(ledger, schema_version: int = EXECUTIONS.schema_version) -> None:
     await migrate(ledger.url)  # the right to make schemas is the database's own, no copy has it
     async with ledger.pool.acquire() as connection, connection.transaction():
         version = Version(replace(EXECUTIONS, schema_version=schema_version), 2)
