@@ -28,9 +28,9 @@ from service.runs.domain.errors import BrokenStream
 from service.runs.domain.transitions import (
     LOST_WILL_RETRY,
     RUN_EVENTS,
+    TASK_TRANSITIONS,
     InternalTaskStatus,
     next_run_status,
-    next_task_status,
     task_change,
 )
 
@@ -239,13 +239,14 @@ def _apply_to_task(
     about: TaskBody = body
     path = about["task"]
     task = state.tasks.get(path)
-    status = next_task_status(task.status, type_, about) if task else None
+    change = task_change(type_, body)
+    status = TASK_TRANSITIONS[task.status].get(change) if task else None
     if task is None or status is None:
         raise BrokenStream(f"{type_} may not follow: task {path} of run {state.run_id} is {task}")
     if type_ == types.TASK_OUTPUT_RECORDED:
         return
     failed: TaskFailed = body  # only where the type says so
-    lost = task_change(type_, body) == LOST_WILL_RETRY
+    lost = change == LOST_WILL_RETRY
     state.tasks[path] = TaskState(
         status,
         attempt=task.attempt + (type_ == types.TASK_STARTED),
