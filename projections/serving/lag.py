@@ -86,7 +86,7 @@ def suggested_action(row: Row) -> str | None:
     if row["state"] == "paused":
         return (
             f"fix the cause and run `flowledger projections retry {name}`, or skip the event:"
-            f" `flowledger projections skip {name} {row['error_position']}`"
+            f" `flowledger projections skip {name} {row['error_position']} --reason '...'`"
         )
     if row["state"] == "running" and not row["rate_per_s"] and row["lag_s"] > STUCK_S:
         return "no process applies events: run `serve` or `project` of the newest release in use"

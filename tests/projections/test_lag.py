@@ -95,7 +95,7 @@ async def test_row_has_head_lag_and_rate(ledger, clock):
         ({"lag_s": 60.0, "rate_per_s": 3.0}, None),
         ({"lag_s": 60.0}, "no process applies"),
         ({"lag_s": 60.0, "state": "building"}, None),
-        ({"state": "paused", "error_position": 7}, "projections skip lists 7"),
+        ({"state": "paused", "error_position": 7}, "projections skip lists 7 --reason '...'`"),
         ({"state": "paused", "error_position": 7}, "projections retry lists"),
     ],
 )
