@@ -134,7 +134,7 @@ async def test_the_command_line_heals_what_another_process_applies(
     )
     assert healed.returncode == 0, healed.stderr
     assert '"task": "NOWHERE"' in healed.stdout
-    assert "goes on" in healed.stdout
+    assert "runs again" in healed.stdout
     shown = [json.loads(line) for line in ledger.run(
         "events", "tail", "--after", "0", "--no-follow", "--json"
     ).splitlines()]  # fmt: skip
