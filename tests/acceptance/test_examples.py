@@ -15,7 +15,7 @@ async def test_etl_reads_transforms_and_loads_with_row_counts(client: Client) ->
     assert all(task["metrics"] for task in ended["tasks"])
 
 
-async def test_randoms_adds_what_its_group_returned(client: Client) -> None:
+async def test_randoms_adds_the_results_of_its_group(client: Client) -> None:
     run = await client.start("example.RANDOMS")
     ended = await client.ended(run["run_id"])
     first, second, added = ended["tasks"]

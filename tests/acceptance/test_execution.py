@@ -129,7 +129,7 @@ def results(run: dict[str, Any]) -> dict[str, Any]:
     return {task["path"]: task["result"] for task in run["tasks"] if task["status"] != "skipped"}
 
 
-async def test_flows_run_as_their_file_says(client: Client) -> None:
+async def test_flows_run_as_defined_in_their_file(client: Client) -> None:
     names = ("CHAIN", "FAILURE", "RETRIES", "TASK_TIMEOUT", "RUN_TIMEOUT", "COMMAND", "TOO_LARGE")
     started = {name: await client.start(f"run.{name}") for name in names}
     ended = {name: await client.ended(run["run_id"]) for name, run in started.items()}
@@ -169,9 +169,7 @@ async def test_flows_run_as_their_file_says(client: Client) -> None:
     assert [task["status"] for task in too_large["tasks"]] == ["failed", "skipped"]
 
 
-async def test_a_process_that_stops_lets_its_task_end_and_one_that_is_killed_takes_it_along(
-    ledger: Ledger, flows: Path
-) -> None:
+async def test_graceful_stop_finishes_a_task_and_kill_ends_it(ledger: Ledger, flows: Path) -> None:
     first = await ledger.serve()
     async with Client(ledger, first) as client:
         hanging = await client.start("run.HANG")

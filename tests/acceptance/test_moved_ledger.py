@@ -17,7 +17,7 @@ def another_url(postgres_run: Path, template_database: str):
         yield url
 
 
-async def test_a_moved_ledger_is_served_on_and_a_repeated_start_runs_nothing_twice(
+async def test_moved_ledger_is_served_and_a_repeated_start_runs_nothing_twice(
     database_url, another_url, tmp_path
 ):
     (tmp_path / "here").mkdir()

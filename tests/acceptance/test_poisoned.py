@@ -111,7 +111,7 @@ async def test_a_poison_event_pauses_one_read_model_and_an_operator_heals_it(
         assert await client.api("GET", f"{run}?as_of={position}") == shown
 
 
-async def test_the_command_line_heals_what_another_process_applies(
+async def test_command_line_heals_a_read_model_of_another_process(
     ledger: Ledger, client: Client, whole: dict[str, str]
 ) -> None:
     sick = await client.start("example.EXTERNAL")

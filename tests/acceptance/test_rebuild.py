@@ -55,7 +55,7 @@ async def _answers_from(client: Client, bearer: dict[str, str], name: str) -> in
     return int(version)
 
 
-async def test_a_list_read_every_10_ms_shows_nothing_of_a_rebuild_under_load(
+async def test_list_read_every_10_ms_is_unaffected_by_a_rebuild_under_load(
     ledger: Ledger, pair: list[Process]
 ) -> None:
     bearer = _everything(ledger)
@@ -99,7 +99,7 @@ async def _until(holds: Any) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_rebuild_is_asked_for_followed_cancelled_and_refused_by_the_api(
+async def test_rebuild_is_requested_followed_cancelled_and_refused_over_the_api(
     ledger: Ledger, client: Client
 ) -> None:
     bearer = _everything(ledger)
@@ -120,7 +120,7 @@ async def test_a_rebuild_is_asked_for_followed_cancelled_and_refused_by_the_api(
     assert events.count("RebuildStarted") == events.count("RebuildFinished") == 1
 
 
-async def test_the_command_line_rebuilds_goes_back_and_drops(ledger: Ledger) -> None:
+async def test_command_line_rebuilds_rolls_back_and_drops(ledger: Ledger) -> None:
     would = ledger.run("projections", "rebuild", "workflows", "--dry-run")
     assert "while version 1 of workflows serves" in would
     assert "version 2 of workflows serves" in ledger.run("projections", "rebuild", "workflows")

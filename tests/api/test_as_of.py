@@ -32,7 +32,7 @@ def past(target, moment):
     return f"{target}&as_of={quote(str(moment))}"
 
 
-def test_every_read_answers_as_of_a_moment_or_says_why_not():
+def test_every_read_answers_as_of_a_moment_or_gives_a_reason():
     reads = {route.path for route in ROUTES if route.method == "GET" and route.supports_as_of}
     assert reads == {*READS, "/v1/events"}
 
@@ -55,7 +55,7 @@ def test_what_was_answered_at_a_position_is_answered_as_of_it_for_ever(server, a
         assert answers[0].headers["Flowledger-Position"] == position
 
 
-def test_the_log_ends_at_the_moment(server, api):
+def test_log_as_of_a_moment_ends_there(server, api):
     run = api.start()
     position = run["position"]
     server.report(run, [STARTED])
@@ -83,19 +83,19 @@ def test_a_list_of_the_past_is_paged_by_its_cursor(api):
     assert found[:7] == runs[::-1]
 
 
-def test_a_past_list_by_status_is_refused_and_says_why(api, problem):
+def test_past_list_filtered_by_status_is_refused_with_a_reason(api, problem):
     answer = api.ask("GET", "/v1/runs?status=failed&as_of=3")
     assert problem(answer, 400) == "bad-request"
     assert answer.json["field"] == "status"
     assert "past" in answer.json["detail"]
 
 
-def test_read_models_have_no_past(api, problem):
+def test_read_models_as_of_a_moment_are_refused(api, problem):
     answer = api.ask("GET", "/v1/projections?as_of=3", key="administrator")
     assert problem(answer, 400) == "bad-request"
 
 
-def test_a_correction_is_seen_from_its_own_position_on(api):
+def test_correction_is_visible_from_its_own_position(api):
     run = api.start()
     body = {"position": run["position"], "reason": "wrong flow"}
     made = api.ask("POST", f"/v1/runs/{run['run_id']}/corrections", body, key="administrator")
@@ -108,7 +108,7 @@ def test_a_correction_is_seen_from_its_own_position_on(api):
     assert len(after) == 2
 
 
-def test_a_moment_names_itself_in_the_position_also_where_nothing_is_found(api, problem):
+def test_not_found_as_of_a_position_returns_that_position(api, problem):
     run = api.start()
     answer = api.ask("GET", f"/v1/runs/{run['run_id']}?as_of={run['position'] - 1}")
     assert problem(answer, 404) == "unknown-run"

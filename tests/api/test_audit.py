@@ -50,7 +50,7 @@ def trail(api, query="", *, key="auditor", **more):
 
 
 @pytest.mark.parametrize("state", ["queued", "failing", "cancelling", "failed", "cancelled"])
-def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_is_read(server, api, state):
+def test_changes_of_a_history_add_up_to_the_current_run(server, api, state):
     run = server.brought_to(state)
     told = history(api, run)
     assert [event["version"] for event in told] == list(range(1, len(told) + 1))
@@ -63,7 +63,7 @@ def test_the_changes_of_a_history_lead_from_nothing_to_the_run_as_it_is_read(ser
     assert told[-1]["position"] == run["position"]
 
 
-def test_a_history_shows_each_event_as_the_log_holds_it_and_what_it_did(server, api):
+def test_history_shows_each_logged_event_with_its_changes(server, api):
     run = server.brought_to("failed")
     told = history(api, run)
     more = {"source", "delay_s", "after_end", "changes", "corrects", "corrections"}
@@ -78,7 +78,7 @@ def test_a_history_shows_each_event_as_the_log_holds_it_and_what_it_did(server, 
 
 
 @pytest.mark.parametrize("name", STARTING)
-def test_a_history_names_the_front_door_that_a_run_came_through(server, api, idle, name):
+def test_history_names_the_dialect_that_started_the_run(server, api, idle, name):
     client = vendor(name)
     answer = server.ask(client.sign(client.start(idle), server.keys["operator"]))
     assert answer.status < 300, answer.body
@@ -86,7 +86,7 @@ def test_a_history_names_the_front_door_that_a_run_came_through(server, api, idl
     assert (first["type"], first["source"]) == ("RunQueued", name)
 
 
-def test_a_history_says_how_late_a_report_came(api):
+def test_history_shows_how_late_a_report_arrived(api):
     run = api.start()
     hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     api.results(run, {"event_id": "1", "type": "RunStarted", "occurred_at": hour_ago})
@@ -96,7 +96,7 @@ def test_a_history_says_how_late_a_report_came(api):
     assert changes(late)["started_at"][1] == late["occurred_at"]
 
 
-def test_a_report_after_the_end_is_there_as_what_was_refused(server, api):
+def test_history_shows_a_report_after_the_end_as_refused(server, api):
     run = server.brought_to("succeeded")
     fact = {"event_id": "late", "type": "TaskFailed", "task": TASK, "data": {"line": 3}}
     (result,) = api.results(run, fact)
@@ -123,7 +123,7 @@ def test_a_history_is_paged_by_version(server, api):
     assert beyond == {"events": [], "next_after": 2**63 - 1}
 
 
-def test_a_history_comes_as_lines_when_asked_for(server, api):
+def test_history_is_ndjson_on_request(server, api):
     target = f"/v1/runs/{server.brought_to('failed')['run_id']}/history?limit=3"
     whole, lines = api.get(target), api.ask("GET", target, Accept=LINES)
     assert lines.headers["Content-Type"] == LINES
@@ -131,7 +131,7 @@ def test_a_history_comes_as_lines_when_asked_for(server, api):
     assert [json.loads(line) for line in lines.body.splitlines()] == whole["events"]
 
 
-def test_a_history_shows_large_values_by_their_beginning(server, api):
+def test_history_truncates_large_values(server, api):
     run = api.start(payload={"text": "x" * 5000})
     (first,) = history(api, run)
     (payload,) = (each for each in first["changes"] if each["field"] == "payload")
@@ -141,7 +141,7 @@ def test_a_history_shows_large_values_by_their_beginning(server, api):
     assert first["data"]["payload"] == run["payload"]
 
 
-def test_a_long_history_is_told_from_anywhere(server, api):
+def test_long_history_can_be_read_from_any_version(server, api):
     run = api.start()
     facts = [{"event_id": "0", "type": "TaskStarted", "task": TASK}]
     facts += [
@@ -165,7 +165,7 @@ def test_a_malformed_parameter_of_a_history_is_refused(api, problem, query):
 # Corrections
 
 
-def test_a_correction_answers_with_itself_and_with_what_it_corrects(server, api):
+def test_correction_returns_itself_and_the_event_it_corrects(server, api):
     run = server.brought_to("failed")
     wrong = api.events_of(run)[-1]
     answer = correct(api, run, wrong["position"], data={"exception": "none"})
@@ -296,7 +296,7 @@ def test_a_long_correction_is_refused(server, api, problem):
     assert server.head() == head
 
 
-def test_only_administrators_correct(server, api, problem):
+def test_only_administrators_can_correct(server, api, problem):
     run = api.start()
     head = server.head()
     for key in ("viewer", "operator", "editor", "auditor"):
@@ -318,7 +318,7 @@ def test_a_ledger_wide_administrator_corrects_in_the_tenant_it_names(api):
 # The trail
 
 
-def test_the_trail_of_a_tenant_is_all_its_events_newest_first_and_acts_upon_its_keys(server, api):
+def test_tenant_trail_lists_its_events_newest_first_and_acts_on_its_keys(server, api):
     api.start()
     found = trail(api)
     positions = [event["position"] for event in found]
@@ -335,7 +335,7 @@ def test_the_trail_of_a_tenant_is_all_its_events_newest_first_and_acts_upon_its_
 
 
 @pytest.mark.parametrize("key", ["viewer", "operator", "editor"])
-def test_who_is_no_auditor_reads_no_trail(api, problem, key):
+def test_trail_is_refused_to_any_role_but_auditor(api, problem, key):
     assert problem(api.ask("GET", "/v1/audit", key=key), 403) == "forbidden"
 
 
@@ -345,7 +345,7 @@ def test_a_ledger_wide_auditor_may_narrow_the_trail_to_a_tenant(api):
     assert trail(api, "&tenant=nobody", key="auditor of all") == []
 
 
-def test_a_tenants_auditor_sees_no_act_upon_another_tenant(server, api):
+def test_tenant_auditor_sees_no_act_on_another_tenant(server, api):
     acts = [event for event in trail(api) if event["stream"] == "administration"]
     assert {event["data"]["tenant"] for event in acts} == {"default"}
     assert {event["type"] for event in acts} == {"KeyCreated"}
@@ -353,7 +353,7 @@ def test_a_tenants_auditor_sees_no_act_upon_another_tenant(server, api):
     assert {event["data"]["tenant"] for event in strangers} == {"elsewhere"}
 
 
-def test_administrative_acts_say_what_was_done_to_whom_and_no_secret(server, api):
+def test_administrative_act_shows_its_action_and_target_but_no_secret(server, api):
     made = server.run(
         server.service.credentials.create(tenant="default", role="viewer", name="passing")
     )
@@ -374,7 +374,7 @@ def test_administrative_acts_say_what_was_done_to_whom_and_no_secret(server, api
         assert secret not in text
 
 
-def test_acts_upon_the_whole_ledger_are_for_ledger_wide_auditors(server, api):
+def test_only_ledger_wide_auditors_see_acts_on_the_whole_ledger(server, api):
     event = NewEvent(str(uuid4()), "RebuildStarted", encode({"projection": "x"}), "ops")
     part = StreamAppend("administration", ExpectedVersion.ANY, (event,))
     (appended,) = server.run(server.service.log.append([AppendRequest("*", (part,))]))
@@ -424,7 +424,7 @@ def test_the_trail_is_filtered_by_types(server, api):
     assert {event["type"] for event in trail(api, "&type=RunFailed")} == {"RunFailed"}
 
 
-def test_the_trail_is_filtered_by_a_half_open_time(server, api):
+def test_trail_is_filtered_by_a_half_open_time_range(server, api):
     run = server.brought_to("failed")
     server.brought_to("failed")
     times = {event["recorded_at"] for event in api.events_of(run)}
@@ -440,7 +440,7 @@ def test_the_trail_is_filtered_by_a_half_open_time(server, api):
     assert trail(api, "&from=1970-01-01T00:00:00Z&to=9998-01-01T00:00:00%2B01:00") == trail(api)
 
 
-def test_filters_go_together(server, api):
+def test_trail_filters_combine(server, api):
     run = api.start("suite.OTHER")
     server.cancel(run, force=True)
     found = trail(api, "&flow=suite.OTHER&type=RunCancelled&actor=operator")
@@ -448,7 +448,7 @@ def test_filters_go_together(server, api):
     assert trail(api, "&flow=suite.OTHER&type=RunCancelled&actor=viewer") == []
 
 
-def test_a_page_of_the_trail_says_where_the_next_begins(server, api):
+def test_trail_page_names_where_the_next_page_begins(server, api):
     whole = trail(api)
     found, cursor = [], ""
     while cursor is not None:
@@ -463,7 +463,7 @@ def test_a_page_of_the_trail_says_where_the_next_begins(server, api):
     assert behind["events"] == whole[:1000]
 
 
-def test_a_page_looks_through_a_bounded_part_of_the_log(server, api, monkeypatch):
+def test_trail_page_scans_a_bounded_part_of_the_log(server, api, monkeypatch):
     api.start()
     whole = trail(api, "&type=FlowRegistered")
     monkeypatch.setattr("service.runs.read.audit_query.MAX_SCAN", 5)
@@ -473,7 +473,7 @@ def test_a_page_looks_through_a_bounded_part_of_the_log(server, api, monkeypatch
     assert trail(api, "&type=FlowRegistered") == whole
 
 
-def test_the_trail_comes_as_lines_when_asked_for(server, api):
+def test_trail_is_ndjson_on_request(server, api):
     target = "/v1/audit?limit=3"
     whole = api.get(target, key="auditor")
     lines = api.ask("GET", target, key="auditor", Accept=LINES)

@@ -37,7 +37,7 @@ def test_runs_are_listed_newest_first_without_their_tasks(api, runs):
     assert listed == {name: value for name, value in shown.items() if name != "tasks"}
 
 
-def test_a_page_says_at_which_position_it_stands(server, api, runs):
+def test_page_returns_its_position(server, api, runs):
     answer = api.ask("GET", "/v1/runs?limit=1")
     assert int(answer.headers["Flowledger-Position"]) == server.head()
 
@@ -52,7 +52,7 @@ def test_a_cursor_leads_through_all_pages(api, runs, limit):
     assert 0 < len(found[-1]) <= limit
 
 
-def test_pages_have_no_doubles_and_no_holes_while_new_runs_start(api):
+def test_pages_neither_repeat_nor_skip_runs_while_new_runs_start(api):
     flow = "suite.OTHER"
     started = [api.start(flow)["run_id"] for _ in range(6)]
     turned = pages(api, f"flow={flow}&limit=2", between=lambda: api.start(flow))
@@ -70,26 +70,26 @@ def test_the_last_page_has_no_cursor_even_when_it_is_full(api):
 @pytest.mark.parametrize(
     "state", ["queued", "running", "cancelling", "succeeded", "warned", "failed", "cancelled"]
 )
-def test_a_status_filters(api, runs, state):
+def test_runs_are_filtered_by_status(api, runs, state):
     page = api.get(f"/v1/runs?status={state}&limit=1000")
     assert runs[state]["run_id"] in ids(page)
     assert {run["status"] for run in page["runs"]} == {state}
 
 
-def test_a_starter_filters(server, api, runs):
+def test_runs_are_filtered_by_starter(server, api, runs):
     theirs = api.ask("POST", "/v1/runs", {"flow": "suite.ORDERS"}, key="editor").json
     page = api.get("/v1/runs?started_by=editor&limit=1000")
     assert ids(page)[0] == theirs["run_id"]
     assert {run["started_by"] for run in page["runs"]} == {"editor"}
 
 
-def test_a_window_of_creation_filters_from_its_first_to_before_its_last_moment(api):
+def test_runs_are_filtered_by_a_half_open_creation_time_range(api):
     first, second, third = (api.start() for _ in range(3))
     window = f"created_after={first['created_at']}&created_before={third['created_at']}"
     assert ids(api.get(f"/v1/runs?{window}")) == [second["run_id"], first["run_id"]]
 
 
-def test_a_time_may_have_any_offset_escaped_or_not(api):
+def test_time_filter_accepts_any_offset_escaped_or_not(api):
     run = api.start()
     seconds = run["created_at"].removesuffix("Z")
     for offset in ("+00:00", "%2B00:00", "-00:00"):
@@ -97,7 +97,7 @@ def test_a_time_may_have_any_offset_escaped_or_not(api):
         assert ids(page) == [run["run_id"]]
 
 
-def test_filters_hold_together(server, api, runs):
+def test_run_filters_combine(server, api, runs):
     run = server.brought_to("failed")
     query = f"flow=suite.ORDERS&status=failed&started_by=operator&created_after={run['created_at']}"
     assert ids(api.get(f"/v1/runs?{query}")) == [run["run_id"]]
@@ -107,7 +107,7 @@ def test_filters_hold_together(server, api, runs):
     "query",
     ["flow=", "flow=no.SUCH", "started_by=nobody", f"flow={quote('ü' * 500)}", "cursor=0"],
 )
-def test_what_nothing_fits_is_an_empty_page(api, runs, query):
+def test_filter_without_a_match_returns_an_empty_page(api, runs, query):
     assert api.get(f"/v1/runs?{query}") == {"runs": [], "next_cursor": None}
 
 
@@ -135,24 +135,24 @@ def test_what_nothing_fits_is_an_empty_page(api, runs, query):
         ("tenant=elsewhere", "tenant"),
     ],
 )
-def test_a_malformed_parameter_is_refused_and_named(api, problem, query, field):
+def test_malformed_parameter_is_refused_by_name(api, problem, query, field):
     answer = api.ask("GET", f"/v1/runs?{query}")
     assert problem(answer, 400) == "bad-request"
     assert answer.json["field"] == field
 
 
-def test_nobody_sees_another_tenants_runs(api, runs):
+def test_runs_of_another_tenant_are_not_listed(api, runs):
     theirs = api.ask("GET", f"/v1/runs?flow=suite.ORDERS&cursor={2**62}", key="stranger").json
     assert theirs == {"runs": [], "next_cursor": None}
 
 
-def test_a_list_is_paged_by_one_key_as_by_another(api, runs):
+def test_cursor_works_with_another_key_of_the_tenant(api, runs):
     mine = api.get("/v1/runs?limit=5")
     assert api.get("/v1/runs?limit=5", key="viewer") == mine
     assert api.get("/v1/runs?limit=5&tenant=default", key="auditor of all") == mine
 
 
-def test_a_start_is_on_the_first_page_at_once(api):
+def test_started_run_is_on_the_first_page_at_once(api):
     for _ in range(5):
         run = api.start(comment=str(uuid4()))
         assert ids(api.get("/v1/runs?limit=1")) == [run["run_id"]]

@@ -46,7 +46,7 @@ def test_an_event_shows_every_field(api):
     assert api.get(f"/v1/events?after={event['position'] - 1}&limit=1")["events"] == [event]
 
 
-def test_the_pages_of_a_tenant_hold_its_events_in_order_with_holes(api):
+def test_tenant_pages_hold_its_events_in_order_with_gaps_in_positions(api):
     api.start()
     found = events(walk(api, "&limit=7"))
     positions = [event["position"] for event in found]
@@ -67,25 +67,25 @@ def test_a_ledger_wide_key_may_name_one_tenant(api):
     assert theirs == events(walk(api))
 
 
-def test_a_page_says_where_the_next_begins(api):
+def test_page_names_where_the_next_page_begins(api):
     first = api.ask("GET", "/v1/events?limit=2", key="auditor of all")
     assert first.json["next_after"] == first.json["events"][-1]["position"] == 2
     assert first.headers["Flowledger-Position"] == "2"
 
 
-def test_what_is_another_tenants_is_passed_over(server, api):
+def test_events_of_another_tenant_are_skipped(server, api):
     page = api.get("/v1/events?limit=1", key="stranger")
     assert page == {"events": [], "next_after": server.head()}
 
 
 @pytest.mark.parametrize("after", ["9223372036854775807", "4611686018427387904"])
-def test_behind_the_head_there_is_nothing_yet(api, after):
+def test_page_beyond_the_head_is_empty(api, after):
     for key in ("viewer", "auditor of all"):
         page = api.get(f"/v1/events?after={after}", key=key)
         assert page == {"events": [], "next_after": int(after)}
 
 
-def test_the_log_comes_as_lines_when_asked_for(api):
+def test_log_is_ndjson_on_request(api):
     run = api.start()
     for target in ("/v1/events?after=3&limit=4", f"/v1/runs/{run['run_id']}/events"):
         whole = api.get(target)
@@ -95,7 +95,7 @@ def test_the_log_comes_as_lines_when_asked_for(api):
         assert [json.loads(line) for line in lines.body.splitlines()] == whole["events"]
 
 
-def test_no_lines_are_an_empty_body(api):
+def test_ndjson_of_no_events_is_an_empty_body(api):
     lines = api.ask("GET", f"/v1/events?after={MOST}", Accept="application/x-ndjson")
     assert (lines.status, lines.body) == (200, b"")
 
@@ -114,7 +114,7 @@ def test_the_events_of_a_run_are_paged_by_version(server, api):
 
 
 @pytest.mark.parametrize("after", ["", "?after=3"])
-def test_the_events_of_an_unknown_run_are_not_found_from_wherever_on(api, problem, after):
+def test_events_of_an_unknown_run_are_not_found_after_any_version(api, problem, after):
     nobody = "01a20673-7961-7cba-aceb-8bc7e25c7dc3"
     answer = api.ask("GET", f"/v1/runs/{nobody}/events{after}")
     assert problem(answer, 404) == "unknown-run"
@@ -125,7 +125,7 @@ def test_the_events_of_an_unknown_run_are_not_found_from_wherever_on(api, proble
     "query",
     ["after=-1", "after=x", "after=9223372036854775808", "limit=0", "limit=1001", "before=3"],
 )
-def test_a_malformed_parameter_is_refused_and_named(api, problem, path, query):
+def test_malformed_parameter_is_refused_by_name(api, problem, path, query):
     answer = api.ask("GET", path.format(run_id=api.start()["run_id"]) + f"?{query}")
     assert problem(answer, 400) == "bad-request"
     assert answer.json["field"] == query.partition("=")[0]
@@ -148,7 +148,7 @@ def test_flows_are_listed_by_name_with_every_vendors_ids(api):
         assert all(ids[name] == run["vendor_ids"][vendor][name] for name in shared)
 
 
-def test_another_tenant_has_flows_of_its_own(api):
+def test_each_tenant_has_its_own_flows(api):
     assert api.get("/v1/flows", key="stranger") == {"flows": []}
 
 

@@ -43,7 +43,7 @@ def value(found, name, **labels):
     return found[name, frozenset(labels.items())]
 
 
-def test_the_figures_of_read_models_are_those_of_the_list(server, api):
+def test_read_model_metrics_match_the_list_of_read_models(server, api):
     run = api.start()
     server.read(run)
     found = scrape(api)
@@ -59,7 +59,7 @@ def test_the_figures_of_read_models_are_those_of_the_list(server, api):
     assert value(found, "flowledger_database_up") == 1
 
 
-def test_appends_are_counted_by_what_the_log_answered(api):
+def test_appends_are_counted_by_outcome(api):
     before = scrape(api)
     key = {"Idempotency-Key": str(uuid4())}
     body = {"flow": "suite.ORDERS", "payload": {}}
@@ -74,7 +74,7 @@ def test_appends_are_counted_by_what_the_log_answered(api):
         assert value(after, name, **labels) == value(before, name, **labels) + 1, name
 
 
-async def test_every_answer_of_the_log_is_counted_as_what_it_is(database_url):
+async def test_every_append_outcome_has_its_own_count(database_url):
     pool = await connect_pool(database_url, max_size=1)
     registry = CollectorRegistry()
     log = MeasuredLog(pool, registry)
@@ -93,7 +93,7 @@ async def test_every_answer_of_the_log_is_counted_as_what_it_is(database_url):
     assert value(found, "flowledger_append_seconds_count") == 4
 
 
-def test_requests_are_counted_by_route_and_status_and_never_by_what_was_asked_for(server, api):
+def test_requests_are_counted_by_route_and_status_and_never_by_target(server, api):
     labels = {"dialect": "api", "method": "GET", "route": "/v1/runs/{run_id}", "status": "404"}
     unmatched = {"dialect": "none", "method": "none", "route": "none", "status": "404"}
     name = "flowledger_http_request_seconds_count"
@@ -127,7 +127,7 @@ def test_answered_request_is_in_every_bucket_that_is_long_enough():
     assert len(found) == len(BUCKETS_S) + 4
 
 
-def test_the_process_tells_how_it_is(api):
+def test_process_metrics_are_exposed(api):
     found = scrape(api)
     assert value(found, "flowledger_http_requests_in_flight") == 1
     assert value(found, "flowledger_task_crashes_total", task="batcher") == 0
@@ -137,7 +137,7 @@ def test_the_process_tells_how_it_is(api):
     assert any(name == "process_resident_memory_bytes" for name, _ in found)
 
 
-def test_openmetrics_are_given_where_they_are_asked_for(api):
+def test_openmetrics_format_is_served_on_request(api):
     answer = api.ask("GET", "/metrics", key="viewer", Accept="application/openmetrics-text")
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     names = {family.name for family in openmetrics_families(answer.body.decode())}
@@ -145,17 +145,17 @@ def test_openmetrics_are_given_where_they_are_asked_for(api):
 
 
 @pytest.mark.parametrize("key", ["viewer", "auditor of all", "stranger"])
-def test_any_key_may_scrape(api, key):
+def test_any_key_can_scrape_metrics(api, key):
     assert scrape(api, key)
 
 
-def test_nobody_scrapes_without_a_key(server, problem):
+def test_scrape_without_a_key_is_refused(server, problem):
     from tests.dialects.suite import Call  # noqa: PLC0415 - the one call without a key
 
     assert problem(server.ask(Call("GET", "/metrics")), 401) == "unauthenticated"
 
 
-async def test_while_postgres_is_away_a_scrape_tells_what_the_process_knows(own_cluster):
+async def test_scrape_during_a_postgres_outage_shows_process_metrics(own_cluster):
     await postgres.migrate_whole(own_cluster.url)
     settings = Settings(
         database_url=own_cluster.url, secret_key=bytes(32), grace_s=0, port=0, slots=3

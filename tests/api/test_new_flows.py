@@ -26,7 +26,7 @@ async def load(log, tenant):
 
 
 @pytest.mark.parametrize("name", [*STARTING, "api"])
-def test_it_is_started_at_once(server, name):
+def test_newly_loaded_flow_can_be_started_at_once(server, name):
     tenant = f"new-{name}"
     creating = server.service.credentials.create(tenant=tenant, role="operator", name="ops")
     key = server.run(creating)

@@ -21,7 +21,7 @@ def ask(server, name, run, position):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_vendors_reads_show_what_stands_at_a_position(server, run, name):
+def test_every_vendors_reads_include_the_minimum_position(server, run, name):
     assert ask(server, name, run, str(server.head())).status == 200
 
 
@@ -41,14 +41,14 @@ def test_every_vendor_refuses_a_malformed_position(server, run, name, position):
 
 
 @pytest.mark.parametrize("name", STARTING)
-def test_every_vendors_start_names_a_position_that_its_reads_then_show(server, idle, name):
+def test_every_vendors_start_returns_a_position_that_its_reads_include(server, idle, name):
     client = vendor(name)
     started = server.ask(client.sign(client.start(idle), server.keys["operator"]))
     assert started.status < 300, started.body
     assert ask(server, name, idle, started.headers["Flowledger-Position"]).status == 200
 
 
-def test_two_positions_are_one_too_many(server):
+def test_two_minimum_positions_are_refused(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.ports[False], timeout=30)
     connection.putrequest("GET", "/v1/runs")
     connection.putheader("Authorization", f"Bearer {server.keys['viewer'].token}")
@@ -70,7 +70,7 @@ READS = (
 
 
 @pytest.mark.parametrize("path", READS)
-def test_every_read_takes_and_names_a_position(server, api, run, path):
+def test_every_read_accepts_and_returns_a_position(server, api, run, path):
     head = server.head()
     answer = api.ask("GET", path.format(**run), Flowledger_Min_Position=str(head))
     assert answer.status == 200
@@ -84,17 +84,17 @@ def test_every_read_refuses_a_position_beyond_the_head(server, api, problem, run
     assert problem(answer, 400) == "position-ahead"
 
 
-def test_head_takes_a_position_too(server, api):
+def test_head_request_honours_the_minimum_position(server, api):
     beyond = {"Flowledger_Min_Position": str(server.head() + 1)}
     assert api.ask("HEAD", "/v1/runs", **beyond).status == 400
 
 
-def test_who_may_not_read_is_told_nothing_of_the_head(server):
+def test_caller_without_read_access_learns_nothing_of_the_head(server):
     call = Call("GET", "/v1/runs").having(Flowledger_Min_Position="x")
     assert server.ask(call).status == 401
 
 
-def test_a_write_does_not_look_at_it(api):
+def test_write_ignores_the_minimum_position(api):
     body = {"flow": "suite.ORDERS"}
     answer = api.ask("POST", "/v1/runs", body, Flowledger_Min_Position=str(2**62))
     assert answer.status == 201

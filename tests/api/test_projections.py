@@ -12,31 +12,29 @@ WHOLE = "administrator of all"
 
 @pytest.mark.parametrize(("path", "body"), CALLS)
 @pytest.mark.parametrize("key", ["viewer", "editor", "auditor", "auditor of all"])
-def test_only_an_administrator_mends(api, problem, untouched, path, body, key):
+def test_only_an_administrator_can_retry_or_skip(api, problem, untouched, path, body, key):
     assert problem(api.ask("POST", path, body, key=key), 403) == "forbidden"
 
 
-def test_an_administrator_of_one_tenant_skips_no_event_of_all(api, problem, untouched):
+def test_administrator_of_one_tenant_cannot_skip_an_event(api, problem, untouched):
     answer = api.ask("POST", SKIP, PROPER, key="administrator")
     assert problem(answer, 403) == "forbidden"
     assert "tenant *" in answer.json["detail"]
 
 
-def test_an_administrator_of_one_tenant_has_a_read_model_try_again(api, problem, untouched):
+def test_administrator_of_one_tenant_can_retry_a_read_model(api, problem, untouched):
     assert problem(api.ask("POST", RETRY, key="administrator"), 409) == "not-paused"
 
 
 @pytest.mark.parametrize(("path", "body"), CALLS)
-def test_what_is_not_paused_is_left_alone(api, problem, untouched, path, body):
+def test_retry_or_skip_of_a_running_read_model_is_refused(api, problem, untouched, path, body):
     answer = api.ask("POST", path, body, key=WHOLE)
     assert problem(answer, 409) == "not-paused"
     assert "executions version 1 is running" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("verb", ["retry", "skip"])
-def test_an_unknown_read_model_is_not_found_and_those_there_are_named(
-    api, problem, untouched, verb
-):
+def test_unknown_read_model_is_not_found_and_known_ones_are_listed(api, problem, untouched, verb):
     answer = api.ask(
         "POST", f"/v1/projections/gone/{verb}", PROPER if verb == "skip" else None, key=WHOLE
     )
@@ -69,7 +67,7 @@ def test_an_unknown_version_is_not_found(api, problem, untouched, verb):
         ({"versoin": 1}, "versoin"),
     ],
 )
-def test_a_malformed_skip_is_refused_and_named(api, problem, untouched, change, field):
+def test_malformed_skip_is_refused_by_name(api, problem, untouched, change, field):
     answer = api.ask("POST", SKIP, PROPER | change, key=WHOLE)
     assert problem(answer, 400) == "bad-request"
     assert answer.json["field"] == field

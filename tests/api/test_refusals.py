@@ -42,7 +42,7 @@ MAY = {
 
 
 @pytest.mark.parametrize("role", MAY)
-def test_a_role_may_what_it_may_and_no_more(api, role):
+def test_role_is_allowed_exactly_its_calls(api, role):
     run = api.start()
     for name, (method, path, body) in CALLS.items():
         body = body | {"position": run["position"]} if name == "correct" else body  # noqa: PLW2901
@@ -53,7 +53,7 @@ def test_a_role_may_what_it_may_and_no_more(api, role):
             assert answer.json["type"] == "urn:flowledger:problem:forbidden"
 
 
-def test_without_a_known_credential_nobody_gets_in(server, problem, untouched):
+def test_call_without_a_known_credential_is_refused(server, problem, untouched):
     for method, path, body in CALLS.values():
         call = Call(method, path.format(run_id=uuid4()))
         call = call if body is None else call.sending(body)
@@ -79,7 +79,7 @@ def test_another_tenants_ids_are_not_found(api, problem):
 
 
 @pytest.mark.parametrize("name", sorted(OPERATES))
-def test_no_credential_reaches_another_tenant_by_naming_it(api, problem, name):
+def test_naming_another_tenant_gives_no_access_to_it(api, problem, name):
     run = api.start()
     head = api.server.head()
     method, path, body = CALLS[name]
@@ -214,7 +214,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", TEXTS.values(), ids=TEXTS)
-def test_what_is_no_json_object_is_refused(api, problem, untouched, body):
+def test_body_other_than_a_json_object_is_refused(api, problem, untouched, body):
     for name in ("start", "report", "cancel", "retry"):
         if body or name in {"start", "report"}:
             path = CALLS[name][1].format(run_id=uuid4())
@@ -237,7 +237,7 @@ def test_a_malformed_start_is_refused(api, problem, untouched, body):
         {"deep": [[[[[[[[[[1]]]]]]]]]]},
     ],
 )
-def test_what_json_can_hold_comes_back_as_it_was(api, payload):
+def test_json_payload_is_returned_unchanged(api, payload):
     run = api.start(payload=payload)
     assert api.get(f"/v1/runs/{run['run_id']}")["payload"] == payload
 
@@ -246,7 +246,7 @@ def test_an_unknown_flow_is_not_found(api, problem, untouched):
     assert problem(api.ask("POST", START, {"flow": "suite.NO"}), 404) == "unknown-flow"
 
 
-def test_a_payload_that_does_not_fit_says_why(api, problem, untouched):
+def test_payload_that_fails_the_schema_is_refused_with_reasons(api, problem, untouched):
     answer = api.ask("POST", START, {"flow": "suite.STRICT", "payload": {}})
     assert problem(answer, 400) == "invalid-payload"
     assert answer.json["field"] == "payload"
@@ -254,19 +254,19 @@ def test_a_payload_that_does_not_fit_says_why(api, problem, untouched):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "x"])
-def test_a_body_of_another_type_is_refused(api, problem, untouched, content_type):
+def test_body_of_another_content_type_is_refused(api, problem, untouched, content_type):
     for name in ("start", "report", "cancel", "retry"):
         path = CALLS[name][1].format(run_id=uuid4())
         answer = api.ask("POST", path, b'{"flow": "suite.ORDERS"}', Content_Type=content_type)
         assert problem(answer, 415) == "unsupported-media-type"
 
 
-def test_the_type_may_have_parameters(api):
+def test_content_type_may_have_parameters(api):
     sent = api.ask("POST", START, ORDERS, Content_Type="Application/JSON; charset=utf-8")
     assert sent.status == 201
 
 
-def test_an_optional_body_may_be_empty_of_any_type(api):
+def test_optional_body_may_be_empty_with_any_content_type(api):
     run = api.start()
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     path = f"/v1/runs/{run['run_id']}"
@@ -294,7 +294,7 @@ def test_a_retry_takes_no_members(api, problem, untouched):
     assert problem(answer, 400) == "bad-request"
 
 
-def test_a_bug_is_a_problem_that_names_the_request(server, problem):
+def test_internal_error_is_a_problem_that_names_the_request(server, problem):
     token = server.keys["operator"].token
     call = Call("GET", "/v1/runs").having(Authorization=f"Bearer {token}", X_Request_Id="abc-1")
     answer = server.ask(call, broken=True)

@@ -28,7 +28,7 @@ def types(api, run):
     return [each["type"] for each in api.events_of(run)]
 
 
-def test_each_event_is_answered_alone_in_order(api):
+def test_each_reported_event_has_its_own_result_in_order(api):
     run = api.start()
     events = [event("TaskStarted", ORDERS), event("TaskStarted", "NOBODY"), done(ORDERS)]
     results = api.results(run, *events)
@@ -58,7 +58,7 @@ def test_every_type_can_be_reported(api):
     assert outcomes(api.results(api.start(external), event("RunCancelled"))) == ["recorded"]
 
 
-def test_an_answer_is_given_when_the_report_can_be_read(api):
+def test_reported_event_is_readable_once_the_report_is_answered(api):
     run = api.start()
     answer = api.report(run, event("TaskStarted", ORDERS))
     shown = api.get(f"/v1/runs/{run['run_id']}")
@@ -66,7 +66,7 @@ def test_an_answer_is_given_when_the_report_can_be_read(api):
     assert int(answer.headers["Flowledger-Position"]) == shown["position"]
 
 
-def test_the_reporters_clock_is_kept_beside_ours(api):
+def test_reporters_time_is_stored_beside_the_recorded_time(api):
     run = api.start()
     api.results(run, event("TaskStarted", ORDERS, occurred_at="2026-01-31T09:00:00.5+09:00"))
     shown = api.get(f"/v1/runs/{run['run_id']}")
@@ -76,7 +76,7 @@ def test_the_reporters_clock_is_kept_beside_ours(api):
     assert reported["recorded_at"] != reported["occurred_at"]
 
 
-def test_the_same_event_again_is_a_duplicate_at_its_first_position(api):
+def test_repeated_event_is_a_duplicate_with_its_first_position(api):
     run, told = api.start(), event("TaskStarted", ORDERS)
     first, again = api.results(run, told, told)
     assert (first["outcome"], again["outcome"]) == ("recorded", "duplicate")
@@ -86,20 +86,20 @@ def test_the_same_event_again_is_a_duplicate_at_its_first_position(api):
     assert types(api, run).count("TaskStarted") == 1
 
 
-def test_a_used_id_with_other_contents_is_refused(api):
+def test_used_event_id_with_other_contents_is_refused(api):
     run, told = api.start(), event("TaskStarted", ORDERS)
     first, other = api.results(run, told, told | {"task": ITEMS})
     assert (first["outcome"], other["outcome"]) == ("recorded", "refused")
     assert types(api, run)[-1] == "ReportRefused"
 
 
-def test_an_id_is_of_its_run_alone(api):
+def test_event_id_is_scoped_to_its_run(api):
     told = event("TaskStarted", ORDERS)
     for _ in range(2):
         assert outcomes(api.results(api.start(), told)) == ["recorded"]
 
 
-def test_what_the_state_does_not_allow_is_refused_and_kept(api):
+def test_event_that_the_state_forbids_is_refused_and_recorded(api):
     run = api.start()
     refused = event("TaskSucceeded", "NOBODY", {"rows": 3})
     (result,) = api.results(run, refused)
@@ -115,7 +115,7 @@ def test_what_the_state_does_not_allow_is_refused_and_kept(api):
     assert api.get(f"/v1/runs/{run['run_id']}")["status"] == "queued"
 
 
-def test_a_runs_end_told_with_its_last_tasks_is_recorded(api):
+def test_run_end_reported_with_its_last_tasks_is_recorded(api):
     run = api.start()
     told = [done(ORDERS), done(ITEMS), event("RunSucceeded")]
     assert outcomes(api.results(run, *told)) == ["recorded"] * 3
@@ -123,7 +123,7 @@ def test_a_runs_end_told_with_its_last_tasks_is_recorded(api):
     assert api.get(f"/v1/runs/{run['run_id']}")["status"] == "succeeded"
 
 
-def test_a_runs_end_told_after_the_ledger_concluded_it_is_a_duplicate(api):
+def test_run_end_reported_after_the_ledger_concluded_it_is_a_duplicate(api):
     run = api.start()
     api.results(run, done(ORDERS), done(ITEMS))
     concluded = api.events_of(run)[-1]
@@ -133,14 +133,14 @@ def test_a_runs_end_told_after_the_ledger_concluded_it_is_a_duplicate(api):
     assert types(api, run).count("RunSucceeded") == 1
 
 
-def test_nothing_moves_a_run_that_has_ended(server, api):
+def test_ended_run_is_not_changed_by_reports(server, api):
     run = server.brought_to("succeeded")
     (result,) = api.results(run, event("TaskFailed", ORDERS))
     assert result["outcome"] == "refused"
     assert api.get(f"/v1/runs/{run['run_id']}")["status"] == "succeeded"
 
 
-def test_a_task_is_named_by_path_key_or_id(api):
+def test_reported_task_is_identified_by_path_key_or_id(api):
     run = api.start()
     orders = run["tasks"][0]
     told = [event("TaskStarted", orders["task_id"]), event("TaskStarted", "ITEMS"), done(ORDERS)]
@@ -151,7 +151,7 @@ def test_a_task_is_named_by_path_key_or_id(api):
     ]
 
 
-def test_a_call_takes_500_events_and_no_more(api, problem):
+def test_report_accepts_at_most_500_events(api, problem):
     run = api.start()
     output = [event("TaskOutputRecorded", ORDERS, {"log": str(n)}) for n in range(501)]
     head = api.server.head()
@@ -192,7 +192,7 @@ RIGHT = {"event_id": "1", "type": "TaskStarted", "task": ORDERS}
         (RIGHT | {"occured_at": None}, "occured_at"),
     ],
 )
-def test_a_malformed_event_refuses_the_call_and_nothing_is_written(api, problem, wrong, field):
+def test_report_with_a_malformed_event_is_refused_whole(api, problem, wrong, field):
     run = api.start()
     head = api.server.head()
     answer = api.report(run, event("TaskStarted", ORDERS), wrong)
@@ -203,7 +203,7 @@ def test_a_malformed_event_refuses_the_call_and_nothing_is_written(api, problem,
 
 
 @pytest.mark.parametrize("body", [{}, {"events": []}, {"events": {}}, {"events": None}, []])
-def test_a_call_without_events_is_refused(api, problem, body):
+def test_report_without_events_is_refused(api, problem, body):
     answer = api.ask("POST", f"/v1/runs/{api.start()['run_id']}/events", body)
     assert problem(answer, 400) == "bad-request"
 

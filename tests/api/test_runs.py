@@ -25,7 +25,7 @@ TASK = {
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
-def test_a_start_answers_with_the_run_as_it_can_be_read(server, api):
+def test_start_returns_the_run_that_a_read_returns(server, api):
     answer = api.ask(
         "POST", "/v1/runs", {"flow": "suite.ORDERS", "payload": {"day": 1}, "comment": "why"}
     )
@@ -64,7 +64,7 @@ def test_a_run_shows_every_field_and_the_ids_of_every_vendor(api):
 VARYING = {"run_id", "run_number", "created_at", "root_run", "tasks", "position", "vendor_ids"}
 
 
-def test_a_run_that_failed_says_of_which_task_and_statement(server, api):
+def test_failed_run_names_its_failed_task_and_statement(server, api):
     run = server.brought_to("failed")
     shown = api.get(f"/v1/runs/{run['run_id']}")
     assert shown["status"] == "failed"
@@ -80,16 +80,16 @@ def test_a_run_that_failed_says_of_which_task_and_statement(server, api):
     assert MOMENT.fullmatch(shown["ended_at"])
 
 
-def test_a_run_is_found_by_its_id_in_capitals_too(api):
+def test_run_is_found_by_an_upper_case_id(api):
     run = api.start()
     assert api.get(f"/v1/runs/{run['run_id'].upper()}")["run_id"] == run["run_id"]
 
 
-def test_null_and_absent_are_the_same_comment(api):
+def test_null_comment_equals_an_absent_one(api):
     assert api.start(comment=None)["comment"] is None
 
 
-def test_head_answers_like_get_without_a_body(api):
+def test_head_request_answers_like_get_without_a_body(api):
     answer = api.ask("HEAD", "/v1/runs")
     assert (answer.status, answer.body) == (200, b"")
 
@@ -101,7 +101,7 @@ def repeat(api, body, key, target="/v1/runs"):
     return api.ask("POST", target, body, Idempotency_Key=key)
 
 
-def test_a_repeated_start_answers_with_the_same_run_as_it_stands_now(server, api):
+def test_repeated_start_returns_the_same_run_in_its_current_state(server, api):
     key, body = str(uuid4()), {"flow": "suite.ORDERS"}
     first = repeat(api, body, key)
     server.report(first.json, [("TaskStarted", "BOTH/ORDERS", {})])
@@ -114,21 +114,21 @@ def test_a_repeated_start_answers_with_the_same_run_as_it_stands_now(server, api
     assert second.headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_start_that_differs_under_a_used_key_is_refused(api, problem):
+def test_different_start_with_a_used_key_is_refused(api, problem):
     key = str(uuid4())
     repeat(api, {"flow": "suite.ORDERS"}, key)
     for body in ({"flow": "suite.OTHER"}, {"flow": "suite.ORDERS", "payload": {"x": 1}}):
         assert problem(repeat(api, body, key), 422) == "key-reused"
 
 
-def test_members_in_another_order_are_the_same_start(api):
+def test_start_with_reordered_members_is_the_same_start(api):
     key = str(uuid4())
     first = repeat(api, b'{"flow": "suite.ORDERS", "payload": {"a": 1, "b": 2}}', key)
     again = repeat(api, b'{"payload": {"b": 2, "a": 1}, "flow": "suite.ORDERS"}', key)
     assert again.json["run_id"] == first.json["run_id"]
 
 
-def test_a_key_is_of_its_tenant_alone(api):
+def test_idempotency_key_is_scoped_to_its_tenant(api):
     key, body = str(uuid4()), {"flow": "suite.ORDERS"}
     repeat(api, body, key)
     theirs = api.ask("POST", "/v1/runs", body, key="stranger", Idempotency_Key=key)
@@ -155,7 +155,7 @@ def cancel(api, run, body=None):
     return api.ask("POST", f"/v1/runs/{run['run_id']}/cancel", body)
 
 
-def test_a_cancelled_run_shows_so(server, api):
+def test_cancel_of_a_running_run_returns_cancelling(server, api):
     run = server.brought_to("running")
     answer = cancel(api, run)
     assert (answer.status, answer.json["status"]) == (200, "cancelling")
@@ -167,13 +167,13 @@ def test_force_does_not_wait_for_running_tasks(server, api):
     assert cancel(api, run, {"force": True}).json["status"] == "cancelled"
 
 
-def test_force_goes_on_where_a_cancel_waits(server, api):
+def test_forced_cancel_ends_a_run_that_is_cancelling(server, api):
     run = server.brought_to("cancelling")
     assert cancel(api, run, {"force": True}).json["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("state", ["succeeded", "warned", "failed", "cancelled"])
-def test_cancelling_an_ended_run_changes_nothing_and_is_recorded(server, api, problem, state):
+def test_cancel_of_an_ended_run_is_recorded_and_changes_nothing(server, api, problem, state):
     run = server.brought_to(state)
     assert problem(cancel(api, run), 409) == "run-ended"
     last = api.events_of(run)[-1]
@@ -220,7 +220,7 @@ def retry(api, run, body):
         {"from": "group", "group": 2},
     ],
 )
-def test_a_retry_of_a_part_takes_the_rest_as_done_in_the_earlier_run(server, api, half_done, part):
+def test_partial_retry_counts_other_tasks_as_done_in_the_earlier_run(server, api, half_done, part):
     answer = retry(api, half_done, part)
     orders, items = answer.json["tasks"]
     assert answer.status == 201
@@ -236,7 +236,7 @@ def test_a_retry_of_a_part_takes_the_rest_as_done_in_the_earlier_run(server, api
 
 
 @pytest.mark.parametrize("part", [{}, {"from": "start"}, {"from": "group", "group": 1}])
-def test_a_retry_of_all_takes_nothing_as_done(api, half_done, part):
+def test_full_retry_counts_no_task_as_done(api, half_done, part):
     tasks = retry(api, half_done, part).json["tasks"]
     assert {task["status"] for task in tasks} == {"pending"}
 
@@ -257,23 +257,23 @@ def test_a_retry_of_all_takes_nothing_as_done(api, half_done, part):
         ({"from": "failed", "group": 2**63 - 1}, "group"),
     ],
 )
-def test_a_part_that_there_cannot_be_is_refused(api, half_done, untouched, part, field):
+def test_retry_of_an_invalid_part_is_refused(api, half_done, untouched, part, field):
     answer = retry(api, half_done, part)
     assert (answer.status, answer.json["field"]) == (400, field), answer.body
 
 
-def test_no_part_of_an_open_run_runs_again(server, api, problem):
+def test_partial_retry_of_an_open_run_is_refused(server, api, problem):
     answer = retry(api, server.brought_to("running"), {"from": "failed"})
     assert problem(answer, 409) == "run-open"
 
 
-def test_a_group_is_not_retried_before_those_ahead_of_it_are_done(server, api, problem):
+def test_retry_of_a_group_is_refused_before_earlier_groups_are_done(server, api, problem):
     answer = retry(api, server.brought_to("failed"), {"from": "group", "group": 2})
     assert problem(answer, 409) == "not-retryable"
     assert "BOTH/ORDERS before group 2" in answer.json["detail"]
 
 
-def test_of_a_run_that_is_all_done_nothing_failed_is_retried(server, api, problem):
+def test_retry_of_failed_tasks_is_refused_when_all_tasks_are_done(server, api, problem):
     run = server.brought_to("succeeded")
     assert problem(retry(api, run, {"from": "failed"}), 409) == "not-retryable"
 

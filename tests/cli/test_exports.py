@@ -118,7 +118,7 @@ def test_an_export_goes_through_a_pipe_into_an_import(ledger_url, other_url, fil
     assert heads[0] == heads[1] >= 30_000
 
 
-def test_a_reader_that_goes_away_is_said_in_one_line(ledger_url, filled):
+def test_broken_pipe_is_reported_in_one_line(ledger_url, filled):
     exported = begun(
         ledger_url, "export", "-", "--quiet", stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -130,7 +130,7 @@ def test_a_reader_that_goes_away_is_said_in_one_line(ledger_url, filled):
 
 
 @pytest.mark.parametrize("ending", ["ndjson", "ndjson.zst"])
-def test_an_export_killed_again_and_again_ends_with_the_same_bytes(
+def test_export_killed_repeatedly_ends_with_the_same_bytes(
     verb, ledger_url, filled, tmp_path, ending
 ):
     whole, killed = tmp_path / f"whole.{ending}", tmp_path / f"killed.{ending}"
@@ -152,7 +152,7 @@ def test_an_export_killed_again_and_again_ends_with_the_same_bytes(
 
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_an_import_ended_in_the_middle_leaves_an_empty_ledger(
+def test_interrupted_import_leaves_an_empty_ledger(
     verb, other, other_url, filled, tmp_path, number
 ):
     file = str(tmp_path / "ledger.ndjson")
@@ -174,7 +174,7 @@ def test_an_import_ended_in_the_middle_leaves_an_empty_ledger(
     assert ask(other_url, "select position from log.head") >= 30_000
 
 
-def test_what_is_wrong_with_a_file_is_one_line_and_status_1(verb, other, tmp_path):
+def test_invalid_file_is_reported_in_one_line_with_exit_status_1(verb, other, tmp_path):
     torn = tmp_path / "torn"
     torn.write_text('{"format":"flowledger-export","version":1,"ledger":null,"after":0,"to":0}\n')
     for arguments in (("check", str(torn)), ("import", str(torn))):
@@ -186,7 +186,7 @@ def test_what_is_wrong_with_a_file_is_one_line_and_status_1(verb, other, tmp_pat
     assert verb("events", "import").returncode == 2
 
 
-def test_a_bar_is_for_people_alone(verb, tmp_path):
+def test_progress_bar_is_not_shown_without_a_terminal(verb, tmp_path):
     done = verb("events", "export", str(tmp_path / "one"))
     assert len(done.stderr.splitlines()) == 1
     assert verb("events", "export", str(tmp_path / "two"), "--quiet").stderr == ""

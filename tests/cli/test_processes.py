@@ -126,7 +126,7 @@ def test_every_verb_works_beside_a_server_on_a_database_that_was_empty(running, 
     assert "Traceback" not in served.said
 
 
-def test_parts_run_apart(running, settings, database_url):
+def test_parts_run_in_separate_processes(running, settings, database_url):
     settings = settings | {"FLOWLEDGER_DATABASE_URL": database_url}
     verb = program(**settings)
     good(verb("flows", "load", str(EXAMPLES), "--tenant", "t"))
@@ -174,7 +174,7 @@ async def thread(*args, **kwargs):
 
 
 @pytest.mark.parametrize("task", ["HEEDLESS", "THREAD"])
-def test_a_task_that_does_not_stop_keeps_no_server_from_ending(
+def test_server_ends_despite_a_task_that_does_not_stop(
     running, settings, database_url, tmp_path, task
 ):
     settings = settings | {"FLOWLEDGER_DATABASE_URL": database_url, "FLOWLEDGER_GRACE": "0"}
@@ -247,7 +247,7 @@ def home() -> Iterator[Path]:
         yield Path(folder) / "home"
 
 
-def test_a_verb_on_its_own_brings_its_postgres_and_takes_it_along(running, home):
+def test_standalone_verb_starts_and_stops_its_own_postgres(running, home):
     verb = program(FLOWLEDGER_HOME=str(home))
     missing = verb("flows", "list")
     assert (missing.returncode, "flowledger migrate" in missing.stderr) == (1, True)

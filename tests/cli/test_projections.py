@@ -15,14 +15,14 @@ from tests.cli.test_processes import Running
 from tests.cli.test_verbs import EXAMPLES, good, refused
 
 
-def test_what_is_not_paused_is_left_alone(verb):
+def test_retry_or_skip_of_a_running_read_model_is_refused(verb):
     line = refused(verb("projections", "retry", "executions"))
     assert "executions version 1 is running" in line
     line = refused(verb("projections", "skip", "executions", "--reason", "why", "--yes"))
     assert "executions version 1 is running" in line
 
 
-def test_an_unknown_read_model_is_named_with_those_there_are(verb):
+def test_unknown_read_model_error_lists_the_known_ones(verb):
     for arguments in (("retry", "gone"), ("skip", "gone", "1", "--reason", "why", "--yes")):
         line = refused(verb("projections", *arguments))
         assert "no read model gone" in line
@@ -36,7 +36,7 @@ def test_a_skip_without_a_reason_is_a_usage_error(verb):
     )
 
 
-def test_nothing_is_recorded_by_what_is_refused(verb):
+def test_refused_command_records_no_event(verb):
     refused(verb("projections", "skip", "executions", "1", "--reason", "why", "--yes"))
     log = good(verb("events", "tail", "--after", "0", "--no-follow", "--json"))
     assert [json.loads(line)["type"] for line in log.splitlines()] == []
@@ -78,7 +78,7 @@ def sql(url, statement):
     asyncio.run(execute())
 
 
-def test_a_read_model_that_is_what_the_log_says_is_verified(filled):
+def test_read_model_that_matches_the_log_is_verified(filled):
     verb, _ = filled
     said = good(verb("projections", "verify", "workflows"))
     assert re.fullmatch(r"workflows version 1 at position \d+: \d+ rows agree\n", said)
@@ -87,7 +87,7 @@ def test_a_read_model_that_is_what_the_log_says_is_verified(filled):
     assert [table["table"] for table in told["tables"]] == ["flows", "workflows"]
 
 
-def test_what_was_edited_by_hand_is_named_with_both_values_and_exit_status_1(filled):
+def test_verify_shows_both_values_of_a_manual_edit_and_exits_1(filled):
     verb, url = filled
     edit = (
         "update workflows_v1.flows set document = convert_to(replace(convert_from(document,"
@@ -108,7 +108,7 @@ def test_what_was_edited_by_hand_is_named_with_both_values_and_exit_status_1(fil
     assert verb("projections", "verify", "workflows").returncode == 0
 
 
-def test_what_cannot_be_verified_is_exit_status_2(filled):
+def test_verify_that_cannot_run_exits_2(filled):
     verb, _ = filled
     done = verb("projections", "verify", "gone")
     assert (done.returncode, done.stdout) == (2, "")
@@ -120,7 +120,7 @@ def test_what_cannot_be_verified_is_exit_status_2(filled):
     assert away("projections", "verify", "executions").returncode == 2
 
 
-def test_the_list_tells_lag_and_rate_in_a_table(filled):
+def test_list_shows_lag_and_rate_in_a_table(filled):
     verb, _ = filled
     head, *rows = good(verb("projections", "list")).splitlines()
     assert head.split() == ["name", "version", "state", "position", "head", "lag", "behind", "rate"]

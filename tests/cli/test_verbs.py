@@ -45,7 +45,7 @@ def create(verb, name="ops", role="operator"):
     )
 
 
-def test_a_new_key_prints_all_its_parts_and_never_again(verb):
+def test_new_key_is_printed_whole_only_once(verb):
     key = create(verb, "once")
     assert key.keys() == PARTS
     listed = good(verb("keys", "list", "--json"))
@@ -69,7 +69,7 @@ def test_a_revoked_key_is_listed_as_revoked(verb):
     assert row["state"] == "revoked"
 
 
-def test_revoking_asks_first(verb):
+def test_revoke_asks_for_confirmation(verb):
     key = create(verb, "asked")
     done = verb("keys", "revoke", key["key_id"])
     assert done.returncode == 1
@@ -77,7 +77,7 @@ def test_revoking_asks_first(verb):
     assert key["key_id"] in good(verb("keys", "list"))
 
 
-def test_an_unknown_key_is_named(verb):
+def test_unknown_key_error_names_the_key(verb):
     assert "no key nobody" in refused(verb("keys", "revoke", "nobody", "--yes"))
 
 
@@ -101,14 +101,14 @@ def test_secrets_are_resealed_under_a_new_key_and_the_old_one_opens_nothing(
         assert "FLOWLEDGER_OLD_SECRET_KEY is not set" in refused(before("keys", "reseal"))
 
 
-def test_a_dry_run_says_what_a_load_would_do_and_does_nothing(verb):
+def test_dry_run_lists_the_changes_of_a_load_and_makes_none(verb):
     said = good(verb("flows", "load", str(EXAMPLES), "--tenant", "dry", "--dry-run"))
     assert "add example.ETL (version 1)" in said
     assert "dry run" in said
     assert json.loads(good(verb("flows", "list", "--tenant", "dry", "--json"))) == []
 
 
-def test_a_load_says_what_it_adds_and_a_second_changes_nothing(verb):
+def test_load_lists_its_additions_and_a_second_load_changes_nothing(verb):
     assert "add example.ETL" in good(verb("flows", "load", str(EXAMPLES), "--tenant", "twice"))
     again = good(verb("flows", "load", str(EXAMPLES), "--tenant", "twice"))
     assert "add" not in again
@@ -123,7 +123,7 @@ def test_every_flow_is_listed_with_every_vendors_ids(verb):
         assert {"etlworks", "invision", "naver", "incorta"} <= flow["vendor_ids"].keys()
 
 
-def test_a_broken_file_is_refused_by_line_and_nothing_of_it_registered(verb, tmp_path):
+def test_broken_file_is_refused_by_line_and_registers_no_flow(verb, tmp_path):
     file = tmp_path / "flows.yaml"
     file.write_text("good.ONE:\n  executor: external\n  tasks: [A]\nnodot:\n  tasks: [A]\n")
     done = verb("flows", "load", str(file), "--tenant", "broken")
@@ -159,13 +159,13 @@ def test_migrating_again_does_nothing(verb):
     assert good(verb("migrate")) == "nothing to do\n"
 
 
-def test_a_database_without_a_ledger_says_to_migrate(empty_database_url):
+def test_database_without_a_ledger_error_says_to_migrate(empty_database_url):
     verb = program(FLOWLEDGER_DATABASE_URL=empty_database_url, FLOWLEDGER_SECRET_KEY=SECRET_KEY)
     for arguments in (("keys", "list"), ("flows", "list"), ("serve",), ("events", "show", "1")):
         assert "migrate" in refused(verb(*arguments))
 
 
-async def test_a_database_of_an_older_release_says_to_migrate(database_url):
+async def test_database_of_an_older_release_error_says_to_migrate(database_url):
     connection = await asyncpg.connect(database_url)
     await connection.execute("delete from projections.registry where name = 'listings'")
     await connection.close()
@@ -176,7 +176,7 @@ async def test_a_database_of_an_older_release_says_to_migrate(database_url):
 
 
 @pytest.mark.parametrize("arguments", [("keys", "list"), ("serve",), ("migrate",)])
-def test_a_server_that_is_away_is_named_in_one_line(arguments):
+def test_unreachable_server_is_reported_in_one_line(arguments):
     verb = program(
         FLOWLEDGER_DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/none",
         FLOWLEDGER_SECRET_KEY=SECRET_KEY,
@@ -186,12 +186,12 @@ def test_a_server_that_is_away_is_named_in_one_line(arguments):
     assert "secret" not in line
 
 
-def test_a_wrong_setting_names_itself(ledger_url):
+def test_invalid_setting_is_named_in_the_error(ledger_url):
     verb = program(FLOWLEDGER_DATABASE_URL=ledger_url, FLOWLEDGER_PORT="eighty")
     assert "FLOWLEDGER_PORT" in refused(verb("serve"))
 
 
-def test_work_needs_a_folder_of_flows(verb):
+def test_work_without_a_flows_folder_is_refused(verb):
     assert "FLOWLEDGER_FLOWS" in refused(verb("work"))
 
 
@@ -199,5 +199,5 @@ def test_an_unknown_verb_is_a_usage_error(verb):
     assert verb("fly").returncode == 2
 
 
-def test_a_missing_file_is_named(verb):
+def test_missing_file_is_named_in_the_error(verb):
     assert "/no/such/file" in refused(verb("flows", "load", "/no/such/file"))

@@ -79,7 +79,7 @@ async def test_a_started_service_is_alive_and_ready(settings):
     assert {row["name"] for row in state["projections"]} >= {"executions", "listings"}
 
 
-async def test_a_run_is_started_read_and_its_position_told(settings):
+async def test_run_is_started_and_read_with_its_position(settings):
     async with serving(settings) as (service, address):
         await load_examples(service)
         async with client_of(service, address) as client:
@@ -90,7 +90,7 @@ async def test_a_run_is_started_read_and_its_position_told(settings):
             assert await status_of(client, f"/v1/runs/{run['run_id']}") == 200
 
 
-async def test_at_the_end_nothing_is_left_running(settings):
+async def test_no_task_is_left_running_after_shutdown(settings):
     async with serving(settings, set(ProcessRole)) as (service, _):
         pass
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -101,7 +101,7 @@ async def test_at_the_end_nothing_is_left_running(settings):
 @pytest.mark.parametrize(
     ("part", "absent"), [(ProcessRole.PROJECT, "dispatcher"), (ProcessRole.WORK, "runner")]
 )
-async def test_parts_may_run_apart(settings, part, absent):
+async def test_each_part_can_run_without_the_others(settings, part, absent):
     async with serving(settings, {part}) as (service, address):
         assert address is None
         assert absent not in {task.name for task in service.supervisor.tasks}
@@ -152,7 +152,7 @@ async def held_log(url):
         await watcher.close()
 
 
-async def test_without_a_folder_of_flows_it_executes_nothing(settings):
+async def test_service_without_a_flows_folder_executes_nothing(settings):
     async with serving(settings) as (service, address):
         await load_examples(service)
         async with client_of(service, address) as client:
@@ -163,14 +163,14 @@ async def test_without_a_folder_of_flows_it_executes_nothing(settings):
                 assert (await response.json())["status"] == "queued"
 
 
-async def test_a_long_credential_is_refused_in_the_dialects_words(settings):
+async def test_long_credential_is_refused_with_the_dialects_error(settings):
     async with serving(settings) as (_, address), aiohttp.ClientSession(address) as client:
         headers = {"Authorization": f"Bearer fl_{'x' * 20_000}"}
         async with client.get("/v1/runs", headers=headers) as response:
             assert (response.status, response.content_type) == (401, "application/problem+json")
 
 
-async def test_what_is_no_http_is_a_quiet_line(settings, caplog):
+async def test_malformed_http_is_logged_in_one_quiet_line(settings, caplog):
     async with serving(settings) as (_, address):
         reader, writer = await asyncio.open_connection(*address.removeprefix("http://").split(":"))
         writer.write(b"GET /\xff HTTP/1.1\r\n\r\n")
@@ -183,7 +183,7 @@ async def test_what_is_no_http_is_a_quiet_line(settings, caplog):
     ]
 
 
-async def test_a_signal_tells_it_to_stop():
+async def test_signal_stops_the_service():
     waiting = asyncio.create_task(wait_for_stop_signal())
     await asyncio.sleep(0)
     signal.raise_signal(signal.SIGTERM)
@@ -191,7 +191,7 @@ async def test_a_signal_tells_it_to_stop():
     asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
 
-async def test_a_port_that_is_taken_fails_the_start_and_names_itself(settings):
+async def test_start_on_a_port_in_use_fails_and_names_the_port(settings):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InvalidSetting, match=f"FLOWLEDGER_PORT.*{port}"):
@@ -222,7 +222,7 @@ async def test_a_database_that_was_not_migrated_fails_the_start(settings, empty_
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_without_its_database_it_answers_503_and_recovers_by_itself(settings, own_cluster):
+async def test_service_without_its_database_answers_503_and_recovers(settings, own_cluster):
     await migrate_all(own_cluster.url)
     async with serving(replace(settings, database_url=own_cluster.url)) as (service, address):
         await load_examples(service)

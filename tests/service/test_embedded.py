@@ -117,7 +117,7 @@ async def test_a_commit_is_on_disk_before_it_is_answered(home):
     assert settings == ["on", "on"]
 
 
-async def test_what_was_committed_is_there_after_a_stop_and_a_start(home):
+async def test_committed_data_survives_a_restart(home):
     async with embedded_postgres(home) as url:
         table = await keep(url)
 
@@ -125,7 +125,7 @@ async def test_what_was_committed_is_there_after_a_stop_and_a_start(home):
         assert await is_kept(url, table)
 
 
-async def test_nobody_comes_in_without_the_password(home):
+async def test_connection_without_the_password_is_refused(home):
     async with embedded_postgres(home) as url:
         wrong = url.replace(urlsplit(url).password, "wrong")
 
@@ -133,7 +133,7 @@ async def test_nobody_comes_in_without_the_password(home):
             await ask(wrong, "SELECT 1")
 
 
-async def test_every_way_in_is_the_socket_and_asks_for_scram(home):
+async def test_only_the_socket_accepts_connections_and_requires_scram(home):
     async with embedded_postgres(home) as url:
         rules = await ask(
             url, "SELECT array_agg(type || ' ' || auth_method) FROM pg_hba_file_rules"
@@ -169,7 +169,7 @@ async def test_a_second_process_uses_the_server_of_the_first(home):
         assert await ask(url, "SELECT 1") == 1
 
 
-async def test_the_server_outlives_who_started_it_while_another_uses_it(home):
+async def test_server_outlives_its_starter_while_another_process_uses_it(home):
     first = await another_user(home)
     await url_of(first)
 
@@ -190,7 +190,7 @@ async def test_processes_that_start_together_share_one_new_cluster(new_home):
     assert not open_cluster(new_home).running()
 
 
-async def test_a_killed_user_wedges_nobody(home):
+async def test_killed_process_does_not_block_others(home):
     killed = await another_user(home)
     table = await keep(await url_of(killed))
     killed.kill()
@@ -212,7 +212,7 @@ async def test_a_killed_server_is_recovered_by_the_next_start(home):
         assert await is_kept(url, table)
 
 
-async def test_a_process_id_that_another_program_took_over_does_not_wedge_the_start(home):
+async def test_process_id_reused_by_another_program_does_not_block_the_start(home):
     async with embedded_postgres(home):
         data = open_cluster(home).data
         lines = (data / "postmaster.pid").read_text().splitlines()
@@ -225,7 +225,7 @@ async def test_a_process_id_that_another_program_took_over_does_not_wedge_the_st
     await other.wait()
 
 
-async def test_half_a_cluster_left_by_a_kill_is_made_anew(new_home):
+async def test_incomplete_cluster_left_by_a_kill_is_recreated(new_home):
     half = open_cluster(new_home).base / "data.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18")
@@ -234,13 +234,13 @@ async def test_half_a_cluster_left_by_a_kill_is_made_anew(new_home):
         assert await ask(url, "SELECT 1") == 1
 
 
-async def test_blanks_quotes_and_signs_may_be_in_the_homes_name(new_home):
+async def test_home_name_may_contain_blanks_quotes_and_symbols(new_home):
     async with embedded_postgres(new_home / "a home's 100%41&?#ü") as url:
         assert await ask(url, "SELECT current_database()") == "flowledger"
 
 
 @pytest.mark.parametrize("sign", ['"', "$", "`", "\\", "\n"])
-def test_a_home_whose_name_the_tools_of_postgres_would_misread_is_refused(new_home, sign):
+def test_home_name_that_postgres_tools_would_misread_is_refused(new_home, sign):
     with pytest.raises(EmbeddedPostgresError, match="FLOWLEDGER_HOME"):
         open_cluster(new_home / f"a{sign}home")
 
@@ -274,7 +274,7 @@ async def test_the_servers_account_owns_nothing_that_root_reads_or_writes(home):
 
 
 @as_root
-async def test_a_lost_cluster_is_named_and_not_silently_replaced(hidden_home):
+async def test_lost_cluster_is_reported_and_not_replaced(hidden_home):
     hidden_home.mkdir()
     base = open_cluster(hidden_home).base
     base.rename(base.with_name(f"{base.name}.away"))
@@ -286,7 +286,7 @@ async def test_a_lost_cluster_is_named_and_not_silently_replaced(hidden_home):
 
 
 @as_root
-def test_an_empty_record_of_where_the_cluster_lies_does_not_mean_the_working_folder(
+def test_empty_cluster_location_record_is_not_the_working_folder(
     hidden_home, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -314,14 +314,14 @@ def test_a_home_of_another_user_is_refused(home):
         os.chown(folder, 0, 0)
 
 
-def test_a_missing_wheel_says_what_to_install_or_to_set(home):
+def test_missing_wheel_error_names_what_to_install_or_set(home):
     with pytest.raises(
         EmbeddedPostgresError, match=r"flowledger\[embedded\].*FLOWLEDGER_DATABASE_URL"
     ):
         open_cluster(home, wheel="a_wheel_that_is_not_installed")
 
 
-async def test_a_server_that_cannot_start_says_why_and_where_to_look(new_home):
+async def test_failed_server_start_gives_the_reason_and_the_log_location(new_home):
     cluster = open_cluster(new_home, {"max_connections": "none"})
 
     with pytest.raises(EmbeddedPostgresError, match=r"server\.log"):

@@ -84,7 +84,7 @@ def another_database_url(postgres_run):
 
 
 @pytest.mark.parametrize("room", FOLDERS)
-async def test_the_migrations_of_a_room_together_are_its_schema(
+async def test_migrations_of_a_package_add_up_to_its_schema(
     room, empty_database_url, another_database_url, tmp_path, monkeypatch
 ):
     folder = FOLDERS[room]
@@ -121,7 +121,7 @@ SECOND = "alter table garden.trees add height integer not null default 1;"
         (FIRST + SECOND + "create sequence garden.s", {"relations", "columns", "sequences"}),
     ],
 )
-async def test_a_schema_that_is_not_that_of_the_migrations_is_noticed(
+async def test_schema_that_differs_from_the_migrations_is_detected(
     empty_database_url, another_database_url, tmp_path, monkeypatch, schema, different
 ):
     folder = tmp_path / "garden" / "sql" / "migrations"
