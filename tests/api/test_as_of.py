@@ -38,7 +38,7 @@ def test_every_read_answers_as_of_a_moment_or_gives_a_reason():
 
 
 @pytest.mark.parametrize("path", READS)
-def test_what_was_answered_at_a_position_is_answered_as_of_it_for_ever(server, api, path):
+def test_answer_given_at_a_position_is_repeated_as_of_it(server, api, path):
     run = api.start(payload={"n": 1})
     target = READS[path].format(**run)
     given = []

@@ -56,7 +56,7 @@ def shown(answer):
 
 
 @every
-def test_what_was_answered_at_a_position_is_answered_as_of_it_for_ever(server, name):
+def test_answer_given_at_a_position_is_repeated_as_of_it(server, name):
     run = server.begin("suite.ORDERS", {"n": 1})
     given = []
     for facts in TOLD:
@@ -78,7 +78,7 @@ def test_what_was_answered_at_a_position_is_answered_as_of_it_for_ever(server, n
 
 
 @every
-def test_a_time_is_the_position_it_was_recorded_at(server, name):
+def test_time_resolves_to_the_position_recorded_then(server, name):
     run = server.begin("suite.ORDERS", {})
     position = server.read(run)["position"]
     at = server.run(server.service.log.recorded_at(position))
@@ -94,7 +94,7 @@ def test_a_time_is_the_position_it_was_recorded_at(server, name):
 
 
 @every
-def test_an_answer_names_the_position_asked_and_not_the_runs(server, run_in, name):
+def test_answer_returns_the_requested_position_and_not_the_runs(server, run_in, name):
     run = run_in("failed")
     position = server.begin("suite.ORDERS", {})["position"]
     for call in reads(name, run):
@@ -102,7 +102,7 @@ def test_an_answer_names_the_position_asked_and_not_the_runs(server, run_in, nam
         assert (answer.status, answer.headers["Flowledger-Position"]) == (200, str(position)), call
 
 
-def test_what_grows_with_the_clock_ends_at_the_moment(server, monkeypatch):
+def test_duration_as_of_a_moment_ends_at_that_moment(server, monkeypatch):
     """NAVER alone shows how long an open run has taken; this one began an hour before it said."""
     run = server.begin("suite.ORDERS", {})
     began = datetime.now(UTC) - timedelta(hours=1)
@@ -129,7 +129,7 @@ def _running_time(answer, run):
 
 
 @every
-def test_a_moment_before_the_run_began_is_not_found(server, name):
+def test_run_as_of_a_moment_before_its_start_is_not_found(server, name):
     before = server.head()
     run = server.begin("suite.ORDERS", {})
     status = vendor(name).status(run)
@@ -143,7 +143,7 @@ def test_a_moment_before_the_run_began_is_not_found(server, name):
 
 
 @every
-def test_before_anything_was_registered_nothing_is_there(server, run_in, name):
+def test_nothing_exists_as_of_a_moment_before_registration(server, run_in, name):
     for call in reads(name, run_in("running")):
         answer = ask(server, name, looking_back(call, 0))
         if answer.status == 200:  # a list of everything
@@ -170,7 +170,7 @@ WRONG = ["", "yesterday", "-1", "1.5", str(2**63), "9" * 40, "2026-01-31T09:00:0
 
 
 @every
-def test_a_moment_that_is_none_is_refused_in_the_vendors_body(server, run_in, name):
+def test_malformed_moment_gets_the_vendors_error(server, run_in, name):
     future = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     for call in reads(name, run_in("running")):
         for wrong in (*WRONG, future, server.head() + 1000):
@@ -191,7 +191,7 @@ def test_two_different_moments_are_refused(server, run_in, name):
 
 
 @every
-def test_only_reads_look_back(server, run_in, name):
+def test_only_reads_accept_as_of(server, run_in, name):
     run, head = run_in("running"), server.head()
     for call in vendor(name).calls(run):
         if call.method == "POST":
@@ -203,7 +203,7 @@ def test_only_reads_look_back(server, run_in, name):
 
 
 @every
-def test_head_looks_back_as_get_does(server, run_in, name):
+def test_head_request_accepts_as_of_like_get(server, run_in, name):
     run = run_in("failed")
     for call in reads(name, run):
         past = looking_back(Call("HEAD", call.target), run["position"])

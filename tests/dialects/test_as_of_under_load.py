@@ -81,7 +81,7 @@ def given(server):
         return [each for reader in reading for each in reader.result()]
 
 
-def test_what_was_answered_under_load_is_answered_as_of_its_position(server, given):
+def test_answer_given_under_load_is_repeated_as_of_its_position(server, given):
     assert {name for name, _, _ in given} == {*NAMES, "api"}
     positions = {answer.headers["Flowledger-Position"] for _, _, answer in given}
     assert len(positions) > 50

@@ -11,7 +11,7 @@ starting = pytest.mark.parametrize("name", STARTING)
 
 
 @every
-def test_every_route_that_is_not_open_refuses_who_shows_nothing(server, run_in, name):
+def test_every_closed_route_refuses_a_call_without_a_credential(server, run_in, name):
     run, head = run_in("running"), server.head()
     for call in vendor(name).calls(run):
         answer = server.ask(call)
@@ -31,7 +31,7 @@ def test_every_route_refuses_an_unknown_credential(server, run_in, name):
 
 
 @every
-def test_every_route_refuses_a_credential_that_is_no_text(server, run_in, name):
+def test_every_route_refuses_an_undecodable_credential(server, run_in, name):
     for call in vendor(name).calls(run_in("running")):
         answer = server.ask(vendor(name).sign(call, server.garbled_key))
         assert answer.status == 401, call
@@ -39,7 +39,7 @@ def test_every_route_refuses_a_credential_that_is_no_text(server, run_in, name):
 
 
 @every
-def test_key_of_the_whole_ledger_is_refused(server, run_in, name):
+def test_ledger_wide_key_is_refused(server, run_in, name):
     for call in vendor(name).calls(run_in("running")):
         answer = server.ask(vendor(name).sign(call, server.keys["auditor of all"]))
         assert answer.status == 403, call
@@ -47,7 +47,7 @@ def test_key_of_the_whole_ledger_is_refused(server, run_in, name):
 
 
 @every
-def test_viewer_starts_nothing(server, run_in, name):
+def test_viewer_cannot_start_a_run(server, run_in, name):
     run, head = run_in("running"), server.head()
     for call in vendor(name).calls(run):
         if call.method in {"POST", "PUT"}:
@@ -58,7 +58,7 @@ def test_viewer_starts_nothing(server, run_in, name):
 
 
 @every
-def test_malformed_calls_get_the_vendors_error_and_write_nothing(server, run_in, name):
+def test_malformed_call_gets_the_vendors_error_and_writes_nothing(server, run_in, name):
     run, head = run_in("running"), server.head()
     for call, status in vendor(name).malformed(run):
         answer = server.ask(vendor(name).sign(call, server.keys["operator"]))
@@ -77,9 +77,7 @@ def test_unknown_address_is_not_found_in_the_vendors_body(server, name):
 
 @every
 @pytest.mark.parametrize("method", ["PATCH", "DELETE", "PUT"])
-def test_other_methods_are_refused_in_the_vendors_body_and_the_right_ones_named(
-    server, run_in, name, method
-):
+def test_wrong_method_gets_the_vendors_error_and_the_allowed_methods(server, run_in, name, method):
     run = run_in("running")
     calls = vendor(name).calls(run)
     paths = {call.path: call.method for call in calls}
@@ -95,7 +93,7 @@ def test_other_methods_are_refused_in_the_vendors_body_and_the_right_ones_named(
 
 
 @every
-def test_crash_is_answered_in_the_vendors_body(server, run_in, name):
+def test_internal_error_has_the_vendors_body(server, run_in, name):
     run = run_in("running")
     for call in vendor(name).calls(run):
         answer = server.ask(vendor(name).sign(call, server.keys["operator"]), broken=True)
@@ -105,7 +103,7 @@ def test_crash_is_answered_in_the_vendors_body(server, run_in, name):
 
 @every
 @pytest.mark.parametrize("state", STATES)
-def test_state_has_its_word(server, run_in, name, state):
+def test_run_state_is_shown_with_the_vendors_word(server, run_in, name, state):
     run = run_in(state)
     answer = server.ask(vendor(name).sign(vendor(name).status(run), server.keys["operator"]))
     assert answer.status == 200
@@ -115,7 +113,7 @@ def test_state_has_its_word(server, run_in, name, state):
 
 @every
 @pytest.mark.parametrize("state", ENDS)
-def test_word_of_an_ended_run_never_changes(server, run_in, name, state):
+def test_status_of_an_ended_run_never_changes(server, run_in, name, state):
     run = run_in(state)
     for kind in ("RunStarted", "RunSucceeded", "RunWarned", "RunFailed", "RunCancelled"):
         server.report(run, [(kind, None, {})])
@@ -126,7 +124,7 @@ def test_word_of_an_ended_run_never_changes(server, run_in, name, state):
 
 
 @starting
-def test_run_that_is_started_can_be_read_at_once_by_all(server, free, name):
+def test_started_run_is_readable_at_once_in_every_dialect(server, free, name):
     operator = server.keys["operator"]
     answer = server.ask(vendor(name).sign(vendor(name).start(free), operator))
     assert answer.status in {200, 201, 202}
@@ -174,7 +172,7 @@ def test_malformed_idempotency_key_starts_nothing(server, run_in, name, key):
 
 
 @starting
-def test_exclusive_flow_does_not_run_twice(server, queued, name):
+def test_exclusive_flow_runs_once_at_a_time(server, queued, name):
     run, head = queued("suite.EXCLUSIVE"), server.head()
     start = vendor(name).start(run)
     answer = server.ask(vendor(name).sign(start, server.keys["operator"]))
@@ -184,7 +182,7 @@ def test_exclusive_flow_does_not_run_twice(server, queued, name):
 
 
 @starting
-def test_payload_that_the_flow_refuses_starts_nothing(server, queued, name):
+def test_payload_that_fails_the_flows_schema_starts_nothing(server, queued, name):
     run, head = queued("suite.STRICT", day="monday"), server.head()
     start = vendor(name).start(run)
     answer = server.ask(vendor(name).sign(start, server.keys["operator"]))
@@ -194,7 +192,7 @@ def test_payload_that_the_flow_refuses_starts_nothing(server, queued, name):
 
 
 @every
-def test_retry_is_a_run_of_its_own(server, run_in, name):
+def test_retry_creates_a_new_run(server, run_in, name):
     first = run_in("failed")
     again = server.retry(first)
     for run, state in ((first, "failed"), (again, "queued")):

@@ -24,7 +24,7 @@ async def test_the_walk_reaches_every_route(run_in, name):
     assert not left_out, f"calls() of the client of {name} has no call for: {', '.join(left_out)}"
 
 
-async def test_a_route_that_no_call_fills_is_named(run_in, monkeypatch):
+async def test_route_without_a_call_is_reported(run_in, monkeypatch):
     monkeypatch.setattr(type(client("etlworks")), "calls", lambda *_: ())
     left_out = await unfilled("etlworks", run_in("running"))
     assert "GET /rest/v1/executions/{flowId}" in left_out
@@ -32,7 +32,7 @@ async def test_a_route_that_no_call_fills_is_named(run_in, monkeypatch):
 
 
 @every
-def test_a_tenant_that_has_nothing_finds_nothing_of_anothers_on_any_route(server, run_in, name):
+def test_tenant_without_runs_finds_nothing_of_another_on_any_route(server, run_in, name):
     run, head = run_in("running"), server.head()
     for call in client(name).calls(run):
         answer = server.ask(client(name).sign(call, server.keys["stranger"]))
@@ -52,7 +52,7 @@ def test_no_list_shows_anything_of_another_tenant(server, run_in, name):
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_ones_own_flow_does_not_lead_to_anothers_run_nor_back(server, run_in, neighbours, name):
+def test_own_flow_with_a_foreign_run_is_not_found_nor_the_reverse(server, run_in, neighbours, name):
     run = run_in("running")
     theirs, mine = run["vendor_ids"][name], neighbours["vendor_ids"][name]
     flows = server.service.catalogue.find(NEIGHBOUR, "suite.ORDERS").ids[name]

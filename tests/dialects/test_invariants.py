@@ -75,7 +75,7 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_every_vendor_tells_the_same_of_a_run_that_is(server, story):
+def test_all_vendors_agree_on_a_scripted_run(server, story):
     flow, steps, end = STORIES[story]
     door = STARTING[len(story) % len(STARTING)]
     assert _tell(server, door, flow, steps)["status"] == end
@@ -83,7 +83,7 @@ def test_every_vendor_tells_the_same_of_a_run_that_is(server, story):
 
 @bounded
 @given(door=st.sampled_from(STARTING), flow=st.sampled_from([REPORTED, EXECUTED]), steps=STEPS)
-def test_whatever_becomes_of_a_run_all_vendors_tell_the_same(server, door, flow, steps):
+def test_all_vendors_agree_on_a_random_run(server, door, flow, steps):
     _tell(server, door, flow, steps)
 
 

@@ -34,7 +34,7 @@ def answer(body, status=200, media_type="application/json"):
 @pytest.mark.parametrize(
     ("name", "file"), FILES, ids=[f"{name}-{file.stem}" for name, file in FILES]
 )
-def test_sample_is_answered_as_it_is_written(server, run_in, queued, name, file):
+def test_sample_request_gets_the_sample_response(server, run_in, queued, name, file):
     sample = samples.load(name, file)
     said = sample.said
     run = queued(said["flow"]) if "flow" in said else run_in(said["state"])
@@ -63,7 +63,7 @@ async def test_every_operation_has_a_sample_of_a_success_and_of_an_error(name):
     assert not missing, f"add files to {samples.folder(name)}/samples:\n" + "\n".join(missing)
 
 
-async def test_an_operation_without_a_sample_is_named():
+async def test_operation_without_a_sample_is_reported():
     missing = await samples.without_samples(DIALECTS["incorta"], [])
     assert (
         "GET /incorta/api/v2/{tenant}/load-plan/status/{executionId} has no sample of an error"
@@ -83,7 +83,7 @@ async def test_an_operation_without_a_sample_is_named():
         ({"note": "x"}, "nobody reads"),
     ],
 )
-def test_what_is_no_sample_is_refused(changes, why):
+def test_malformed_sample_is_refused(changes, why):
     with pytest.raises(NoSample, match=why):
         sample(**changes)
 
@@ -96,7 +96,7 @@ def test_a_sample_without_its_source_is_refused():
 GOOD = {"executionId": 42, "word": "up", "at": 2.5, "end": None}
 
 
-def test_an_answer_of_the_same_shape_with_the_fixed_values_is_the_samples():
+def test_answer_with_the_samples_shape_and_fixed_values_matches():
     sample().check(answer(GOOD), {"executionId": 42})
 
 
@@ -114,12 +114,12 @@ def test_an_answer_of_the_same_shape_with_the_fixed_values_is_the_samples():
     ],
     ids=["value", "id", "type", "null", "member", "absent", "status", "media type"],
 )
-def test_any_other_answer_is_not(wrong):
+def test_answer_with_another_shape_or_value_does_not_match(wrong):
     with pytest.raises(AssertionError):
         sample().check(wrong, {"executionId": 42})
 
 
-def test_an_answer_that_is_no_object_is_compared_whole():
+def test_answer_other_than_an_object_is_compared_whole():
     number = sample(response={"status": 200, "body": 7}, fixed=[])
     number.check(answer(7), {})
     with pytest.raises(AssertionError):

@@ -59,7 +59,7 @@ START = Call("POST", "/api/workflows").sending(
 )
 
 
-def test_who_shows_nothing_acts_in_the_tenant_and_role_that_are_set(opened, server):
+def test_call_without_a_credential_has_the_configured_tenant_and_role(opened, server):
     door = opened("operator")
     started = door.ask(START)
     assert started.status == 201
@@ -68,13 +68,13 @@ def test_who_shows_nothing_acts_in_the_tenant_and_role_that_are_set(opened, serv
     assert (run["tenant"], run["started_by"]) == ("default", "anonymous")
 
 
-def test_role_that_is_set_bounds_what_is_allowed(opened):
+def test_configured_role_limits_what_is_allowed(opened):
     door = opened("viewer")
     assert door.ask(Call("GET", "/api/workflows")).status == 200
     assert door.ask(START).status == 403
 
 
-def test_unknown_credential_is_as_good_as_none(opened, server):
+def test_unknown_credential_counts_as_none(opened, server):
     call = vendor("director").sign(Call("GET", "/api/workflows"), server.unknown_key)
     assert opened("viewer").ask(call).status == 200
 
@@ -84,6 +84,6 @@ def test_known_credential_still_counts(opened, server):
     assert opened("viewer").ask(call).json == []
 
 
-def test_other_vendors_routes_stay_closed(opened, server):
+def test_other_vendors_routes_still_require_a_credential(opened, server):
     door = opened("administrator")
     assert door.ask(Call("GET", "/v1/runs")).status == 401

@@ -90,7 +90,7 @@ def test_answer_is_sorted_compact_ascii_with_a_newline(desk):
     assert "Location" not in answer.headers
 
 
-def test_new_workflow_is_shown_as_created_just_now(desk):
+def test_new_workflow_shows_its_creation_time(desk):
     workflow = desk.start(payload={"foo": "bar"})
     assert TIME.fullmatch(workflow["created"])
     assert workflow["created"] == workflow["updated"]
@@ -179,7 +179,7 @@ def test_numbers_are_read_as_python_reads_them(desk, query):
 
 
 @pytest.mark.parametrize("per_page", ["", "abc", "99999999999999", str(2**63 - 1)])
-def test_any_page_size_is_taken(desk, per_page):
+def test_any_page_size_is_accepted(desk, per_page):
     workflow = desk.start()
     listed = desk.ask("GET", f"/api/workflows?per_page={per_page}").json
     assert listed[0]["id"] == workflow["id"]
@@ -208,7 +208,7 @@ def test_id_is_read_in_any_form_of_a_uuid(desk):
         assert answer.json["id"] == canonical
 
 
-def test_unknown_id_is_echoed_as_it_was_typed(desk):
+def test_unknown_id_is_echoed_as_sent(desk):
     for typed in ("E0EE42D8E00F45578F75781106DBBEA4", "abc", "x%20y"):
         for method, path in (("GET", ""), ("POST", "/relaunch"), ("POST", "/cancel")):
             answer = desk.ask(method, f"/api/workflows/{typed}{path}")
@@ -227,7 +227,7 @@ def test_relaunch_is_a_new_workflow_with_the_same_payload_and_comment(desk):
     assert desk.show(first)["status"] == "pending"
 
 
-def test_cancel_stops_what_runs_and_leaves_what_has_ended(desk):
+def test_cancel_stops_open_tasks_and_leaves_ended_ones(desk):
     workflow = desk.start()
     desk.report(
         workflow,
@@ -262,7 +262,7 @@ def test_updated_moves_with_the_status_and_not_with_the_tasks(desk):
     assert desk.show(workflow)["updated"] == running["updated"]
 
 
-def test_payload_that_does_not_fit_says_all_that_is_wrong(desk):
+def test_invalid_payload_is_refused_with_every_error(desk):
     body = {"project": "director", "name": "ORDER", "payload": {"user": "john", "product": "x"}}
     answer = desk.ask("POST", "/api/workflows", body)
     assert answer.status == 400
@@ -283,7 +283,7 @@ def test_name_may_have_dots_and_be_cut_anywhere(desk):
             assert (workflow["project"], workflow["name"]) == (project, name)
 
 
-def test_what_is_wrong_before_it_is_kept_is_told_first(desk):
+def test_body_errors_come_before_storage_errors(desk):
     def refusal(**changes):
         body = {"project": "director", "name": "ETL", "payload": {}, **changes}
         answer = desk.ask("POST", "/api/workflows", body)
@@ -300,7 +300,7 @@ def test_what_is_wrong_before_it_is_kept_is_told_first(desk):
 
 
 @pytest.mark.parametrize("query", ["page=%FF", "page=%00", "page=%zz", "%", "foo=%FF", "%FF=%00"])
-def test_what_cannot_be_read_in_a_query_counts_as_absent(desk, query):
+def test_unreadable_query_parameter_counts_as_absent(desk, query):
     assert desk.ask("GET", f"/api/workflows?{query}").status == 200
 
 
@@ -311,7 +311,7 @@ def test_base_address_may_end_in_a_slash(desk):
     assert desk.server.ask(Call("GET", "//api/workflows")).status == 401
 
 
-def test_doubled_slash_within_leads_on(desk):
+def test_doubled_slash_within_a_path_is_redirected(desk):
     answer = desk.ask("GET", "/api//workflows?page=1&per_page=2")
     assert answer.status == 308
     assert answer.headers["Location"].endswith("/api/workflows?page=1&per_page=2")
@@ -321,7 +321,7 @@ def test_doubled_slash_within_leads_on(desk):
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.api+json"])
-def test_json_of_any_kind_is_taken(desk, kind):
+def test_any_json_content_type_is_accepted(desk, kind):
     call = Call("POST", "/api/workflows").sending(
         {"project": "director", "name": "ETL", "payload": {}}
     )
@@ -329,7 +329,7 @@ def test_json_of_any_kind_is_taken(desk, kind):
     assert desk.server.ask(signed).status == 201
 
 
-def test_bad_json_has_directors_words_and_lossy_json_its_reason(desk):
+def test_bad_json_gets_directors_message_and_lossy_json_a_reason(desk):
     bad = desk.ask("POST", "/api/workflows", b"{bad json")
     assert bad.json == {
         "error": "The browser (or proxy) sent a request that this server could not understand."
@@ -367,13 +367,13 @@ def test_definitions_are_the_files_mappings_by_name(desk):
     assert by_name["director.with.dots"]["name"] == "with.dots"
 
 
-def test_ping_is_open_and_its_head_has_the_length(server):
+def test_ping_needs_no_credential_and_its_head_has_the_length(server):
     assert server.ask(Call("GET", "/api/ping")).body == b'{"message":"pong"}\n'
     head = server.ask(Call("HEAD", "/api/ping"))
     assert (head.status, head.headers["Content-Length"], head.body) == (200, "19", b"")
 
 
-def test_head_of_a_list_asks_for_a_credential(server):
+def test_head_of_a_list_requires_a_credential(server):
     assert server.ask(Call("HEAD", "/api/workflows")).status == 401
 
 
@@ -436,7 +436,7 @@ def test_other_credentials_are_refused_with_a_challenge(server, authorization):
     vendor("director").check_error(answer, call)
 
 
-def test_repeated_start_with_its_key_is_one_workflow(desk):
+def test_repeated_start_with_the_same_key_is_one_workflow(desk):
     body = {"project": "director", "name": "ETL", "payload": {}}
     call = Call("POST", "/api/workflows").sending(body).having(Idempotency_Key="start once")
     signed = vendor("director").sign(call, desk.key)

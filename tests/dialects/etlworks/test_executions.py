@@ -23,7 +23,7 @@ def ids(run):
 
 
 @pytest.mark.parametrize("query", ["", "?auditId={auditId}", "?messageId={messageId}", "?x=1"])
-def test_legacy_address_answers_the_same_bytes(get, run_in, query):
+def test_legacy_address_returns_the_same_bytes(get, run_in, query):
     run = run_in("failed")
     first, second = (
         get(f"{root}/{ids(run)['flowId']}" + query.format(**ids(run))) for root in BOTH
@@ -33,14 +33,14 @@ def test_legacy_address_answers_the_same_bytes(get, run_in, query):
 
 
 @pytest.mark.parametrize("root", BOTH)
-def test_without_a_choice_the_newest_execution_is_shown_even_while_it_runs(get, run_in, root):
+def test_newest_execution_is_the_default_even_while_it_runs(get, run_in, root):
     run_in("succeeded")
     newest = run_in("running")
     shown = get(f"{root}/{ids(newest)['flowId']}?auditId=&messageId=").json
     assert (shown["auditId"], shown["status"]) == (newest["run_number"], "running")
 
 
-def test_chosen_execution_must_match_all_that_is_given(get, run_in):
+def test_chosen_execution_must_match_every_given_id(get, run_in):
     one, other = run_in("running"), run_in("running")
     path = f"{BOTH[0]}/{ids(one)['flowId']}"
     both = get(f"{path}?auditId={one['run_number']}&messageId={one['run_id'].upper()}")
@@ -94,7 +94,7 @@ WORDS = (("running", "running"), ("success", "succeeded"), ("warning", "warned")
 
 @pytest.mark.parametrize("root", BOTH)
 @pytest.mark.parametrize(("word", "state"), [*WORDS, ("error", "failed"), ("error", "cancelled")])
-def test_with_a_status_the_newest_execution_that_has_it_is_shown(get, run_in, root, word, state):
+def test_status_filter_selects_the_newest_execution_with_it(get, run_in, root, word, state):
     run_in(state)
     wanted = run_in(state)
     run_in("succeeded" if state == "running" else "running")
@@ -103,21 +103,21 @@ def test_with_a_status_the_newest_execution_that_has_it_is_shown(get, run_in, ro
 
 
 @pytest.mark.parametrize("state", ["queued", "cancelling"])
-def test_what_has_not_ended_is_found_as_running(get, run_in, state):
+def test_open_execution_is_found_by_status_running(get, run_in, state):
     wanted = run_in(state)
     shown = get(f"{BOTH[0]}/{ids(wanted)['flowId']}?status=running").json
     assert shown["auditId"] == wanted["run_number"]
 
 
 @pytest.mark.parametrize("word", ["lost", "Success", "queued", "canceled", "failed"])
-def test_a_word_that_there_is_not_matches_nothing(get, run_in, word):
+def test_unknown_status_matches_no_execution(get, run_in, word):
     run = run_in("failed")
     answer = get(f"{BOTH[0]}/{ids(run)['flowId']}?status={word}")
     assert answer.status == 404
     assert answer.json["message"].endswith(f"with status {word}")
 
 
-def test_an_empty_status_is_an_absent_one(get, run_in):
+def test_empty_status_filter_equals_an_absent_one(get, run_in):
     newest = run_in("running")
     shown = get(f"{BOTH[0]}/{ids(newest)['flowId']}?status=").json
     assert shown["auditId"] == newest["run_number"]
@@ -132,7 +132,7 @@ def test_a_status_must_match_the_execution_that_is_named(get, run_in):
     assert get(f"{by_message}&status=running").status == 404
 
 
-def test_a_status_of_the_past_is_refused_with_the_reason(get, run_in):
+def test_status_filter_as_of_the_past_is_refused_with_a_reason(get, run_in):
     run = run_in("failed")
     path = f"{BOTH[0]}/{ids(run)['flowId']}"
     answer = get(f"{path}?status=error&as_of={run['position']}")
@@ -142,9 +142,7 @@ def test_a_status_of_the_past_is_refused_with_the_reason(get, run_in):
     assert get(f"{named}&status=error").status == 200
 
 
-def test_a_run_that_moves_on_while_it_is_looked_for_is_looked_for_again(
-    get, server, run_in, monkeypatch
-):
+def test_lookup_by_status_retries_when_the_run_changes_meanwhile(get, server, run_in, monkeypatch):
     older, newest = run_in("running"), run_in("running")
     queries = server.service.queries
     real, moved = queries.execution, []
@@ -170,7 +168,7 @@ def test_a_run_that_moves_on_while_it_is_looked_for_is_looked_for_again(
         (("*",), "queued", "canceled"),
     ],
 )
-def test_tenants_that_are_told_six_words_read_six(
+def test_tenant_set_to_six_status_words_reads_six(
     get, run_in, with_settings, told_six, queued, cancelled
 ):
     with_settings(etlworks_six_words=frozenset(told_six))
@@ -181,7 +179,7 @@ def test_tenants_that_are_told_six_words_read_six(
         assert get(f"{path}?status={word}").json["auditId"] == run["run_number"]
 
 
-def test_log_is_what_the_tasks_have_printed(get, server, queued):
+def test_log_shows_the_output_of_the_tasks(get, server, queued):
     run = queued("suite.ORDERS")
     facts = [
         ("TaskStarted", "BOTH/ORDERS", {}),

@@ -86,7 +86,7 @@ def test_a_name_is_decoded_as_it_was_encoded(server, load, names, name):
     assert answer.status == 200, answer.body
 
 
-def test_a_name_that_two_flows_have_is_refused_and_both_are_named(ask, server):
+def test_ambiguous_flow_name_is_refused_and_both_flows_are_named(ask, server):
     head = server.head()
     answer = ask(Call("POST", "/rest/v1/flows/flow-name/TWICE/run"))
     assert answer.status == 400
@@ -95,7 +95,7 @@ def test_a_name_that_two_flows_have_is_refused_and_both_are_named(ask, server):
     assert ask(Call("POST", "/rest/v1/flows/flow-name/suite2.TWICE/run")).status == 200
 
 
-def test_parameters_are_taken_by_name_too(ask, server):
+def test_parameters_are_accepted_in_a_start_by_name(ask, server):
     ask(Call("POST", NAMED[0].format("OTHER")).sending({"region": "eu"}))
     assert server.newest("suite.OTHER")["payload"] == {"region": "eu"}
 
@@ -121,7 +121,7 @@ def test_a_message_becomes_the_payload(ask, server, body, content_type, payload,
     assert (answer.json["auditId"], run["payload"]) == (run["run_number"], payload)
 
 
-def test_a_message_finds_its_execution_by_the_id_it_was_answered_with(ask):
+def test_execution_is_found_by_the_message_id_of_its_start(ask):
     started = ask(message(b"{}")).json
     target = f"/rest/v1/executions/{started['flowId']}?messageId={started['messageUuid']}"
     shown = ask(Call("GET", target)).json
@@ -137,12 +137,12 @@ def test_an_execution_that_no_message_started_has_no_message_id(ask, run_in):
 
 
 @pytest.mark.parametrize("slashes", ["{}", "{}/"])
-def test_slashes_around_a_pattern_make_no_difference(ask, slashes):
+def test_slashes_around_a_pattern_are_ignored(ask, slashes):
     assert ask(Call("POST", slashes.format(LISTENER))).status == 200
     assert ask(Call("POST", slashes.format(LISTENER).replace("orders", "/orders"))).status == 200
 
 
-def test_a_message_that_comes_twice_under_one_key_starts_one_run(ask, server):
+def test_repeated_message_with_the_same_key_starts_one_run(ask, server):
     call = message(b'{"order": 1}').having(Idempotency_Key="order 1")
     answers, gate = [], threading.Barrier(6)
 
@@ -159,7 +159,7 @@ def test_a_message_that_comes_twice_under_one_key_starts_one_run(ask, server):
     assert len({answer.json["messageUuid"] for answer in answers}) == 1
 
 
-def test_a_message_is_no_start_by_id_under_the_same_key(ask, run_in):
+def test_message_and_start_by_id_with_one_key_differ(ask, run_in):
     run = run_in("running")
     start = VENDOR.start(run).having(Idempotency_Key="one key, two ways")
     assert ask(start).status == 200
@@ -168,7 +168,7 @@ def test_a_message_is_no_start_by_id_under_the_same_key(ask, run_in):
     VENDOR.check_error(answer, start)
 
 
-def test_a_flow_that_listens_elsewhere_now_hears_nothing_at_its_old_address(server, load, names):
+def test_moved_listener_does_not_answer_at_its_old_address(server, load, names):
     flow = "a.MOVED: {{executor: external, tasks: [ONLY], ids: {{etlworks: {{listener: {}}}}}}}"
     answers = []
     for listener in ("old", "new"):
@@ -178,7 +178,7 @@ def test_a_flow_that_listens_elsewhere_now_hears_nothing_at_its_old_address(serv
     assert answers == [[200, 404], [404, 200]]
 
 
-def test_a_retry_of_what_a_message_started_is_found_by_the_message(ask, server):
+def test_retry_of_a_message_started_run_is_found_by_message_id(ask, server):
     sent = ask(Call("POST", "/rest/v1/httplistener/again")).json
     first = server.newest("suite.AGAIN")
     server.report(first, [("RunFailed", None, {})])

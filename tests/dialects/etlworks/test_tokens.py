@@ -44,7 +44,7 @@ def test_username_and_password_give_a_token_that_reads_and_starts(server, run_in
         assert server.ask(presenting(call, answer.json["token"])).status == 200
 
 
-def test_a_token_does_what_its_credential_may(server, run_in):
+def test_token_has_the_rights_of_its_credential(server, run_in):
     call = presenting(VENDOR.status(run_in("running")), issued(server, "viewer"))
     assert server.ask(call).status == 403
 
@@ -59,7 +59,7 @@ def test_a_token_of_another_tenant_sees_nothing(server, run_in):
     assert server.ask(call).status == 404
 
 
-def test_a_still_valid_token_gives_a_fresh_one(server, run_in):
+def test_valid_token_can_be_refreshed(server, run_in):
     token = issued(server)
     fresh = server.ask(presenting(REFRESH, token)).json["token"]
     call = VENDOR.status(run_in("running"))
@@ -86,13 +86,13 @@ def test_two_refreshes_at_once_both_give_a_valid_token(server, run_in):
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "fl_nothing"])
-def test_what_is_no_token_is_refreshed_for_nobody(server, token):
+def test_refresh_of_an_invalid_token_is_refused(server, token):
     answer = server.ask(presenting(REFRESH, token))
     assert answer.status == 401
     VENDOR.check_error(answer, REFRESH)
 
 
-def test_a_token_falls_with_its_credential(server, run_in):
+def test_token_of_a_revoked_credential_is_refused(server, run_in):
     key = server.run(
         server.service.credentials.create(tenant="default", role="operator", name="leaver")
     )
@@ -105,7 +105,7 @@ def test_a_token_falls_with_its_credential(server, run_in):
     assert server.ask(call).status == 401
 
 
-def test_a_key_of_the_whole_ledger_reads_once_it_has_switched(server, run_in):
+def test_ledger_wide_key_can_read_after_switching_to_a_tenant(server, run_in):
     chief = server.run(
         server.service.credentials.create(tenant="*", role="administrator", name="chief")
     )
@@ -121,7 +121,7 @@ def test_a_key_of_the_whole_ledger_reads_once_it_has_switched(server, run_in):
     assert server.ask(presenting(REFRESH, inside)).status == 200
 
 
-def test_others_switch_to_their_own_tenant_only(server):
+def test_tenant_key_can_switch_only_to_its_own_tenant(server):
     token = issued(server)
     assert switch(server, token, "default").status == 200
     for tenant in ("elsewhere", "nowhere"):
@@ -129,7 +129,7 @@ def test_others_switch_to_their_own_tenant_only(server):
         assert (answer.status, answer.json["message"]) == (404, f"there is no tenant {tenant}")
 
 
-def test_a_download_takes_the_token_in_the_query(server, run_in):
+def test_download_accepts_the_token_in_the_query(server, run_in):
     run, token = run_in("failed"), issued(server)
     ids = run["vendor_ids"]["etlworks"]
     target = "/rest/v1/executions/console/download?flowId={flowId}&auditId={auditId}"
@@ -141,7 +141,9 @@ def test_a_download_takes_the_token_in_the_query(server, run_in):
     assert server.ask(call.having(Authorization="Bearer nonsense")).status == 401
 
 
-def test_other_addresses_take_the_token_in_the_query_only_by_setting(server, run_in, with_settings):
+def test_other_routes_accept_the_token_in_the_query_only_if_configured(
+    server, run_in, with_settings
+):
     status, token = VENDOR.status(run_in("running")), issued(server)
     call = Call("GET", f"{status.target}&Authorization=Bearer%20{token}")
     assert server.ask(call).status == 401
@@ -149,7 +151,7 @@ def test_other_addresses_take_the_token_in_the_query_only_by_setting(server, run
     assert server.ask(call).status == 200
 
 
-def test_a_listener_takes_username_and_password_too(server, run_in):
+def test_listener_accepts_username_and_password(server, run_in):
     run, key = run_in("running"), server.keys["operator"]
     listener = Call("POST", f"/rest/v1/httplistener/{run['vendor_ids']['etlworks']['listener']}")
     assert (

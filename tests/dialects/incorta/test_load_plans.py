@@ -36,7 +36,7 @@ def words(node):
         ("succeeded", (T, "Success"), (T, "Success"), (T, "Success")),
     ],
 )
-def test_groups_roll_up_what_is_below_them(get, run_in, state, plan, first, second):
+def test_groups_roll_up_their_members(get, run_in, state, plan, first, second):
     shown = get(VENDOR.status(run_in(state)).target + "?level=4").json
     groups = shown["childStatusDetails"]
     assert (words(shown), *map(words, groups)) == (plan, first, second)
@@ -57,7 +57,7 @@ def test_nothing_below_an_ended_plan_is_open(get, run_in, state):
     assert closed(get(VENDOR.status(run_in(state)).target + "?level=4").json)
 
 
-def test_failed_plan_of_which_a_part_succeeded_finished_with_errors(get, server, run_in):
+def test_partly_succeeded_failed_plan_finished_with_errors(get, server, run_in):
     run = run_in("running")
     server.report(
         run,
@@ -106,11 +106,11 @@ def test_tenant_is_checked_before_the_role_and_the_role_before_the_body(server, 
 
 
 @pytest.mark.parametrize("role", ["viewer", "auditor", "operator"])
-def test_every_role_may_read(get, run_in, role):
+def test_every_role_can_read(get, run_in, role):
     assert get(VENDOR.status(run_in("running")).target, role).status == 200
 
 
-def test_plan_executes_once_at_a_time_and_again_when_it_has_ended(server, queued):
+def test_plan_executes_once_at_a_time_and_again_after_its_end(server, queued):
     call = VENDOR.sign(VENDOR.start(queued("suite.ONCE")), server.keys["operator"])
     first = server.ask(call)
     assert first.status == 200
@@ -195,7 +195,7 @@ def test_plan_restarts_from_the_start(plan, server, group):
     plan.end(second)
 
 
-def test_plan_restarts_from_a_group_on_with_those_before_it_as_done(plan, server):
+def test_restart_from_a_group_counts_earlier_groups_as_done(plan, server):
     first = plan.failed_in_group_2()
     second = plan.restart(2)
     assert plan.tree(second) == (
@@ -213,7 +213,7 @@ def test_plan_restarts_from_a_group_on_with_those_before_it_as_done(plan, server
 
 
 @pytest.mark.parametrize("group", [0, 1, 2])
-def test_plan_restarts_with_what_failed_and_keeps_the_rest_as_it_ended(plan, group):
+def test_restart_of_failures_keeps_other_results(plan, group):
     first = plan.failed_in_group_2()
     second = plan.restart(group, recentLoadPlanExecution=first["run_number"])
     done = ["Success", "Finished with Errors"]
@@ -227,7 +227,7 @@ def test_plan_restarts_with_what_failed_and_keeps_the_rest_as_it_ended(plan, gro
     assert plan.tree(second) == ended
 
 
-def test_every_vendor_and_the_past_see_what_is_not_run_again_as_done(plan, server):
+def test_tasks_not_rerun_are_done_in_every_dialect_and_as_of_the_past(plan, server):
     first = plan.failed_in_group_2()
     second = plan.restart(2, recentLoadPlanExecution=first["run_number"])
     operator = server.keys["operator"]
@@ -249,7 +249,7 @@ def test_every_vendor_and_the_past_see_what_is_not_run_again_as_done(plan, serve
         assert vendor(name).word(shown(name), second) == vendor(name).words["warned"]
 
 
-def test_plan_that_executes_is_not_restarted(plan):
+def test_executing_plan_cannot_be_restarted(plan):
     first = plan.execute()
     busy = (400, PlanBusy().detail)
     assert plan.refused(1) == busy
@@ -258,7 +258,7 @@ def test_plan_that_executes_is_not_restarted(plan):
     plan.end(first)
 
 
-def test_of_racing_restarts_one_wins(plan, server):
+def test_one_of_concurrent_restarts_wins(plan, server):
     plan.failed_in_group_2()
     call = VENDOR.sign(VENDOR.restart(plan.run, 2), server.keys["operator"])
     with ThreadPoolExecutor(6) as pool:
@@ -267,7 +267,7 @@ def test_of_racing_restarts_one_wins(plan, server):
     plan.end(server.newest("suite.RESTARTED"))
 
 
-def test_restart_is_refused_where_there_is_nothing_to_restart(plan, server, queued):
+def test_restart_without_anything_to_restart_is_refused(plan, server, queued):
     first = plan.failed_in_group_2()
     assert plan.refused(4) == (422, "Invalid groupSequence [4]. Valid values are 1 to 3")
     status, said = plan.refused(3)
@@ -303,7 +303,7 @@ def test_restart_with_the_same_key_is_the_same_execution(plan, server, group):
     assert plan.restart(group, key=key)["run_id"] == first["run_id"]
 
 
-def test_key_of_one_vendors_start_is_another_request_for_execute(plan, server, queued):
+def test_key_used_by_another_vendors_start_conflicts_in_execute(plan, server, queued):
     key, operator = str(uuid4()), server.keys["operator"]
     first = server.ask(
         vendor("invision").sign(

@@ -48,7 +48,7 @@ def test_start_with_await_answers_when_the_run_has_ended(
     assert (answer.status, answer.json) == (200, {"runId": run["run_id"], "status": word})
 
 
-def test_cancelled_run_is_failed_for_who_awaits_it(server, queued, start, meanwhile):
+def test_cancelled_run_is_failed_for_an_awaiting_client(server, queued, start, meanwhile):
     before = queued("suite.OTHER")
     waiting = meanwhile(start, before, "await=true")
     run = newer_than(server, before)
@@ -78,9 +78,7 @@ def test_start_without_await_answers_at_once(server, queued, start, query):
         ({"Authorization": "Bearer good"}, "", 401),
     ],
 )
-def test_key_is_taken_from_header_or_query_but_not_two_of_them(
-    server, run_in, headers, query, status
-):
+def test_key_is_accepted_in_header_or_query_but_not_twice(server, run_in, headers, query, status):
     token = server.keys["operator"].token
     target = VENDOR.status(run_in("running")).target + "?" + query.replace("good", token)
     call = Call("GET", target, None, {k: v.replace("good", token) for k, v in headers.items()})
@@ -123,7 +121,7 @@ def test_arguments_become_the_payload(server, queued):
 @pytest.mark.parametrize(
     "media_type", ["application/json; charset=utf-8", "text/json", "application/problem+json"]
 )
-def test_cases_of_names_do_not_count_nor_does_which_type_of_json(server, queued, media_type):
+def test_names_ignore_case_and_any_json_content_type_is_accepted(server, queued, media_type):
     body = {"GlobalArguments": {"Region": "eu"}, "DATACONTEXT": "x", "dataContext": None}
     call = VENDOR.start(queued("suite.OTHER")).sending(body).having(Content_Type=media_type)
     assert server.ask(VENDOR.sign(call, server.keys["operator"])).status == 200

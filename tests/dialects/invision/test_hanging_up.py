@@ -52,7 +52,7 @@ def reset(client):
 
 
 @pytest.mark.parametrize("hang_up", [socket.socket.close, reset], ids=["closes", "resets"])
-def test_client_that_hangs_up_leaves_no_waiter_behind_and_its_run_goes_on(server, begin, hang_up):
+def test_disconnected_client_leaves_no_waiter_and_its_run_continues(server, begin, hang_up):
     client, run = begin()
     hang_up(client)
     until(lambda: run["run_id"] not in waited_for(server))
@@ -61,7 +61,7 @@ def test_client_that_hangs_up_leaves_no_waiter_behind_and_its_run_goes_on(server
     assert server.read(run)["status"] == "succeeded"
 
 
-def test_of_two_that_wait_one_that_hangs_up_takes_nothing_from_the_other(server, begin):
+def test_disconnect_of_one_waiting_client_does_not_affect_another(server, begin):
     (gone, _), (stays, run) = begin(), begin()
     gone.close()
     server.report(run, [("RunFailed", None, {})])

@@ -21,14 +21,14 @@ def refused(server, call, key="operator"):
     return answer.status
 
 
-def test_everything_malformed_is_a_500_and_writes_nothing(strict, server, run_in):
+def test_malformed_call_is_a_500_and_writes_nothing(strict, server, run_in):
     run, head = run_in("running"), server.head()
     for call, _ in VENDOR.malformed(run):
         assert (refused(server, call), call) == (500, call)
     assert server.head() == head
 
 
-def test_who_may_not_is_told_so_by_a_500(strict, server, run_in):
+def test_forbidden_call_is_a_500(strict, server, run_in):
     run = run_in("running")
     for call in VENDOR.calls(run):
         for key in (None, "stranger", "auditor of all"):
@@ -36,7 +36,7 @@ def test_who_may_not_is_told_so_by_a_500(strict, server, run_in):
     assert refused(server, VENDOR.start(run), "viewer") == 500
 
 
-def test_so_is_a_busy_flow_and_a_key_used_otherwise(strict, server, queued):
+def test_busy_flow_and_reused_key_are_a_500(strict, server, queued):
     start = VENDOR.start(queued("suite.EXCLUSIVE"))
     assert refused(server, start) == 500
     key = str(uuid4())
@@ -46,14 +46,14 @@ def test_so_is_a_busy_flow_and_a_key_used_otherwise(strict, server, queued):
     assert refused(server, first.sending({"dataContext": "x"})) == 500
 
 
-def test_so_is_an_unknown_address_and_method(strict, server, run_in):
+def test_unknown_address_and_method_are_a_500(strict, server, run_in):
     assert refused(server, Call("GET", VENDOR.unknown)) == 500
     path = VENDOR.start(run_in("running")).target
     answer = server.ask(VENDOR.sign(Call("GET", path), server.keys["operator"]))
     assert (answer.status, answer.headers["Allow"]) == (500, "POST")
 
 
-def test_what_is_no_refusal_is_as_ever_and_no_other_vendor_is_strict(strict, server, run_in):
+def test_strictness_changes_neither_successes_nor_other_vendors(strict, server, run_in):
     run = run_in("failed")
     answer = server.ask(VENDOR.sign(VENDOR.status(run), server.keys["operator"]))
     assert (answer.status, answer.json["status"]) == (200, "Failed")

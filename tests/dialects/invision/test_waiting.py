@@ -58,7 +58,7 @@ async def client(request, run):
     await runner.cleanup()
 
 
-async def test_end_in_time_is_an_ordinary_answer(client, run):
+async def test_run_that_ends_in_time_gets_an_ordinary_answer(client, run):
     run.end.set_result(ENDED)
     async with client.get("/?keepalive_s=60") as response:
         assert (response.status, await response.json()) == (200, ENDED)
@@ -66,7 +66,7 @@ async def test_end_in_time_is_an_ordinary_answer(client, run):
         assert "Content-Length" in response.headers
 
 
-async def test_late_end_is_preceded_by_spaces(client, run):
+async def test_late_answer_is_preceded_by_spaces(client, run):
     async with client.get("/?keepalive_s=0.001") as response:
         assert await response.content.readexactly(3) == b"   "
         run.end.set_result(ENDED)
@@ -76,7 +76,7 @@ async def test_late_end_is_preceded_by_spaces(client, run):
         assert response.headers["Idempotency-Replayed"] == "true"
 
 
-async def test_client_that_hangs_up_ends_the_waiting_and_nothing_else(client, run):
+async def test_client_disconnect_ends_only_the_wait(client, run):
     async with client.get("/?keepalive_s=0.001") as response:
         await response.content.readexactly(1)
         response.close()
@@ -84,7 +84,7 @@ async def test_client_that_hangs_up_ends_the_waiting_and_nothing_else(client, ru
     await run.handled.wait()
 
 
-async def test_failure_before_the_first_space_is_answered_as_such(client, run):
+async def test_failure_before_the_first_space_gets_an_error_answer(client, run):
     run.end.set_exception(web.HTTPServiceUnavailable())
     async with client.get("/?keepalive_s=60") as response:
         assert response.status == 503

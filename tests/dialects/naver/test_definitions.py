@@ -88,7 +88,7 @@ def test_workflows_are_listed_by_name_with_their_newest_execution(desk):
 
 
 @pytest.mark.parametrize("kind", ["workflows", "jobs", "triggers"])
-def test_pages_put_together_are_the_whole_list(desk, kind):
+def test_pages_concatenate_to_the_whole_list(desk, kind):
     whole = names(desk.get(f"/api/v1/{kind}"))
     found = []
     for page in range(len(whole) + 1):
@@ -100,12 +100,12 @@ def test_pages_put_together_are_the_whole_list(desk, kind):
 
 @pytest.mark.parametrize("kind", ["jobs", "triggers"])
 @pytest.mark.parametrize(("part", "count"), [("nightly", 1), ("%2Enight", 1), ("none", 0)])
-def test_jobs_and_triggers_are_found_by_a_part_of_their_name(desk, kind, part, count):
+def test_jobs_and_triggers_are_filtered_by_part_of_their_name(desk, kind, part, count):
     page = desk.get(f"/api/v1/{kind}?name={part}&limit=10")
     assert (len(page["list"]), page["count"]) == (count, count)
 
 
-def test_job_shows_how_its_newest_execution_stands(desk):
+def test_job_shows_the_status_of_its_newest_execution(desk):
     ids = desk.ids("naver.FIXED")
     path = f"/api/v1/jobs/{ids['jobId']}"
     row = desk.start("naver.FIXED")
@@ -126,7 +126,7 @@ def test_job_shows_how_its_newest_execution_stands(desk):
     assert "naver.FIXED" in names(desk.get("/api/v1/jobs?status=RUNNABLE"))
 
 
-def test_job_without_an_execution_has_no_last_one(desk):
+def test_job_without_executions_has_no_last_execution(desk):
     (row,) = desk.get("/api/v1/jobs?name=naver.IDLE")["list"]
     assert (row["status"], row["lastExecutionStatus"], row["lastExecutionDate"]) == (
         "RUNNABLE",
@@ -135,14 +135,14 @@ def test_job_without_an_execution_has_no_last_one(desk):
     )
 
 
-def test_trigger_is_made_of_the_flows_schedule(desk):
+def test_trigger_shows_the_flows_schedule(desk):
     ids = desk.ids("naver.DAILY")
     shown = desk.get(f"/api/v1/triggers/{ids['triggerId']}")
     assert (shown["name"], shown["type"]) == ("naver.DAILY", "SCHEDULED")
     assert shown["triggerRule"] == {"type": "RECURRING", "interval": "DAY", "time": "01:30"}
 
 
-def test_retired_flow_leaves_the_lists_and_is_found_by_its_ids(tenant):
+def test_retired_flow_is_not_listed_but_is_found_by_id(tenant):
     ids = tenant.ids("a.TWO")
     for kind in ("workflows", "jobs", "triggers"):
         assert names(tenant.get(f"/api/v1/{kind}")) == ["a.ONE"]
@@ -154,7 +154,7 @@ def test_retired_flow_leaves_the_lists_and_is_found_by_its_ids(tenant):
 
 
 @pytest.mark.parametrize("kind", ["workflows", "jobs", "triggers"])
-def test_past_knows_a_flow_that_is_retired_since(tenant, kind):
+def test_retired_flow_is_listed_as_of_a_time_before_its_retirement(tenant, kind):
     assert names(tenant.get(f"/api/v1/{kind}", tenant.before)) == ["a.ONE", "a.TWO"]
 
 
@@ -163,7 +163,7 @@ def test_job_of_a_retired_flow_cannot_be_executed(tenant):
     assert (answer.status, answer.json["errorType"]) == (404, "not-found")
 
 
-def test_execution_of_a_job_has_its_parameters(desk):
+def test_execution_of_a_job_shows_its_parameters(desk):
     ids = desk.ids("naver.NIGHTLY")
     path = f"/api/v1/jobs/{ids['jobId']}/executions"
     answer = desk.ask("POST", path, {"parameters": {"day": "monday"}})
@@ -185,7 +185,7 @@ def test_job_is_executed_without_parameters(desk, body):
     assert desk.get(f"{path}/{answer.json['jobExecutionId']}")["parsedParameters"] == []
 
 
-def test_execution_is_of_its_own_job_alone(desk):
+def test_execution_is_found_only_under_its_own_job(desk):
     made = desk.start("naver.NIGHTLY")["jobExecutionId"]
     other = desk.ids("naver.FIXED")["jobId"]
     for method, end in (("GET", ""), ("POST", "/cancel")):
@@ -195,7 +195,7 @@ def test_execution_is_of_its_own_job_alone(desk):
     assert desk.list("naver.NIGHTLY", "?limit=1")["list"][0]["status"] == "READY"
 
 
-def test_cancel_answers_the_bare_true_until_the_execution_has_ended(desk):
+def test_cancel_returns_bare_true_until_the_execution_has_ended(desk):
     row = desk.start("naver.BUSY")
     path = f"/api/v1/jobs/{row['jobId']}/executions/{row['jobExecutionId']}"
     for _ in range(2):

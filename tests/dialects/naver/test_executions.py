@@ -67,21 +67,21 @@ def test_workflow_without_executions_has_an_empty_list(desk):
     ("text", "found"),
     [("", True), ("nightly", True), ("er.NIGHT", True), ("nightly%20load", False), ("%2B", False)],
 )
-def test_filter_is_over_the_workflows_name(desk, text, found):
+def test_executions_are_filtered_by_workflow_name(desk, text, found):
     desk.start("naver.NIGHTLY")
     listed = desk.list("naver.NIGHTLY", f"?filter={text}&page=0&limit=1")
     assert (len(listed["list"]), listed["count"] > 0) == (int(found), found)
 
 
 @pytest.mark.parametrize("page", [10**6, 2**31, 2**63 - 1])
-def test_page_past_the_end_is_empty_with_the_true_count(desk, page):
+def test_page_past_the_end_is_empty_with_the_total_count(desk, page):
     desk.start("naver.NIGHTLY")
     count = desk.list("naver.NIGHTLY", "?limit=0")["count"]
     listed = desk.list("naver.NIGHTLY", f"?page={page}&limit=20")
     assert (listed["list"], listed["count"], listed["limit"]) == ([], count, 20)
 
 
-def test_key_of_another_tenant_finds_no_workflow(desk):
+def test_workflow_of_another_tenant_is_not_found(desk):
     stranger = Desk(desk.server, "naver", desk.server.keys["operator"])
     answer = stranger.ask("GET", desk.path("naver.NIGHTLY"))
     assert (answer.status, answer.json["errorType"]) == (404, "not-found")
@@ -90,7 +90,7 @@ def test_key_of_another_tenant_finds_no_workflow(desk):
 @pytest.mark.parametrize(
     "query", ["?filter=a+b", "?filter=a%2Bb", "?filter=%2f%2F", "?", "?x=%7e~"]
 )
-def test_signature_is_over_the_target_as_it_was_sent(desk, query):
+def test_signature_covers_the_target_as_sent(desk, query):
     assert desk.ask("GET", desk.path("naver.NIGHTLY") + query).status == 200
 
 
@@ -102,12 +102,12 @@ def test_absolute_target_is_signed_without_scheme_and_authority(desk):
 
 
 @pytest.mark.parametrize("late_ms", [-299_000, 299_000])
-def test_clocks_may_differ_by_five_minutes(desk, late_ms):
+def test_signature_within_five_minutes_of_clock_skew_is_accepted(desk, late_ms):
     assert _ask_late(desk, late_ms).status == 200
 
 
 @pytest.mark.parametrize("late_ms", [-301_000, 301_000])
-def test_signature_of_another_time_is_refused_as_any_other(desk, late_ms):
+def test_expired_signature_is_refused_like_an_invalid_one(desk, late_ms):
     answer = _ask_late(desk, late_ms)
     assert answer.status == 401
     vendor("naver").check_error(answer, None)
@@ -125,14 +125,14 @@ def _ask_late(desk, late_ms):
     )
 
 
-def test_header_with_other_bytes_than_ascii_is_refused(desk):
+def test_non_ascii_header_is_refused(desk):
     path = desk.path("naver.NIGHTLY")
     for name in ("x_ncp_iam_access_key", "x_ncp_apigw_signature_v2"):
         call = Call("GET", path).having(x_ncp_apigw_timestamp="1", **{name: b"\xff\xfe"})
         assert desk.server.ask(call).status == 401
 
 
-def test_repeated_start_with_its_key_is_one_execution(desk):
+def test_repeated_start_with_the_same_key_is_one_execution(desk):
     count = desk.list("naver.NIGHTLY", "?limit=0")["count"]
     call = Call("POST", desk.path("naver.NIGHTLY")).having(Idempotency_Key="start once")
     signed = vendor("naver").sign(call, desk.key)
@@ -142,7 +142,7 @@ def test_repeated_start_with_its_key_is_one_execution(desk):
     assert desk.list("naver.NIGHTLY", "?limit=0")["count"] == count + 1
 
 
-def test_start_takes_any_body_and_the_vendors_own_header(desk):
+def test_start_accepts_any_body_and_the_vendors_key_header(desk):
     call = Call("POST", desk.path("naver.NIGHTLY"), b"").having(
         Content_Type="application/json", x_ncp_dataflow_payload="e30="
     )

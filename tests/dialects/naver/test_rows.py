@@ -96,7 +96,7 @@ def named(page):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 7, 50])
-def test_pages_of_rows_put_together_are_every_row_once(story, limit):
+def test_pages_of_rows_hold_every_row_once(story, limit):
     wanted = [name for name, _ in story.rows()]
     found = []
     for page in range(len(wanted) // limit + 2):
@@ -106,7 +106,7 @@ def test_pages_of_rows_put_together_are_every_row_once(story, limit):
     assert found == wanted
 
 
-def test_pages_of_rows_of_the_past_are_those_of_then(story):
+def test_pages_of_rows_as_of_a_position_match_those_of_that_time(story):
     for position, count in story.positions:
         wanted = [name for name, _ in story.rows(count)]
         for page, limit in ((0, 4), (1, 4), (0, 1000), (2, 3), (0, 0)):
@@ -117,7 +117,7 @@ def test_pages_of_rows_of_the_past_are_those_of_then(story):
 
 
 @pytest.mark.parametrize("task", ["A", "B", "C", "D"])
-def test_executions_of_a_job_are_its_rows_alone(story, task):
+def test_executions_of_a_job_are_only_its_rows(story, task):
     path = f"/api/v1/jobs/{story.job(task)}/executions"
     wanted = [name for name, of in story.rows() if of == task]
     assert named(story.desk.get(path)) == wanted
@@ -129,7 +129,7 @@ def test_executions_of_a_job_are_its_rows_alone(story, task):
     assert named(past) == [name for name, of in story.rows(count) if of == task]
 
 
-def test_row_shows_where_its_task_stands(story):
+def test_row_shows_the_status_of_its_task(story):
     rows = {row["jobExecutionId"]: row for row in story.desk.list(FLOW, "")["list"]}
     for run_id, number, tasks in story.runs:
         run = story.desk.own("GET", f"/v1/runs/{run_id}")
@@ -147,7 +147,7 @@ def timeless(row):
     return row | {"waitingTime": None, "runningTime": None} if row["endDate"] is None else row
 
 
-def test_one_execution_is_shown_as_in_the_list(story):
+def test_single_execution_equals_its_row_in_the_list(story):
     position = story.desk.server.head()
     for row in story.desk.list(FLOW, "")["list"]:
         path = f"/api/v1/jobs/{row['jobId']}/executions/{row['jobExecutionId']}"
@@ -155,7 +155,7 @@ def test_one_execution_is_shown_as_in_the_list(story):
         assert timeless(story.desk.get(path, position)) == timeless(row)
 
 
-def test_run_as_a_whole_stays_readable_by_the_id_that_it_has_everywhere(story):
+def test_whole_run_stays_readable_by_its_common_id(story):
     whole = story.desk.ids(FLOW)["jobId"]
     listed = story.desk.get(f"/api/v1/jobs/{whole}/executions")
     assert listed["count"] == len(story.runs)
@@ -166,7 +166,7 @@ def test_run_as_a_whole_stays_readable_by_the_id_that_it_has_everywhere(story):
         assert (shown["jobId"], shown["jobName"]) == (whole, FLOW)
 
 
-def test_row_of_another_job_of_another_run_or_of_none_is_not_found(story):
+def test_row_of_another_job_another_run_or_no_run_is_not_found(story):
     (_, number, tasks) = next(run for run in story.runs if run[2])
     whole = story.desk.ids(FLOW)["jobId"]
     unlisted = next(number for _, number, tasks in story.runs if tasks is None)
@@ -184,7 +184,7 @@ def test_row_of_another_job_of_another_run_or_of_none_is_not_found(story):
         assert answer.json["detail"] == f"Job execution {execution} does not exist."
 
 
-def test_filter_of_rows_is_over_the_workflows_name(story):
+def test_rows_are_filtered_by_workflow_name(story):
     assert story.desk.list(FLOW, "?filter=etl&limit=0")["count"] == len(story.rows())
     none = story.desk.list(FLOW, "?filter=nightly")
     assert (none["list"], none["count"]) == ([], 0)
@@ -202,7 +202,7 @@ def graph(server, tmp_path_factory):
     return Desk.opened(server, "graph", file)
 
 
-def test_jobs_are_the_nodes_of_their_workflow_each_below_those_it_waits_for(graph):
+def test_jobs_are_workflow_nodes_below_their_dependencies(graph):
     shown = graph.get(f"/api/v1/workflows/{graph.ids('graph.ETL')['workflowId']}")
     nodes = {node["name"]: node for node in shown["nodes"]}
     assert list(nodes) == ["FIRST", "BOTH/X", "BOTH/Y", "LAST", "graph.ETL"]
@@ -217,7 +217,7 @@ def test_jobs_are_the_nodes_of_their_workflow_each_below_those_it_waits_for(grap
     }
 
 
-def test_jobs_are_listed_with_how_they_stood_in_the_newest_run(graph):
+def test_jobs_are_listed_with_their_status_in_the_newest_run(graph):
     graph.start("graph.ETL")
     graph.report("graph.ETL", "TaskStarted FIRST", "TaskSucceeded FIRST", "TaskStarted BOTH/X")
     rows = {row["name"]: row for row in graph.get("/api/v1/jobs")["list"]}
@@ -237,7 +237,7 @@ def test_jobs_are_listed_with_how_they_stood_in_the_newest_run(graph):
     assert words == ["COMPLETED", "FAILED", "CANCELED", "CANCELED"]
 
 
-def test_job_is_not_executed_without_its_workflow(graph):
+def test_job_cannot_be_executed_without_its_workflow(graph):
     (row,) = graph.get("/api/v1/jobs?name=BOTH/X")["list"]
     head = graph.server.head()
     answer = graph.ask("POST", f"/api/v1/jobs/{row['jobId']}/executions")
@@ -266,6 +266,6 @@ def test_cancelling_a_job_cancels_its_run_unless_the_job_has_ended(graph):
     assert (again.status, again.json["errorType"]) == (400, "bad-state")
 
 
-def test_job_that_a_flow_has_no_more_is_found_and_deleted(story):
+def test_job_removed_from_its_flow_is_found_and_marked_deleted(story):
     assert story.desk.get(f"/api/v1/jobs/{story.job('C')}")["status"] == "DELETED"
     assert [row["name"] for row in story.desk.get("/api/v1/jobs")["list"]] == ["B"]

@@ -40,7 +40,7 @@ def wrong(done):
 
 
 @pytest.mark.parametrize(("method", "uri", "signature"), VECTORS)
-def test_vector_is_printed_as_headers(method, uri, signature):
+def test_vendors_test_vector_is_printed_as_headers(method, uri, signature):
     said = good(signing("sign", method.lower(), uri, "--timestamp", TIMESTAMP))
     assert headers(said) == {
         "x-ncp-apigw-timestamp": TIMESTAMP,
@@ -55,25 +55,25 @@ def test_scheme_and_authority_are_not_signed():
     assert headers(said)["x-ncp-apigw-signature-v2"] == VECTORS[0][2]
 
 
-def test_time_is_now_where_it_is_left_out():
+def test_time_defaults_to_now():
     before = time.time_ns() // 1_000_000
     at = int(headers(good(signing("sign", "GET", PATH)))["x-ncp-apigw-timestamp"])
     assert before <= at <= time.time_ns() // 1_000_000
 
 
-def test_file_of_a_key_goes_before_the_environment(tmp_path):
+def test_key_file_overrides_the_environment(tmp_path):
     file = tmp_path / "key.json"
     file.write_text(json.dumps({"access_key": "ANOTHER", "secret_key": "s"}))
     said = headers(good(signing("sign", "GET", PATH, "--keys", str(file))))
     assert said["x-ncp-iam-access-key"] == "ANOTHER"
 
 
-def test_options_go_before_the_environment():
+def test_options_override_the_environment():
     said = signing("sign", "GET", PATH, "--access-key", "ANOTHER", "--secret-key", "s")
     assert headers(good(said))["x-ncp-iam-access-key"] == "ANOTHER"
 
 
-def test_no_key_is_told_with_what_to_do():
+def test_missing_key_error_names_the_setting():
     assert "NCLOUD_SECRET_KEY" in wrong(signing("sign", "GET", PATH, env={}))
 
 
@@ -94,13 +94,13 @@ def test_no_key_is_told_with_what_to_do():
         ("GET", PATH, "--keys", __file__),
     ],
 )
-def test_what_cannot_be_signed_is_refused(arguments):
+def test_unsignable_request_is_refused(arguments):
     wrong(signing("sign", *arguments))
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 @pytest.mark.parametrize("query", ["", "?filter=a%2Bb&x=[1]", "?filter='$HOME'"])
-def test_curl_command_is_let_in(server, run_in, tmp_path, query):
+def test_curl_command_is_authenticated(server, run_in, tmp_path, query):
     key = server.keys["viewer"]
     file = tmp_path / "key.json"
     file.write_text(json.dumps({"access_key": key.access_key, "secret_key": key.secret_key}))

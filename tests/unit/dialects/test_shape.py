@@ -63,12 +63,12 @@ def flow(number, tenant="default"):
     return FlowIdentity(tenant, f"suite.FLOW_{number}", number)
 
 
-def test_all_five_are_found():
+def test_all_dialects_are_discovered():
     found = tuple(dialect.name for dialect in dialects.discover())
     assert found == ("director", "etlworks", "incorta", "invision", "naver")
 
 
-def test_a_dialect_kept_elsewhere_is_found_by_the_same_discovery():
+def test_dialect_of_another_package_is_discovered():
     assert [dialect.name for dialect in dialects.discover(SIXTH)] == ["airflow"]
     assert (*(dialect.name for dialect in dialects.discover()), "airflow") == NAMES
 
@@ -89,7 +89,7 @@ def test_dialects_are_hashable_since_cached_responses_are_keyed_by_them():
 
 
 @every
-def test_every_handler_says_what_it_does(name):
+def test_every_handler_is_documented(name):
     for route in DIALECTS[name].routes:
         said = getattr(route.handler, "__apispec__", None)
         assert inspect.getdoc(route.handler) or said, route
@@ -103,24 +103,24 @@ def test_unknown_paths_are_claimed_by_one_vendor(name):
 
 @every
 @pytest.mark.parametrize("path", ["/v1/runs", "/docs", "/health/live", "/metrics", "/"])
-def test_our_own_paths_are_no_vendors(name, path):
+def test_own_paths_are_claimed_by_no_vendor(name, path):
     assert not DIALECTS[name].claims(path)
 
 
 @every
-def test_flow_ids_are_the_same_for_ever(name):
+def test_flow_ids_are_stable(name):
     assert DIALECTS[name].flow_ids(flow(7), {}) == DIALECTS[name].flow_ids(flow(7), {})
 
 
 @every
-def test_flows_of_a_tenant_share_no_id(name):
+def test_flow_ids_are_unique_within_a_tenant(name):
     made = [DIALECTS[name].flow_ids(flow(number), {}) for number in range(1, 200)]
     for kind in made[0]:
         assert len({ids[kind] for ids in made}) == len(made)
 
 
 @every
-def test_made_ids_can_be_given_back_as_fixed_ones(name):
+def test_generated_ids_are_accepted_as_fixed_ids(name):
     made = DIALECTS[name].flow_ids(flow(7), {})
     assert DIALECTS[name].flow_ids(flow(8), made) == made
 
@@ -132,7 +132,7 @@ def test_fixed_id_of_an_unknown_name_is_refused(name):
 
 
 @every
-def test_run_ids_tell_runs_apart(name):
+def test_run_ids_are_unique(name):
     one = DIALECTS[name].run_ids(run_facts())
     other = DIALECTS[name].run_ids(
         run_facts(run_id="6f0f2f1e-5a0c-4f57-9d0e-0d6f1b6a7c11", run_number=880013)
@@ -142,14 +142,14 @@ def test_run_ids_tell_runs_apart(name):
 
 
 @every
-def test_run_ids_show_the_flows_too(name):
+def test_run_ids_include_the_flow_ids(name):
     shown = DIALECTS[name].run_ids(run_facts())
     assert shown.items() >= FLOW_IDS[name].items()
 
 
 @every
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
-def test_every_refusal_is_in_the_vendors_own_body(name, error):
+def test_every_refusal_has_the_vendors_body(name, error):
     path = vendor(name).unknown
     response = DIALECTS[name].error(asked(f"{path}?a=1"), error)
     assert response.content_type == DIALECTS[name].description.error_type
@@ -158,7 +158,7 @@ def test_every_refusal_is_in_the_vendors_own_body(name, error):
 
 
 @every
-def test_crash_says_nothing_of_what_crashed(name):
+def test_internal_error_does_not_reveal_its_cause(name):
     response = DIALECTS[name].error(asked(vendor(name).unknown), errors.InternalError("request-1"))
     assert response.status == 500
     assert b"Traceback" not in response.body

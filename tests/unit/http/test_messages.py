@@ -23,7 +23,7 @@ def test_integer_at_a_given_lower_bound_is_parsed():
     "text",
     ["", "0", "-1", "2147483648", "1.0", "1e3", " 1", "1 ", "+1", "1_0", "٣", "0x1", "9" * 99],
 )
-def test_text_that_is_no_integer_in_bounds_is_refused(text):
+def test_text_other_than_an_integer_in_bounds_is_refused(text):
     with pytest.raises(BadRequest, match="page must be a whole number from 1 to") as refused:
         parse_integer(text, "page")
     assert refused.value.field == "page"
@@ -35,7 +35,7 @@ def test_uuid_in_any_case_is_parsed_to_lower_case(text):
 
 
 @pytest.mark.parametrize("text", ["", UUID[:-1], UUID.replace("-", ""), f"{{{UUID}}}", UUID + "\n"])
-def test_text_that_is_no_hyphenated_uuid_is_refused(text):
+def test_text_other_than_a_hyphenated_uuid_is_refused(text):
     with pytest.raises(BadRequest, match="runId must be a UUID"):
         parse_uuid(text, "runId")
 

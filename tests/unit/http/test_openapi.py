@@ -28,7 +28,7 @@ def test_a_document_is_valid(document):
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 
 
-def test_an_operation_is_named_and_summed_up(operation):
+def test_operation_has_an_id_and_a_summary(operation):
     assert operation["operationId"] == "acme_read"
     assert operation["tags"] == ["Acme"]
     assert operation["summary"] == "Show a run."
@@ -45,7 +45,7 @@ def test_parameters_come_from_the_schemas(operation):
     ]
 
 
-def test_only_reads_of_what_is_in_the_log_look_back(document):
+def test_only_authenticated_reads_accept_as_of(document):
     for item in document["paths"].values():
         for method, operation in item.items():
             named = {parameter["name"] for parameter in operation.get("parameters", ())}
@@ -53,16 +53,16 @@ def test_only_reads_of_what_is_in_the_log_look_back(document):
             assert ({"as_of", "Flowledger-As-Of"} <= named) is looks_back
 
 
-def test_a_variable_of_the_path_that_nobody_describes_is_text(document):
+def test_undescribed_path_variable_is_a_string(document):
     parameters = document["paths"]["/own/runs/{id}"]["get"]["parameters"]
     assert parameters[0]["name"] == "id"
 
 
-def test_a_pattern_is_left_out_of_the_path(document):
+def test_pattern_is_omitted_from_the_path(document):
     assert "/acme/old/{id}" in document["paths"]
 
 
-def test_a_route_with_any_prefix_is_left_out(document):
+def test_route_with_any_prefix_is_omitted(document):
     assert not [path for path in document["paths"] if "before" in path]
 
 
@@ -75,7 +75,7 @@ def test_responses_have_the_dialects_error_body(operation):
     assert bodies == {"200": "AcmeRun"} | errors
 
 
-def test_null_is_a_type_of_its_own(document):
+def test_nullable_member_has_null_among_its_types(document):
     ended = document["components"]["schemas"]["AcmeRun"]["properties"]["ended"]
     assert ended["type"] == ["integer", "null"]
 
@@ -94,12 +94,12 @@ def test_an_answer_may_have_several_media_types(document):
     assert list(created["content"]) == ["application/json", "application/x-ndjson"]
 
 
-def test_a_route_asks_for_one_of_its_dialects_credentials(document, operation):
+def test_route_requires_one_of_its_dialects_credentials(document, operation):
     assert operation["security"] == [{"acmeBearer": []}]
     assert document["components"]["securitySchemes"]["acmeBearer"]["scheme"] == "bearer"
 
 
-def test_an_open_route_asks_for_none(document):
+def test_open_route_requires_no_credential(document):
     assert document["paths"]["/acme/ping"]["get"]["security"] == []
     assert "responses" not in document["paths"]["/acme/ping"]["get"]
 
@@ -108,7 +108,7 @@ def test_building_twice_gives_the_same():
     assert Pages(discover()).openapi_yaml == Pages(discover()).openapi_yaml
 
 
-def test_what_is_served_is_described_validly():
+def test_served_document_is_valid_openapi():
     document = Pages(discover()).document
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 
@@ -120,13 +120,13 @@ def test_every_operation_has_a_summary_and_a_success():
             assert min(operation["responses"]) < "300", (method, path)
 
 
-def test_schema_names_begin_with_their_vendors():
+def test_schema_names_begin_with_the_vendors_name():
     titles = ("Ledger", "Director", "Etlworks", "Incorta", "Invision", "Naver")
     for name in Pages(discover()).document["components"]["schemas"]:
         assert name.startswith(titles), name
 
 
-def test_the_committed_document_is_fresh():
+def test_committed_document_is_up_to_date():
     assert COMMITTED.read_text("utf-8") == Pages(discover()).openapi_yaml, (
         "run: flowledger openapi > openapi.yaml"
     )

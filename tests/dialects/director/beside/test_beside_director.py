@@ -36,11 +36,11 @@ def test_starts_are_refused_the_same(opened):
     assert_same(opened, cases.refused_starts())
 
 
-def test_starts_are_taken_the_same(opened):
+def test_starts_are_accepted_the_same(opened):
     assert_same(opened, cases.accepted_starts())
 
 
-def test_what_director_crashes_at_is_refused(opened):
+def test_request_that_crashes_director_is_refused(opened):
     for call, status in cases.crashes():
         theirs, ours = (side.ask(call) for side in opened)
         assert (theirs.status, ours.status) == (500, status), (call, theirs.body, ours.body)
@@ -56,7 +56,7 @@ def test_relaunch_and_cancel_ignore_their_body_the_same(opened, call):
         assert_same(opened, [asked])
 
 
-def test_unknown_ids_are_told_the_same(opened):
+def test_unknown_ids_are_answered_the_same(opened):
     typed = (cases.UNKNOWN, cases.UNKNOWN.upper(), "%7B" + cases.UNKNOWN.replace("-", "") + "%7D")
     for operation in ("relaunch", "cancel"):
         calls = [Call("POST", f"/api/workflows/{each}/{operation}") for each in typed]
@@ -73,7 +73,7 @@ def test_workflow_ends_the_same(opened, name):
 
 
 @pytest.mark.parametrize("name", ["FAIL", "FAIL_GROUP"])
-def test_what_follows_a_failure_is_canceled_where_director_leaves_it_pending(opened, name):
+def test_tasks_after_a_failure_are_canceled_where_director_leaves_them_pending(opened, name):
     theirs, ours = (_ended(side, name) for side in opened)
     left = {key for key, (status, _) in theirs.items() if status == "pending"}
     assert left == {"LOAD"}
@@ -92,7 +92,7 @@ def _ended(side, name):
     return shown
 
 
-def test_cancel_of_what_runs_is_answered_the_same(opened):
+def test_cancel_of_a_running_workflow_is_answered_the_same(opened):
     for side in opened:
         side.start("SLOW", payload={"sleep": 30})
         side.until(lambda workflow: workflow["tasks"] and "progress" in _statuses(workflow))
@@ -103,7 +103,7 @@ def _statuses(workflow):
     return {task["status"] for task in workflow["tasks"]}
 
 
-def test_cancel_of_what_has_ended_changes_it_in_director_alone(opened):
+def test_cancel_of_an_ended_workflow_changes_it_only_in_director(opened):
     theirs, ours = ([_canceled(side, name) for name in ("ETL", "FAIL")] for side in opened)
     assert theirs == ["canceled", "canceled"]
     assert ours == ["success", "error"]

@@ -208,7 +208,7 @@ async def test_address_of_a_workflow_opens_it(window):
         await expect(hooks.filter(has_text="HOOK_KO")).to_have_count(1)
 
 
-async def test_credential_that_the_browser_asks_for_is_taken(window_on):
+async def test_credential_entered_in_the_browser_is_accepted(window_on):
     async with window_on(opened=False) as window:
         window.desk.start("ETL", project="shop")
         assert window.desk.server.ask(Call("GET", "/api/workflows")).status == 401

@@ -63,7 +63,7 @@ async def _listen(runner):
     return runner.addresses[0][1]
 
 
-def test_home_is_the_packages_page_told_where_it_is(ask):
+def test_home_is_the_packages_page_with_its_base_address(ask):
     answer = ask("/")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -74,7 +74,7 @@ def test_home_is_the_packages_page_told_where_it_is(ask):
     assert ask("/", "HEAD").headers["Content-Length"] == str(len(answer.body))
 
 
-def test_page_loads_nothing_from_elsewhere_where_its_scripts_are_beside_it(folder, ask):
+def test_page_with_local_scripts_loads_nothing_from_elsewhere(folder, ask):
     (folder / "static/user/vue.min.js").write_text("var Vue")
     text = ask("/").body.decode()
     assert "https://" not in text
@@ -83,14 +83,14 @@ def test_page_loads_nothing_from_elsewhere_where_its_scripts_are_beside_it(folde
 
 
 @pytest.mark.parametrize("typed", [UNKNOWN, UNKNOWN.upper(), UNKNOWN.replace("-", "")])
-def test_id_of_any_workflow_has_the_page_and_its_address_is_kept(ask, typed):
+def test_address_of_any_workflow_serves_the_page_and_is_kept(ask, typed):
     answer = ask(f"/{typed}")
     assert answer.status == 200
     assert b"HISTORY = 1;" in answer.body
 
 
 @pytest.mark.parametrize("target", ["/abc", "/definitions", "/favicon.ico", "/static/nothing.js"])
-def test_other_pages_are_not_found_on_a_page(ask, target):
+def test_unknown_page_is_not_found_with_a_page(ask, target):
     answer = ask(target)
     assert answer.status == 404
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -106,7 +106,7 @@ def test_other_pages_are_not_found_on_a_page(ask, target):
         ("%C3%A9%20x.css", "text/css; charset=utf-8"),
     ],
 )
-def test_static_files_are_given_with_their_kind(ask, name, kind):
+def test_static_files_are_served_with_their_content_type(ask, name, kind):
     answer = ask(f"/static/{name}")
     assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
     assert answer.headers["Cache-Control"] == "no-cache"
@@ -132,13 +132,13 @@ def test_static_files_are_given_with_their_kind(ask, name, kind):
         "/templates/index.html",
     ],
 )
-def test_nothing_but_static_files_can_be_had(ask, target):
+def test_only_static_files_are_served(ask, target):
     answer = ask(target)
     assert answer.status == 404
     assert b"not for everybody" not in answer.body
 
 
-def test_own_pages_and_other_vendors_stay_where_they_are(ask):
+def test_own_pages_and_other_vendors_routes_are_unaffected(ask):
     assert ask("/health/live").status == 200
     assert b"Flowledger" in ask("/docs").body
     assert ask("/openapi.yaml").headers["Content-Type"].startswith("application/yaml")
@@ -155,6 +155,6 @@ def test_methods_of_a_page_are_listed(ask, target):
 
 
 @pytest.mark.parametrize("target", ["/", f"/{UNKNOWN}", "/static/script.js"])
-def test_pages_are_not_served_unless_they_are_set(server, target):
+def test_pages_are_not_served_unless_configured(server, target):
     assert server.ask(Call("GET", target)).status == 404
     assert server.ask(Call("POST", target)).status == 404

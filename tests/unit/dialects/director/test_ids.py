@@ -23,12 +23,12 @@ RUN_ID = "e0ee42d8-e00f-4557-8f75-781106dbbea4"
         RUN_ID.replace("-", "").upper(),
     ],
 )
-def test_id_is_read_however_it_is_typed(typed):
+def test_id_is_parsed_in_any_notation(typed):
     assert ids.run_id(typed) == RUN_ID
 
 
 @pytest.mark.parametrize("typed", ["abc", "123", RUN_ID[:-1], RUN_ID + "0", "", "é" * 32])
-def test_malformed_id_is_of_no_run(typed):
+def test_malformed_id_is_an_unknown_run(typed):
     with pytest.raises(UnknownRun) as refused:
         ids.run_id(typed)
     assert refused.value.run == typed

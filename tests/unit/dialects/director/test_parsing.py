@@ -35,7 +35,7 @@ from service.errors import BadRequest, NotFound
         ({"page": str(2**63 - 1)}, 2**63 - 1, 1000),
     ],
 )
-def test_page_is_read_as_director_reads_it(query, page, per_page):
+def test_page_is_parsed_as_director_does(query, page, per_page):
     assert read_paging(query) == Paging(page, per_page, with_payload=True)
 
 
@@ -62,17 +62,17 @@ def test_number_beyond_64_bits_is_refused(name):
 
 
 @pytest.mark.parametrize("word", ["n", "no", "f", "false", "off", "0", "NO", "False", "oFF"])
-def test_payload_is_left_out_at_a_word_of_no(word):
+def test_payload_is_omitted_for_a_false_word(word):
     assert not read_paging({"with_payload": word}).with_payload
 
 
 @pytest.mark.parametrize("word", ["y", "yes", "t", "true", "on", "1", "", "junk", "2", "False "])
-def test_payload_is_shown_at_any_other_word(word):
+def test_payload_is_shown_for_any_other_word(word):
     assert read_paging({"with_payload": word}).with_payload
 
 
 @pytest.mark.parametrize(("page", "per_page", "offset"), [(1, 1000, 0), (3, 5, 10), (2, 0, 0)])
-def test_page_begins_after_the_pages_before_it(page, per_page, offset):
+def test_page_starts_after_the_previous_pages(page, per_page, offset):
     assert Paging(page, per_page, with_payload=True).offset == offset
 
 
@@ -128,7 +128,7 @@ def _start(**changes):
         (_start(comment="x" * 256, project=1), ["1 is not of type 'string'"]),
     ],
 )
-def test_errors_of_a_body_are_all_told_in_order(body, errors):
+def test_all_errors_of_a_body_are_listed_in_order(body, errors):
     assert [error.message for error in VALIDATOR.iter_errors(body)] == errors
 
 
@@ -141,14 +141,14 @@ def test_errors_of_a_body_are_all_told_in_order(body, errors):
         (b"5", "5 is not of type 'object'"),
     ],
 )
-def test_body_that_is_no_object_is_refused_where_director_crashes(body, error):
+def test_body_other_than_an_object_is_refused_where_director_crashes(body, error):
     with pytest.raises(InvalidBody) as refused:
         parse_start(body)
     assert refused.value.errors == (error,)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"])
-def test_json_is_read_in_every_encoding_that_python_knows_it_in(encoding):
+def test_json_is_parsed_in_every_encoding_that_python_detects(encoding):
     body = json.dumps(_start(comment="é"), ensure_ascii=False).encode(encoding)
     assert parse_start(body) == Start("example", "ETL", {}, "é")
 
@@ -156,7 +156,7 @@ def test_json_is_read_in_every_encoding_that_python_knows_it_in(encoding):
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"a": "\xff"}', b"\xff\xfe", b"[" * 9999, b"9" * 9999]
 )
-def test_what_is_no_json_to_python_either_cannot_be_read(body):
+def test_text_that_python_cannot_parse_as_json_is_refused(body):
     with pytest.raises(MalformedJsonBody):
         parse_start(body)
 
@@ -172,7 +172,7 @@ def test_what_is_no_json_to_python_either_cannot_be_read(body):
         ("[" * 201 + "]" * 201, "nested deeper"),
     ],
 )
-def test_what_cannot_be_kept_is_told_after_the_errors_of_the_body(value, reason):
+def test_unstorable_value_is_reported_only_if_the_body_has_no_errors(value, reason):
     body = '{"project": "example", "name": "ETL", "payload": {"a": %s}%s}'
     assert reason in parse_start((body % (value, "")).encode()).unstorable
     with pytest.raises(InvalidBody) as refused:
@@ -181,7 +181,7 @@ def test_what_cannot_be_kept_is_told_after_the_errors_of_the_body(value, reason)
 
 
 @pytest.mark.parametrize(("length", "kept"), [(255, True), (256, False)])
-def test_long_comment_cannot_be_kept(length, kept):
+def test_long_comment_is_unstorable(length, kept):
     body = json.dumps(_start(comment="é" * length)).encode()
     assert (parse_start(body).unstorable is None) is kept
 
@@ -190,12 +190,12 @@ def test_long_comment_cannot_be_kept(length, kept):
     ("project", "name", "own"),
     [("example", "with.dots", None), ("example.with", "dots", "example.with"), ("", "a.b", None)],
 )
-def test_project_is_kept_where_it_does_not_end_at_the_first_dot(project, name, own):
+def test_project_is_stored_if_it_does_not_end_at_the_first_dot(project, name, own):
     start = parse_start(json.dumps(_start(project=project, name=name)).encode())
     assert (start.fullname, start.own_project) == (f"{project}.{name}", own)
 
 
-def test_schema_of_a_start_is_a_schema():
+def test_start_schema_is_a_valid_json_schema():
     VALIDATOR.check_schema(START)
 
 
@@ -211,5 +211,5 @@ def test_schema_of_a_start_is_a_schema():
         ("application/x-www-form-urlencoded", False),
     ],
 )
-def test_json_is_told_by_its_content_type(content_type, accepted):
+def test_json_is_recognised_by_its_content_type(content_type, accepted):
     assert is_json(content_type) is accepted

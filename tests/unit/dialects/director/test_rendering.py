@@ -19,7 +19,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_bytes_are_those_of_pythons_own_encoder(value):
+def test_encoded_bytes_match_pythons_json_encoder(value):
     expected = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True) + "\n"
     assert rendering.encode(value) == expected.encode()
 
@@ -27,11 +27,11 @@ def test_bytes_are_those_of_pythons_own_encoder(value):
 @pytest.mark.parametrize(
     "value", ["é", "\x7f", "\x00\x1f\b\f\n\r\t", '"\\/', "\U0001f600", "\u2028"]
 )
-def test_bytes_are_ascii_whatever_the_text(value):
+def test_encoded_bytes_are_always_ascii(value):
     assert rendering.encode(value) == json.dumps(value).encode() + b"\n"
 
 
-def test_answer_names_its_type_without_a_charset():
+def test_content_type_has_no_charset():
     response = rendering.answer({"message": "pong"})
     assert response.headers["Content-Type"] == "application/json"
     assert response.body == b'{"message":"pong"}\n'
@@ -46,11 +46,11 @@ def test_answer_names_its_type_without_a_charset():
         (0, "1970-01-01T00:00:00+00:00"),
     ],
 )
-def test_time_has_six_digits_of_microseconds_or_none(time_us, text):
+def test_time_has_six_fraction_digits_or_none(time_us, text):
     assert rendering.timestamp(time_us) == text
 
 
-def test_workflow_has_its_keys_and_no_others(run):
+def test_workflow_has_exactly_its_keys(run):
     assert rendering.workflow(run()) == {
         "created": "2026-11-22T16:00:13.060860+00:00",
         "fullname": "example.ETL",
@@ -64,12 +64,12 @@ def test_workflow_has_its_keys_and_no_others(run):
     }
 
 
-def test_without_payload_the_key_is_gone(run):
+def test_payload_key_is_absent_without_payload(run):
     shown = rendering.workflow_without_payload(run())
     assert shown.keys() == rendering.workflow(run()).keys() - {"payload"}
 
 
-def test_comment_is_shown_where_there_is_one_even_an_empty_one(run):
+def test_comment_is_shown_even_if_empty(run):
     assert "comment" not in rendering.workflow(run())
     assert rendering.workflow(run(comment=""))["comment"] == ""
     assert rendering.workflow(run(comment="hello é"))["comment"] == "hello é"
@@ -82,12 +82,12 @@ def test_comment_is_shown_where_there_is_one_even_an_empty_one(run):
         ({"project": "example.with"}, "example.with", "dots"),
     ],
 )
-def test_project_ends_at_the_first_dot_unless_it_was_sent_otherwise(run, facts, project, name):
+def test_project_ends_at_the_first_dot_unless_sent_explicitly(run, facts, project, name):
     shown = rendering.workflow(run(fullname="example.with.dots", **facts))
     assert (shown["project"], shown["name"]) == (project, name)
 
 
-def test_half_a_character_that_a_refusal_quotes_is_written_as_python_writes_it():
+def test_lone_surrogate_in_a_refusal_is_escaped_as_python_does():
     assert rendering.encode({"error": "\ud800 é"}) == b'{"error":"\\ud800 \\u00e9"}\n'
 
 
@@ -95,7 +95,7 @@ def test_half_a_character_that_a_refusal_quotes_is_written_as_python_writes_it()
     ("trigger", "periodic"),
     [("schedule", True), ("on_demand", False), ("retry", False), ("message", False)],
 )
-def test_periodic_is_what_a_schedule_started(run, trigger, periodic):
+def test_only_scheduled_workflow_is_periodic(run, trigger, periodic):
     assert rendering.workflow(run(trigger=trigger))["periodic"] is periodic
 
 
@@ -103,7 +103,7 @@ def _tasks(run, *tasks, **facts):
     return rendering.workflow_with_tasks(run(tasks=list(tasks), **facts))["tasks"]
 
 
-def test_task_has_its_keys_and_its_id_twice(run, task):
+def test_task_has_exactly_its_keys_with_its_id_twice(run, task):
     assert _tasks(run, task(status="succeeded", result=8, previous=["a-task-id"])) == [
         {
             "created": "2026-11-22T16:00:37.438155+00:00",
@@ -185,7 +185,7 @@ def test_tasks_stand_in_the_order_of_the_plan(run, task):
     assert keys == ["B", "A", "C"]
 
 
-def test_definition_is_three_names_and_the_files_mapping_whose_keys_go_first():
+def test_definition_merges_names_with_the_file_whose_keys_take_precedence():
     flow = {
         "fullname": "example.ETL",
         "project": "example",

@@ -35,17 +35,17 @@ RIGHTS = {(route.method, route.path): route.right for route in DIALECT.routes}
         ("/", False),
     ],
 )
-def test_unknown_paths_below_api_are_directors(path, claimed):
+def test_director_claims_unknown_paths_below_api(path, claimed):
     assert DIALECT.claims(path) is claimed
 
 
-def test_every_path_lists_its_methods_to_all():
+def test_options_of_every_path_require_no_rights():
     paths = {route.path for route in DIALECT.routes}
     assert {path for (method, path) in RIGHTS if method == "OPTIONS"} == paths
     assert {right for (method, _), right in RIGHTS.items() if method == "OPTIONS"} == {None}
 
 
-def test_starts_and_cancels_ask_for_more_than_reading():
+def test_starts_and_cancels_require_more_rights_than_reads():
     rights = {
         "/api/workflows": Right.START,
         "/api/workflows/{id:[^/]+}/relaunch": Right.START,
@@ -57,14 +57,14 @@ def test_starts_and_cancels_ask_for_more_than_reading():
     }
 
 
-def test_ping_and_the_pages_are_open():
+def test_ping_and_pages_require_no_rights():
     opened = [path for (method, path), right in RIGHTS.items() if method == "GET" and not right]
     pages = ["/", "/{id}", "/static/{file:.*}"]
     assert opened == ["/api/ping", "//api/ping", *pages]
 
 
 @pytest.mark.parametrize(("folder", "count"), [(None, 0), (Path(), 6)])
-def test_pages_are_served_where_their_folder_is_set_alone(folder, count):
+def test_pages_are_served_only_if_their_folder_is_configured(folder, count):
     settings = Settings(director_ui=folder)
     pages = [route for route in DIALECT.routes if not route.path.startswith(("/api", "//api"))]
     assert sum(route.enabled_if(settings) for route in pages) == count
@@ -83,5 +83,5 @@ def test_pages_are_served_where_their_folder_is_set_alone(folder, count):
         ("/api/ping//", None),
     ],
 )
-def test_doubled_slashes_lead_to_what_is_served_without_them(path, leads_to):
+def test_doubled_slashes_redirect_to_the_path_without_them(path, leads_to):
     assert canonical_path(path) == leads_to

@@ -24,16 +24,16 @@ TASK_STATES = ["pending", "running", "succeeded", "warned", "failed", "cancelled
         ("cancelled", "canceled"),
     ],
 )
-def test_run_state_has_its_word(run, status, word):
+def test_run_state_maps_to_the_vendors_word(run, status, word):
     assert workflow_status(run(status=status)) == word
 
 
 @pytest.mark.parametrize("status", ["running", "cancelling", "failed", "cancelled"])
-def test_run_is_error_from_its_first_final_failure_on(run, status):
+def test_run_is_error_after_its_first_final_failure(run, status):
     assert workflow_status(run(status=status, failing=True)) == "error"
 
 
-def test_every_state_has_a_word_of_the_five():
+def test_every_state_maps_to_one_of_five_words():
     assert set(RUNS) == set(STATES)
     assert set(TASKS) == set(TASK_STATES)
     assert {*RUNS.values(), *TASKS.values()} == set(typing.get_args(Word))
@@ -49,5 +49,5 @@ def test_every_state_has_a_word_of_the_five():
         ({"status": "cancelled"}, False),
     ],
 )
-def test_run_has_failed_once_a_task_has_for_good(run, facts, failed):
+def test_run_has_failed_after_a_final_task_failure(run, facts, failed):
     assert has_failed(run(**facts)) is failed

@@ -13,7 +13,7 @@ def flow(number=7):
     return FlowIdentity("default", "nightly.ORDERS", number)
 
 
-def test_flow_id_is_made_from_the_flows_number():
+def test_flow_id_is_derived_from_the_flow_number():
     assert ids.flow_ids(flow(7), {}) == {"flowId": 1_000_000_007}
 
 
@@ -22,7 +22,7 @@ def test_flows_of_one_tenant_have_different_ids():
 
 
 @pytest.mark.parametrize("fixed", [1, 4711, 2**53 - 1])
-def test_customers_own_flow_id_wins(fixed):
+def test_customers_flow_id_overrides_the_generated_one(fixed):
     assert ids.flow_ids(flow(), {"flowId": fixed}) == {"flowId": fixed}
 
 
@@ -37,7 +37,7 @@ def test_id_of_an_unknown_name_is_refused():
         ids.flow_ids(flow(), {"flowID": 4711})
 
 
-def test_runs_ids_are_its_flows_its_number_and_its_id():
+def test_run_ids_are_flow_id_run_number_and_run_id():
     assert ids.run_ids(run_facts()) == {"flowId": 4711, "auditId": 880012, "messageId": RUN_ID}
 
 
@@ -62,6 +62,6 @@ def test_listener_is_a_path_without_the_slashes_around_it(given, listener):
     "wrong",
     ["", "/", "//a", "a//b", "a/{id}", "a b", "a?b", "é", ".", "a/..", "./a", "x" * 201, 5, "a\n"],
 )
-def test_listener_that_no_address_can_have_is_refused(wrong):
+def test_listener_with_an_impossible_address_is_refused(wrong):
     with pytest.raises(ValueError, match="listener must be a path"):
         ids.flow_ids(flow(), {"listener": wrong})

@@ -47,7 +47,7 @@ ERROR = {
 }
 
 
-def test_running_execution_shows_nothing_of_an_end():
+def test_running_execution_shows_no_end():
     assert rendering.execution(run_facts("running")) == RUNNING
 
 
@@ -65,7 +65,7 @@ def test_all_fields_are_always_there_in_the_vendors_order(state):
     assert list(rendering.execution(run_facts(state))) == list(RUNNING)
 
 
-def test_a_retry_goes_on_with_what_a_schedule_or_a_message_started():
+def test_retry_keeps_the_trigger_of_a_schedule_or_message():
     chain = {"attempt": 3, "root_run": "m", "root_run_number": 880010}
     scheduled = rendering.execution(run_facts("running", trigger="schedule", **chain))
     assert {name: value for name, value in scheduled.items() if value != RUNNING[name]} == {
@@ -78,7 +78,7 @@ def test_a_retry_goes_on_with_what_a_schedule_or_a_message_started():
     assert (sent["messageId"], sent["triggerType"], sent["retries"]) == ("m", None, 2)
 
 
-def test_warnings_are_one_text():
+def test_warnings_are_joined_into_one_text():
     shown = rendering.execution(run_facts("warned", warnings=["one", "two"]))
     assert shown == SUCCEEDED | {"status": "warning", "warnings": "one\ntwo"}
 
@@ -87,7 +87,7 @@ def test_warned_execution_has_a_warning_even_without_a_text():
     assert rendering.execution(run_facts("warned", warnings=[]))["warnings"]
 
 
-def test_metrics_are_shown_once_the_execution_ended():
+def test_metrics_are_shown_after_the_execution_ends():
     metrics = [{"task": "LOAD", "rows": 12}]
     assert rendering.execution(run_facts("running", metrics=metrics))["metrics"] is None
     assert rendering.execution(run_facts("succeeded", metrics=metrics))["metrics"] == metrics
@@ -102,7 +102,7 @@ def test_failed_execution_shows_statement_line_and_trace():
     }
 
 
-def test_failure_of_a_run_that_goes_on_is_not_shown_yet():
+def test_failure_is_not_shown_while_the_run_continues():
     assert rendering.execution(run_facts("running", failing=True, error=ERROR)) == RUNNING
 
 
@@ -118,7 +118,7 @@ def test_failure_of_a_run_that_goes_on_is_not_shown_yet():
         (None, "error", "Execution failed"),
     ],
 )
-def test_failed_execution_always_says_why(error, reason, text):
+def test_failed_execution_always_has_an_error_text(error, reason, text):
     shown = rendering.execution(run_facts("failed", error=error, reason=reason))
     assert shown["exception"] == text
 
@@ -136,7 +136,7 @@ def test_cancelled_execution_is_an_error_that_names_the_canceller(by, error, tex
     assert (shown["status"], shown["exception"]) == ("error", text)
 
 
-def test_execution_cancelled_in_the_queue_lasted_from_its_creation_on():
+def test_duration_of_an_execution_cancelled_in_the_queue_starts_at_creation():
     shown = rendering.execution(run_facts("cancelled", started_us=None))
     assert (shown["started"], shown["duration"]) == (1767225600000, "1 minute 4 seconds")
 
@@ -155,7 +155,7 @@ def test_retried_execution_names_the_first_of_its_chain():
         ("message", None, "ops-bot", RUN_ID),
     ],
 )
-def test_trigger_decides_who_started_and_whether_there_is_a_message(trigger, kind, by, message):
+def test_trigger_determines_starter_and_message_id(trigger, kind, by, message):
     shown = rendering.execution(run_facts("running", trigger=trigger))
     assert (shown["triggerType"], shown["startedBy"], shown["messageId"]) == (kind, by, message)
 
@@ -175,7 +175,7 @@ def test_duration_is_in_words(seconds, words):
     assert rendering.duration(seconds) == words
 
 
-def test_start_is_answered_with_the_ids_and_a_number():
+def test_start_returns_the_ids_and_a_code():
     assert rendering.started(run_facts("queued")) == {
         "flowId": 4711,
         "messageUuid": None,
@@ -185,7 +185,7 @@ def test_start_is_answered_with_the_ids_and_a_number():
     }
 
 
-def test_replayed_start_is_answered_with_the_run_as_it_stands():
+def test_replayed_start_returns_the_run_in_its_current_state():
     shown = rendering.started(run_facts("failed", error={"exception": "boom"}))
     assert (shown["status"], shown["exception"]) == (5, "boom")
 

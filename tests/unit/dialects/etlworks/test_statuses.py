@@ -25,25 +25,25 @@ from tests.dialects.facts import NEXT, STATES
         ("cancelled", "error", 2),
     ],
 )
-def test_state_has_its_word_and_its_start_code(state, word, code):
+def test_state_maps_to_a_word_and_a_start_code(state, word, code):
     assert (WORDS[state], START_CODES[state]) == (word, code)
 
 
-def test_every_state_is_worded():
+def test_every_state_has_a_word():
     assert set(WORDS) == set(SIX_WORDS) == set(START_CODES) == set(STATES)
 
 
-def test_only_a_state_without_an_end_is_running():
+def test_only_open_states_are_running():
     assert {state for state, word in WORDS.items() if word == "running"} == set(NEXT)
 
 
-def test_six_words_tell_apart_what_waits_and_what_was_cancelled():
+def test_six_words_distinguish_queued_and_cancelled_states():
     told = {state: word for state, word in SIX_WORDS.items() if word != WORDS[state]}
     assert told == {"queued": "queued", "cancelled": "canceled"}
 
 
 @pytest.mark.parametrize("words", [WORDS, SIX_WORDS])
-def test_every_state_is_found_by_its_word_and_no_other(words):
+def test_every_state_is_found_only_by_its_own_word(words):
     found = [state for word in set(words.values()) for state in states_of(word, words)]
     assert sorted(found) == sorted(STATES)
     assert all(state in states_of(word, words) for state, word in words.items())

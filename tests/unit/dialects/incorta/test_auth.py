@@ -18,5 +18,5 @@ from service.dialects.incorta.auth import mask
         ("", ""),
     ],
 )
-def test_token_is_masked_but_for_its_beginning(header, shown):
+def test_token_is_masked_except_its_beginning(header, shown):
     assert mask(header) == shown

@@ -11,16 +11,16 @@ from tests.dialects.facts import run_facts
 FLOW = FlowIdentity("default", "nightly.ORDERS", 7)
 
 
-def test_load_plan_is_named_as_the_flow():
+def test_load_plan_has_the_name_of_its_flow():
     assert ids.flow_ids(FLOW, {}) == {"loadPlanName": "nightly.ORDERS"}
 
 
-def test_customers_own_name_wins():
+def test_customers_name_overrides_the_flows_name():
     assert ids.flow_ids(FLOW, {"loadPlanName": "LP Orders"}) == {"loadPlanName": "LP Orders"}
 
 
 @pytest.mark.parametrize("wrong", ["", "a\nb", "x" * 256, 7, None])
-def test_name_that_is_no_printable_text_is_refused(wrong):
+def test_unprintable_name_is_refused(wrong):
     with pytest.raises(ValueError, match="loadPlanName must be a text"):
         ids.flow_ids(FLOW, {"loadPlanName": wrong})
 
@@ -30,5 +30,5 @@ def test_id_of_an_unknown_name_is_refused():
         ids.flow_ids(FLOW, {"name": "LP Orders"})
 
 
-def test_runs_ids_are_its_plans_and_its_number():
+def test_run_ids_are_the_plan_id_and_the_run_number():
     assert ids.run_ids(run_facts()) == {"loadPlanName": "LP_Orders", "executionId": 880012}

@@ -34,11 +34,11 @@ def status(state_type, job_status):
     return {"stateType": state_type, "jobStatus": job_status}
 
 
-def test_level_1_is_the_plan_alone():
+def test_level_1_is_only_the_plan():
     assert rendering.tree(document(), 1) == PLAN
 
 
-def test_level_2_has_the_groups_and_no_further_key():
+def test_level_2_adds_the_groups_and_no_other_key():
     assert rendering.tree(document(), 2)["childStatusDetails"] == [
         {"name": "Group 1", "type": "GROUP", "status": status("Load State", "In Progress")},
         {"name": "Group 2", "type": "GROUP", "status": status("Load State", "In Queue")},
@@ -69,7 +69,7 @@ def test_plan_without_groups_has_an_empty_list_below_it():
 
 
 @pytest.mark.parametrize("ended", ["succeeded", "warned", "failed", "cancelled"])
-def test_what_is_open_below_an_ended_plan_is_shown_closed(ended):
+def test_open_nodes_below_an_ended_plan_are_shown_as_terminated(ended):
     first, second = rendering.tree(document(ended), 2)["childStatusDetails"]
     assert first["status"] == status("Terminator State", "Interrupted")
     assert second["status"] == status("Terminator State", "Not Completed")

@@ -65,7 +65,7 @@ def inner(node):
 
 
 @given(trees(tuple(WORDS)), st.sampled_from(["queued", "running", "cancelling"]))
-def test_every_schema_and_group_rolls_up_what_is_below_it(groups, status):
+def test_every_schema_and_group_rolls_up_its_descendants(groups, status):
     plan = shown(run_facts(status), groups)
     for node in inner(plan):
         assert word(node) == rolled_up([word(child) for child in node["childStatusDetails"]])
@@ -96,7 +96,7 @@ def test_nothing_is_open_below_an_ended_plan(groups, status):
 
 
 @given(trees(tuple(WORDS)), st.integers(1, 4))
-def test_level_cuts_the_tree_and_changes_nothing_above_the_cut(groups, level):
+def test_level_truncates_the_tree_and_keeps_the_nodes_above(groups, level):
     run = run_facts("running")
     assert shown(run, groups, level) == cut(shown(run, groups), level)
 

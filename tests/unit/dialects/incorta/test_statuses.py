@@ -26,17 +26,17 @@ def groups(*states):
         ("cancelled", (END, "Interrupted")),
     ],
 )
-def test_plan_has_the_words_of_its_run(state, word):
+def test_plan_status_follows_the_state_of_its_run(state, word):
     assert statuses.plan(run_facts(state), groups("failed")) == word
 
 
 @pytest.mark.parametrize("loaded", ["succeeded", "warned"])
-def test_failed_plan_of_which_a_table_was_loaded_finished_with_errors(loaded):
+def test_failed_plan_with_a_loaded_table_finished_with_errors(loaded):
     word = statuses.plan(run_facts("failed"), groups("failed", loaded))
     assert word == (END, "Finished with Errors")
 
 
-def test_failed_plan_of_which_a_hook_succeeded_alone_is_failed():
+def test_failed_plan_with_only_a_succeeded_hook_is_failed():
     run = run_facts("failed", tasks_succeeded=1)
     assert statuses.plan(run, groups("failed", "skipped")) == (END, "Failed")
 
@@ -59,7 +59,7 @@ def test_failing_plan_is_in_progress_until_it_ends():
         ("skipped", (END, "Not Completed")),
     ],
 )
-def test_node_has_its_words(state, word):
+def test_node_state_maps_to_the_vendors_words(state, word):
     assert statuses.NODES[state] == word
 
 
@@ -69,5 +69,5 @@ def test_no_node_is_open_below_an_ended_plan(state):
     assert below == ({END} if state in TERMINAL else {LOAD, END})
 
 
-def test_every_state_is_worded():
+def test_every_state_has_a_word():
     assert set(statuses.RUNS) == set(STATES)

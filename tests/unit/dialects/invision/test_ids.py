@@ -13,7 +13,7 @@ from tests.dialects.facts import FLOW_IDS, RUN_ID, run_facts
 FLOW = FlowIdentity("default", "nightly.ORDERS", 7)
 
 
-def test_dataflow_id_is_a_lower_case_uuid_for_ever():
+def test_dataflow_id_is_a_stable_lower_case_uuid():
     assert ids.flow_ids(FLOW, {}) == {"dataflowId": "afe386ac-0846-5e9a-807e-cc47dfa0521a"}
 
 
@@ -21,7 +21,7 @@ def test_dataflow_id_is_a_lower_case_uuid_for_ever():
     "other",
     [FlowIdentity("default", "nightly.STOCK", 8), FlowIdentity("other", "nightly.ORDERS", 7)],
 )
-def test_other_flows_have_other_ids(other):
+def test_different_flows_have_different_ids(other):
     assert ids.flow_ids(other, {}) != ids.flow_ids(FLOW, {})
 
 
@@ -34,13 +34,13 @@ def test_other_flows_have_other_ids(other):
         ("nightly load", "nightly load"),
     ],
 )
-def test_customers_own_id_wins_in_any_case(fixed, shown):
+def test_customers_id_in_any_letter_case_overrides_the_generated_one(fixed, shown):
     assert ids.flow_ids(FLOW, {"dataflowId": fixed}) == {"dataflowId": shown}
     assert ids.canonical(fixed) == shown
 
 
 @pytest.mark.parametrize("wrong", ["", "a/b", "..", ".", "a\nb", "x" * 201, 7, None])
-def test_id_that_fits_no_path_is_refused(wrong):
+def test_id_that_cannot_stand_in_a_path_is_refused(wrong):
     with pytest.raises(ValueError, match="dataflowId must be a text"):
         ids.flow_ids(FLOW, {"dataflowId": wrong})
 
@@ -50,7 +50,7 @@ def test_id_of_an_unknown_name_is_refused():
         ids.flow_ids(FLOW, {"id": "dataflow1"})
 
 
-def test_runs_ids_are_its_flows_and_its_own():
+def test_run_ids_are_the_flow_id_and_the_run_id():
     generated = UUID(ids.run_ids(run_facts())["runId"])
     assert ids.run_ids(run_facts()) == {**FLOW_IDS["invision"], "runId": RUN_ID}
     assert str(generated) == RUN_ID

@@ -73,5 +73,5 @@ async def test_other_paths_are_not_found(router, path):
         ("/rest/v1/executions/1", False),
     ],
 )
-def test_unknown_paths_below_api_pub_are_invisions(path, claimed):
+def test_invision_claims_unknown_paths_below_api_pub(path, claimed):
     assert DIALECT.claims(path) is claimed

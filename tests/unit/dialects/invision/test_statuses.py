@@ -21,7 +21,7 @@ from tests.dialects.facts import RUN_ID, STATES, run_facts
         ("cancelled", "Failed"),
     ],
 )
-def test_status_is_the_runs_id_and_its_word(state, word):
+def test_status_shows_the_run_id_and_the_status_word(state, word):
     assert rendering.status(run_facts(state)) == {"runId": RUN_ID, "status": word}
 
 
@@ -29,5 +29,5 @@ def test_run_with_a_failed_task_is_running_until_it_ends():
     assert rendering.status(run_facts("running", failing=True))["status"] == "Running"
 
 
-def test_every_state_is_worded():
+def test_every_state_has_a_word():
     assert set(WORDS) == set(STATES)

@@ -39,12 +39,12 @@ def _lets_in(headers, method="GET", uri=PATH, now_ms=NOW_MS):
 
 
 @pytest.mark.parametrize(("method", "uri", "signature"), VECTORS)
-def test_vector_is_signed(method, uri, signature):
+def test_vendors_test_vector_is_signed(method, uri, signature):
     assert sign(method, uri, TIMESTAMP, ACCESS_KEY, SECRET) == signature
 
 
 @pytest.mark.parametrize(("method", "uri", "signature"), VECTORS)
-def test_vector_is_let_in(method, uri, signature):
+def test_vendors_test_vector_is_authenticated(method, uri, signature):
     assert _lets_in(_headers(signature=signature), method, uri)
 
 
@@ -59,17 +59,17 @@ def test_vector_is_let_in(method, uri, signature):
         (PATH + "?filter=http://x/y", PATH + "?filter=http://x/y"),
     ],
 )
-def test_scheme_and_authority_alone_are_not_signed(raw, signed):
+def test_only_scheme_and_authority_are_not_signed(raw, signed):
     assert signed_target(raw) == signed
 
 
 @pytest.mark.parametrize("late_ms", [-300_000, 0, 300_000])
-def test_signature_holds_for_five_minutes_either_way(late_ms):
+def test_signature_within_five_minutes_is_valid(late_ms):
     assert _lets_in(_headers(), now_ms=NOW_MS + late_ms)
 
 
 @pytest.mark.parametrize("late_ms", [-300_001, 300_001, 86_400_000])
-def test_signature_outside_the_window_does_not_hold(late_ms):
+def test_signature_outside_the_window_is_invalid(late_ms):
     assert not _lets_in(_headers(), now_ms=NOW_MS + late_ms)
 
 
@@ -86,7 +86,7 @@ def test_signature_outside_the_window_does_not_hold(late_ms):
         {"headers": _headers(), "uri": PATH + "?limit=\udcff"},
     ],
 )
-def test_signature_of_another_request_does_not_hold(changed):
+def test_signature_of_another_request_is_invalid(changed):
     assert not _lets_in(**changed)
 
 
@@ -107,6 +107,6 @@ def test_signature_of_another_request_does_not_hold(changed):
         _headers(key="\udcff"),
     ],
 )
-def test_header_that_is_missing_or_malformed_is_refused(headers):
+def test_missing_or_malformed_header_is_refused(headers):
     with pytest.raises(Unauthenticated):
         read_signature_headers(headers)

@@ -74,7 +74,7 @@ JOB = {"jobId": "Jb3Tn8KwR5yZ", "executionId": "Ej7Qm2XcV9aB"}
         (errors.UnknownRun("x"), JOB, "Job execution Ej7Qm2XcV9aB"),
     ],
 )
-def test_what_is_missing_is_named_by_the_id_that_was_asked_for(error, path, said):
+def test_not_found_error_names_the_requested_id(error, path, said):
     assert body(error, path)["detail"] == f"{said} does not exist."
 
 

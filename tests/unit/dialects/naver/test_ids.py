@@ -19,46 +19,46 @@ SHAPE = re.compile(r"[0-9A-Za-z]{12}")
 
 
 @given(RUN_NUMBERS)
-def test_run_number_comes_back_from_its_execution_id(number):
+def test_execution_id_decodes_to_its_run_number(number):
     execution_id = ids.execution_id(number)
     assert SHAPE.fullmatch(execution_id)
     assert ids.execution(execution_id) == (number, 0)
 
 
 @pytest.mark.parametrize("number", [1, 2, ids.MAX_RUN_NUMBER])
-def test_execution_id_is_fixed_for_ever(number):
+def test_execution_id_is_stable(number):
     known = {1: "kNObG9dBSJ6Y", 2: "CLVhnFse9loB", ids.MAX_RUN_NUMBER: "UulIN7gzuFNY"}
     assert ids.execution_id(number) == known[number]
 
 
-def test_disguise_is_a_bijection_of_all_ids():
+def test_id_scrambling_is_a_bijection():
     assert math.gcd(ids._FACTOR, 62) == 1
 
 
 @given(st.text(ids.DIGITS, min_size=12, max_size=12))
-def test_execution_id_of_another_run_is_never_taken_for_one(text):
+def test_decoded_execution_id_encodes_back_to_itself(text):
     named = ids.execution(text)
     assert named is None or ids.execution_id(*named) == text
 
 
 @given(RUN_NUMBERS, st.integers(0, ids.MAX_ROW))
-def test_run_and_row_come_back_from_their_execution_id(number, row):
+def test_execution_id_decodes_to_its_run_and_row(number, row):
     execution_id = ids.execution_id(number, row)
     assert SHAPE.fullmatch(execution_id)
     assert ids.execution(execution_id) == (number, row)
 
 
 @given(st.sets(st.tuples(RUN_NUMBERS, st.integers(0, ids.MAX_ROW)), min_size=2))
-def test_no_two_rows_share_an_id(rows):
+def test_row_ids_are_unique(rows):
     assert len({ids.execution_id(*row) for row in rows}) == len(rows)
 
 
 @pytest.mark.parametrize(("row", "known"), [(1, "OqzVRKBvJAmo"), (ids.MAX_ROW, "oDLfQUQXq3cY")])
-def test_id_of_a_row_is_fixed_for_ever(row, known):
+def test_row_id_is_stable(row, known):
     assert ids.execution_id(1, row) == known
 
 
-def test_row_beyond_all_does_not_come_back():
+def test_row_beyond_the_maximum_is_not_decoded():
     assert ids.execution(ids.execution_id(1, ids.MAX_ROW + 1)) is None
 
 
@@ -73,7 +73,7 @@ def test_task_keeps_its_job_for_as_long_as_it_keeps_its_path():
 
 
 @pytest.mark.parametrize("number", [0, -1])
-def test_number_of_no_run_does_not_come_back(number):
+def test_impossible_run_number_is_not_decoded(number):
     assert ids.execution(ids.execution_id(number)) is None
 
 
@@ -81,22 +81,22 @@ def test_number_of_no_run_does_not_come_back(number):
     "text",
     ["", "abc", "A" * 11, "A" * 13, "A" * 11 + "-", "A" * 12 + "\n", "é" * 12, "\u0661" * 12],
 )
-def test_text_of_another_shape_is_no_execution(text):
+def test_text_of_another_shape_is_not_an_execution_id(text):
     assert ids.execution(text) is None
 
 
-def test_flow_has_three_ids_that_differ():
+def test_flow_has_three_different_ids():
     settled = ids.flow_ids(FLOW, {})
     assert list(settled) == ["workflowId", "jobId", "triggerId"]
     assert len(set(settled.values())) == 3
     assert all(SHAPE.fullmatch(value) for value in settled.values())
 
 
-def test_flow_ids_are_fixed_for_ever():
+def test_flow_ids_match_known_values():
     assert ids.flow_ids(FLOW, {}) == KNOWN
 
 
-def test_flow_ids_do_not_hang_on_the_flows_number():
+def test_flow_ids_do_not_depend_on_the_flow_number():
     assert ids.flow_ids(FlowIdentity("default", "example.ETL", 2), {}) == KNOWN
 
 
@@ -106,7 +106,7 @@ def test_flow_ids_of_another_tenant_or_name_differ(flow):
     assert not set(others.values()) & set(KNOWN.values())
 
 
-def test_fixed_id_wins():
+def test_fixed_id_overrides_the_generated_one():
     settled = ids.flow_ids(FLOW, {"workflowId": "wfA1b2C3d4E5"})
     assert settled == {**KNOWN, "workflowId": "wfA1b2C3d4E5"}
 
@@ -119,5 +119,5 @@ def test_fixed_id_of_another_shape_or_name_is_refused(fixed):
         ids.flow_ids(FLOW, fixed)
 
 
-def test_run_ids_name_workflow_job_trigger_and_execution(run, flow_ids):
+def test_run_ids_include_workflow_job_trigger_and_execution(run, flow_ids):
     assert ids.run_ids(run()) == {**flow_ids, "jobExecutionId": "kNObG9dBSJ6Y"}

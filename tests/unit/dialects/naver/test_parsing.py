@@ -22,13 +22,13 @@ from service.errors import BadRequest
         ({"size": "5", "searchText": "x"}, Paging(0, 1000, "")),
     ],
 )
-def test_page_is_read(query, expected):
+def test_page_parameters_are_parsed(query, expected):
     assert read_paging(query) == expected
 
 
 @pytest.mark.parametrize("name", ["page", "limit"])
 @pytest.mark.parametrize("text", ["", "-1", "abc", "1.5", "+1", " 1", "1_0", "0x1", "\u0661"])
-def test_what_is_no_whole_number_is_refused(name, text):
+def test_page_other_than_an_integer_is_refused(name, text):
     with pytest.raises(BadRequest) as refused:
         read_paging({name: text})
     assert refused.value.field == name
@@ -38,7 +38,7 @@ def test_what_is_no_whole_number_is_refused(name, text):
     ("text", "kept"),
     [("", True), ("orders", True), ("ORD", True), ("ledger.o", True), ("nightly", False)],
 )
-def test_filter_is_a_part_of_the_name_capitals_or_not(text, kept):
+def test_filter_matches_part_of_the_name_in_any_case(text, kept):
     assert Paging(0, 10, text).matches("ledger.Orders") is kept
 
 

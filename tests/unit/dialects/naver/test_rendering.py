@@ -69,7 +69,7 @@ def test_timeout_is_in_minutes_as_the_vendor_bounds_it(timeout_s, minutes):
         ({"status": "running", "started": -3}, -5, 0, 0),
     ],
 )
-def test_times_are_seconds_and_grow_until_the_end(
+def test_durations_are_in_seconds_and_grow_until_the_end(
     row, created_us, facts, now_s, waiting_s, running_s
 ):
     at = {
@@ -81,7 +81,7 @@ def test_times_are_seconds_and_grow_until_the_end(
     assert (shown["waitingTime"], shown["runningTime"]) == (waiting_s, running_s)
 
 
-def test_dates_are_korean_and_cut_to_the_second(row, created_us):
+def test_dates_are_in_korean_time_truncated_to_the_second(row, created_us):
     shown = row(
         status="succeeded",
         started_us=created_us + 6_999_999,
@@ -91,5 +91,5 @@ def test_dates_are_korean_and_cut_to_the_second(row, created_us):
     assert shown["endDate"] == "2026-01-02T00:00:00+09:00"
 
 
-def test_parameters_are_an_object_where_there_are_any(row):
+def test_parameters_are_an_object_if_present(row):
     assert row(payload={"day": 1})["parsedParameters"] == {"day": 1}

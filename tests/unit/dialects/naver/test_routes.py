@@ -22,11 +22,11 @@ from service.dialects.naver.routes import ROUTES
         ("/v1/runs", False),
     ],
 )
-def test_unknown_paths_below_api_v1_are_navers(path, claimed):
+def test_naver_claims_unknown_paths_below_api_v1(path, claimed):
     assert DIALECT.claims(path) is claimed
 
 
-def test_starting_and_cancelling_ask_for_more_than_reading():
+def test_start_and_cancel_require_more_rights_than_reads():
     rights = {(route.method, route.path.rpartition("/")[2]): route.right for route in ROUTES}
     assert {right for (method, _), right in rights.items() if method == "GET"} == {Right.READ}
     assert rights["POST", "executions"] is Right.START

@@ -22,11 +22,11 @@ from service.dialects.naver.statuses import ENDED, RUNS, TASKS, Word
         ("cancelled", "CANCELED"),
     ],
 )
-def test_run_state_has_its_word(status, word):
+def test_run_state_maps_to_the_vendors_word(status, word):
     assert RUNS[status] == word
 
 
-def test_every_state_has_a_word_of_the_five():
+def test_every_state_maps_to_one_of_five_words():
     assert len(RUNS) == 7
     assert set(RUNS.values()) == set(typing.get_args(Word))
 
@@ -43,11 +43,11 @@ def test_every_state_has_a_word_of_the_five():
         ("skipped", "CANCELED"),
     ],
 )
-def test_task_state_has_its_word(status, word):
+def test_task_state_maps_to_the_vendors_word(status, word):
     assert TASKS[status] == word
 
 
-def test_every_task_state_has_a_word_of_the_five():
+def test_every_task_state_maps_to_one_of_five_words():
     assert set(TASKS) == set(typing.get_args(TaskStatus))
     assert set(TASKS.values()) == set(typing.get_args(Word))
     assert set(typing.get_args(Word)) - {"READY", "RUNNING"} == ENDED

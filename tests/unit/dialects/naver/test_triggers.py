@@ -50,7 +50,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("periodic", "rule"), CASES)
-def test_schedule_is_a_rule_where_naver_has_one(flow, periodic, rule):
+def test_schedule_is_shown_as_a_rule_if_naver_has_one(flow, periodic, rule):
     scheduled = replace(flow(), definition={"periodic": {**periodic, "payload": {}}})
     assert triggers.rule(scheduled) == RECURS | rule
     assert triggers.kind(scheduled) == "SCHEDULED"
