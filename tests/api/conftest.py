@@ -74,10 +74,10 @@ def problem():
     def check(answer, status):
         assert answer.status == status, answer.body
         assert answer.headers["Content-Type"].startswith("application/problem+json")
-        said = answer.json
-        assert said["status"] == status
-        assert said.keys() >= {"type", "title", "status", "detail", "instance"}
-        return said["type"].removeprefix("urn:flowledger:problem:")
+        body = answer.json
+        assert body["status"] == status
+        assert body.keys() >= {"type", "title", "status", "detail", "instance"}
+        return body["type"].removeprefix("urn:flowledger:problem:")
 
     return check
 

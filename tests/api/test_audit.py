@@ -52,29 +52,29 @@ def trail(api, query="", *, key="auditor", **more):
 @pytest.mark.parametrize("state", ["queued", "failing", "cancelling", "failed", "cancelled"])
 def test_changes_of_a_history_add_up_to_the_current_run(server, api, state):
     run = server.brought_to(state)
-    told = history(api, run)
-    assert [event["version"] for event in told] == list(range(1, len(told) + 1))
+    entries = history(api, run)
+    assert [event["version"] for event in entries] == list(range(1, len(entries) + 1))
     fields = {}
-    for event in told:
+    for event in entries:
         for each in event["changes"]:
             assert fields.get(each["field"]) == each["before"]
             fields[each["field"]] = each["after"]
     assert {name: value for name, value in fields.items() if value is not None} == flat(run)
-    assert told[-1]["position"] == run["position"]
+    assert entries[-1]["position"] == run["position"]
 
 
 def test_history_shows_each_logged_event_with_its_changes(server, api):
     run = server.brought_to("failed")
-    told = history(api, run)
+    entries = history(api, run)
     more = {"source", "delay_s", "after_end", "changes", "corrects", "corrections"}
-    for event, plain in zip(told, api.events_of(run), strict=True):
+    for event, plain in zip(entries, api.events_of(run), strict=True):
         assert {name: event[name] for name in plain} == plain
         assert event.keys() - plain.keys() == more
-    (failed,) = (event for event in told if event["type"] == "TaskFailed")
+    (failed,) = (event for event in entries if event["type"] == "TaskFailed")
     assert (failed["actor"], failed["source"]) == ("operator", "api")
     assert changes(failed)["failing"] == (False, True)
     assert changes(failed)[f"tasks[{TASK}].status"] == ("running", "failed")
-    assert changes(told[-1])["status"] == ("running", "failed")
+    assert changes(entries[-1])["status"] == ("running", "failed")
 
 
 @pytest.mark.parametrize("name", STARTING)
@@ -190,12 +190,12 @@ def test_a_history_shows_a_correction_at_both_events(server, api):
     first = api.events_of(run)[0]
     one, two = (correct(api, run, first["position"]).json["correction"] for _ in range(2))
     again = correct(api, run, two["position"]).json["correction"]
-    told = history(api, run)
-    assert told[0]["corrections"] == [one, two]
-    assert [event["corrects"] for event in told[-3:]] == [first, first, two]
-    assert told[-2]["corrections"] == [again]
-    assert [event["changes"] for event in told[-3:]] == [[], [], []]
-    assert {event["position"] for event in told if event["corrections"]} == {
+    entries = history(api, run)
+    assert entries[0]["corrections"] == [one, two]
+    assert [event["corrects"] for event in entries[-3:]] == [first, first, two]
+    assert entries[-2]["corrections"] == [again]
+    assert [event["changes"] for event in entries[-3:]] == [[], [], []]
+    assert {event["position"] for event in entries if event["corrections"]} == {
         first["position"],
         two["position"],
     }

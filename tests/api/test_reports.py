@@ -10,9 +10,11 @@ ORDERS, ITEMS = "BOTH/ORDERS", "BOTH/ITEMS"
 
 
 def event(kind, task=None, data=None, **more):
-    said = {"event_id": str(uuid4()), "type": kind, **more}
+    members = {"event_id": str(uuid4()), "type": kind, **more}
     return (
-        said | ({} if task is None else {"task": task}) | ({} if data is None else {"data": data})
+        members
+        | ({} if task is None else {"task": task})
+        | ({} if data is None else {"data": data})
     )
 
 
@@ -42,7 +44,7 @@ def test_each_reported_event_has_its_own_result_in_order(api):
 
 def test_every_type_can_be_reported(api):
     run, external = api.start(), "suite.OTHER"
-    told = [
+    reports = [
         event("RunStarted"),
         event("TaskStarted", ORDERS),
         event("TaskOutputRecorded", ORDERS, {"log": "3 rows", "metrics": {"rows": 3}}),
@@ -50,11 +52,11 @@ def test_every_type_can_be_reported(api):
         event("TaskSkipped", ITEMS),
         event("RunWarned"),
     ]
-    assert outcomes(api.results(run, *told)) == ["recorded"] * 6
-    told = [event("TaskStarted", "ONLY"), event("TaskFailed", "ONLY"), event("RunFailed")]
-    assert outcomes(api.results(api.start(external), *told)) == ["recorded"] * 3
-    told = [event("TaskSucceeded", "ONLY"), event("RunSucceeded")]
-    assert outcomes(api.results(api.start(external), *told)) == ["recorded"] * 2
+    assert outcomes(api.results(run, *reports)) == ["recorded"] * 6
+    reports = [event("TaskStarted", "ONLY"), event("TaskFailed", "ONLY"), event("RunFailed")]
+    assert outcomes(api.results(api.start(external), *reports)) == ["recorded"] * 3
+    reports = [event("TaskSucceeded", "ONLY"), event("RunSucceeded")]
+    assert outcomes(api.results(api.start(external), *reports)) == ["recorded"] * 2
     assert outcomes(api.results(api.start(external), event("RunCancelled"))) == ["recorded"]
 
 
@@ -77,36 +79,36 @@ def test_reporters_time_is_stored_beside_the_recorded_time(api):
 
 
 def test_repeated_event_is_a_duplicate_with_its_first_position(api):
-    run, told = api.start(), event("TaskStarted", ORDERS)
-    first, again = api.results(run, told, told)
+    run, report = api.start(), event("TaskStarted", ORDERS)
+    first, again = api.results(run, report, report)
     assert (first["outcome"], again["outcome"]) == ("recorded", "duplicate")
-    later = api.results(run, told)[0]
+    later = api.results(run, report)[0]
     assert later["outcome"] == "duplicate"
     assert later["position"] == again["position"] == first["position"]
     assert types(api, run).count("TaskStarted") == 1
 
 
 def test_used_event_id_with_other_contents_is_refused(api):
-    run, told = api.start(), event("TaskStarted", ORDERS)
-    first, other = api.results(run, told, told | {"task": ITEMS})
+    run, report = api.start(), event("TaskStarted", ORDERS)
+    first, other = api.results(run, report, report | {"task": ITEMS})
     assert (first["outcome"], other["outcome"]) == ("recorded", "refused")
     assert types(api, run)[-1] == "ReportRefused"
 
 
 def test_event_id_is_scoped_to_its_run(api):
-    told = event("TaskStarted", ORDERS)
+    report = event("TaskStarted", ORDERS)
     for _ in range(2):
-        assert outcomes(api.results(api.start(), told)) == ["recorded"]
+        assert outcomes(api.results(api.start(), report)) == ["recorded"]
 
 
 def test_event_that_the_state_forbids_is_refused_and_recorded(api):
     run = api.start()
     refused = event("TaskSucceeded", "NOBODY", {"rows": 3})
     (result,) = api.results(run, refused)
-    kept = api.events_of(run)[-1]
-    assert (result["outcome"], result["position"]) == ("refused", kept["position"])
-    assert kept["type"] == "ReportRefused"
-    assert kept["data"] == {
+    refusal = api.events_of(run)[-1]
+    assert (result["outcome"], result["position"]) == ("refused", refusal["position"])
+    assert refusal["type"] == "ReportRefused"
+    assert refusal["data"] == {
         "type": "TaskSucceeded",
         "task": "NOBODY",
         "reason": result["reason"],
@@ -117,8 +119,8 @@ def test_event_that_the_state_forbids_is_refused_and_recorded(api):
 
 def test_run_end_reported_with_its_last_tasks_is_recorded(api):
     run = api.start()
-    told = [done(ORDERS), done(ITEMS), event("RunSucceeded")]
-    assert outcomes(api.results(run, *told)) == ["recorded"] * 3
+    reports = [done(ORDERS), done(ITEMS), event("RunSucceeded")]
+    assert outcomes(api.results(run, *reports)) == ["recorded"] * 3
     assert types(api, run).count("RunSucceeded") == 1
     assert api.get(f"/v1/runs/{run['run_id']}")["status"] == "succeeded"
 
@@ -143,8 +145,8 @@ def test_ended_run_is_not_changed_by_reports(server, api):
 def test_reported_task_is_identified_by_path_key_or_id(api):
     run = api.start()
     orders = run["tasks"][0]
-    told = [event("TaskStarted", orders["task_id"]), event("TaskStarted", "ITEMS"), done(ORDERS)]
-    assert outcomes(api.results(run, *told)) == ["recorded"] * 3
+    reports = [event("TaskStarted", orders["task_id"]), event("TaskStarted", "ITEMS"), done(ORDERS)]
+    assert outcomes(api.results(run, *reports)) == ["recorded"] * 3
     assert [task["status"] for task in api.get(f"/v1/runs/{run['run_id']}")["tasks"]] == [
         "succeeded",
         "running",
@@ -211,8 +213,11 @@ def test_report_without_events_is_refused(api, problem, body):
 @pytest.mark.parametrize("edge", ["1970-01-01T00:00:00Z", "9998-12-30T23:59:59.999999Z"])
 def test_every_vendor_can_write_the_first_and_the_last_time(server, api, edge):
     run = api.start()
-    told = [event("TaskStarted", ORDERS, occurred_at=edge), event("RunSucceeded", occurred_at=edge)]
-    assert outcomes(api.results(run, *told)) == ["recorded"] * 2
+    reports = [
+        event("TaskStarted", ORDERS, occurred_at=edge),
+        event("RunSucceeded", occurred_at=edge),
+    ]
+    assert outcomes(api.results(run, *reports)) == ["recorded"] * 2
     run = api.get(f"/v1/runs/{run['run_id']}")
     for name in NAMES:
         client = vendor(name)

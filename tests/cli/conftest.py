@@ -37,12 +37,12 @@ def verb(ledger_url: str) -> Verb:
 
 
 def program(**settings: str) -> Verb:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "service", *arguments],
-            env={**kept, **settings},
+            env={**environment, **settings},
             capture_output=True,
             text=True,
             check=False,

@@ -30,10 +30,10 @@ def home() -> Iterator[Path]:
 
 
 def start(home: Path) -> subprocess.Popen[str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
     return subprocess.Popen(
         [sys.executable, "-m", "service", "demo"],
-        env={**kept, "FLOWLEDGER_HOME": str(home), "FLOWLEDGER_PORT": str(free_port())},
+        env={**environment, "FLOWLEDGER_HOME": str(home), "FLOWLEDGER_PORT": str(free_port())},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -78,10 +78,10 @@ def test_a_ledger_moves_by_two_commands_and_a_third_checks_the_file(
 ):
     good(verb("flows", "load", str(EXAMPLES), "--tenant", "moved"))
     file = str(tmp_path / "ledger.ndjson.zst")
-    said = verb("events", "export", file)
+    result = verb("events", "export", file)
     head = len(good(verb("events", "tail", "--after", "0", "--no-follow", "--json")).splitlines())
-    assert good(said) == ""
-    assert said.stderr.startswith(f"{head} events, SHA-256 ")
+    assert good(result) == ""
+    assert result.stderr.startswith(f"{head} events, SHA-256 ")
     assert f"up to position {head} of ledger" in good(
         program(FLOWLEDGER_DATABASE_URL="postgresql://nowhere")("events", "check", file)
     )
@@ -93,10 +93,10 @@ def test_a_ledger_moves_by_two_commands_and_a_third_checks_the_file(
 
 def begun(url, *arguments, **pipes):
     """The program at work, in a process of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
     return subprocess.Popen(
         [sys.executable, "-m", "service", "events", *arguments],
-        env={**kept, "FLOWLEDGER_DATABASE_URL": url},
+        env={**environment, "FLOWLEDGER_DATABASE_URL": url},
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | pipes,
     )
 
@@ -124,8 +124,8 @@ def test_broken_pipe_is_reported_in_one_line(ledger_url, filled):
     )
     exported.stdout.readline()
     exported.stdout.close()
-    said = exported.stderr.read().decode()
-    assert (exported.wait(60), said) == (1, "Error: - cannot be written: Broken pipe\n")
+    message = exported.stderr.read().decode()
+    assert (exported.wait(60), message) == (1, "Error: - cannot be written: Broken pipe\n")
     exported.stderr.close()
 
 
@@ -178,8 +178,8 @@ def test_invalid_file_is_reported_in_one_line_with_exit_status_1(verb, other, tm
     torn = tmp_path / "torn"
     torn.write_text('{"format":"flowledger-export","version":1,"ledger":null,"after":0,"to":0}\n')
     for arguments in (("check", str(torn)), ("import", str(torn))):
-        said = refused(other("events", *arguments))
-        assert f"{torn}:2: the file is truncated" in said
+        message = refused(other("events", *arguments))
+        assert f"{torn}:2: the file is truncated" in message
     assert "is there and no export" in refused(
         verb("events", "export", str(EXAMPLES / "flows.yaml"))
     )

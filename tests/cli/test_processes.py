@@ -1,4 +1,4 @@
-"""Verbs that go on until they are told to stop: beside each other, and ended by a signal."""
+"""Long-running verbs: several at a time, each ended by a signal."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Running:
     def __init__(self, arguments, settings, log):
         self.log = log
         self.port = settings.get("FLOWLEDGER_PORT")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOWLEDGER_")}
         with log.open("wb") as output:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "service", *arguments],
-                env={**kept, "PYTHONUNBUFFERED": "1", **settings},
+                env={**environment, "PYTHONUNBUFFERED": "1", **settings},
                 stdout=output,
                 stderr=output,
             )
 
     @property
-    def said(self):
+    def output(self):
         return self.log.read_text()
 
     def until(self, holds):
         deadline = time.monotonic() + PATIENCE_S
         while not (found := holds()):
-            assert self.popen.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
+            assert self.popen.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
             time.sleep(0.02)
         return found
 
@@ -123,7 +123,7 @@ def test_every_verb_works_beside_a_server_on_a_database_that_was_empty(running, 
     good(verb("keys", "revoke", key["key_id"], "--yes"))
     served.until(lambda: served.ask("/v1/runs", key["token"])[0] == 401)
     assert served.stop() == 0
-    assert "Traceback" not in served.said
+    assert "Traceback" not in served.output
 
 
 def test_parts_run_in_separate_processes(running, settings, database_url):
@@ -152,7 +152,7 @@ def test_parts_run_in_separate_processes(running, settings, database_url):
     for part in parts:
         part.popen.terminate()
     assert [part.popen.wait(PATIENCE_S) for part in parts] == [0, 0, 0]
-    assert not any("Traceback" in part.said for part in parts)
+    assert not any("Traceback" in part.output for part in parts)
 
 
 STUBBORN = """
@@ -203,9 +203,9 @@ def test_tail_follows_until_a_signal_ends_it_quietly(running, verb, ledger_url, 
     tail = running("events", "tail", "--json", "--after", "0", FLOWLEDGER_DATABASE_URL=ledger_url)
     name = f"followed {number}"
     good(verb("keys", "create", "--tenant", "t", "--role", "viewer", "--name", name))
-    tail.until(lambda: name in tail.said)
+    tail.until(lambda: name in tail.output)
     assert tail.stop(number) == status
-    assert all(json.loads(line)["position"] for line in tail.said.splitlines())
+    assert all(json.loads(line)["position"] for line in tail.output.splitlines())
 
 
 @contextmanager

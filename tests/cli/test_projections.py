@@ -80,11 +80,11 @@ def sql(url, statement):
 
 def test_read_model_that_matches_the_log_is_verified(filled):
     verb, _ = filled
-    said = good(verb("projections", "verify", "workflows"))
-    assert re.fullmatch(r"workflows version 1 at position \d+: \d+ rows agree\n", said)
-    told = json.loads(good(verb("projections", "verify", "workflows", "--json")))
-    assert (told["name"], told["version"], told["different"]) == ("workflows", 1, 0)
-    assert [table["table"] for table in told["tables"]] == ["flows", "workflows"]
+    output = good(verb("projections", "verify", "workflows"))
+    assert re.fullmatch(r"workflows version 1 at position \d+: \d+ rows agree\n", output)
+    report = json.loads(good(verb("projections", "verify", "workflows", "--json")))
+    assert (report["name"], report["version"], report["different"]) == ("workflows", 1, 0)
+    assert [table["table"] for table in report["tables"]] == ["flows", "workflows"]
 
 
 def test_verify_shows_both_values_of_a_manual_edit_and_exits_1(filled):
@@ -95,14 +95,14 @@ def test_verify_shows_both_values_of_a_manual_edit_and_exits_1(filled):
     )
     sql(url, edit.format("false", "true"))
     done = verb("projections", "verify", "workflows")
-    told = json.loads(verb("projections", "verify", "workflows", "--json").stdout)
+    report = json.loads(verb("projections", "verify", "workflows", "--json").stdout)
     sql(url, edit.format("true", "false"))
 
     assert done.returncode == 1
     assert "1 of " in done.stdout
     assert "fullname='example.ETL'" in done.stdout
     assert "document/retired: served true, the log says false" in done.stdout
-    (row,) = told["tables"][0]["shown"]
+    (row,) = report["tables"][0]["shown"]
     assert row["key"] == {"tenant": "default", "fullname": "example.ETL"}
     assert row["columns"][0]["shown"] == [{"path": "/retired", "left": "true", "right": "false"}]
     assert verb("projections", "verify", "workflows").returncode == 0

@@ -102,9 +102,9 @@ def test_secrets_are_resealed_under_a_new_key_and_the_old_one_opens_nothing(
 
 
 def test_dry_run_lists_the_changes_of_a_load_and_makes_none(verb):
-    said = good(verb("flows", "load", str(EXAMPLES), "--tenant", "dry", "--dry-run"))
-    assert "add example.ETL (version 1)" in said
-    assert "dry run" in said
+    output = good(verb("flows", "load", str(EXAMPLES), "--tenant", "dry", "--dry-run"))
+    assert "add example.ETL (version 1)" in output
+    assert "dry run" in output
     assert json.loads(good(verb("flows", "list", "--tenant", "dry", "--json"))) == []
 
 

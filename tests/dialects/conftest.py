@@ -53,7 +53,7 @@ def with_settings(server, monkeypatch):
     """Change settings of the server for one test."""
 
     def changed(**settings):
-        asked = replace(server.service.settings, **settings)
-        monkeypatch.setattr(server.service, "settings", asked)
+        new_settings = replace(server.service.settings, **settings)
+        monkeypatch.setattr(server.service, "settings", new_settings)
 
     return changed

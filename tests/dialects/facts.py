@@ -74,6 +74,6 @@ def run_facts(status="queued", **changes):
     return facts | changes | {"error": failure(changes.get("error"))}
 
 
-def failure(told):
-    """A failure with all members that a document has, as far as it was told."""
-    return told and NOTHING_TOLD | told
+def failure(error):
+    """Fill a failure up to all the members that a document has."""
+    return error and NOTHING_TOLD | error

@@ -114,12 +114,12 @@ class History:
             self.server.run(self.server.service.writer.submit(command))
 
     def _report(self, origin, events):
-        told = tuple(
+        reports = tuple(
             ReportedEvent(f"event-{next(EVENT_IDS)}", kind, task, data)
             for (kind, data), task in events
         )
         worker = f"w{self.claimed}" if self.claimed else ""
-        return ReportEvents(self.tenant, origin, self.run["run_id"], told, worker, self.claimed)
+        return ReportEvents(self.tenant, origin, self.run["run_id"], reports, worker, self.claimed)
 
     def positions(self):
         """Where the run's events stand in the log."""

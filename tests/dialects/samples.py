@@ -32,71 +32,71 @@ class Sample:
 
     vendor: str
     name: str
-    said: Mapping[str, Any]
+    content: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        if problem := next(_problems(self.said), ""):
+        if problem := next(_problems(self.content), ""):
             raise NoSample(f"{self.vendor}/samples/{self.name}: {problem}")
 
     @property
     def status(self) -> int:
-        return self.said["response"]["status"]
+        return self.content["response"]["status"]
 
     @property
     def media_type(self) -> str:
         errors = DIALECTS[self.vendor].description.error_type
-        given = self.said["response"].get("type", "application/json")
-        return errors if self.status >= 400 and "type" not in self.said["response"] else given
+        given = self.content["response"].get("type", "application/json")
+        return errors if self.status >= 400 and "type" not in self.content["response"] else given
 
     def call(self, ids: Mapping[str, Any]) -> Call:
-        asked = self.said["request"]
-        call = Call(asked["method"], filled(asked["target"], ids), headers=asked["headers"])
-        if "body" not in asked:
+        request = self.content["request"]
+        call = Call(request["method"], filled(request["target"], ids), headers=request["headers"])
+        if "body" not in request:
             return call
-        return call.sending(json.loads(filled(json.dumps(asked["body"]), ids)))
+        return call.sending(json.loads(filled(json.dumps(request["body"]), ids)))
 
     def check(self, answer: Answer, ids: Mapping[str, Any]) -> None:
         """Assert that an answer is the sample's: status, type, shape, and all that is fixed."""
         assert answer.status == self.status, answer.body
         assert answer.headers["Content-Type"].partition(";")[0] == self.media_type
-        body = self.said["response"]["body"]
+        body = self.content["response"]["body"]
         if "json" not in self.media_type:
             assert answer.body.decode() == body
             return
         assert shape(answer.json) == shape(body)
         if not isinstance(body, dict):
-            assert not self.said["fixed"]
+            assert not self.content["fixed"]
             assert not body or isinstance(body, list) or answer.json == body
             return
-        for member in self.said["fixed"]:
+        for member in self.content["fixed"]:
             assert answer.json[member] == body[member], member
         for member in self._echoed(body, ids):
             assert answer.json[member] == ids[member], member
 
     def _echoed(self, body: Mapping[str, Any], ids: Mapping[str, Any]) -> Iterable[str]:
-        """Ids that were asked for, which the answer to a read must then have."""
-        asked = self.said["request"]
-        if asked["method"] == "GET" and self.status < 400:
-            asked_for = (name for name in ids if f"{{{name}}}" in asked["target"])
-            yield from (name for name in asked_for if body.get(name) is not None)
+        """Requested ids that the answer to a read must contain."""
+        request = self.content["request"]
+        if request["method"] == "GET" and self.status < 400:
+            requested = (name for name in ids if f"{{{name}}}" in request["target"])
+            yield from (name for name in requested if body.get(name) is not None)
 
 
-def _problems(said: Mapping[str, Any]) -> Iterable[str]:
-    if missing := NEEDED - said.keys():
+def _problems(content: Mapping[str, Any]) -> Iterable[str]:
+    if missing := NEEDED - content.keys():
         yield f"it has no {', '.join(sorted(missing))}"
-    if unknown := said.keys() - NEEDED - OPTIONAL:
+    if unknown := content.keys() - NEEDED - OPTIONAL:
         yield f"it has {', '.join(sorted(unknown))}, which nobody reads"
-    if not isinstance(said["source"], str) or not said["source"].strip():
+    if not isinstance(content["source"], str) or not content["source"].strip():
         yield "it does not say its source: a page of the vendor, or a product that was observed"
-    if "flow" not in said and said.get("state") not in STATES:
+    if "flow" not in content and content.get("state") not in STATES:
         yield "it has neither a flow nor a state of a run that the suite can make"
-    body = said["response"]["body"]
+    body = content["response"]["body"]
     if not isinstance(body, dict):
         return
-    if missing := set(said["fixed"]) - body.keys():
+    if missing := set(content["fixed"]) - body.keys():
         yield f"it fixes {', '.join(sorted(missing))}, which its own answer has not"
-    telling = (value for name, value in body.items() if name not in said.get("opaque", ()))
-    if not said["fixed"] and any(isinstance(value, str | bool) for value in telling):
+    telling = (value for name, value in body.items() if name not in content.get("opaque", ()))
+    if not content["fixed"] and any(isinstance(value, str | bool) for value in telling):
         yield "it fixes nothing, so nearly any answer would do"
 
 
@@ -138,9 +138,9 @@ async def without_samples(dialect: Dialect, samples: Sequence[Sample]) -> list[s
     }
     seen = set()
     for sample in samples:
-        asked = sample.said["request"]
-        target = asked["target"].replace("{", "").replace("}", "")
-        request = make_mocked_request(asked["method"], target)
+        recorded = sample.content["request"]
+        target = recorded["target"].replace("{", "").replace("}", "")
+        request = make_mocked_request(recorded["method"], target)
         found = (await application.router.resolve(request)).route
         if found in routes:
             seen.add((_operation(routes[found]), sample.status < 400))
@@ -165,9 +165,9 @@ def _operations(dialect: Dialect) -> dict[str, bool]:
     paths = document([dialect])["paths"]
     found = {}
     for route in dialect.routes:
-        said = paths.get(_plain(route.path), {}).get(route.method.lower())
-        if said is not None and route.method != "OPTIONS":
-            found[_operation(route)] = any(int(code) >= 400 for code in said["responses"])
+        operation = paths.get(_plain(route.path), {}).get(route.method.lower())
+        if operation is not None and route.method != "OPTIONS":
+            found[_operation(route)] = any(int(code) >= 400 for code in operation["responses"])
     return found
 
 

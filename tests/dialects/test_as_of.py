@@ -21,12 +21,12 @@ TOLD = [[], [STARTED], [("RunStarted", None, {})], [FAILED], [("RunFailed", None
 def reads(name, run):
     """Every read that needs a credential: those about a run or its flow, and those about all."""
     about = [call for call in vendor(name).calls(run) if call.method == "GET"]
-    asked = {call.path for call in about}
+    paths = {call.path for call in about}
     plain = [
         Call("GET", route.path)
         for route in DIALECTS[name].routes
         if route.method == "GET" and route.right and "{" not in route.path
-        if route.path not in asked
+        if route.path not in paths
     ]
     return about + plain
 
@@ -103,7 +103,7 @@ def test_answer_returns_the_requested_position_and_not_the_runs(server, run_in, 
 
 
 def test_duration_as_of_a_moment_ends_at_that_moment(server, monkeypatch):
-    """NAVER alone shows how long an open run has taken; this one began an hour before it said."""
+    """Only NAVER shows how long an open run takes; this run began an hour before its report."""
     run = server.begin("suite.ORDERS", {})
     began = datetime.now(UTC) - timedelta(hours=1)
     started = {"event_id": "began", "type": "RunStarted", "occurred_at": began.isoformat()}

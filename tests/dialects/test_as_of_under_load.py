@@ -85,8 +85,8 @@ def test_answer_given_under_load_is_repeated_as_of_its_position(server, given):
     assert {name for name, _, _ in given} == {*NAMES, "api"}
     positions = {answer.headers["Flowledger-Position"] for _, _, answer in given}
     assert len(positions) > 50
-    asked = random.Random(1).sample(given, min(ASKED_AGAIN, len(given)))
-    for number, (name, call, before) in enumerate(asked):
+    sample = random.Random(1).sample(given, min(ASKED_AGAIN, len(given)))
+    for number, (name, call, before) in enumerate(sample):
         position = before.headers["Flowledger-Position"]
         again = put(server, name, looking_back(call, position, by="query"))
         assert again.status == 200, (number, call, again.body)

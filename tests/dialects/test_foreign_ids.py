@@ -47,8 +47,8 @@ def test_no_list_shows_anything_of_another_tenant(server, run_in, name):
     for call in lists(name, run):
         answer = server.ask(client(name).sign(call, server.keys["stranger"]))
         assert answer.status in {200, 403}, (call, answer.body)  # 403: for a whole ledger's key
-        for told in (run["run_id"], "suite."):
-            assert told.encode() not in answer.body, call
+        for text in (run["run_id"], "suite."):
+            assert text.encode() not in answer.body, call
 
 
 @pytest.mark.parametrize("name", DIALECTS)

@@ -95,8 +95,8 @@ def _tell(server, door, flow, steps):
             history.take(*step)
         run = history.now()
         for name in NAMES:
-            told = history.word(name, not_before=run["position"])
-            assert told == word_of(name, run), (name, step)
+            word = history.word(name, not_before=run["position"])
+            assert word == word_of(name, run), (name, step)
     _check_past(history)
     return run
 

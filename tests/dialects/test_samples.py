@@ -36,8 +36,8 @@ def answer(body, status=200, media_type="application/json"):
 )
 def test_sample_request_gets_the_sample_response(server, run_in, queued, name, file):
     sample = samples.load(name, file)
-    said = sample.said
-    run = queued(said["flow"]) if "flow" in said else run_in(said["state"])
+    content = sample.content
+    run = queued(content["flow"]) if "flow" in content else run_in(content["state"])
     operator = server.keys["operator"]
     ids = {
         **run["vendor_ids"][name],
@@ -46,8 +46,8 @@ def test_sample_request_gets_the_sample_response(server, run_in, queued, name, f
         "password": operator.password,
     }
     call = sample.call(ids)
-    if said["role"] is not None:
-        call = vendor(name).sign(call, server.keys[said["role"]])
+    if content["role"] is not None:
+        call = vendor(name).sign(call, server.keys[content["role"]])
     answer = server.ask(call)
     if call.method == "POST":
         started = server.newest(run["flow"]["fullname"])

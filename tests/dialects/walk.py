@@ -29,10 +29,10 @@ class OwnApi:
         return call.having(Authorization=f"Bearer {key.token}")
 
     def check_error(self, answer: Any, call: Call) -> None:
-        said = answer.json
-        assert said["status"] == answer.status
-        assert said["type"].startswith("urn:flowledger:problem:")
-        assert said["instance"] == call.path
+        body = answer.json
+        assert body["status"] == answer.status
+        assert body["type"].startswith("urn:flowledger:problem:")
+        assert body["instance"] == call.path
 
     def calls(self, run: Mapping[str, Any]) -> Iterable[Call]:
         for route in OWN.routes:

@@ -56,13 +56,13 @@ class Airflow:
             yield Call("GET", f"/airflow/api/v1/dags/{broken}/dagRuns"), 400
 
     def check_error(self, answer, call):
-        said = answer.json
+        body = answer.json
         assert answer.headers["Content-Type"].startswith("application/problem+json")
-        assert said.keys() == {"type", "title", "status", "detail"}
-        assert said["status"] == answer.status
-        assert said["type"].startswith("https://airflow.apache.org/")
-        assert said["title"]
-        assert said["detail"]
+        assert body.keys() == {"type", "title", "status", "detail"}
+        assert body["status"] == answer.status
+        assert body["type"].startswith("https://airflow.apache.org/")
+        assert body["title"]
+        assert body["detail"]
 
     def _runs(self, run):
         return f"/airflow/api/v1/dags/{run['vendor_ids']['airflow']['dagId']}/dagRuns"

@@ -212,8 +212,8 @@ def test_unknown_id_is_echoed_as_sent(desk):
     for typed in ("E0EE42D8E00F45578F75781106DBBEA4", "abc", "x%20y"):
         for method, path in (("GET", ""), ("POST", "/relaunch"), ("POST", "/cancel")):
             answer = desk.ask(method, f"/api/workflows/{typed}{path}")
-            said = f"Workflow {typed.replace('%20', ' ')} not found"
-            assert (answer.status, answer.json) == (404, {"error": said})
+            message = f"Workflow {typed.replace('%20', ' ')} not found"
+            assert (answer.status, answer.json) == (404, {"error": message})
 
 
 def test_relaunch_is_a_new_workflow_with_the_same_payload_and_comment(desk):
@@ -295,8 +295,8 @@ def test_body_errors_come_before_storage_errors(desk):
     assert refusal(name="ORDER", payload={"a": "\0"}) == (400, "Payload is not valid")
     assert refusal(name="ORDER", payload={**lossy, "more": "\0"}) == (400, "NUL in a text")
     assert refusal(name="NOPE", comment="x" * 256)[0] == 404
-    said = "the comment has more than 255 characters"
-    assert refusal(comment="x" * 256) == (400, said)
+    message = "the comment has more than 255 characters"
+    assert refusal(comment="x" * 256) == (400, message)
 
 
 @pytest.mark.parametrize("query", ["page=%FF", "page=%00", "page=%zz", "%", "foo=%FF", "%FF=%00"])

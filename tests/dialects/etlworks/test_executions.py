@@ -12,10 +12,10 @@ BOTH = ("/rest/v1/executions", "/plugins/dashboard/rest/v1/flows")
 
 @pytest.fixture
 def get(server):
-    def asked(target, key="operator"):
+    def send(target, key="operator"):
         return server.ask(VENDOR.sign(Call("GET", target), server.keys[key]))
 
-    return asked
+    return send
 
 
 def ids(run):

@@ -21,10 +21,10 @@ LISTENER = "/rest/v1/httplistener/orders/new"
 
 @pytest.fixture
 def ask(server):
-    def asked(call, key="operator"):
+    def send(call, key="operator"):
         return server.ask(VENDOR.sign(call, server.keys[key]))
 
-    return asked
+    return send
 
 
 def message(body, content_type=None, method="POST"):

@@ -138,17 +138,17 @@ class Etlworks:
             yield login.having(Content_Type="text/plain").sending({"login": "a"}), 415
 
     def check_error(self, answer, call):
-        said = answer.json
-        assert said == {
+        body = answer.json
+        assert body == {
             "status": answer.status,
             "error": HTTPStatus(answer.status).phrase,
-            "message": said["message"],
-            "path": said["path"],
+            "message": body["message"],
+            "path": body["path"],
         }
-        assert isinstance(said["message"], str)
-        assert said["message"]
-        assert said["path"].startswith("/")
-        assert "?" not in said["path"]
+        assert isinstance(body["message"], str)
+        assert body["message"]
+        assert body["path"].startswith("/")
+        assert "?" not in body["path"]
 
     def _flow(self, run):
         return run["vendor_ids"]["etlworks"]["flowId"]

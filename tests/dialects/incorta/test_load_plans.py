@@ -16,10 +16,10 @@ L, T = "Load State", "Terminator State"
 
 @pytest.fixture
 def get(server):
-    def asked(target, key="operator"):
+    def send(target, key="operator"):
         return server.ask(VENDOR.sign(Call("GET", target), server.keys[key]))
 
-    return asked
+    return send
 
 
 def words(node):
@@ -270,8 +270,8 @@ def test_one_of_concurrent_restarts_wins(plan, server):
 def test_restart_without_anything_to_restart_is_refused(plan, server, queued):
     first = plan.failed_in_group_2()
     assert plan.refused(4) == (422, "Invalid groupSequence [4]. Valid values are 1 to 3")
-    status, said = plan.refused(3)
-    assert (status, said[:49]) == (400, "task LOAD/ITEMS before group 3 is not done: retry")
+    status, detail = plan.refused(3)
+    assert (status, detail[:49]) == (400, "task LOAD/ITEMS before group 3 is not done: retry")
     other = queued("suite.OTHER")["run_number"]
     assert plan.refused(1, recentLoadPlanExecution=other) == (
         404,
@@ -279,8 +279,8 @@ def test_restart_without_anything_to_restart_is_refused(plan, server, queued):
     )
     second = plan.restart(1, recentLoadPlanExecution=first["run_number"])
     plan.report(second, ("RunSucceeded", None))
-    status, said = plan.refused(1, recentLoadPlanExecution=second["run_number"])
-    assert (status, said) == (400, "nothing of the run is left to do: retry it from the start")
+    status, detail = plan.refused(1, recentLoadPlanExecution=second["run_number"])
+    assert (status, detail) == (400, "nothing of the run is left to do: retry it from the start")
 
 
 def test_plan_that_was_never_executed_has_nothing_to_restart(server, run_in):

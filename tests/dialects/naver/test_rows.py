@@ -63,9 +63,9 @@ class Story:
         assert self.desk.ask("POST", self.desk.path(FLOW)).status == 202
         run = self.desk.newest(FLOW)
         self.runs.append((run["run_id"], run["run_number"], tasks if by_task else None))
-        told = self.chance.choice(TOLD) if "A" in tasks else ()
-        if told:
-            self.desk.report(FLOW, *told)
+        facts = self.chance.choice(TOLD) if "A" in tasks else ()
+        if facts:
+            self.desk.report(FLOW, *facts)
         self.positions.append((self.desk.server.head(), len(self.runs)))
 
     def rows(self, count=None):

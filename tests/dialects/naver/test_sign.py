@@ -41,8 +41,8 @@ def wrong(done):
 
 @pytest.mark.parametrize(("method", "uri", "signature"), VECTORS)
 def test_vendors_test_vector_is_printed_as_headers(method, uri, signature):
-    said = good(signing("sign", method.lower(), uri, "--timestamp", TIMESTAMP))
-    assert headers(said) == {
+    output = good(signing("sign", method.lower(), uri, "--timestamp", TIMESTAMP))
+    assert headers(output) == {
         "x-ncp-apigw-timestamp": TIMESTAMP,
         "x-ncp-iam-access-key": ACCESS_KEY,
         "x-ncp-apigw-signature-v2": signature,
@@ -51,8 +51,8 @@ def test_vendors_test_vector_is_printed_as_headers(method, uri, signature):
 
 def test_scheme_and_authority_are_not_signed():
     url = f"https://ledger.example:8443{PATH}"
-    said = good(signing("sign", "GET", url, "--timestamp", TIMESTAMP))
-    assert headers(said)["x-ncp-apigw-signature-v2"] == VECTORS[0][2]
+    output = good(signing("sign", "GET", url, "--timestamp", TIMESTAMP))
+    assert headers(output)["x-ncp-apigw-signature-v2"] == VECTORS[0][2]
 
 
 def test_time_defaults_to_now():
@@ -64,13 +64,13 @@ def test_time_defaults_to_now():
 def test_key_file_overrides_the_environment(tmp_path):
     file = tmp_path / "key.json"
     file.write_text(json.dumps({"access_key": "ANOTHER", "secret_key": "s"}))
-    said = headers(good(signing("sign", "GET", PATH, "--keys", str(file))))
-    assert said["x-ncp-iam-access-key"] == "ANOTHER"
+    output = headers(good(signing("sign", "GET", PATH, "--keys", str(file))))
+    assert output["x-ncp-iam-access-key"] == "ANOTHER"
 
 
 def test_options_override_the_environment():
-    said = signing("sign", "GET", PATH, "--access-key", "ANOTHER", "--secret-key", "s")
-    assert headers(good(said))["x-ncp-iam-access-key"] == "ANOTHER"
+    output = signing("sign", "GET", PATH, "--access-key", "ANOTHER", "--secret-key", "s")
+    assert headers(good(output))["x-ncp-iam-access-key"] == "ANOTHER"
 
 
 def test_missing_key_error_names_the_setting():

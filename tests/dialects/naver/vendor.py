@@ -97,10 +97,10 @@ class Naver:
             yield Call("POST", f"{start.target}?{query}"), 400
 
     def check_error(self, answer, call):
-        said = answer.json
-        assert said["error"].keys() == {"errorCode", "message", "details"}
-        assert all(isinstance(value, str) and value for value in said["error"].values())
-        assert said.keys() in ({"error"}, {"error", "errorType", "detail"})
+        body = answer.json
+        assert body["error"].keys() == {"errorCode", "message", "details"}
+        assert all(isinstance(value, str) and value for value in body["error"].values())
+        assert body.keys() in ({"error"}, {"error", "errorType", "detail"})
 
     def _executions(self, run):
         return f"/api/v1/workflows/{run['vendor_ids']['naver']['workflowId']}/executions"

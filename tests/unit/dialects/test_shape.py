@@ -53,7 +53,7 @@ REFUSALS = (
 every = pytest.mark.parametrize("name", NAMES)
 
 
-def asked(target):
+def mocked_request(target):
     app = web.Application()
     app[SERVICE] = SimpleNamespace(settings=Settings())
     return make_mocked_request("GET", target, app=app)
@@ -91,8 +91,8 @@ def test_dialects_are_hashable_since_cached_responses_are_keyed_by_them():
 @every
 def test_every_handler_is_documented(name):
     for route in DIALECTS[name].routes:
-        said = getattr(route.handler, "__apispec__", None)
-        assert inspect.getdoc(route.handler) or said, route
+        spec = getattr(route.handler, "__apispec__", None)
+        assert inspect.getdoc(route.handler) or spec, route
 
 
 @every
@@ -151,7 +151,7 @@ def test_run_ids_include_the_flow_ids(name):
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
 def test_every_refusal_has_the_vendors_body(name, error):
     path = vendor(name).unknown
-    response = DIALECTS[name].error(asked(f"{path}?a=1"), error)
+    response = DIALECTS[name].error(mocked_request(f"{path}?a=1"), error)
     assert response.content_type == DIALECTS[name].description.error_type
     answer = Answer(response.status, response.headers, response.body)
     vendor(name).check_error(answer, Call("GET", path))
@@ -159,6 +159,8 @@ def test_every_refusal_has_the_vendors_body(name, error):
 
 @every
 def test_internal_error_does_not_reveal_its_cause(name):
-    response = DIALECTS[name].error(asked(vendor(name).unknown), errors.InternalError("request-1"))
+    response = DIALECTS[name].error(
+        mocked_request(vendor(name).unknown), errors.InternalError("request-1")
+    )
     assert response.status == 500
     assert b"Traceback" not in response.body

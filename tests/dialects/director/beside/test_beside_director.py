@@ -1,4 +1,4 @@
-"""The real celery-director and the ledger, asked the same: they answer the same.
+"""The real celery-director and the ledger answer the same requests alike.
 
 What they answer differently on purpose is in the dialect's README, and here in `DEVIATIONS` and in
 the tests that name it.
@@ -52,8 +52,8 @@ def test_relaunch_and_cancel_ignore_their_body_the_same(opened, call):
     for body, kind in cases.BODIES:
         for side in opened:
             side.start("SLOW", payload={"sleep": 2}, comment="again")
-        asked = Call(call.method, call.target, body, {"Content-Type": kind} if kind else {})
-        assert_same(opened, [asked])
+        request = Call(call.method, call.target, body, {"Content-Type": kind} if kind else {})
+        assert_same(opened, [request])
 
 
 def test_unknown_ids_are_answered_the_same(opened):

@@ -58,7 +58,7 @@ async def window_on(server):
         pytest.skip(reason)
     tenant = f"window-{secrets.token_hex(4)}"
     key = server.run(_prepare(server.service, tenant))
-    wrong, asked = [], []
+    wrong, urls = [], []
 
     @asynccontextmanager
     async def window_on(*, opened):
@@ -66,9 +66,9 @@ async def window_on(server):
             pair = {"username": key.username, "password": key.password}
             page = await browser.new_page(http_credentials=None if opened else pair)
             page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda request: asked.append(request.url))
+            page.on("request", lambda request: urls.append(request.url))
             yield Window(page, url, Desk(server, key))
-            assert [each for each in asked if not each.startswith(url)] == []
+            assert [each for each in urls if not each.startswith(url)] == []
 
     yield window_on
     assert wrong == []

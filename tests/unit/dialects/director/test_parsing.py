@@ -180,10 +180,10 @@ def test_unstorable_value_is_reported_only_if_the_body_has_no_errors(value, reas
     assert len(refused.value.errors) == 1
 
 
-@pytest.mark.parametrize(("length", "kept"), [(255, True), (256, False)])
-def test_long_comment_is_unstorable(length, kept):
+@pytest.mark.parametrize(("length", "storable"), [(255, True), (256, False)])
+def test_long_comment_is_unstorable(length, storable):
     body = json.dumps(_start(comment="é" * length)).encode()
-    assert (parse_start(body).unstorable is None) is kept
+    assert (parse_start(body).unstorable is None) is storable
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_only_open_states_are_running():
 
 
 def test_six_words_distinguish_queued_and_cancelled_states():
-    told = {state: word for state, word in SIX_WORDS.items() if word != WORDS[state]}
-    assert told == {"queued": "queued", "cancelled": "canceled"}
+    differing = {state: word for state, word in SIX_WORDS.items() if word != WORDS[state]}
+    assert differing == {"queued": "queued", "cancelled": "canceled"}
 
 
 @pytest.mark.parametrize("words", [WORDS, SIX_WORDS])

@@ -102,8 +102,8 @@ def test_level_truncates_the_tree_and_keeps_the_nodes_above(groups, level):
 
 
 def cut(node, level):
-    kept = {name: value for name, value in node.items() if name != "childStatusDetails"}
+    copy = {name: value for name, value in node.items() if name != "childStatusDetails"}
     if level > 1 and "childStatusDetails" in node:
         assert {child["type"] for child in node["childStatusDetails"]} <= {BELOW[node["type"]]}
-        kept["childStatusDetails"] = [cut(each, level - 1) for each in node["childStatusDetails"]]
-    return kept
+        copy["childStatusDetails"] = [cut(each, level - 1) for each in node["childStatusDetails"]]
+    return copy

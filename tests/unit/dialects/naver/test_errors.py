@@ -66,7 +66,7 @@ JOB = {"jobId": "Jb3Tn8KwR5yZ", "executionId": "Ej7Qm2XcV9aB"}
 
 
 @pytest.mark.parametrize(
-    ("error", "path", "said"),
+    ("error", "path", "subject"),
     [
         (errors.UnknownFlow("x"), {"jobId": "Jb3Tn8KwR5yZ"}, "Job Jb3Tn8KwR5yZ"),
         (errors.UnknownFlow("x"), {"triggerId": "Tg1Ls6DpF4hU"}, "Trigger Tg1Ls6DpF4hU"),
@@ -74,12 +74,12 @@ JOB = {"jobId": "Jb3Tn8KwR5yZ", "executionId": "Ej7Qm2XcV9aB"}
         (errors.UnknownRun("x"), JOB, "Job execution Ej7Qm2XcV9aB"),
     ],
 )
-def test_not_found_error_names_the_requested_id(error, path, said):
-    assert body(error, path)["detail"] == f"{said} does not exist."
+def test_not_found_error_names_the_requested_id(error, path, subject):
+    assert body(error, path)["detail"] == f"{subject} does not exist."
 
 
 def test_every_refusal_has_all_three_texts():
     for error in (errors.Unauthenticated(), errors.NotFound(), errors.BadRequest()):
-        said = body(error, {})["error"]
-        assert all(isinstance(said[key], str) and said[key] for key in ("errorCode", "message"))
-        assert isinstance(said["details"], str)
+        texts = body(error, {})["error"]
+        assert all(isinstance(texts[key], str) and texts[key] for key in ("errorCode", "message"))
+        assert isinstance(texts["details"], str)

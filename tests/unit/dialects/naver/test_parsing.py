@@ -35,11 +35,11 @@ def test_page_other_than_an_integer_is_refused(name, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "matching"),
     [("", True), ("orders", True), ("ORD", True), ("ledger.o", True), ("nightly", False)],
 )
-def test_filter_matches_part_of_the_name_in_any_case(text, kept):
-    assert Paging(0, 10, text).matches("ledger.Orders") is kept
+def test_filter_matches_part_of_the_name_in_any_case(text, matching):
+    assert Paging(0, 10, text).matches("ledger.Orders") is matching
 
 
 def test_page_beyond_64_bits_is_refused():
