@@ -1,7 +1,9 @@
 """The unit tests: whatever asks for a database or a server fails."""
 
 import socket
-from typing import NoReturn
+import threading
+from collections.abc import Callable, Collection
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,7 +26,26 @@ def own_cluster() -> NoReturn:
 
 @pytest.fixture(autouse=True)
 def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse to connect, and to listen, by whichever library."""
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: refuse("a connection"))
-    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: refuse("a connection"))
-    monkeypatch.setattr(socket.socket, "bind", lambda *_: refuse("a port"))
+    """Refuse to connect, and to listen, by whichever library.
+
+    Threads that are alive already belong to other tests: a server that the worker process keeps for
+    the session goes on connecting to its database.
+    """
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    for method, what in {
+        "connect": "a connection",
+        "connect_ex": "a connection",
+        "bind": "a port",
+    }.items():
+        monkeypatch.setattr(socket.socket, method, _refusing(method, what, others))
+
+
+def _refusing(method: str, what: str, others: Collection[threading.Thread]) -> Callable[..., Any]:
+    allowed = getattr(socket.socket, method)
+
+    def call(sock: socket.socket, address: object) -> object:
+        if threading.current_thread() in others:
+            return allowed(sock, address)
+        refuse(what)
+
+    return call
