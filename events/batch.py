@@ -24,11 +24,11 @@ from events.envelope import (
 from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
 from events.upcasters import upcast
 
-MAX_TEXT: Final = 400
-"""Characters of any other text, such as a stream or a key; an index entry can hold it."""
-
 MAX_TENANT: Final = 200
-"""Characters of a tenant's name."""
+"""Most characters of a tenant's name."""
+
+MAX_TEXT: Final = 400
+"""Most characters of any text but a tenant's name; an index entry can hold so many."""
 
 AppendOutcome = AppendResult | LogError
 Columns = tuple[list[Any], ...]

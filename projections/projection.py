@@ -38,7 +38,10 @@ class KnownFlows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CopyTarget:
-    """A table that a rebuild fills by COPY, with the next ``columns`` of the projection's."""
+    """A table that a rebuild fills by COPY.
+
+    Targets take the projection's columns in order, each from where the previous one stopped.
+    """
 
     table: str
     columns: tuple[str, ...]

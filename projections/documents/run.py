@@ -62,9 +62,8 @@ class RunDocument(RunSummary):
     """What every document of a run holds. Times are microseconds since 1970, UTC.
 
     ``started_us`` and ``ended_us`` are by the reporter's clock where it gave one; a run never ends
-    before it starts. ``updated_us`` moves with status and ``failing`` only, as Celery Director's
-    `updated` does. ``project`` is there only where it does not end at the first dot of
-    ``fullname``.
+    before it starts. ``updated_us`` moves with status and ``failing`` only.
+    ``project`` is there only where it does not end at the first dot of ``fullname``.
     """
 
     run_id: str

@@ -15,7 +15,7 @@ RECENT_BATCHES: Final = 8
 
 
 class CoalescingFeed:
-    """Answers like `Feed.after`, with one read for all projectors at the same position."""
+    """Answers like `Feed.read_after`, with one read for all projectors at the same position."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -26,7 +26,7 @@ class CoalescingFeed:
         """Wait for events after a position: contiguous, at least one, at most ``limit``.
 
         Raises:
-            LogError: as `Feed.after`.
+            LogError: as `Feed.read_after`.
         """
         for batch in self._recent:
             if batch[0].position <= position + 1 <= batch[-1].position:

@@ -82,11 +82,12 @@ def _with_rate(row: Row, earlier: _Sample, now: _Sample) -> Row:
 
 def suggested_action(row: Row) -> str | None:
     """Say what an operator should do about a version; None: nothing."""
-    name = row["name"]
     if row["state"] == "paused":
+        version = "" if row["serving"] else f" --version {row['version']}"
         return (
-            f"fix the cause and run `flowledger projections retry {name}`, or skip the event:"
-            f" `flowledger projections skip {name} {row['error_position']} --reason '...'`"
+            f"fix the cause and run `flowledger projections retry {row['name']}{version}`,"
+            " or skip the event: `flowledger projections skip"
+            f" {row['name']} {row['error_position']}{version} --reason '...'`"
         )
     if row["state"] == "running" and not row["rate_per_s"] and row["lag_s"] > STUCK_S:
         return "no process applies events: run `serve` or `project` of the newest release in use"

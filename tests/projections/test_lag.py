@@ -6,7 +6,15 @@ from projections.serving import lag
 from projections.serving.lag import LagMonitor, suggested_action
 from tests.projections.histories import History
 
-ROW = {"name": "lists", "version": 1, "state": "running", "rate_per_s": 0.0, "lag_s": 0.0}
+ROW = {
+    "name": "lists",
+    "version": 1,
+    "serving": True,
+    "state": "running",
+    "rate_per_s": 0.0,
+    "lag_s": 0.0,
+}
+PAUSED = {"state": "paused", "error_position": 7}
 
 
 @pytest.fixture
@@ -95,8 +103,10 @@ async def test_row_has_head_lag_and_rate(ledger, clock):
         ({"lag_s": 60.0, "rate_per_s": 3.0}, None),
         ({"lag_s": 60.0}, "no process applies"),
         ({"lag_s": 60.0, "state": "building"}, None),
-        ({"state": "paused", "error_position": 7}, "projections skip lists 7 --reason '...'`"),
-        ({"state": "paused", "error_position": 7}, "projections retry lists"),
+        (PAUSED, "projections skip lists 7 --reason '...'`"),
+        (PAUSED, "projections retry lists`"),
+        ({**PAUSED, "serving": False}, "projections retry lists --version 1`"),
+        ({**PAUSED, "serving": False}, "projections skip lists 7 --version 1 --reason '...'`"),
     ],
 )
 def test_action_is_suggested_only_where_an_operator_must_act(change, words):

@@ -36,8 +36,8 @@ ALL: Final = ""
 class Place:
     """A run's place in its two lists.
 
-    ``counted`` and ``live`` are what the tables have: whether they count the run as issued, and as
-    listed. ``tasks``, by path and without hooks, is None unless the flow is listed by task.
+    Whether the tables already count the run: ``counted`` as issued, ``live`` as listed.
+    ``tasks``, by path and without hooks, is None unless the flow is listed by task.
     """
 
     run: ExecutionDocument

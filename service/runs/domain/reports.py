@@ -24,7 +24,7 @@ from service.runs.domain.state import ReportRecord, RunState, conflicting_report
 from service.runs.domain.transitions import next_run_status, next_task_status
 
 REPORTABLE: Final = types.TASK_TYPES | types.RUN_ENDS | {types.RUN_STARTED}
-"""The event types a report may hold. `TaskCancelled` is for workers: the own API refuses it."""
+"""The event types a report may hold. `TaskCancelled` is for workers: our own API refuses it."""
 
 _GOOD_ENDS: Final = frozenset({types.RUN_SUCCEEDED, types.RUN_WARNED})
 _TOO_LARGE: Final = f"the event is larger than {MAX_BODY_BYTES} bytes"

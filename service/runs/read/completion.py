@@ -17,7 +17,7 @@ class RunCompletionWaiter:
 
     def __init__(self, feed: Feed) -> None:
         self.position = Position(0)
-        """The last position that was searched for ends; an end up to there wakes nobody."""
+        """The last position scanned for ends of runs; an end up to it wakes no later caller."""
         self._feed = feed
         self._waiting: defaultdict[str, set[asyncio.Future[Position]]] = defaultdict(set)
 

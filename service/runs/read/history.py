@@ -23,7 +23,7 @@ from service.errors import UnknownRun
 from service.runs.read.audit_query import AuditFilter, read_audit_page
 
 REPLAY_BATCH: Final = 500
-"""Events read at a time before a page of a history: its replay begins with the first event."""
+"""Events per query while a run is replayed from its first event up to the requested page."""
 
 YIELD_EVERY: Final = 200
 """Events after which a replay lets other tasks of the event loop run."""

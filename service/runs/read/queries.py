@@ -79,7 +79,7 @@ class Queries:
         self._load_plans = self._loader(load_plans.by_run_numbers)
 
     def as_of(self, position: Position, now_us: int) -> HistoricalQueries:
-        """Get the reader as of a position of the log; ``now_us`` is the time it takes for now."""
+        """Get the reader as of a position; ``now_us`` is the moment it treats as the present."""
         return HistoricalQueries(
             position=position,
             now_us=now_us,

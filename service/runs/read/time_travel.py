@@ -46,7 +46,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoricalQueries:
-    """Implements `QueryApi` as of ``position``; ``now_us`` is the time it takes for now.
+    """Implements `QueryApi` as of ``position``; ``now_us`` is treated as now.
 
     A result never depends on when it is read.
     """

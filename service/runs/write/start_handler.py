@@ -98,7 +98,7 @@ class StartHandler:
         except IdempotencyMismatch as error:
             raise IdempotencyKeyReused from error
         except (UnknownFlow, InvalidPayload, FlowBusy, UnknownGroup, RunNotFinished, NotRetryable):
-            # The cause may be newer than the first of two equal requests, which succeeded.
+            # This may repeat a request that succeeded earlier: then answer with its run.
             if outcome := await self._replay(request):
                 return outcome
             raise

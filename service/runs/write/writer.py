@@ -27,7 +27,7 @@ from service.runs.write.run_cache import RunCache
 from service.runs.write.run_mailbox import RunMailboxes
 from service.runs.write.start_handler import CheckPayload, StartHandler
 
-_INTERNAL = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
+_BYPASSES_ADMISSION = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
 
 
 class Writer:
@@ -74,7 +74,7 @@ class Writer:
             Unavailable: the log does not answer; the events may or may not be written.
             BadRequest: the log cannot store the command's values.
         """
-        if internal or isinstance(command, _INTERNAL):
+        if internal or isinstance(command, _BYPASSES_ADMISSION):
             return await self._execute(command)
         await self._admission.acquire(command.tenant)
         try:
