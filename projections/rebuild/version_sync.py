@@ -127,7 +127,7 @@ class VersionPair:
 
         Raises:
             RebuildRefused: one is paused, or they reach no common position.
-            ApplyEventError: one cannot apply an event that the other has applied.
+            ApplyEventError: one version cannot apply an event that the other applied.
         """
         reading, locking = await connect(self._url), await connect(self._url)
         try:

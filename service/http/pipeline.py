@@ -56,7 +56,7 @@ def wrap(
     dialect_of: Callable[[str], Dialect],
     timer: RouteTimer,
 ) -> Handler:
-    """Wrap a handler; without a policy it is the one for requests that match no route.
+    """Wrap a handler; ``policy`` None is for requests that match no route.
 
     ``dialect_of`` names the dialect of such a request's path. The wrapper is one function with few
     calls, since every request goes through it.

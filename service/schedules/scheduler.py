@@ -33,7 +33,7 @@ MAX_MISSED: Final = 1000
 """Missed due times are counted up to this many."""
 
 MAX_REASON: Final = 1000
-"""Characters kept of why a start was refused: errors of a payload may be long."""
+"""Most characters stored of the reason why a start was refused."""
 
 ORIGIN: Final = Origin(actor="schedule", source="schedule")
 
