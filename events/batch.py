@@ -18,6 +18,7 @@ from events.envelope import (
     Event,
     ExpectedVersion,
     NewEvent,
+    Position,
     StreamAppend,
     Version,
 )
@@ -31,7 +32,7 @@ MAX_TEXT: Final = 400
 """Most characters of any text but a tenant's name; an index entry can hold so many."""
 
 AppendOutcome = AppendResult | LogError
-Columns = tuple[list[Any], ...]
+Columns = tuple[list[Any] | Position, ...]
 """The parameters of `log.append`, in their order."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -172,8 +173,8 @@ class Batch:
         self.event_part.extend([len(self.parts)] * len(part.events))
         self.events.extend(part.events)
 
-    def columns(self) -> Columns:
-        """The parameters of `log.append`."""
+    def columns(self, known_position: Position = Position(0)) -> Columns:  # noqa: B008 - a number
+        """The parameters of `log.append`; the log must have reached ``known_position``."""
         keys = [
             (number, request.tenant, request.idempotency_key, request.fingerprint)
             for number, request in enumerate(self.requests, 1)
@@ -188,6 +189,7 @@ class Batch:
             self.event_part,
             [event.event_id for event in self.events],
             [*map(_event_columns, self.events)],
+            known_position,
         )
 
     def outcomes(self, row: Mapping[str, Any]) -> list[AppendOutcome]:

@@ -1,9 +1,11 @@
-"""Connections to the log's Postgres, and the translation of driver errors into ours."""
+"""Connections to the ledger's Postgres, and the translation of driver errors into ours."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -14,16 +16,36 @@ import asyncpg
 from events.errors import (
     AppendTimeout,
     InvalidEvent,
+    LedgerReplaced,
     LogError,
     LogUnavailable,
     NotMigrated,
     SequenceExhausted,
 )
+from events.timeline import REPLACED_STATE, Timeline
 
 APP_ROLE: Final = "flowledger_app"
 """The service's role: it reads the log, and appends only through `log.append`."""
 
 CONNECT_TIMEOUT_S: Final = 5.0
+"""Seconds to open a connection, or to wait for a free one of a pool."""
+
+STATEMENT_TIMEOUT_S: Final = 10.0
+"""Seconds that a statement may take, unless whoever connects says otherwise."""
+
+OPERATOR_TIMEOUT_S: Final = 3600.0
+"""Seconds that a statement of a migration, a rebuild or an import may take."""
+
+CANCEL_TIMEOUT_S: Final = 1.0
+"""Seconds for the server to end a cancelled statement, before the connection is cut."""
+
+CLOSE_TIMEOUT_S: Final = 2.0
+"""Seconds that a pool may take to close, before its connections are cut."""
+
+_KEEPALIVE: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
+_UNACKNOWLEDGED_MS: Final = 15_000
+"""How long sent bytes may stay unacknowledged: a peer without power is noticed by then."""
+
 _UNAVAILABLE: Final = re.compile(
     "08|53|57|58|28|3D"  # connection, resources, operator, system, authorization, no such database
     "|25006|25P03|42501"  # a standby; ended while idle; a role without rights
@@ -49,11 +71,192 @@ DRIVER_ERRORS: Final = (
 
 _UUID_BYTES: Final = 16
 
-Init = Callable[[asyncpg.Connection], Awaitable[None]]
+Init = Callable[["Connection"], Awaitable[None]]
 
-Pool = asyncpg.Pool
 Connection = asyncpg.Connection
 """For signatures in packages that may not import the driver."""
+
+
+class Database:
+    """How a process reaches its ledger's Postgres; one for each process.
+
+    Nobody waits without a bound, neither for a connection nor for an answer: a statement ends after
+    its timeout on both sides, and a connection that stays silent then is cut. A new connection is
+    used only if the database still has what this process has seen of the log: see `Timeline`.
+    """
+
+    def __init__(self, url: str, *, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> None:
+        self.url = url
+        self.statement_timeout_s = statement_timeout_s
+        self.timeline = Timeline()
+
+    async def connect(
+        self,
+        *,
+        search_path: str | None = None,
+        role: str | None = APP_ROLE,
+        statement_timeout_s: float | None = None,
+    ) -> Connection:
+        """Open a single connection: role, UTC, UUIDs as text; plans prefer an index.
+
+        Raises:
+            LogUnavailable: the server cannot be reached, or refuses the login.
+            LedgerReplaced: the database was replaced by an older copy.
+        """
+        self.timeline.require_intact()
+        timeout_s = statement_timeout_s or self.statement_timeout_s
+        with translate_errors():
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection: Connection = await asyncpg.connect(
+                    self.url, **_options(search_path, role, timeout_s)
+                )
+                try:
+                    await self._prepare(connection)
+                except BaseException:
+                    connection.terminate()
+                    raise
+                return connection
+
+    async def open_pool(
+        self,
+        *,
+        min_size: int = 1,
+        max_size: int = 10,
+        search_path: str | None = None,
+        role: str | None = APP_ROLE,
+        init: Init | None = None,
+    ) -> Pool:
+        """Open a pool of connections like those of `connect`.
+
+        The pool does not reset a session when it is released: whoever sets session state undoes it.
+        An open transaction is rolled back all the same.
+
+        Raises:
+            LogUnavailable: the server cannot be reached, or refuses the login.
+            LedgerReplaced: the database was replaced by an older copy.
+        """
+
+        async def prepare(connection: Connection) -> None:
+            await self._prepare(connection)
+            if init is not None:
+                await init(connection)
+
+        with translate_errors():
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                pool = await asyncpg.create_pool(
+                    self.url,
+                    min_size=min_size,
+                    max_size=max_size,
+                    max_queries=2**31,
+                    init=prepare,
+                    reset=_skip_reset,
+                    **_options(search_path, role, self.statement_timeout_s),
+                )
+        return Pool(pool, self)
+
+    async def _prepare(self, connection: Connection) -> None:
+        _keep_alive(connection)
+        await _set_codecs(connection)
+        await self.timeline.verify(connection)
+
+
+class Pool:
+    """Connections to the ledger for one kind of use; a free one is waited for within a bound."""
+
+    def __init__(self, pool: asyncpg.Pool, database: Database) -> None:
+        self.database = database
+        self._pool = pool
+        self._timeline = database.timeline
+
+    def acquire(self) -> _Borrowed:
+        """Borrow a connection, as an asynchronous context manager.
+
+        Raises:
+            TimeoutError: none was free, or could be opened, within `CONNECT_TIMEOUT_S`.
+            LedgerReplaced: the database was replaced by an older copy.
+        """
+        self._timeline.require_intact()
+        return _Borrowed(self._pool)
+
+    async def fetch(self, statement: str, *parameters: object) -> Sequence[Any]:
+        """Run a statement on a borrowed connection; return its rows."""
+        async with self.acquire() as connection:
+            rows: Sequence[Any] = await connection.fetch(statement, *parameters)
+            return rows
+
+    async def fetchrow(self, statement: str, *parameters: object) -> Any:  # noqa: ANN401 - the driver's
+        """Run a statement on a borrowed connection; return its first row, or None."""
+        async with self.acquire() as connection:
+            return await connection.fetchrow(statement, *parameters)
+
+    async def fetchval(self, statement: str, *parameters: object) -> Any:  # noqa: ANN401 - the driver's
+        """Run a statement on a borrowed connection; return its first value, or None."""
+        async with self.acquire() as connection:
+            return await connection.fetchval(statement, *parameters)
+
+    async def execute(self, statement: str, *parameters: object) -> str:
+        """Run a statement on a borrowed connection; return its command tag."""
+        async with self.acquire() as connection:
+            tag: str = await connection.execute(statement, *parameters)
+            return tag
+
+    def get_size(self) -> int:
+        """Count the open connections."""
+        return int(self._pool.get_size())
+
+    def get_idle_size(self) -> int:
+        """Count the open connections that nobody uses."""
+        return int(self._pool.get_idle_size())
+
+    def get_max_size(self) -> int:
+        """Give how many connections there may be."""
+        return int(self._pool.get_max_size())
+
+    async def close(self) -> None:
+        """Close all connections; cut those still in use after `CLOSE_TIMEOUT_S`."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    def terminate(self) -> None:
+        """Cut all connections."""
+        self._pool.terminate()
+
+
+class _Borrowed:
+    """A connection of a pool while a block runs."""
+
+    # No generator with a decorator: that costs each query a microsecond.
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401 - the driver's proxy of a connection
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            self._connection = await self._pool.acquire()
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.release(self._connection)
+
+
+class _BoundedConnection(asyncpg.Connection):
+    """Cuts itself if the server does not end a cancelled statement in time.
+
+    The driver asks the server to cancel, then waits for the statement's end before the connection
+    can be used or released. A silent server never ends it.
+    """
+
+    async def _cancel(self, *waiters: object) -> None:
+        cut = asyncio.get_running_loop().call_later(CANCEL_TIMEOUT_S, self.terminate)
+        try:
+            await getattr(super(), "_cancel")(*waiters)  # noqa: B009 - missing in the driver's stubs
+        finally:
+            cut.cancel()
 
 
 async def connect_pool(
@@ -63,55 +266,29 @@ async def connect_pool(
     max_size: int = 10,
     search_path: str | None = None,
     role: str | None = APP_ROLE,
-    init: Init | None = None,
-) -> asyncpg.Pool:
-    """Open a pool whose connections have the role ``role``, UTC, and UUIDs as text.
-
-    Plans use an index wherever there is one. The pool does not reset a session when it is released:
-    whoever sets session state undoes it. An open transaction is rolled back all the same.
-
-    Raises:
-        LogUnavailable: the server cannot be reached, or refuses the login.
-    """
-
-    async def prepare(connection: asyncpg.Connection) -> None:
-        await _set_codecs(connection)
-        if init is not None:
-            await init(connection)
-
-    with translate_errors():
-        return await asyncpg.create_pool(
-            url,
-            min_size=min_size,
-            max_size=max_size,
-            max_queries=2**31,
-            init=prepare,
-            reset=_skip_reset,
-            **_options(search_path, role),
-        )
+) -> Pool:
+    """Open a pool for a short piece of work, as `Database.open_pool` does for a process."""
+    return await Database(url).open_pool(
+        min_size=min_size, max_size=max_size, search_path=search_path, role=role
+    )
 
 
 async def connect(
     url: str, *, search_path: str | None = None, role: str | None = APP_ROLE
-) -> asyncpg.Connection:
-    """Open a single connection, like those of `connect_pool`.
-
-    Raises:
-        LogUnavailable: the server cannot be reached, or refuses the login.
-    """
-    with translate_errors():
-        connection: asyncpg.Connection = await asyncpg.connect(url, **_options(search_path, role))
-        await _set_codecs(connection)
-        return connection
+) -> Connection:
+    """Open a connection for an operator's work: its statements may take `OPERATOR_TIMEOUT_S`."""
+    return await Database(url).connect(
+        search_path=search_path, role=role, statement_timeout_s=OPERATOR_TIMEOUT_S
+    )
 
 
-async def close_quietly(connection: asyncpg.Connection) -> None:
+async def close_quietly(connection: Connection) -> None:
     """Close a connection, within a second and without errors, even if the server is gone."""
     with suppress(*DRIVER_ERRORS):
         await connection.close(timeout=1.0)
 
 
-def _options(search_path: str | None, role: str | None) -> dict[str, Any]:
+def _options(search_path: str | None, role: str | None, timeout_s: float) -> dict[str, Any]:
     settings = {
         "application_name": "flowledger",
         "TimeZone": "UTC",
@@ -119,6 +296,12 @@ def _options(search_path: str | None, role: str | None) -> dict[str, Any]:
         # Statements are planned once and cached. A plan made for an empty table would stay when the
         # table has millions of rows. A table without a suitable index is scanned all the same.
         "enable_seqscan": "off",
+        "statement_timeout": f"{timeout_s * 1000:.0f}",
+        # The server's side of it: a client without power must not hold a lock.
+        "tcp_keepalives_idle": str(_KEEPALIVE["TCP_KEEPIDLE"]),
+        "tcp_keepalives_interval": str(_KEEPALIVE["TCP_KEEPINTVL"]),
+        "tcp_keepalives_count": str(_KEEPALIVE["TCP_KEEPCNT"]),
+        "tcp_user_timeout": str(_UNACKNOWLEDGED_MS),
     }
     if search_path is not None:
         settings["search_path"] = search_path
@@ -127,12 +310,25 @@ def _options(search_path: str | None, role: str | None) -> dict[str, Any]:
     return {
         "server_settings": settings,
         "timeout": CONNECT_TIMEOUT_S,
+        "command_timeout": timeout_s,
+        "connection_class": _BoundedConnection,
         "statement_cache_size": 1000,
         "max_cached_statement_lifetime": 0,
     }
 
 
-async def _set_codecs(connection: asyncpg.Connection) -> None:
+def _keep_alive(connection: Any) -> None:  # noqa: ANN401 - the stubs lack its transport
+    """Let the kernel notice a peer that is gone; a socket file needs none of it."""
+    end = connection._transport.get_extra_info("socket")  # noqa: SLF001 - the driver has no other way
+    if end is None or end.family == socket.AF_UNIX:
+        return
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in {**_KEEPALIVE, "TCP_USER_TIMEOUT": _UNACKNOWLEDGED_MS}.items():
+        if hasattr(socket, name):  # not every system has all of them
+            end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+async def _set_codecs(connection: Connection) -> None:
     await connection.set_type_codec(
         "uuid", schema="pg_catalog", encoder=_uuid_bytes, decoder=_uuid_text, format="binary"
     )
@@ -160,6 +356,7 @@ def translate_errors() -> Iterator[None]:
     """Translate errors of the driver and the network into the log's own, keeping the cause.
 
     Raises:
+        LedgerReplaced: `log.append` says that the log lacks what this process has seen.
         LogUnavailable: no connection, a lost one, or a server that is starting, stopping, full, not
             migrated (`NotMigrated`) or a standby.
         AppendTimeout: a lock was not free within its `lock_timeout`.
@@ -170,9 +367,12 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
+        if error.sqlstate == REPLACED_STATE:
+            raise LedgerReplaced(str(error)) from error
         raise _to_log_error(error) from error
     except DRIVER_ERRORS as error:
-        raise LogUnavailable(f"the database does not answer: {error}") from error
+        reason = str(error) or "no answer in time"
+        raise LogUnavailable(f"the database does not answer: {reason}") from error
 
 
 def _to_log_error(error: asyncpg.PostgresError) -> LogError:

@@ -23,6 +23,10 @@ class NotMigrated(LogUnavailable):
     """The database was not brought to this release: run `flowledger migrate`."""
 
 
+class LedgerReplaced(LogUnavailable):
+    """The database was replaced by an older copy: it lacks events that this process has seen."""
+
+
 class LogBusy(LogError):
     """Too many appends wait already; try again later."""
 

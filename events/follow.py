@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from events.database import close_quietly, connect, load, translate_errors
+from events.database import Database, close_quietly, load, translate_errors
 from events.envelope import Event, Position
 from events.errors import LogUnavailable
 from events.store import Log
@@ -42,9 +42,10 @@ class Feed:
     each process, made before anybody waits on it.
     """
 
-    def __init__(self, log: Log, url: str, *, buffer_size: int = BUFFER_SIZE) -> None:
+    def __init__(self, log: Log, *, buffer_size: int = BUFFER_SIZE) -> None:
         self._log = log
-        self._url = url
+        self._database = log.database
+        self._timeline = log.database.timeline
         self._buffer_size = buffer_size
         self._events: list[Event] = []
         self._head = Position(0)
@@ -63,6 +64,8 @@ class Feed:
 
         Events that do not follow the head are read from the log with those in between.
         """
+        if events:
+            self._timeline.observe(events)
         if self._started and events and events[0].position <= self._head + 1:
             self._advance(events)
         else:
@@ -73,17 +76,23 @@ class Feed:
 
         Raises:
             LogUnavailable: the database went away; the buffered events stay.
+            LedgerReplaced: the database was replaced by an older copy.
             MissingPositions: the log has a hole.
         """
-        connection = await connect(self._url)
+        connection = await self._database.connect()
         try:
             with translate_errors():
                 await connection.add_listener(CHANNEL, self._on_notification)
             if not self._started:
-                self._set_head(await self._log.head())
-                self._started = True
+                await self._start_at_head()
+            loop = asyncio.get_running_loop()
+            verified_at = loop.time()
             while not connection.is_closed():
                 await self._poll_once()
+                if loop.time() - verified_at >= POLL_S:
+                    with translate_errors():
+                        await self._timeline.verify(connection)
+                    verified_at = loop.time()
         finally:
             await close_quietly(connection)
         raise LogUnavailable("the listening connection was lost")
@@ -121,6 +130,13 @@ class Feed:
             yield events
             after = events[-1].position
 
+    async def _start_at_head(self) -> None:
+        head = await self._log.head()
+        if head:
+            self._timeline.observe(await self._log.read_at([head]))
+        self._set_head(head)
+        self._started = True
+
     async def _poll_once(self) -> None:
         self._woken.clear()
         while events := await self._log.read(self._head, READ_SIZE):
@@ -144,6 +160,7 @@ class Feed:
         if len(self._events) > self._buffer_size + self._buffer_size // 8:
             del self._events[: -self._buffer_size]
         if fresh:
+            self._timeline.observe(fresh)
             self._set_head(fresh[-1].position)
 
     def _set_head(self, head: Position) -> None:
@@ -167,8 +184,8 @@ class Notifier:
     Not in the append itself: transactions with a NOTIFY commit one by one on the whole server.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._head = Position(0)
         self._unsent = asyncio.Event()
 
@@ -183,7 +200,7 @@ class Notifier:
         Raises:
             LogUnavailable: the database went away; feeds poll meanwhile.
         """
-        connection = await connect(self._url)
+        connection = await self._database.connect()
         try:
             while True:
                 await self._unsent.wait()

@@ -9,16 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
-
 from events.batch import AppendOutcome, Batch, check_request, event_from_row, split_at_repeats
-from events.database import load, translate_errors
+from events.database import Pool, load, translate_errors
 from events.envelope import AppendRequest, AppendResult, Event, Position, Version
-from events.errors import InvalidEvent, MissingPositions
+from events.errors import InvalidEvent, LedgerReplaced, MissingPositions
 from events.types import CATALOGUE_STREAM, EVERY_TENANT
-
-STATEMENT_TIMEOUT_S: Final = 30.0
-"""Seconds after which an append or a read fails with `LogUnavailable`."""
 
 SCAN_LIMIT: Final = 20_000
 """Positions that one page of a tenant's events scans at most."""
@@ -46,11 +41,12 @@ class Log:
     """Reads and appends to the log; any number of processes share one database.
 
     Every method raises `LogUnavailable` where the database does not answer. The pool comes from
-    `events.database.connect_pool`.
+    `events.database.Database`.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.database = pool.database
 
     async def append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Append a batch in one statement; the outcomes are as if requests came one by one.
@@ -61,6 +57,8 @@ class Log:
         Raises:
             AppendTimeout: the lock on the counter row was not free in time; nothing was written.
             LogUnavailable: it is unknown what was written; repeat with the same event ids.
+            LedgerReplaced: the database lacks events that this process has seen; nothing was
+                written.
             InvalidEvent: the database refuses the statement for its values; nothing was written.
         """
         outcomes: dict[int, AppendOutcome] = {}
@@ -85,7 +83,11 @@ class Log:
 
     async def _append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         batch = Batch(requests)
-        row = (await self._fetch("append", *batch.columns()))[0]
+        timeline = self.database.timeline
+        try:
+            row = (await self._fetch("append", *batch.columns(timeline.position)))[0]
+        except LedgerReplaced as error:
+            timeline.declare_replaced(str(error))
         return batch.outcomes(row)
 
     async def read(self, after: Position, limit: int) -> list[Event]:
@@ -210,7 +212,5 @@ class Log:
     async def _fetch(self, name: str, *parameters: object) -> Sequence[Any]:
         with translate_errors():
             async with self._pool.acquire() as connection:
-                rows: Sequence[Any] = await connection.fetch(
-                    load(_SQL, name), *parameters, timeout=STATEMENT_TIMEOUT_S
-                )
+                rows: Sequence[Any] = await connection.fetch(load(_SQL, name), *parameters)
                 return rows

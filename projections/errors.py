@@ -52,6 +52,21 @@ class NoSuchReadModel(ProjectionError):
         super().__init__(f"no read model {self.name!r}; there are {', '.join(self.names)}")
 
 
+@dataclass
+class CheckpointBeyondLog(ProjectionError):
+    """A read model has applied events that the log does not hold: rows of another history."""
+
+    schemas: Sequence[str]
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(schema.rpartition("_v")[0] for schema in self.schemas)
+        cure = ", ".join(f"`flowledger projections rebuild {name}`" for name in names)
+        super().__init__(
+            f"{', '.join(self.schemas)} applied events beyond the end of the log: the log was"
+            f" replaced by an older copy; stop all processes and run {cure}"
+        )
+
+
 class RebuildRefused(ProjectionError):
     """A read model cannot be rebuilt or switched to another version now."""
 

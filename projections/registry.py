@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import Pool, close_quietly, connect, connect_pool, load, translate_errors
+from events.database import Database, Pool, close_quietly, connect, load, translate_errors
 from projections import read_models
-from projections.errors import UnknownProjection, UnknownSchemaVersion
+from projections.errors import CheckpointBeyondLog, UnknownProjection, UnknownSchemaVersion
 from projections.projection import Projection, Version, schema_of
 
 READ_MODEL_LOCKS: Final = 1886547819
@@ -163,7 +163,7 @@ async def projected_versions(connection: asyncpg.Connection) -> dict[str, tuple[
 
 
 async def open_read_pool(
-    url: str,
+    database: Database,
     versions: Mapping[str, Version] | None = None,
     *,
     min_size: int = 1,
@@ -176,15 +176,15 @@ async def open_read_pool(
         UnknownSchemaVersion: this release can read no version of a read model.
         LogUnavailable: the database cannot be reached, or is not migrated.
     """
-    served = await _servable_now(url) if versions is None else versions
+    served = await _servable_now(database) if versions is None else versions
     path = ", ".join(version.schema for version in served.values())
-    return await connect_pool(
-        url, min_size=min_size, max_size=max_size, search_path=path, init=_prefer_indexes
+    return await database.open_pool(
+        min_size=min_size, max_size=max_size, search_path=path, init=_prefer_indexes
     )
 
 
-async def _servable_now(url: str) -> dict[str, Version]:
-    connection = await connect(url)
+async def _servable_now(database: Database) -> dict[str, Version]:
+    connection = await database.connect()
     try:
         return await servable_versions(connection, discover_all())
     finally:
@@ -205,3 +205,14 @@ async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:
     with translate_errors():
         rows = await connection.fetch(load(_SQL, "status"))
     return [dict(row) for row in rows]
+
+
+def check_checkpoints(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Check that the log holds all that the serving versions have applied, by their `status`.
+
+    Raises:
+        CheckpointBeyondLog: it does not.
+    """
+    beyond = [row for row in rows if row["serving"] and row["position"] > row["head"]]
+    if beyond:
+        raise CheckpointBeyondLog([schema_of(row["name"], row["version"]) for row in beyond])

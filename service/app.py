@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
 
 from aiohttp import web
 
 from events.batcher import Batcher
-from events.database import Pool, connect_pool
+from events.database import Database, Pool
 from events.follow import Feed, Notifier
 from events.store import Log
 from projections import registry
@@ -42,7 +40,7 @@ from service.runs.read.history import Audit
 from service.runs.read.positions import ReadModelPositions
 from service.runs.read.queries import Queries
 from service.runs.write.ids import RunNumbers
-from service.runs.write.number_sequence import next_blocks
+from service.runs.write.number_sequence import NumberBlocks
 from service.runs.write.writer import Writer
 from service.runtime import (
     ALL_ROLES,
@@ -60,9 +58,6 @@ from service.schedules.metrics import firing_counter, unlisted_counter
 from service.schedules.retention import Retention
 from service.schedules.scheduler import Scheduler
 from service.settings import Settings
-
-CLOSE_TIMEOUT_S: Final = 2.0
-"""How long a pool may take to close before its connections are cut."""
 
 
 def build_app(service: Service) -> web.Application:
@@ -91,8 +86,11 @@ async def compose(
         UnknownProjection: the database was not migrated to this release.
     """
     async with AsyncExitStack() as stack:
-        pools = await _connect(stack, settings.require_database_url)
-        service = _assemble(settings, frozenset(process_roles), pools)
+        database = Database(
+            settings.require_database_url, statement_timeout_s=settings.database_timeout_s
+        )
+        pools = await _connect(stack, database)
+        service = _assemble(settings, frozenset(process_roles), database, pools)
         await service.read_models.version_router.open()
         stack.push_async_callback(service.read_models.version_router.close)
         yield service
@@ -113,35 +111,32 @@ class _Pools:
     heartbeats: Pool
 
 
-async def _connect(stack: AsyncExitStack, url: str) -> _Pools:
+async def _connect(stack: AsyncExitStack, database: Database) -> _Pools:
     async def opened(pool: Awaitable[Pool]) -> Pool:
         opened = await pool
-        stack.push_async_callback(_close, opened)
+        stack.push_async_callback(opened.close)
         return opened
 
     return _Pools(
-        log=await opened(connect_pool(url)),
-        status=await opened(connect_pool(url, max_size=2)),
-        keys=await opened(connect_pool(url, max_size=2)),
-        heartbeats=await opened(connect_pool(url, max_size=2)),
+        log=await opened(database.open_pool()),
+        status=await opened(database.open_pool(max_size=2)),
+        keys=await opened(database.open_pool(max_size=2)),
+        heartbeats=await opened(database.open_pool(max_size=2)),
     )
 
 
-async def _close(pool: Pool) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
-
-
-def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: _Pools) -> Service:
-    url, metrics = settings.require_database_url, new_registry()
+def _assemble(
+    settings: Settings,
+    process_roles: frozenset[ProcessRole],
+    database: Database,
+    pools: _Pools,
+) -> Service:
+    metrics = new_registry()
     log = MeasuredLog(pools.log, metrics)
-    log_io = _log_io(log, url)
-    read_models = _read_models(url, log, log_io.feed, pools, process_roles)
+    log_io = _log_io(log, database)
+    read_models = _read_models(database, log, log_io.feed, pools, process_roles)
     catalogue = Catalogue(log)
-    numbers = RunNumbers(partial(next_blocks, pools.log))
+    numbers = RunNumbers(NumberBlocks(pools.log).take)
     run_completion = RunCompletionWaiter(log_io.feed)
     writer = _writer(log, log_io.batcher, catalogue, read_models.flows, numbers)
     positions = ReadModelPositions(read_models.version_router, read_models.checkpoints, log)
@@ -149,6 +144,7 @@ def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: 
     service = Service(
         settings=settings,
         process_roles=process_roles,
+        database=database,
         log=log,
         log_io=log_io,
         read_models=read_models,
@@ -159,7 +155,7 @@ def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: 
         positions=positions,
         queries=queries,
         audit=_audit(log, pools, read_models),
-        operations=_operations(url, log, pools),
+        operations=_operations(database, log, pools),
         credentials=_credentials(settings, log, pools),
         dialects=discover(),
         metrics=metrics,
@@ -172,21 +168,21 @@ def _assemble(settings: Settings, process_roles: frozenset[ProcessRole], pools: 
     return service
 
 
-def _log_io(log: Log, url: str) -> LogIO:
-    log_io = LogIO(feed=Feed(log, url), batcher=Batcher(log), notifier=Notifier(url))
+def _log_io(log: Log, database: Database) -> LogIO:
+    log_io = LogIO(feed=Feed(log), batcher=Batcher(log), notifier=Notifier(database))
     log_io.batcher.on_commit(log_io.feed.wake)
     log_io.batcher.on_commit(log_io.notifier.notify)
     return log_io
 
 
 def _read_models(
-    url: str, log: Log, feed: Feed, pools: _Pools, process_roles: frozenset[ProcessRole]
+    database: Database, log: Log, feed: Feed, pools: _Pools, process_roles: frozenset[ProcessRole]
 ) -> ReadModels:
     flows, known = FlowVersions(log), registry.discover_all()
-    runner = Runner(feed, url, known, flows)
+    runner = Runner(feed, database, known, flows)
     projects = ProcessRole.PROJECT in process_roles
     checkpoints = Checkpoints(pools.status, runner if projects else None)
-    version_router = VersionRouter(url, pools.status, checkpoints, known)
+    version_router = VersionRouter(pools.status, checkpoints, known)
     return ReadModels(
         flows=flows, runner=runner, checkpoints=checkpoints, version_router=version_router
     )
@@ -225,10 +221,10 @@ def _audit(log: Log, pools: _Pools, read_models: ReadModels) -> Audit:
     )
 
 
-def _operations(url: str, log: Log, pools: _Pools) -> Operations:
+def _operations(database: Database, log: Log, pools: _Pools) -> Operations:
     return Operations(
         paused=PausedReadModels(pools.log, log),
-        rebuilds=Rebuilds(url, pools.status, registry.discover()),
+        rebuilds=Rebuilds(database.url, pools.status, registry.discover()),
         lag_monitor=LagMonitor(pools.status),
     )
 

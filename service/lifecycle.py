@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
+from projections.registry import check_checkpoints
 from service.errors import Unavailable
 from service.runtime import ProcessRole, Service
 
@@ -22,10 +23,12 @@ async def start(service: Service) -> None:
     """Start the background tasks, in the order in which they need each other.
 
     Raises:
+        CheckpointBeyondLog: a read model shows events that the log does not hold.
         InvalidSetting: the secret key is not the one that the credentials were made under.
         LogUnavailable: the database does not answer.
         Unavailable: the head of the log was not reached in time.
     """
+    check_checkpoints(await service.positions.statuses())
     await _start_log(service)
     await service.credentials.start()
     await service.catalogue.load()
@@ -77,7 +80,9 @@ def _start_followers(service: Service) -> None:
 
 async def _drain_worker(service: Service) -> None:
     if service.worker is not None:
-        await service.worker.dispatcher.close(service.settings.grace_s)
+        # Tasks of a history that is gone are not waited for.
+        replaced = service.database.timeline.replaced.is_set()
+        await service.worker.dispatcher.close(0 if replaced else service.settings.grace_s)
 
 
 async def _follow_keys(service: Service) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from events.batcher import Batcher
+from events.database import Database
 from events.follow import Feed, Notifier
 from events.store import Log
 from projections.flow_versions import FlowVersions
@@ -98,6 +99,7 @@ class Service:
 
     settings: Settings
     process_roles: frozenset[ProcessRole]
+    database: Database
     log: Log
     log_io: LogIO
     read_models: ReadModels

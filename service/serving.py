@@ -24,6 +24,12 @@ from service.settings import Settings
 
 BACKLOG: Final = 1024
 
+ALARM_S: Final = 10.0
+"""How long a process shows an alarm in `/health/ready` and `/metrics` before it ends."""
+
+REPLACED_STATUS: Final = 3
+"""The exit status after the database was replaced by an older copy: start the process anew."""
+
 MAX_LINE_BYTES: Final = 32 * 1024
 """Limit of a request line and of each header; below it the dialect words the error."""
 
@@ -53,6 +59,24 @@ async def serving(
             await stop(service, listener.cleanup if listener else _nothing)
 
 
+async def wait_until_stopped(service: Service) -> int:
+    """Wait for a stop signal, or for an alarm that ends the process; return its exit status.
+
+    The one alarm is a database that was replaced by an older copy. It is shown for `ALARM_S`.
+    """
+    stopping = asyncio.create_task(wait_for_stop_signal(), name="wait for a stop signal")
+    alarm = asyncio.create_task(service.database.timeline.replaced.wait(), name="wait for an alarm")
+    try:
+        await asyncio.wait((stopping, alarm), return_when=asyncio.FIRST_COMPLETED)
+        if stopping.done():
+            return 0
+        await asyncio.wait((stopping,), timeout=ALARM_S)
+        return REPLACED_STATUS
+    finally:
+        stopping.cancel()
+        alarm.cancel()
+
+
 async def wait_for_stop_signal() -> None:
     """Wait for SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
@@ -68,8 +92,8 @@ async def wait_for_stop_signal() -> None:
     await stopping.wait()
 
 
-def end_process() -> NoReturn:
-    """End the process with status 0, after everything of ours is closed.
+def end_process(status: int) -> NoReturn:
+    """End the process, after everything of ours is closed.
 
     A normal exit would wait without bound for coroutines and threads that a flow's task has left
     behind, even for those that ignore cancellation.
@@ -77,7 +101,7 @@ def end_process() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 def tune_garbage_collection() -> None:

@@ -46,7 +46,8 @@ class Settings:
     """The configuration of one process.
 
     ``database_url`` None means the embedded Postgres in ``home``. ``flows`` is the folder with
-    flows.yaml and the tasks of the workers. ``max_body`` is in bytes. ``grace_s`` limits how long
+    flows.yaml and the tasks of the workers. ``database_timeout_s`` is how long a statement may take
+    before the database counts as unavailable. ``max_body`` is in bytes. ``grace_s`` limits how long
     running tasks and requests may take after a stop signal. ``director_ui`` is the folder with the
     templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
     whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500`` gives every
@@ -62,6 +63,7 @@ class Settings:
     secret_key: bytes | None = field(default=None, repr=False)
     old_secret_key: bytes | None = field(default=None, repr=False)
     slots: int = 8
+    database_timeout_s: float = 10.0
     max_body: int = _MIB
     director_open: OpenAccess | None = None
     director_ui: Path | None = None
@@ -130,6 +132,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         flows=variables.folder("FLOWLEDGER_FLOWS", "name one with flows.yaml"),
         secret_key=variables.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
         old_secret_key=variables.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
+        database_timeout_s=variables.whole("FLOWLEDGER_DATABASE_TIMEOUT", 10, low=1, high=3600),
         slots=variables.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=variables.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
         director_open=variables.open_access("FLOWLEDGER_DIRECTOR_OPEN"),

@@ -16,11 +16,11 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from events.database import DRIVER_ERRORS, close_quietly, connect, load
+from events.database import DRIVER_ERRORS, Database, close_quietly, load
 from events.envelope import Event, Position
 from events.errors import LogError, MissingPositions
 from events.types import SCHEMA_VERSIONS
-from projections.errors import ApplyEventError, UnknownProjection
+from projections.errors import ApplyEventError, CheckpointBeyondLog, UnknownProjection
 from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.live.state_cache import StateCache
@@ -41,7 +41,7 @@ LOST_RACE_BACKOFF_S: Final = 0.02
 RECHECK_S: Final = 1.0
 """Seconds between two checks whether a paused or standing-by read model may continue."""
 
-STATEMENT_TIMEOUT_S: Final = 60.0
+STATEMENT_TIMEOUT_S: Final = 20.0
 """Seconds after which a statement counts as lost, and its connection too."""
 
 MIN_RETRY_S: Final = 0.1
@@ -69,7 +69,7 @@ class Projector:
         version: Version,
         *,
         feed: EventSource,
-        url: str,
+        database: Database,
         flows: FlowVersions,
         on_advance: Callable[[Version, Position], None] | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class Projector:
         self.state = "starting"
         self.cache = StateCache(version.projection)
         self._feed = feed
-        self._url = url
+        self._database = database
         self._flows = flows
         self._on_advance = on_advance
         self._skipped: frozenset[Position] = frozenset()
@@ -101,7 +101,7 @@ class Projector:
         while True:
             try:
                 await self._follow()
-            except (*DRIVER_ERRORS, LogError) as error:
+            except (*DRIVER_ERRORS, LogError, CheckpointBeyondLog) as error:
                 self._log_retry(error)
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
@@ -127,8 +127,9 @@ class Projector:
 
     def _log_retry(self, error: Exception) -> None:
         self.state = "retrying"
-        # Missing positions are an alarm for the operator: the projector never skips them.
-        level = logging.ERROR if isinstance(error, MissingPositions) else logging.WARNING
+        # Both are alarms for the operator: no projector ever passes over them.
+        alarm = isinstance(error, (MissingPositions, CheckpointBeyondLog))
+        level = logging.ERROR if alarm else logging.WARNING
         _log.log(
             level,
             "%s at position %s stopped, retrying in %.1f s: %s",
@@ -139,7 +140,9 @@ class Projector:
         )
 
     async def _follow(self) -> None:
-        self._connection = await connect(self._url, search_path=self.version.schema)
+        self._connection = await self._database.connect(
+            search_path=self.version.schema, statement_timeout_s=STATEMENT_TIMEOUT_S
+        )
         try:
             await self._connection.execute(load(_SQL, "prefer_indexes"))
             await self._restart()
@@ -166,13 +169,14 @@ class Projector:
             load(_SQL, "read_checkpoints"),
             self.projection.name,
             [self.version.number],
-            timeout=STATEMENT_TIMEOUT_S,
         )
         if row is None:
             raise UnknownProjection([self.version.schema])
         if row["position"] != self.position:
             self.cache.clear()
         self.state = row["state"]
+        if self.state == "beyond the log":
+            raise CheckpointBeyondLog([self.version.schema])
         self._advance_to(row["position"])
 
     def _advance_to(self, position: int) -> None:
@@ -293,7 +297,6 @@ class Projector:
                 self.position,
                 after,
                 *columns,
-                timeout=STATEMENT_TIMEOUT_S,
             )
         except asyncpg.PostgresError as error:
             if not _EVENT_AT_FAULT.match(error.sqlstate or ""):
@@ -316,7 +319,6 @@ class Projector:
             self.position,
             event.position,
             reason.replace("\0", "\\0"),
-            timeout=STATEMENT_TIMEOUT_S,
         )
         if paused:
             _log.error(

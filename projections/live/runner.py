@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from events.database import close_quietly, connect
+from events.database import Database, close_quietly
 from events.envelope import Event, Position
 from events.errors import LogError
 from events.follow import Feed
@@ -38,14 +38,18 @@ class Runner:
     """
 
     def __init__(
-        self, feed: Feed, url: str, projections: Iterable[Projection], flows: FlowVersions
+        self,
+        feed: Feed,
+        database: Database,
+        projections: Iterable[Projection],
+        flows: FlowVersions,
     ) -> None:
         self.positions: dict[str, Position] = {}
         """The position of each version, by its schema, as far as this process knows."""
         self._known = {(each.name, each.schema_version): each for each in projections}
         self._callbacks: list[OnAdvance] = []
         self._feed = CoalescingFeed(feed)
-        self._url = url
+        self._database = database
         self._flows = flows
         self._projectors: dict[str, Projector] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -96,7 +100,7 @@ class Runner:
             self._feed.close()
 
     async def _follow_versions(self, group: asyncio.TaskGroup) -> None:
-        connection = await connect(self._url)
+        connection = await self._database.connect()
         try:
             while True:
                 self._reconcile(group, await projected_versions(connection))
@@ -135,7 +139,11 @@ class Runner:
 
     async def _project(self, version: Version) -> None:
         projector = self._projectors[version.schema] = Projector(
-            version, feed=self._feed, url=self._url, flows=self._flows, on_advance=self._advance
+            version,
+            feed=self._feed,
+            database=self._database,
+            flows=self._flows,
+            on_advance=self._advance,
         )
         try:
             await projector.run()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from events.bodies import RebuildOutcome
-from events.database import DRIVER_ERRORS, close_quietly, connect, load
+from events.database import DRIVER_ERRORS, close_quietly, load
 from events.envelope import Position
 from events.errors import LogError
 from events.follow import Feed
@@ -157,7 +157,7 @@ class Phases:
         statement = load(_SQL, "unfinished_segments")
         rows = await session.connection.fetch(statement, rebuild.rebuild_id)
         target, skipped = rebuild.target or Position(0), await self._skipped(version)
-        job = LoadJob(session.url, rebuild.rebuild_id, version, target, skipped)
+        job = LoadJob(session.database.url, rebuild.rebuild_id, version, target, skipped)
         count = min(rebuild.workers or default_workers(), max(len(rows), 1))
         if rows:
             async with start_workers(job, count) as load_one:
@@ -220,7 +220,7 @@ class Phases:
                         connection, session.log, pair.serving, pair.following, position
                     )
         # The serving version lacks events, so only the log can be compared with.
-        connection = await connect(session.url)
+        connection = await session.database.connect()
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 _, following = await pair.checkpoints(connection)
@@ -251,13 +251,12 @@ class Phases:
         """Run projectors for both versions here too: there may be no service that does."""
         session, version = self._session, self._version(rebuild)
         serving = await session.serving(rebuild.name)
-        feed = Feed(session.log, session.url)
-        runner = Runner(
-            feed, session.url, session.known_of(rebuild.name), FlowVersions(session.log)
-        )
+        database = session.database
+        feed = Feed(session.log)
+        runner = Runner(feed, database, session.known_of(rebuild.name), FlowVersions(session.log))
         tasks = [asyncio.create_task(_run_feed(feed)), asyncio.create_task(runner.run())]
         try:
-            yield VersionPair(session.url, session.log, serving, version)
+            yield VersionPair(database, session.log, serving, version)
         finally:
             for task in tasks:
                 task.cancel()

@@ -23,7 +23,7 @@ from typing import Any, Final
 import asyncpg
 import uvloop
 
-from events.database import DRIVER_ERRORS, connect, connect_pool, load
+from events.database import DRIVER_ERRORS, OPERATOR_TIMEOUT_S, Database, load
 from events.envelope import Position
 from events.errors import LogError
 from events.store import Log
@@ -168,11 +168,12 @@ def _exit_with_parent() -> None:
 
 
 async def _open(job: LoadJob) -> BulkLoader:
-    log = Log(await connect_pool(job.url, max_size=1))
+    database = Database(job.url, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    log = Log(await database.open_pool(max_size=1))
     return BulkLoader(
         job.version.projection,
         schema=job.version.schema,
-        connection=await connect(job.url),
+        connection=await database.connect(),
         flows=FlowVersions(log),
         skipped=job.skipped,
         target=job.target,

@@ -68,7 +68,7 @@ async def _pair(session: RebuildSession, name: str) -> VersionPair:
     if number is None or schema_version is None:
         raise RebuildRefused(f"{name} has no previous version: there is no way back")
     previous = session.version(name, schema_version, number)
-    return VersionPair(session.url, session.log, await session.serving(name), previous)
+    return VersionPair(session.database, session.log, await session.serving(name), previous)
 
 
 async def drop_previous_version(url: str, name: str) -> str | None:

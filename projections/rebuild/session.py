@@ -10,7 +10,13 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import close_quietly, connect, connect_pool, load, translate_errors
+from events.database import (
+    OPERATOR_TIMEOUT_S,
+    Database,
+    close_quietly,
+    load,
+    translate_errors,
+)
 from events.store import Log
 from projections.errors import RebuildRefused
 from projections.projection import Projection, Version
@@ -25,7 +31,7 @@ _SQL: Final = Path(__file__).parents[1] / "sql"
 class RebuildSession:
     """A connection that holds the lock on a read model's rebuilds, and the log."""
 
-    url: str
+    database: Database
     connection: asyncpg.Connection
     log: Log
     known: tuple[Projection, ...]
@@ -80,11 +86,12 @@ async def acquire_session(
         LogUnavailable: the database does not answer.
     """
     async with AsyncExitStack() as stack:
-        connection = await connect(url)
+        database = Database(url, statement_timeout_s=OPERATOR_TIMEOUT_S)
+        connection = await database.connect()
         stack.push_async_callback(close_quietly, connection)
-        pool = await connect_pool(url, max_size=2)
+        pool = await database.open_pool(max_size=2)
         stack.push_async_callback(pool.close)
         with translate_errors():
             locked = await jobs.try_lock(connection, name)
         projections = tuple(known or discover_all())
-        yield RebuildSession(url, connection, Log(pool), projections) if locked else None
+        yield RebuildSession(database, connection, Log(pool), projections) if locked else None

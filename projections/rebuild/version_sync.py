@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.database import close_quietly, connect, load
+from events.database import Database, close_quietly, load
 from events.envelope import Event, Position
 from events.store import Log
 from projections.errors import RebuildRefused
@@ -55,12 +55,12 @@ class _LogPages:
 class VersionPair:
     """The serving version of a read model and the one that is to follow it."""
 
-    def __init__(self, url: str, log: Log, serving: Version, following: Version) -> None:
+    def __init__(self, database: Database, log: Log, serving: Version, following: Version) -> None:
         self.serving = serving
         self.following = following
         self.longest_lock_s = 0.0
         """How long projectors have been locked out at most, so far."""
-        self._url = url
+        self._database = database
         self._log = log
         self._flows = FlowVersions(log)
 
@@ -118,7 +118,7 @@ class VersionPair:
             raise TooFarBehind(version, Position(position - checkpoint.position))
         await connection.execute(load(_SQL, "set_search_path"), version.schema)
         feed = _LogPages(self._log)
-        projector = Projector(version, feed=feed, url=self._url, flows=self._flows)
+        projector = Projector(version, feed=feed, database=self._database, flows=self._flows)
         await projector.catch_up(connection, position)
 
     @asynccontextmanager
@@ -129,7 +129,8 @@ class VersionPair:
             RebuildRefused: one is paused, or they reach no common position.
             ApplyEventError: one version cannot apply an event that the other applied.
         """
-        reading, locking = await connect(self._url), await connect(self._url)
+        database = self._database
+        reading, locking = await database.connect(), await database.connect()
         try:
             for _ in range(MAX_ATTEMPTS):
                 if await self._align(locking):

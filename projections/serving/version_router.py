@@ -99,9 +99,9 @@ class VersionRouter:
     """
 
     def __init__(
-        self, url: str, registry_pool: Pool, checkpoints: Checkpoints, known: Iterable[Projection]
+        self, registry_pool: Pool, checkpoints: Checkpoints, known: Iterable[Projection]
     ) -> None:
-        self._url = url
+        self._database = registry_pool.database
         self._registry_pool = registry_pool
         self._checkpoints = checkpoints
         self._known = tuple(known)
@@ -126,7 +126,7 @@ class VersionRouter:
             LogUnavailable: the database does not answer, or is not migrated.
         """
         versions = await servable_versions(self._registry_pool, self._known)
-        self._switch_to(ReadPool(versions, await open_read_pool(self._url, versions)))
+        self._switch_to(ReadPool(versions, await open_read_pool(self._database, versions)))
 
     async def close(self) -> None:
         """Close the pool."""
@@ -216,7 +216,7 @@ class VersionRouter:
         versions = await servable_versions(self._registry_pool, self._known)
         if versions == self._current.versions:
             return
-        next_pool = ReadPool(versions, await open_read_pool(self._url, versions))
+        next_pool = ReadPool(versions, await open_read_pool(self._database, versions))
         previous = self._current
         try:
             async with asyncio.timeout(SWITCH_TIMEOUT_S):

@@ -17,7 +17,7 @@ import asyncpg
 
 from events import codec
 from events.bodies import KeyCreated, KeyRevoked
-from events.database import load, translate_errors
+from events.database import Pool, load, translate_errors
 from events.envelope import (
     AppendRequest,
     Event,
@@ -95,7 +95,7 @@ class Credentials:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        pool: Pool,
         log: Log,
         secret_key: bytes,
         *,
@@ -313,7 +313,6 @@ class Credentials:
                 _sha256(generated.password),
                 generated.access_key,
                 encrypt_secret(self._secret_key, generated.key_id, generated.secret_key),
-                timeout=LOOKUP_TIMEOUT_S,
             )
 
     async def _load_text(self, statement: str, text: str) -> _CachedCredential:
@@ -335,7 +334,10 @@ class Credentials:
     async def _fetch(self, statement: str, *values: str | bytes) -> asyncpg.Record | None:
         with translate_errors():
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-                return await self._pool.fetchrow(load(_SQL, statement), *values)
+                row: asyncpg.Record | None = await self._pool.fetchrow(
+                    load(_SQL, statement), *values
+                )
+                return row
 
     def _cache(self, found: _CachedCredential) -> _CachedCredential:
         self._tokens[found.token_sha256] = found

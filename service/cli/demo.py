@@ -23,7 +23,7 @@ from service.ops.migrations import migrate_all
 from service.origin import Origin
 from service.runs.domain.commands import StartRun
 from service.runtime import Service
-from service.serving import end_process, serving, wait_for_stop_signal
+from service.serving import end_process, serving, wait_until_stopped
 from service.settings import Settings, make_secret_key, read_settings
 
 TENANT: Final = "default"
@@ -59,8 +59,8 @@ async def _demo() -> None:
             key = await _new_key(service.credentials)
             docs = await _first_runs(service)
             click.echo(_page(service, str(address), key, docs))
-            await wait_for_stop_signal()
-    end_process()
+            status = await wait_until_stopped(service)
+    end_process(status)
 
 
 def _examples() -> Path:

@@ -9,7 +9,7 @@ import click
 from service.cli.ledger import database, run
 from service.ops.migrations import migrate_all
 from service.runtime import ALL_ROLES, ProcessRole
-from service.serving import end_process, serving, wait_for_stop_signal
+from service.serving import end_process, serving, wait_until_stopped
 from service.settings import read_settings
 
 
@@ -29,9 +29,9 @@ async def run_roles(process_roles: Collection[ProcessRole], *, migrate: bool = F
     async with database(read_settings()) as settings:
         if migrate:
             await migrate_all(settings.require_database_url)
-        async with serving(settings, process_roles):
-            await wait_for_stop_signal()
-    end_process()
+        async with serving(settings, process_roles) as (service, _):
+            status = await wait_until_stopped(service)
+    end_process(status)
 
 
 VERB = serve

@@ -10,9 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
-from events.database import load, translate_errors
+from events.database import Pool, load, translate_errors
 
 _SQL: Final = Path(__file__).parent / "sql"
 
@@ -35,7 +33,7 @@ class Heartbeats:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        pool: Pool,
         worker: str,
         *,
         slots: int,

@@ -16,6 +16,10 @@ ALLOWED = {
         (f"{READ_MODELS / name / 'store.sql'}", "projections.advance"): ADVANCE
         for name in ("dispatch", "executions", "listings", "load_plans", "workflows")
     },
+    **{
+        (f"projections/sql/{verb}_checkpoints.sql", "log.head"): "no checkpoint is beyond the end"
+        for verb in ("lock", "read")
+    },
     ("projections/sql/status.sql", "log.head"): "the lag is counted from the end of the log",
     ("projections/sql/status.sql", "log.events"): "the lag in seconds is an event's age",
     ("service/runs/sql/audit_page.sql", "log.events"): "filters by flow, unknown to the log",

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from events.batcher import Batcher
-from events.database import connect, connect_pool
+from events.database import Pool, connect, connect_pool
 from events.store import Log
 from tests import postgres
 from tests.events.builders import running
@@ -57,14 +57,14 @@ async def _empty(url: str) -> None:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
     pool = await connect_pool(database_url, max_size=8)
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-def log(pool: asyncpg.Pool) -> Log:
+def log(pool: Pool) -> Log:
     return Log(pool)
 
 

@@ -308,6 +308,7 @@ def batch(part_request, event_part, part_stream=(1, 2, 3)):
         event_part,
         [str(uuid.uuid4()) for _ in event_part],
         [event] * len(event_part),
+        0,
     )
 
 

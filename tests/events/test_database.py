@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from events.database import connect, connect_pool, load, translate_errors
+from events.database import Database, connect, connect_pool, load, translate_errors
 from events.errors import AppendTimeout, InvalidEvent, LogError, LogUnavailable
 from events.migrate import MIGRATIONS
 
@@ -86,7 +86,7 @@ async def test_pool_initialises_connections_and_rolls_back_open_transactions(dat
     async def prepare(connection):
         prepared.append(await connection.fetchval("select pg_backend_pid()"))
 
-    pool = await connect_pool(database_url, max_size=1, role=None, init=prepare)
+    pool = await Database(database_url).open_pool(max_size=1, role=None, init=prepare)
     async with pool.acquire() as connection:
         await connection.execute("create temp table kept (a int)")
         await connection.execute("begin; insert into kept values (1)")

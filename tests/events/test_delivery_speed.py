@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from events.batcher import Batcher
-from events.database import connect_pool
+from events.database import Database, connect_pool
 from events.envelope import Position
 from events.follow import Feed, Notifier
 from events.store import Log
@@ -63,7 +63,7 @@ async def arrivals(feed: Feed, after: int, last: int) -> Times:
 async def follow(url: str, last: int) -> None:
     """Follow in a process of its own, and tell when each position came."""
     pool = await connect_pool(url)
-    feed = Feed(log := Log(pool), url)
+    feed = Feed(log := Log(pool))
     head = await log.head()
     async with running(feed.run()):
         await until(lambda: started(feed, head))
@@ -126,7 +126,7 @@ async def test_every_subscriber_gets_an_event_soon_after_its_append(
     """Acceptance S-5, up to the followers."""
     await log.append([request("warm")])
     wanted = requests(PER_S * SECONDS)
-    feed, notifier = Feed(log, database_url), Notifier(database_url)
+    feed, notifier = Feed(log), Notifier(Database(database_url))
     batcher.on_commit(feed.wake)
     batcher.on_commit(notifier.notify)
     last = 1 + len(wanted)
@@ -151,7 +151,7 @@ async def test_subscribers_find_events_by_polling_without_notifier(
     await log.append([request("warm")])
     wanted = requests(2 * SLOWLY_PER_S * SECONDS)
     half = len(wanted) // 2
-    notifier = Notifier(database_url)
+    notifier = Notifier(Database(database_url))
     batcher.on_commit(notifier.notify)
     async with follower(database_url, 1 + len(wanted)) as other:
         async with running(notifier.run()):
@@ -173,7 +173,7 @@ async def take(feed: Feed, after: int, last: int) -> None:
 async def append_beside(log: Log, url: str, wanted: list, subscribers: int) -> None:
     """Append from many callers while so many subscribers are given each event."""
     head = await log.head()
-    batcher, feed = Batcher(log), Feed(log, url)
+    batcher, feed = Batcher(log), Feed(log)
     batcher.on_commit(feed.wake)
     waiting = iter(wanted)
 

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from events.database import connect, connect_pool
+from events.database import Database, connect, connect_pool
 from events.errors import LogUnavailable, MissingPositions
 from events.follow import CHANNEL, Feed, Notifier
 from events.store import Log
@@ -30,7 +30,7 @@ async def started(feed: Feed) -> bool:
 
 @pytest.fixture
 async def feed(log, database_url):
-    feed = Feed(log, database_url, buffer_size=10)
+    feed = Feed(log, buffer_size=10)
     async with running(feed.run()):
         await until(lambda: started(feed))
         yield feed
@@ -38,7 +38,7 @@ async def feed(log, database_url):
 
 async def test_feed_starts_at_the_head_and_reads_history_on_request(log, database_url):
     await append(log, 5)
-    feed = Feed(log, database_url)
+    feed = Feed(log)
     async with running(feed.run()):
         await until(lambda: started(feed))
         assert feed.head == 5
@@ -112,7 +112,7 @@ async def test_subscribers_see_every_event_once_in_order(feed, log, batcher):
 
 
 async def test_missing_position_stops_the_feed(log, owner, database_url):
-    feed = Feed(log, database_url)
+    feed = Feed(log)
     run = asyncio.ensure_future(feed.run())
     await until(lambda: started(feed))
     async with owner.transaction():
@@ -124,7 +124,7 @@ async def test_missing_position_stops_the_feed(log, owner, database_url):
 
 
 async def test_feed_resumes_after_lost_connection(log, owner, database_url):
-    feed = Feed(log, database_url)
+    feed = Feed(log)
     run = asyncio.ensure_future(feed.run())
     await until(lambda: started(feed))
     feed.wake(await append(log, 2))
@@ -144,7 +144,7 @@ async def test_notifier_sends_the_newest_head(database_url, log):
     told: asyncio.Queue[str] = asyncio.Queue()
     listener = await connect(database_url)
     await listener.add_listener(CHANNEL, lambda *heard: told.put_nowait(heard[-1]))
-    notifier = Notifier(database_url)
+    notifier = Notifier(Database(database_url))
     async with running(notifier.run()):
         notifier.notify(await append(log, 2))
         notifier.notify(await append(log, 1))
@@ -160,7 +160,7 @@ async def test_notifier_sends_the_newest_head(database_url, log):
 async def test_notification_wakes_a_feed_before_its_next_poll(database_url, log, monkeypatch):
     monkeypatch.setattr("events.follow.POLL_S", 3600)
     pool = await connect_pool(database_url, max_size=1)
-    feed, notifier = Feed(Log(pool), database_url), Notifier(database_url)
+    feed, notifier = Feed(Log(pool)), Notifier(Database(database_url))
     async with running(feed.run(), notifier.run()):
         await until(lambda: started(feed))
         notifier.notify(await append(log, 2))

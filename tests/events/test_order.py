@@ -90,7 +90,7 @@ async def test_sixteen_writers_with_connections_killed_make_one_dense_order(
     """Appends of one and of several streams are mixed."""
     logs = [Log(pool) for pool in two_pools]
     batchers = [Batcher(log, max_events=20) for log in logs]
-    feeds = [Feed(log, database_url, buffer_size=50) for log in logs]
+    feeds = [Feed(log, buffer_size=50) for log in logs]
     batchers[0].on_commit(feeds[0].wake)
     seen: list[list[int]] = [[] for _ in range(4)]
     kept: dict[str, int] = {}
@@ -223,7 +223,7 @@ async def test_open_transaction_in_another_database_stalls_no_reader(
     database_url, log, batcher, owner
 ):
     """A reader limited to the oldest open transaction would get nothing."""
-    feed, seen = Feed(log, database_url), []
+    feed, seen = Feed(log), []
     elsewhere = await asyncpg.connect(at(database_url, "postgres"))
     try:
         await elsewhere.execute("begin")

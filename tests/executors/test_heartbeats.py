@@ -6,22 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-import asyncpg
 import pytest
 
-from events.database import connect_pool
+from events.database import Pool, connect_pool
 from service.executors.dispatcher import new_worker
 from service.executors.heartbeats import Heartbeats, HeartbeatTiming
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
     pool = await connect_pool(database_url, max_size=2)
     yield pool
     await pool.close()
 
 
-def worker(pool: asyncpg.Pool, **timing: float) -> Heartbeats:
+def worker(pool: Pool, **timing: float) -> Heartbeats:
     return Heartbeats(pool, new_worker(), slots=8, timing=replace(HeartbeatTiming(), **timing))
 
 
@@ -31,7 +30,7 @@ async def expired(asking: Heartbeats, *others: Heartbeats) -> set[Heartbeats]:
 
 
 async def test_worker_without_a_heartbeat_is_expired(
-    pool: asyncpg.Pool,
+    pool: Pool,
 ) -> None:
     one, two, asking = worker(pool), worker(pool), worker(pool)
     await one.beat()
@@ -40,7 +39,7 @@ async def test_worker_without_a_heartbeat_is_expired(
 
 
 async def test_expiry_counts_from_the_last_heartbeat_by_the_databases_clock(
-    pool: asyncpg.Pool,
+    pool: Pool,
 ) -> None:
     one, asking = worker(pool), worker(pool)
     for age_s, expected in ((14, set()), (16, {one})):
@@ -52,7 +51,7 @@ async def test_expiry_counts_from_the_last_heartbeat_by_the_databases_clock(
 
 
 async def test_worker_that_has_left_is_expired_at_once_and_beats_no_more(
-    pool: asyncpg.Pool,
+    pool: Pool,
 ) -> None:
     one, asking = worker(pool), worker(pool)
     await one.beat()
@@ -61,7 +60,7 @@ async def test_worker_that_has_left_is_expired_at_once_and_beats_no_more(
     assert await expired(asking, one) == {one}
 
 
-async def test_leaving_worker_deletes_rows_a_day_old(pool: asyncpg.Pool) -> None:
+async def test_leaving_worker_deletes_rows_a_day_old(pool: Pool) -> None:
     dead, old, leaving = worker(pool), worker(pool), worker(pool)
     for each, hours in ((dead, 25), (old, 23), (leaving, 0)):
         await each.beat()
@@ -77,7 +76,7 @@ async def test_leaving_worker_deletes_rows_a_day_old(pool: asyncpg.Pool) -> None
 
 
 async def test_worker_is_isolated_before_its_first_beat_and_after_missing_beats(
-    pool: asyncpg.Pool,
+    pool: Pool,
 ) -> None:
     one = worker(pool, isolated_s=0.1)
     assert one.isolated

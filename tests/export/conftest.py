@@ -8,20 +8,20 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from events.database import connect, connect_pool
+from events.database import Pool, connect, connect_pool
 from events.store import Log
 from tests import postgres
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
     pool = await connect_pool(database_url)
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-def log(pool: asyncpg.Pool) -> Log:
+def log(pool: Pool) -> Log:
     return Log(pool)
 
 
@@ -33,14 +33,14 @@ def other_url(postgres_run: Path, template_database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def other_pool(other_url: str) -> AsyncIterator[asyncpg.Pool]:
+async def other_pool(other_url: str) -> AsyncIterator[Pool]:
     pool = await connect_pool(other_url)
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-def other(other_pool: asyncpg.Pool) -> Log:
+def other(other_pool: Pool) -> Log:
     return Log(other_pool)
 
 

@@ -12,7 +12,7 @@ from events.database import load
 from events.errors import LogUnavailable
 from events.export import importer
 from projections.registry import discover
-from service.runs.write.number_sequence import NumbersExhausted, advance_past, next_blocks
+from service.runs.write.number_sequence import NumberBlocks, NumbersExhausted, advance_past
 from tests.events.builders import request
 from tests.export.transfer import bring, export
 from tests.projections.conftest import filled, opened
@@ -53,9 +53,9 @@ async def test_run_numbers_continue_after_the_imported_ones(
     owner, other_pool, taken, greatest, first
 ):
     for _ in range(taken):
-        await next_blocks(other_pool, 1)
+        await NumberBlocks(other_pool).take(1)
     await advance_past(owner, greatest)
-    assert await next_blocks(other_pool, 2) == [
+    assert await NumberBlocks(other_pool).take(2) == [
         range(first, first + 100),
         range(first + 100, first + 200),
     ]
@@ -65,7 +65,7 @@ async def test_run_numbers_continue_after_the_imported_ones(
 async def test_start_reports_exhausted_run_numbers_after_import(owner, other_pool, greatest):
     await advance_past(owner, greatest)
     with pytest.raises(NumbersExhausted):
-        await next_blocks(other_pool, 1)
+        await NumberBlocks(other_pool).take(1)
 
 
 async def test_import_advances_run_numbers_past_the_greatest(
@@ -76,7 +76,7 @@ async def test_import_advances_run_numbers_past_the_greatest(
     await log.append([request("odd", 0, type_="RunQueued", run_number="99999")])
     await export(pool, tmp_path / "one")
     await bring(other_url, tmp_path / "one")
-    assert await next_blocks(other_pool, 1) == [range(4801, 4901)]
+    assert await NumberBlocks(other_pool).take(1) == [range(4801, 4901)]
 
 
 async def test_database_lost_during_import_leaves_the_ledger_empty(

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-import asyncpg
-
 from events.codec import encode
+from events.database import Pool
 from events.envelope import AppendRequest, NewEvent, StreamAppend
 from events.export.compression import Compression
 from events.export.format import Trailer
@@ -22,7 +21,7 @@ TABLES = ("head", "events", "streams", "event_ids", "idempotency")
 
 
 async def export(
-    pool: asyncpg.Pool,
+    pool: Pool,
     file: Path,
     *,
     after: int | None = None,

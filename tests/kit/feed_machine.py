@@ -12,7 +12,7 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from events.database import close_quietly
+from events.database import Pool, close_quietly
 from events.envelope import Event
 from events.follow import Feed
 from events.store import Log
@@ -164,13 +164,13 @@ class OurFollow:
 
     one_at_a_time = True
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._log = Log(pool)
         self._untold: list[Sequence[Event]] = []
 
     async def begin(self) -> asyncpg.Connection:
-        connection = await self._pool.acquire()
+        connection = await self._pool.database.connect()
         await connection.execute("begin")
         await Log(SingleConnectionPool(connection)).append(
             [request("begun", events=2, tenant=TENANTS[0])]
@@ -179,7 +179,7 @@ class OurFollow:
 
     async def end(self, begun: asyncpg.Connection, how: str) -> None:
         await begun.execute(how)
-        await self._pool.release(begun)
+        await begun.close()
 
     async def append(self, tenant: str, told: str) -> None:
         [answer] = await self._log.append([request("s", events=2, tenant=tenant)])
@@ -207,7 +207,7 @@ class OurFollow:
 
     async def restart(self) -> None:
         self._untold.clear()
-        self._feed = Feed(self._log, "", buffer_size=6)
+        self._feed = Feed(self._log, buffer_size=6)
         self._feed._set_head(await self._log.head())
         self._feed._started = True
 

@@ -22,8 +22,8 @@ async def main(url: str) -> None:
         except LogUnavailable:
             await asyncio.sleep(0.1)
     log = Log(pool)
-    feed = Feed(log, url)
-    runner = Runner(feed, url, discover(), FlowVersions(log))
+    feed = Feed(log)
+    runner = Runner(feed, pool.database, discover(), FlowVersions(log))
     async with running(again(feed.run), runner.run()):
         await asyncio.to_thread(sys.stdin.readline)  # nobody is left running by a test that failed
 

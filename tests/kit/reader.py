@@ -87,7 +87,7 @@ async def again(work: Callable[[], Awaitable[None]]) -> None:
 async def follow_feed(url: str, tally: Tally) -> None:
     """Follow through a feed, which is told of commits and decodes each event once."""
     async with _log(url) as log:
-        feed = Feed(log, url)
+        feed = Feed(log)
 
         async def subscribe() -> None:
             async for events in feed.subscribe(tally.last):

@@ -2,12 +2,15 @@
 
 import asyncpg
 
+from events.database import Database
+
 
 class SingleConnectionPool:
     """Looks like a pool; who acquires gets the one connection, in whatever transaction it is."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self.database = Database("")
 
     def acquire(self):
         return self

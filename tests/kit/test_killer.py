@@ -97,7 +97,7 @@ async def test_gate_blocks_a_statement_until_opened_or_disconnected(database_url
             await killer.cut(owner, most=9)
             with pytest.raises(LogUnavailable):
                 await append
-        await pool.expire_connections()  # all were cut, and the pool may not have noticed yet
+        await pool._pool.expire_connections()  # all were cut, and the pool may not have noticed yet
         async with gate(owner, table) as closed:
             append = asyncio.ensure_future(log.append([request(table, key=table)]))
             await closed.reached(append)

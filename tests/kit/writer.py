@@ -9,7 +9,6 @@ import asyncio
 import os
 import sys
 import uuid
-from functools import partial
 from pathlib import Path
 
 from events import types
@@ -20,7 +19,7 @@ from events.envelope import AppendRequest, AppendResult, NewEvent, StreamAppend
 from events.errors import AppendTimeout, LogUnavailable
 from events.store import Log
 from service.runs.write.ids import RunNumbers
-from service.runs.write.number_sequence import next_blocks
+from service.runs.write.number_sequence import NumberBlocks
 from tests.events.builders import running
 from tests.kit.reader import again
 from tests.projections.histories import ONE, TENANT, History, requests
@@ -127,7 +126,7 @@ async def _pool(url: str):
 
 async def main(url: str, notes: str) -> None:
     pool = await _pool(url)
-    batcher, numbers = Batcher(Log(pool)), RunNumbers(partial(next_blocks, pool))
+    batcher, numbers = Batcher(Log(pool)), RunNumbers(NumberBlocks(pool).take)
     descriptor = os.open(Path(notes), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     writer = Writer(batcher, numbers, descriptor)
     async with running(again(batcher.run)):

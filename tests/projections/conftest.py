@@ -33,6 +33,7 @@ class Ledger:
     def __init__(self, url, pool, read, feed) -> None:
         self.url = url
         self.pool = pool
+        self.database = pool.database
         self.read = read
         self.feed = feed
         self.log = Log(pool)
@@ -48,7 +49,7 @@ class Ledger:
         return answers[-1].last_position
 
     def runner(self, projections: Iterable[Projection] | None = None) -> Runner:
-        return Runner(self.feed, self.url, projections or discover(), FlowVersions(self.log))
+        return Runner(self.feed, self.database, projections or discover(), FlowVersions(self.log))
 
     @asynccontextmanager
     async def applying(self, projections=None) -> AsyncIterator[Runner]:
@@ -91,8 +92,8 @@ async def ledger(database_url: str) -> AsyncIterator[Ledger]:
 @asynccontextmanager
 async def opened(url: str, *, follow: bool = True) -> AsyncIterator[Ledger]:
     pool = await connect_pool(url)
-    read = await open_read_pool(url)
-    feed = Feed(Log(pool), url)
+    read = await open_read_pool(pool.database)
+    feed = Feed(Log(pool))
     try:
         async with working(following(feed)) if follow else nullcontext():
             yield Ledger(url, pool, read, feed)

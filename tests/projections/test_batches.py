@@ -123,7 +123,7 @@ async def new_projector(ledger, projection, history) -> Projector:
     projector = Projector(
         first(projection),
         feed=ledger.feed,
-        url=ledger.url,
+        database=ledger.database,
         flows=ledger.flows,
     )
     for event in history.events:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from events import types
+from events.database import Database
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.listings import PROJECTION, read
 from projections.read_models.listings.apply import Issued
@@ -79,7 +80,7 @@ def told_url(postgres_run, template_database):
 
 @pytest.fixture
 async def connection(told_url):
-    pool = await open_read_pool(told_url, max_size=1)
+    pool = await open_read_pool(Database(told_url), max_size=1)
     async with pool.acquire() as connection:
         yield connection
     await pool.close()

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from events import types
+from events.database import Database
 from projections.read_models.executions import PROJECTION as EXECUTIONS
 from projections.read_models.executions import read as executions
 from projections.read_models.listings import PROJECTION, read
@@ -79,7 +80,7 @@ def told_url(postgres_run, template_database):
 
 @pytest.fixture
 async def connection(told_url):
-    pool = await open_read_pool(told_url, max_size=1)
+    pool = await open_read_pool(Database(told_url), max_size=1)
     async with pool.acquire() as connection:
         yield connection
     await pool.close()
@@ -183,7 +184,7 @@ async def test_newest_runs_of_no_flows_are_none(connection):
 
 
 async def test_run_that_leaves_between_the_two_queries_is_not_missed(told_url, monkeypatch):
-    pool = await open_read_pool(told_url, max_size=2)
+    pool = await open_read_pool(Database(told_url), max_size=2)
     list_before = read.list_before
     wanted = ids(MODEL.members(HEAD))[:10]
 

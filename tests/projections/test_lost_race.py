@@ -80,7 +80,7 @@ async def projector(ledger, projection) -> Projector:
     made = Projector(
         first(projection),
         feed=ledger.feed,
-        url=ledger.url,
+        database=ledger.database,
         flows=ledger.flows,
     )
     made._connection = await connect(ledger.url, search_path=first(projection).schema)

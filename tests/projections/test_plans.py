@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from events import types
-from events.database import connect, load
+from events.database import Database, connect, load
 from projections.live.projector import Projector
 from projections.registry import discover, open_read_pool
 from tests import postgres
@@ -80,7 +80,7 @@ async def _apply(ledger, projection, events) -> None:
     projector = Projector(
         first(projection),
         feed=ledger.feed,
-        url=ledger.url,
+        database=ledger.database,
         flows=ledger.flows,
     )
     projector._connection = await connect(ledger.url, search_path=first(projection).schema)
@@ -93,7 +93,7 @@ async def _apply(ledger, projection, events) -> None:
 
 @pytest.fixture
 async def connection(filled_url):
-    pool = await open_read_pool(filled_url, max_size=1)
+    pool = await open_read_pool(Database(filled_url), max_size=1)
     async with pool.acquire() as connection:
         yield connection
     await pool.close()

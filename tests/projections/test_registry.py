@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import projections
-from events.database import connect
+from events.database import Database, connect
 from events.errors import LogUnavailable
 from events.migrate import migrate
 from projections.errors import UnknownProjection, UnknownSchemaVersion
@@ -174,7 +174,7 @@ async def test_missing_read_model_is_named(empty_database_url):
     await migrate(empty_database_url, [MIGRATIONS])
 
     with pytest.raises(UnknownProjection, match="dispatch, executions"):
-        await open_read_pool(empty_database_url)
+        await open_read_pool(Database(empty_database_url))
 
 
 async def test_database_that_is_not_migrated_is_unavailable(empty_database_url):

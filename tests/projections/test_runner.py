@@ -349,7 +349,7 @@ def _new(ledger, projection, feed=None) -> Projector:
     return Projector(
         first(projection),
         feed=feed or ledger.feed,
-        url=ledger.url,
+        database=ledger.database,
         flows=ledger.flows,
     )
 

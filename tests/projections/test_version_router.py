@@ -25,7 +25,7 @@ PLACE = (
 @asynccontextmanager
 async def _router(ledger):
     registry_pool = await connect_pool(ledger.url, max_size=2)
-    router = VersionRouter(ledger.url, registry_pool, Checkpoints(registry_pool), discover_all())
+    router = VersionRouter(registry_pool, Checkpoints(registry_pool), discover_all())
     await router.open()
     try:
         yield router

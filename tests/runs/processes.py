@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from events import types
 from events.batcher import Batcher
@@ -27,7 +26,7 @@ from service.runs.domain.commands import (
 )
 from service.runs.domain.decider import fold
 from service.runs.write.ids import RunNumbers, new_id
-from service.runs.write.number_sequence import next_blocks
+from service.runs.write.number_sequence import NumberBlocks
 from service.runs.write.writer import Writer
 from tests.runs.story import CHAIN, HOOKS, TENANT
 
@@ -65,7 +64,7 @@ async def open_process(url: str) -> AsyncIterator[Process]:
     batcher, catalogue, numbers = (
         Batcher(log),
         Catalogue(log),
-        RunNumbers(partial(next_blocks, pool)),
+        RunNumbers(NumberBlocks(pool).take),
     )
     writer = Writer(
         batcher, log, catalogue, flows=FlowVersions(log), numbers=numbers, check_payload=check

@@ -10,7 +10,7 @@ from events.database import connect_pool
 from events.errors import LogUnavailable
 from service.errors import Unavailable
 from service.runs.write.ids import RunNumbers
-from service.runs.write.number_sequence import BLOCK_SIZE, NumbersExhausted, next_blocks
+from service.runs.write.number_sequence import BLOCK_SIZE, NumberBlocks, NumbersExhausted
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def pool(database_url):
 
 
 async def test_blocks_taken_from_the_sequence_never_overlap(pool):
-    first, second, third = [*await next_blocks(pool, 2), *await next_blocks(pool, 1)]
+    first, second, third = [*await NumberBlocks(pool).take(2), *await NumberBlocks(pool).take(1)]
     assert (first, second, third) == (range(1, 101), range(101, 201), range(201, 301))
 
 
@@ -29,10 +29,10 @@ async def test_exhausted_sequence_says_what_to_do(pool, database_url, process):
     admin = await asyncpg.connect(database_url)
     await admin.execute("select setval('runs.run_number', 2147483401)")
     await admin.close()
-    [last] = await next_blocks(pool, 1)
+    [last] = await NumberBlocks(pool).take(1)
     assert last[-1] == 2_147_483_600 < 2**31
     with pytest.raises(NumbersExhausted, match="start a new ledger"):
-        await next_blocks(pool, 1)
+        await NumberBlocks(pool).take(1)
     with pytest.raises(Unavailable, match="start a new ledger"):
         await process.start()
 
@@ -42,7 +42,7 @@ async def test_burst_takes_distinct_numbers_in_few_fetches(pool):
 
     async def fetch(blocks):
         asked.append(blocks)
-        return await next_blocks(pool, blocks)
+        return await NumberBlocks(pool).take(blocks)
 
     numbers = RunNumbers(fetch)
     taken = await asyncio.gather(*(numbers.next() for _ in range(1000)))
@@ -73,7 +73,7 @@ async def test_failed_fetch_raises_to_waiting_callers_and_is_retried(pool):
     async def fetch(blocks):
         if away:
             raise away.pop()
-        return await next_blocks(pool, blocks)
+        return await NumberBlocks(pool).take(blocks)
 
     numbers = RunNumbers(fetch)
     for _ in range(2):

@@ -16,7 +16,7 @@ from service.errors import (
 )
 from service.runs.domain.commands import Outcome, RetryRun, RetryScope, StartRun
 from service.runs.write.ids import RunNumbers
-from service.runs.write.number_sequence import next_blocks
+from service.runs.write.number_sequence import NumberBlocks
 from tests.runs.processes import (
     ORIGIN,
     SCHEMA,
@@ -109,7 +109,7 @@ async def test_flow_retired_while_its_start_waits_is_not_started(process):
     async def fetch(blocks):
         waits.set()
         await go_on.wait()
-        return await next_blocks(process.pool, blocks)
+        return await NumberBlocks(process.pool).take(blocks)
 
     process.writer._starts._numbers = RunNumbers(fetch)
     start = asyncio.create_task(process.start())

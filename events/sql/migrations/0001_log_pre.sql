@@ -228,6 +228,9 @@ comment on function log.version_matches is
 
 -- Appends a batch of requests. Checks and inserts all of it while holding the lock on the counter row.
 --
+-- The log must have reached known_position, which the caller has seen: else the database was replaced
+-- by an older copy, and the statement is refused (SQLSTATE FL001).
+--
 -- A request writes to one or more streams; what it writes to one stream is a part. Arrays carry the
 -- batch, and count from 1: the idempotency keys of the requests that have one; the streams, each once;
 -- the parts (request, stream, expected version), in the order of their requests; the events (part, id,
@@ -255,6 +258,7 @@ create function log.append(
     event_part integer[],
     event_id uuid[],
     event log.new_event[],
+    known_position bigint,
     out outcome text[],
     out first_position bigint[],
     out last_position bigint[],
@@ -317,6 +321,10 @@ begin
     end if;
 
     select h.* into strict head from log.head h for update;
+    if head.position < known_position then
+        raise exception 'its log ends at position %, not %', head.position, known_position
+            using errcode = 'FL001';
+    end if;
 
     outcome := array_fill(null::text, array[requests]);
     first_position := array_fill(null::bigint, array[requests]);

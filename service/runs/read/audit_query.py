@@ -10,7 +10,6 @@ from typing import Final
 from events.batch import event_from_row
 from events.database import Pool, load, translate_errors
 from events.envelope import Event, Position
-from events.store import STATEMENT_TIMEOUT_S
 
 MAX_SCAN: Final = 20_000
 """Positions that one page looks through at most."""
@@ -45,9 +44,7 @@ async def read_audit_page(
     floor = max(after, before - 1 - MAX_SCAN)
     filters = (wanted.tenant, wanted.actor, wanted.types, wanted.flow)
     with translate_errors():
-        rows = await pool.fetch(
-            load(_SQL, "audit_page"), floor, before, *filters, limit, timeout=STATEMENT_TIMEOUT_S
-        )
+        rows = await pool.fetch(load(_SQL, "audit_page"), floor, before, *filters, limit)
     found = [(event_from_row(row[:-1]), row[-1]) for row in rows]
     if len(found) == limit:
         floor = found[-1][0].position - 1

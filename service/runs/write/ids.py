@@ -15,7 +15,7 @@ MAX_BLOCKS: Final = 50
 """Blocks in one fetch."""
 
 Fetch = Callable[[int], Awaitable[Sequence[range]]]
-"""Takes that many blocks from the ledger's sequence: `number_sequence.next_blocks` and its pool."""
+"""Takes that many blocks from the ledger's sequence: `number_sequence.NumberBlocks.take`."""
 
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 

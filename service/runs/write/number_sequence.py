@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from events.codec import decode
 from events.database import Connection, Pool, load, translate_errors
@@ -23,19 +24,42 @@ class NumbersExhausted(LogError):
     """All run numbers below 2**31 are used: start a new ledger, this one stays readable."""
 
 
-async def next_blocks(pool: Pool, blocks: int) -> list[range]:
-    """Take blocks of `BLOCK_SIZE` run numbers that nobody else has or will ever have.
+class NumberBlocks:
+    """Takes blocks of the ledger's run numbers for one process, and keeps the latest on record.
 
-    Raises:
-        NumbersExhausted: the last block below 2**31 is taken.
-        LogUnavailable: the database does not answer.
+    Each new connection of the process must find that record: a database without it is an older
+    copy, which would give the same numbers to somebody else.
     """
-    try:
-        with translate_errors():
-            rows = await pool.fetch(load(_SQL, "next_numbers"), blocks)
-    except SequenceExhausted as error:
-        raise NumbersExhausted from error
-    return [range(row[0], row[0] + BLOCK_SIZE) for row in rows]
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._process = str(uuid4())
+        self._latest = 0
+        pool.database.timeline.add_witness(self._find_missing)
+
+    async def take(self, blocks: int) -> list[range]:
+        """Take blocks of `BLOCK_SIZE` run numbers that nobody else has or will ever have.
+
+        Raises:
+            NumbersExhausted: the last block below 2**31 is taken.
+            LogUnavailable: the database does not answer.
+        """
+        try:
+            with translate_errors():
+                rows = await self._pool.fetch(load(_SQL, "next_numbers"), blocks, self._process)
+        except SequenceExhausted as error:
+            raise NumbersExhausted from error
+        self._latest = rows[-1][0]
+        return [range(row[0], row[0] + BLOCK_SIZE) for row in rows]
+
+    async def _find_missing(self, connection: Connection) -> str | None:
+        latest = self._latest  # before the await: a later block may be recorded meanwhile
+        if not latest:
+            return None
+        recorded = await connection.fetchval(load(_SQL, "recorded_block"), self._process)
+        if recorded is not None and recorded >= latest:
+            return None
+        return f"this process has taken run numbers from {latest}, which are not taken there"
 
 
 async def advance_past(connection: Connection, number: int) -> None:

@@ -79,7 +79,7 @@ async def tail(url: str, writers: int, seconds: float) -> Tail:
     """Writers and a follower beside each other, three events an append."""
     found = Tail()
     async with opened(url) as log:
-        batcher, feed = Batcher(log), Feed(log, url)
+        batcher, feed = Batcher(log), Feed(log)
         batcher.on_commit(feed.wake)
 
         async def follow() -> None:

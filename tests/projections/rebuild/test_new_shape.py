@@ -82,7 +82,7 @@ async def test_old_version_serves_until_the_new_one_is_ready_then_all_processes_
     async with opened(able_url) as ledger, routing(ledger, known) as newer:
         async with routing(ledger, discover()) as older:
             runners = [
-                Runner(ledger.feed, able_url, projections, FlowVersions(ledger.log))
+                Runner(ledger.feed, ledger.database, projections, FlowVersions(ledger.log))
                 for projections in (known, discover())
             ]
             async with working(runners[0].run()), working(runners[1].run()):
@@ -124,7 +124,9 @@ class _Opened:
     async def __aenter__(self) -> VersionRouter:
         self._registry_pool = await connect_pool(self._url, max_size=2)
         self._router = VersionRouter(
-            self._url, self._registry_pool, Checkpoints(self._registry_pool), self._known
+            self._registry_pool,
+            Checkpoints(self._registry_pool),
+            self._known,
         )
         await self._router.open()
         self._following = working(self._router.run())

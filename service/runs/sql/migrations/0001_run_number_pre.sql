@@ -10,3 +10,17 @@ create sequence runs.run_number as integer
 comment on sequence runs.run_number is 'The first number of the next block of 100 run numbers.';
 
 grant usage on sequence runs.run_number to flowledger_app;
+
+-- A restored copy of the database would give the same block to another process. So each process keeps
+-- its latest block on record: one that does not find its record again uses no number any more.
+
+create table runs.number_blocks (
+    process uuid primary key,
+    first_number integer not null,
+    taken_at timestamptz not null default clock_timestamp()
+);
+
+comment on table runs.number_blocks is
+    'The latest block of run numbers that each process has taken, to notice a restored copy.';
+
+grant select, insert, update, delete on runs.number_blocks to flowledger_app;
