@@ -295,4 +295,8 @@ def _measure_process(service: Service, pools: _Pools) -> None:
             "beats": pools.heartbeats,
         }
 
-    service.metrics.register(ProcessState(named_pools, service.log_io.feed, service.supervisor))
+    service.metrics.register(
+        ProcessState(
+            named_pools, service.log_io.feed, service.supervisor, service.database.timeline
+        )
+    )

@@ -13,6 +13,7 @@ import gc
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -261,6 +262,20 @@ class OwnCluster:
 
     def stop(self) -> None:
         self._cluster.stop()
+
+    def save(self, folder: Path) -> None:
+        """Stop the server, copy its data directory, and start it again."""
+        self.stop()
+        # `cp`, since the copy must belong to the account that runs the server.
+        subprocess.run(["cp", "-a", self._cluster.data, folder], check=True)
+        self.start()
+
+    def put_back(self, folder: Path) -> None:
+        """Kill the server, and start it on a saved data directory: what came later is lost."""
+        self.kill()
+        shutil.rmtree(self._cluster.data)
+        subprocess.run(["cp", "-a", folder, self._cluster.data], check=True)
+        self.start()
 
     def kill(self) -> None:
         """SIGKILL: no checkpoint, no goodbye; what was committed is there after the next start."""

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from events.database import Pool
 from events.follow import Feed
+from events.timeline import Timeline
 from service.ops.supervisor import Supervisor
 
 Rows = Sequence[Mapping[str, Any]]
@@ -32,6 +33,7 @@ class ProcessState(Collector):
     pools: Callable[[], Mapping[str, Pool]]
     feed: Feed
     supervisor: Supervisor
+    timeline: Timeline
 
     def collect(self) -> Iterator[Metric]:
         """Yield build, background tasks, pools, and the head that this process knows."""
@@ -42,6 +44,11 @@ class ProcessState(Collector):
         )
         yield _gauge(
             "flowledger_feed_head", "Last position this process has decoded.", self.feed.head
+        )
+        yield _gauge(
+            "flowledger_database_replaced",
+            "Whether the database was replaced by an older copy: this process is about to end.",
+            self.timeline.replaced.is_set(),
         )
         yield from self._tasks()
         yield from self._pools()
