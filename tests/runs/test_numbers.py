@@ -6,8 +6,8 @@ from functools import partial
 import asyncpg
 import pytest
 
-from events.database import connect_pool
-from events.errors import LogUnavailable
+from events.database import Database, connect_pool
+from events.errors import LedgerReplaced, LogUnavailable
 from service.errors import Unavailable
 from service.runs.write.ids import RunNumbers
 from service.runs.write.number_sequence import BLOCK_SIZE, NumberBlocks, NumbersExhausted
@@ -96,3 +96,44 @@ async def test_close_stops_a_fetch_in_progress():
     await numbers.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_process_whose_block_is_not_on_record_takes_no_more_numbers(database_url):
+    database = Database(database_url)
+    pool = await database.open_pool(max_size=1)
+    await NumberBlocks(pool).take(1)
+    connection = await database.connect()  # the record is there
+    await connection.close()
+    admin = await asyncpg.connect(database_url)
+    await admin.execute("delete from runs.number_blocks")  # as a restored copy has it
+    await admin.close()
+    with pytest.raises(LedgerReplaced, match="run numbers from 1, which are not taken there"):
+        await database.connect()
+    await pool.close()
+
+
+async def test_taking_a_block_removes_records_of_processes_gone_for_a_month(pool, database_url):
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(
+        "insert into runs.number_blocks (process, first_number, taken_at)"
+        " values (gen_random_uuid(), 1, now() - interval '31 days'),"
+        " (gen_random_uuid(), 101, now() - interval '29 days')"
+    )
+    await NumberBlocks(pool).take(1)
+    left = await admin.fetch("select first_number from runs.number_blocks order by taken_at")
+    await admin.close()
+    assert [row[0] for row in left] == [101, 1]
+
+
+async def test_record_of_a_process_that_reconnects_is_kept_alive(database_url):
+    database = Database(database_url)
+    pool = await database.open_pool(max_size=1)
+    await NumberBlocks(pool).take(1)
+    admin = await asyncpg.connect(database_url)
+    await admin.execute("update runs.number_blocks set taken_at = now() - interval '20 days'")
+    connection = await database.connect()
+    await connection.close()
+    age = await admin.fetchval("select now() - max(taken_at) from runs.number_blocks")
+    await admin.close()
+    assert age.days == 0
+    await pool.close()
