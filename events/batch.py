@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from events.bodies import Metadata
-from events.codec import decode
+from events.codec import decode, decode_storable
 from events.envelope import (
     AppendRequest,
     AppendResult,
@@ -22,7 +22,13 @@ from events.envelope import (
     StreamAppend,
     Version,
 )
-from events.errors import IdempotencyMismatch, InvalidEvent, LogError, VersionConflict
+from events.errors import (
+    IdempotencyMismatch,
+    InvalidEvent,
+    LogError,
+    UnreadableEvent,
+    VersionConflict,
+)
 from events.upcasters import upcast
 
 MAX_TENANT: Final = 200
@@ -52,8 +58,19 @@ _event_columns: Final = attrgetter(  # in the order of `log.new_event`, and of `
 )
 
 
-def check_request(request: AppendRequest) -> None:
-    """Check the bounds of the log.
+class DecodedEvent(NamedTuple):
+    """What a reader makes of an event's bytes: upcast to ``schema_version``."""
+
+    schema_version: int
+    data: Any
+    metadata: Metadata
+
+
+def check_request(request: AppendRequest) -> list[DecodedEvent]:
+    """Check the bounds of the log, and that all readers will be able to read the events.
+
+    Returns:
+        Its events as they will be read, in their order: they are needed once they are appended.
 
     Raises:
         InvalidEvent: it names the field.
@@ -69,16 +86,17 @@ def check_request(request: AppendRequest) -> None:
         _check_text("stream", part.stream, required=True)
         if not ExpectedVersion.EXISTS <= part.expected <= _BIGINT_MAX:
             raise InvalidEvent(f"expected version {part.expected} is out of range")
-    _check_events([event for part in request.streams for event in part.events])
+    return _check_events([event for part in request.streams for event in part.events])
 
 
-def _check_events(events: Sequence[NewEvent]) -> None:
+def _check_events(events: Sequence[NewEvent]) -> list[DecodedEvent]:
     if not events:
         raise InvalidEvent("a request needs at least one event")
     for event in events:
         _check_event(event)
     if len(events) > 1 and _has_repeats([event.event_id for event in events]):
         raise InvalidEvent("a request has the same event id twice")
+    return [_decode(event) for event in events]
 
 
 def _has_repeats(names: Sequence[str]) -> bool:
@@ -94,10 +112,25 @@ def _check_event(event: NewEvent) -> None:
             _check_text(name.replace("_", " "), text, required=name == "type")
     if not 1 <= event.schema_version < 2**31:
         raise InvalidEvent(f"schema version {event.schema_version} is out of range")
-    if event.body[:1] != b"{" or event.metadata[:1] != b"{":
-        raise InvalidEvent("body and metadata are bytes of a JSON object")
     if event.occurred_at is not None:
         _check_moment(event.occurred_at)
+
+
+def _decode(event: NewEvent) -> DecodedEvent:
+    part = "body"
+    try:
+        data = decode_storable(event.body)
+        part = "metadata"
+        raw = event.metadata
+        metadata = cast("Metadata", {} if raw == b"{}" else decode_storable(raw))
+    except InvalidEvent as error:
+        raise InvalidEvent(f"the {part} of {event.type} cannot be stored: {error}") from error
+    try:
+        return DecodedEvent(*upcast(event.type, event.schema_version, data), metadata)
+    except Exception as error:
+        raise InvalidEvent(
+            f"the body of {event.type} is none of schema version {event.schema_version}: {error!r}"
+        ) from error
 
 
 def _check_moment(moment: datetime) -> None:
@@ -150,9 +183,13 @@ def split_at_repeats(requests: Sequence[AppendRequest]) -> Iterator[list[int]]:
 
 @dataclass(slots=True)
 class Batch:
-    """The arrays of `log.append` for some requests; numbers in them count from 1."""
+    """The arrays of `log.append` for some requests; numbers in them count from 1.
+
+    ``decoded`` is what `check_request` returned for each request.
+    """
 
     requests: Sequence[AppendRequest]
+    decoded: Sequence[Sequence[DecodedEvent]]
     parts: list[StreamAppend] = field(default_factory=list)
     part_request: list[int] = field(default_factory=list)
     part_stream: list[int] = field(default_factory=list)
@@ -205,8 +242,9 @@ class Batch:
             request_parts = list(islice(parts, len(request.streams)))
             match outcome:
                 case "appended":
+                    decoded = iter(self.decoded[number])
                     events = _recorded_events(
-                        request.tenant, request_parts, first, recorded_at, leaves
+                        request.tenant, request_parts, first, recorded_at, leaves, decoded
                     )
                     outcomes.append(AppendResult(first, last, recorded_at, events=tuple(events)))
                 case "duplicate":
@@ -235,26 +273,35 @@ def _recorded_events(
     position: int,
     recorded_at: datetime,
     leaves: Iterator[bytes],
+    decoded: Iterator[DecodedEvent],
 ) -> Iterator[Event]:
     for part, version in parts:
         for offset, event in enumerate(part.events):
-            yield event_from_row(
-                (
-                    position,
-                    tenant,
-                    part.stream,
-                    version + offset,
-                    event.event_id,
-                    *_event_columns(event),
-                    recorded_at,
-                    next(leaves),
-                )
+            yield Event(
+                Position(position),
+                tenant,
+                part.stream,
+                Version(version + offset),
+                event.event_id,
+                event.type,
+                *next(decoded),
+                event.actor,
+                event.correlation_id,
+                event.causation_id,
+                event.idempotency_key,
+                event.occurred_at,
+                recorded_at,
+                next(leaves),
             )
             position += 1
 
 
 def event_from_row(row: Sequence[Any]) -> Event:
-    """Decode and upcast a row whose columns are in the order of `Event`'s fields."""
+    """Decode and upcast a row whose columns are in the order of `Event`'s fields.
+
+    Raises:
+        UnreadableEvent: its bytes are none that an append would have taken.
+    """
     (
         position,
         tenant,
@@ -273,7 +320,11 @@ def event_from_row(row: Sequence[Any]) -> Event:
         recorded_at,
         leaf_hash,
     ) = row
-    upcast_version, data = upcast(type_, schema_version, decode(body))
+    try:
+        upcast_version, data = upcast(type_, schema_version, decode(body))
+        decoded_metadata = _metadata(metadata)
+    except Exception as error:
+        raise UnreadableEvent(position) from error
     return Event(
         position,
         tenant,
@@ -283,7 +334,7 @@ def event_from_row(row: Sequence[Any]) -> Event:
         type_,
         upcast_version,
         data,
-        _metadata(metadata),
+        decoded_metadata,
         actor,
         correlation_id,
         causation_id,

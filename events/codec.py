@@ -11,10 +11,14 @@ from typing import Any, Final
 import orjson
 
 from events.bodies import Body
+from events.envelope import Data
 from events.errors import InvalidEvent, MalformedJson
 
 MAX_DEPTH: Final = 200
 """Levels of objects and arrays that `parse` accepts; `encode` accepts 254."""
+
+MAX_STORED_DEPTH: Final = 240
+"""Levels that a stored body may have: documents and answers put it a few levels deeper."""
 
 _INTEGERS: Final = range(-(2**63), 2**64)
 _INTEGER_DIGITS: Final = 20  # of 2**64 - 1, and of -2**63 with its sign
@@ -69,6 +73,29 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - the reader names the type of th
     return orjson.loads(raw)
 
 
+def decode_storable(raw: bytes) -> Data:
+    """Decode an object that is about to be stored, refusing what some reader could not read.
+
+    Raises:
+        InvalidEvent: for what is no JSON object in UTF-8, NaN and infinities, lone surrogates, NUL
+            in a text, and nesting beyond `MAX_STORED_DEPTH`.
+
+    >>> decode_storable(b'{"a":1}')
+    {'a': 1}
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidEvent(f"no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidEvent("no JSON object")
+    if raw.count(b"[") + raw.count(b"{") > MAX_STORED_DEPTH and _is_deeper(value, MAX_STORED_DEPTH):
+        raise InvalidEvent(f"nested deeper than {MAX_STORED_DEPTH}")
+    if b"\\u0000" in raw and (reason := _find_unstorable([value])):
+        raise InvalidEvent(reason)
+    return value
+
+
 def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
     """Parse JSON from outside, refusing what could not be stored without loss.
 
@@ -85,8 +112,8 @@ def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - an
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise MalformedJson(f"no JSON: {error}") from error
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        _check_depth(value)
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
     if _LONG_DIGITS.search(raw):
         _check_integers(raw)
     if b"\\u0000" in raw and (reason := _find_unstorable([value])):
@@ -94,9 +121,9 @@ def parse(raw: bytes, max_bytes: int | None = None) -> Any:  # noqa: ANN401 - an
     return value
 
 
-def _check_depth(value: object) -> None:
+def _is_deeper(value: object, levels: int) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         level = [
             child
             for parent in level
@@ -104,8 +131,8 @@ def _check_depth(value: object) -> None:
             if isinstance(child, (dict, list))
         ]
         if not level:
-            return
-    raise MalformedJson(f"nested deeper than {MAX_DEPTH}")
+            return False
+    return True
 
 
 def _check_integers(raw: bytes) -> None:

@@ -89,6 +89,19 @@ class MissingPositions(LogError):
 
 
 @dataclass
+class UnreadableEvent(LogError):
+    """A stored event cannot be decoded: an alarm, since whoever follows the log stops before it."""
+
+    position: Position
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the event at position {self.position} cannot be decoded; readers stop before it:"
+            " check the log with `flowledger doctor`, and report what wrote it"
+        )
+
+
+@dataclass
 class UnknownEventTypes(LogError):
     """A newer release wrote event types that this one does not know."""
 

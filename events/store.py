@@ -9,7 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from events.batch import AppendOutcome, Batch, check_request, event_from_row, split_at_repeats
+from events.batch import (
+    AppendOutcome,
+    Batch,
+    DecodedEvent,
+    check_request,
+    event_from_row,
+    split_at_repeats,
+)
 from events.database import Pool, load, translate_errors
 from events.envelope import AppendRequest, AppendResult, Event, Position, Version
 from events.errors import InvalidEvent, LedgerReplaced, MissingPositions
@@ -62,15 +69,18 @@ class Log:
             InvalidEvent: the database refuses the statement for its values; nothing was written.
         """
         outcomes: dict[int, AppendOutcome] = {}
+        decoded: dict[int, list[DecodedEvent]] = {}
         for index, request in enumerate(requests):
             try:
-                check_request(request)
+                decoded[index] = check_request(request)
             except InvalidEvent as error:
                 outcomes[index] = error
-        valid = [index for index in range(len(requests)) if index not in outcomes]
+        valid = list(decoded)
         for group in split_at_repeats([requests[index] for index in valid]):
             indexes = [valid[place] for place in group]
-            appended = await self._append([requests[index] for index in indexes])
+            appended = await self._append(
+                Batch([requests[index] for index in indexes], [decoded[index] for index in indexes])
+            )
             outcomes.update(zip(indexes, appended, strict=True))
         return [outcomes[index] for index in range(len(requests))]
 
@@ -81,8 +91,7 @@ class Log:
             raise answer
         return answer
 
-    async def _append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
-        batch = Batch(requests)
+    async def _append(self, batch: Batch) -> list[AppendOutcome]:
         timeline = self.database.timeline
         try:
             row = (await self._fetch("append", *batch.columns(timeline.position)))[0]

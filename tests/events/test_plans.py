@@ -71,7 +71,7 @@ async def test_stream_read_skips_partitions_before_its_first_event(log, app, own
 
 async def test_append_scans_no_table_but_the_counter(filled, pool):
     async with pool.acquire() as connection, connection.transaction():
-        columns = store.Batch([request(f"s{n}", key=f"n{n}") for n in range(50)]).columns()
+        columns = store.Batch([request(f"s{n}", key=f"n{n}") for n in range(50)], []).columns()
         await connection.fetch(load(SQL, "append"), *columns)
         scanned = await connection.fetch(
             "select relname from pg_stat_xact_user_tables"

@@ -70,7 +70,7 @@ async def test_detached_history_counts_as_older_than_the_rest(log, owner):
 async def test_position_at_waits_for_append_that_took_its_time_before_the_moment(log, pool):
     await log.append([request()])
     async with pool.acquire() as connection, connection.transaction():
-        await connection.fetch(load(store._SQL, "append"), *Batch([request()]).columns())
+        await connection.fetch(load(store._SQL, "append"), *Batch([request()], []).columns())
         asked = asyncio.create_task(log.position_at(await log.now()))
         assert await asyncio.wait({asked}, timeout=0.2) == (set(), {asked})
     assert await asked == 2
@@ -84,7 +84,7 @@ async def test_position_at_answers_before_a_hanging_append_but_not_at_its_time(
     await log.append([request()])
     first = await log.recorded_at(1)
     async with pool.acquire() as connection, connection.transaction():
-        await connection.fetch(load(store._SQL, "append"), *Batch([request()]).columns())
+        await connection.fetch(load(store._SQL, "append"), *Batch([request()], []).columns())
         assert await log.position_at(first) == 1
         with pytest.raises(LogUnavailable):
             await log.position_at(await log.now())
