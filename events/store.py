@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,13 @@ from events.batch import (
 )
 from events.database import Pool, load, translate_errors
 from events.envelope import AppendRequest, AppendResult, Event, Position, Version
-from events.errors import InvalidEvent, LedgerReplaced, MissingPositions
+from events.errors import (
+    AppendTimeout,
+    InvalidEvent,
+    LedgerReplaced,
+    LogUnavailable,
+    MissingPositions,
+)
 from events.types import CATALOGUE_STREAM, EVERY_TENANT
 
 SCAN_LIMIT: Final = 20_000
@@ -44,6 +51,25 @@ class IdempotencyRecord:
     stream: str
 
 
+@dataclass(slots=True)
+class AppendHealth:
+    """What became of the last appends of a process; times are those of the event loop's clock."""
+
+    failing: bool = False
+    """Whether the last append failed for want of the database."""
+    failures: int = 0
+    """Appends that failed for want of the database."""
+    succeeded_at: float = -math.inf
+
+    def record_failure(self) -> None:
+        """Record an append that failed for want of the database."""
+        self.failing, self.failures = True, self.failures + 1
+
+    def record_success(self) -> None:
+        """Record an append that the database has answered."""
+        self.failing, self.succeeded_at = False, asyncio.get_running_loop().time()
+
+
 class Log:
     """Reads and appends to the log; any number of processes share one database.
 
@@ -54,6 +80,7 @@ class Log:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.database = pool.database
+        self.health = AppendHealth()
 
     async def append(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Append a batch in one statement; the outcomes are as if requests came one by one.
@@ -97,6 +124,10 @@ class Log:
             row = (await self._fetch("append", *batch.columns(timeline.position)))[0]
         except LedgerReplaced as error:
             timeline.declare_replaced(str(error))
+        except (LogUnavailable, AppendTimeout):
+            self.health.record_failure()
+            raise
+        self.health.record_success()
         return batch.outcomes(row)
 
     async def read(self, after: Position, limit: int) -> list[Event]:

@@ -34,6 +34,7 @@ from service.metrics.exposition import new_registry
 from service.metrics.requests import RequestMetrics
 from service.metrics.state import ProcessState
 from service.ops.paused import PausedReadModels
+from service.ops.readiness import Readiness
 from service.ops.rebuilds import Rebuilds
 from service.runs.read.completion import RunCompletionWaiter
 from service.runs.read.history import Audit
@@ -164,6 +165,7 @@ def _assemble(
     service.schedules = _schedules(service, pools)
     if ProcessRole.WORK in process_roles:
         service.worker = _worker(service, pools)
+    service.readiness = _readiness(service)
     _measure_process(service, pools)
     return service
 
@@ -282,6 +284,17 @@ def _worker(service: Service, pools: _Pools) -> Worker:
     )
     register_slots(service.metrics, dispatcher)
     return Worker(executor=executor, dispatcher=dispatcher)
+
+
+def _readiness(service: Service) -> Readiness:
+    worker = service.worker
+    return Readiness(
+        service.database,
+        service.log.health,
+        service.supervisor,
+        max_lag_s=service.settings.ready_lag_s,
+        is_isolated=lambda: worker is not None and worker.dispatcher.heartbeats.isolated,
+    )
 
 
 def _measure_process(service: Service, pools: _Pools) -> None:

@@ -34,10 +34,13 @@ async def start(service: Service) -> None:
     await service.catalogue.load()
     _start_followers(service)
     supervise = service.supervisor.start
+    await service.readiness.probe()
+    supervise("readiness", service.readiness.run)
     if ProcessRole.PROJECT in service.process_roles:
         supervise("runner", service.read_models.runner.run)
         supervise("rebuilding", service.operations.rebuilds.run)
     if service.worker is not None:
+        await service.worker.dispatcher.heartbeats.beat()  # before anybody asks whether it is alive
         supervise("dispatcher", service.worker.dispatcher.run)
     if service.process_roles & _SCHEDULING:
         supervise("schedules", service.schedules.scheduler.run)
@@ -46,7 +49,7 @@ async def start(service: Service) -> None:
 
 async def stop(service: Service, close_listener: Callable[[], Awaitable[None]]) -> None:
     """Stop in reverse order: listener and worker first, within the grace period; then the log."""
-    service.stopping = True
+    service.readiness.draining = True
     service.supervisor.wind_down()
     await service.supervisor.stop("schedules", "retention")
     await asyncio.gather(close_listener(), _drain_worker(service))

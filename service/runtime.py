@@ -25,6 +25,7 @@ from service.executors.in_process import InProcess
 from service.flows.catalogue import Catalogue
 from service.metrics.requests import RequestMetrics
 from service.ops.paused import PausedReadModels
+from service.ops.readiness import Readiness
 from service.ops.rebuilds import Rebuilds
 from service.ops.supervisor import Supervisor
 from service.runs.read.completion import RunCompletionWaiter
@@ -117,8 +118,8 @@ class Service:
     request_metrics: RequestMetrics
     schedules: Schedules = field(init=False)
     worker: Worker | None = None
+    readiness: Readiness = field(init=False)
     supervisor: Supervisor = field(default_factory=Supervisor)
-    stopping: bool = False
 
 
 SERVICE: Final[web.AppKey[Service]] = web.AppKey("service")

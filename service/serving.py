@@ -33,6 +33,7 @@ REPLACED_STATUS: Final = 3
 MAX_LINE_BYTES: Final = 32 * 1024
 """Limit of a request line and of each header; below it the dialect words the error."""
 
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger(__name__)
 
 
@@ -62,34 +63,42 @@ async def serving(
 async def wait_until_stopped(service: Service) -> int:
     """Wait for a stop signal, or for an alarm that ends the process; return its exit status.
 
-    The one alarm is a database that was replaced by an older copy. It is shown for `ALARM_S`.
+    After SIGTERM the process serves on for a while and says that it is not ready, so that a load
+    balancer sends new requests elsewhere before the listener closes. The one alarm is a database
+    that was replaced by an older copy. It is shown for `ALARM_S`.
     """
     stopping = asyncio.create_task(wait_for_stop_signal(), name="wait for a stop signal")
     alarm = asyncio.create_task(service.database.timeline.replaced.wait(), name="wait for an alarm")
     try:
         await asyncio.wait((stopping, alarm), return_when=asyncio.FIRST_COMPLETED)
-        if stopping.done():
-            return 0
-        await asyncio.wait((stopping,), timeout=ALARM_S)
-        return REPLACED_STATUS
+        if not stopping.done():
+            await asyncio.wait((stopping,), timeout=ALARM_S)
+            return REPLACED_STATUS
+        service.readiness.draining = True
+        if stopping.result() is signal.SIGTERM:
+            await asyncio.wait((alarm,), timeout=service.settings.drain_s)
+        return 0
     finally:
         stopping.cancel()
         alarm.cancel()
 
 
-async def wait_for_stop_signal() -> None:
-    """Wait for SIGTERM or SIGINT; a second one ends the process at once."""
+async def wait_for_stop_signal() -> signal.Signals:
+    """Wait for SIGTERM or SIGINT and return it; a second one of either ends the process at once."""
     loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
+    stopping: asyncio.Future[signal.Signals] = loop.create_future()
 
     def on_signal(number: signal.Signals) -> None:
         _log.info("stopping", signal=number.name)
-        loop.remove_signal_handler(number)
-        stopping.set()
+        for each in _STOP_SIGNALS:
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        if not stopping.done():
+            stopping.set_result(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
-    await stopping.wait()
+    return await stopping
 
 
 def end_process(status: int) -> NoReturn:

@@ -47,7 +47,9 @@ class Settings:
 
     ``database_url`` None means the embedded Postgres in ``home``. ``flows`` is the folder with
     flows.yaml and the tasks of the workers. ``database_timeout_s`` is how long a statement may take
-    before the database counts as unavailable. ``max_body`` is in bytes. ``grace_s`` limits how long
+    before the database counts as unavailable, ``ready_lag_s`` how far a read model may be behind
+    while the process counts as ready, ``drain_s`` how long it still serves after a stop signal
+    while it says that it is not ready. ``max_body`` is in bytes. ``grace_s`` limits how long
     running tasks and requests may take after a stop signal. ``director_ui`` is the folder with the
     templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
     whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500`` gives every
@@ -64,6 +66,7 @@ class Settings:
     old_secret_key: bytes | None = field(default=None, repr=False)
     slots: int = 8
     database_timeout_s: float = 10.0
+    ready_lag_s: float = 30.0
     max_body: int = _MIB
     director_open: OpenAccess | None = None
     director_ui: Path | None = None
@@ -73,6 +76,7 @@ class Settings:
     invision_strict_500: bool = False
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
+    drain_s: float = 2.0
     grace_s: float = 20.0
     retention_offset: int = KEEP_ALL_RUNS
 
@@ -133,6 +137,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key=variables.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
         old_secret_key=variables.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
         database_timeout_s=variables.whole("FLOWLEDGER_DATABASE_TIMEOUT", 10, low=1, high=3600),
+        ready_lag_s=variables.whole("FLOWLEDGER_READY_LAG", 30, low=1, high=86400),
         slots=variables.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=variables.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
         director_open=variables.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
@@ -151,6 +156,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             "LogFormat", variables.one_of("FLOWLEDGER_LOG_FORMAT", LogFormat, "console")
         ),
         log_level=cast("LogLevel", variables.one_of("FLOWLEDGER_LOG_LEVEL", LogLevel, "info")),
+        drain_s=variables.whole("FLOWLEDGER_DRAIN", 2, low=0, high=600),
         grace_s=variables.whole("FLOWLEDGER_GRACE", 20, low=0, high=3600),
         retention_offset=variables.whole(
             "FLOWLEDGER_RETENTION_OFFSET", KEEP_ALL_RUNS, low=KEEP_ALL_RUNS, high=MAX_KEPT_RUNS

@@ -263,6 +263,10 @@ class OwnCluster:
     def stop(self) -> None:
         self._cluster.stop()
 
+    def processes(self) -> list[int]:
+        """The server's process, and those that it has started."""
+        return [self._cluster.pid, *_children(self._cluster.pid)]
+
     def save(self, folder: Path) -> None:
         """Stop the server, copy its data directory, and start it again."""
         self.stop()

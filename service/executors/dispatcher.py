@@ -61,7 +61,7 @@ class Dispatcher:
         self._feed = feed
         self._queries = queries
         self._positions = positions
-        self._heartbeats = heartbeats
+        self.heartbeats = heartbeats
         self._origin = Origin(actor=f"worker:{worker}", source="executor")
         self._drivers: dict[str, Driver] = {}
         self._driver_tasks: set[asyncio.Task[None]] = set()
@@ -111,7 +111,7 @@ class Dispatcher:
             task.cancel()
         await self._until_idle(FLUSH_TIMEOUT_S)
         with contextlib.suppress(LogError):  # unreachable: the heartbeat expires instead
-            await self._heartbeats.leave()
+            await self.heartbeats.leave()
 
     async def _until_idle(self, timeout_s: float) -> None:
         if self._driver_tasks:
@@ -136,15 +136,15 @@ class Dispatcher:
     async def _beat(self) -> None:
         while True:
             with _logging_failures("the heartbeat"):
-                await self._heartbeats.beat()
+                await self.heartbeats.beat()
                 self._wake.set()
-            await asyncio.sleep(self._heartbeats.timing.interval_s)
+            await asyncio.sleep(self.heartbeats.timing.interval_s)
 
     async def _stop_when_isolated(self) -> None:
         while True:
-            await asyncio.sleep(self._heartbeats.timing.interval_s / 4)
+            await asyncio.sleep(self.heartbeats.timing.interval_s / 4)
             active = [driver for driver in self._drivers.values() if not driver.stopped]
-            if active and self._heartbeats.isolated:
+            if active and self.heartbeats.isolated:
                 _log.error("worker %s cannot write its heartbeat: it stops its tasks", self._worker)
                 for driver in active:
                     driver.stop()
@@ -172,7 +172,7 @@ class Dispatcher:
         return [row for row in rows if row["run_id"] not in self._quarantined][:free]
 
     def _free_slots(self) -> int:
-        if self._closing or self._heartbeats.isolated:
+        if self._closing or self.heartbeats.isolated:
             return 0
         return max(0, self._slots - len(self._drivers))
 
@@ -247,7 +247,7 @@ class Dispatcher:
                 self._wake.set()
             with _logging_failures("timing out runs"):
                 await self._time_out()
-            await asyncio.sleep(self._heartbeats.timing.interval_s)
+            await asyncio.sleep(self.heartbeats.timing.interval_s)
 
     async def _find_orphans(self) -> Sequence[Dispatch]:
         now = asyncio.get_running_loop().time()
@@ -255,7 +255,7 @@ class Dispatcher:
         rows = await self._queries.claimed()
         others = {worker for row in rows if (worker := row["worker"])} - {self._worker}
         # Runs that this worker has claimed but does not drive are orphans too.
-        dead = await self._heartbeats.expired(others) | {self._worker}
+        dead = await self.heartbeats.expired(others) | {self._worker}
         busy = self._quarantined.keys() | self._drivers.keys()
         return [row for row in rows if row["worker"] in dead and row["run_id"] not in busy]
 

@@ -62,6 +62,8 @@ def configure_logs(*, format: LogFormat, level: LogLevel, stream: TextIO | None 
     root = logging.getLogger()
     root.handlers = [*(h for h in root.handlers if not isinstance(h, _Handler)), handler]
     root.setLevel(level.upper())
+    # At each try to reconnect a pool the driver warns with a traceback. Our tasks say it in a line.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -92,6 +92,7 @@ class Ledger:
             "FLOWLEDGER_SECRET_KEY": SECRET_KEY,
             "FLOWLEDGER_FLOWS": str(EXAMPLES),
             "FLOWLEDGER_HOME": str(folder / "home"),
+            "FLOWLEDGER_DRAIN": "0",
             **settings,
         }
         self.processes: list[Process] = []

@@ -21,7 +21,13 @@ READ = set(re.findall(r'"(FLOWLEDGER_[A-Z0-9_]+)"', SETTINGS))
 ROW = re.compile(r"^\| `(FLOWLEDGER_\w+)` \| (.*?) \| (.*?) \| (.*?) \| .+ \|$", re.MULTILINE)
 ROWS = ROW.findall((DOCS / "reference" / "configuration.md").read_text())
 EXAMPLES = [(name, example) for name, _, _, example in ROWS if example != "none"]
-SECONDS = {"FLOWLEDGER_DATABASE_TIMEOUT", "FLOWLEDGER_GRACE", "FLOWLEDGER_ETLWORKS_TOKEN_LIFE"}
+SECONDS = {
+    "FLOWLEDGER_DATABASE_TIMEOUT",
+    "FLOWLEDGER_DRAIN",
+    "FLOWLEDGER_ETLWORKS_TOKEN_LIFE",
+    "FLOWLEDGER_GRACE",
+    "FLOWLEDGER_READY_LAG",
+}
 
 
 def attribute(setting: str) -> str:

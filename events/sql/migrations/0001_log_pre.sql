@@ -602,6 +602,32 @@ end
 $$;
 
 
+-- Readiness: a process asks whether an append would succeed.
+
+create table log.probed (
+    single boolean primary key default true check (single),
+    probed_at timestamptz not null
+) with (fillfactor = 10);
+
+comment on table log.probed is 'When a process last checked that it can write. It means nothing else.';
+
+insert into log.probed (probed_at) values ('epoch');
+
+create function log.probe() returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+begin
+    perform from log.head for update;
+    update log.probed set probed_at = clock_timestamp();
+end
+$$;
+
+comment on function log.probe() is
+    'Takes the lock of an append and writes a row: fails where an append would fail.';
+
+
 -- Append-only by privilege: the service's role reads tables, and writes only by log.append and
 -- log.ensure_partitions.
 

@@ -1,0 +1,198 @@
+"""Faults of a database, and a watch on what a process says of its readiness meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from tests.postgres import OwnCluster
+from tests.waiting import until
+
+TOLD_WITHIN_S = 3.0
+"""How long starts may fail before the process must say that it is not ready."""
+
+SAMPLE_S = 0.05
+DISK_FULL = """
+    create function public.full_disk() returns trigger language plpgsql as $$
+    begin
+        raise exception 'could not extend file: No space left on device' using errcode = '53100';
+    end $$;
+    create trigger full_disk before insert on log.events for each row
+        execute function public.full_disk();
+"""
+
+Fault = Callable[[OwnCluster], AbstractAsyncContextManager[None]]
+
+
+async def _administer(cluster: OwnCluster, *statements: str) -> None:
+    connection = await asyncpg.connect(cluster.url, timeout=10)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close(timeout=5)
+
+
+@contextlib.asynccontextmanager
+async def locked_counter_row(cluster: OwnCluster) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(cluster.url)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.fetch("select from log.head for update")
+        yield
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def full_disk(cluster: OwnCluster) -> AsyncIterator[None]:
+    """As Postgres says it; what fits into pages that are there can still be written."""
+    await _administer(cluster, DISK_FULL)
+    try:
+        yield
+    finally:
+        await _administer(cluster, "drop function public.full_disk() cascade")
+
+
+@contextlib.asynccontextmanager
+async def read_only(cluster: OwnCluster) -> AsyncIterator[None]:
+    setting = "alter system set default_transaction_read_only"
+    await _administer(cluster, f"{setting} = on", "select pg_reload_conf()")
+    try:
+        yield
+    finally:
+        writable = "set default_transaction_read_only = off"
+        await _administer(cluster, writable, f"{setting} = off", "select pg_reload_conf()")
+
+
+@contextlib.asynccontextmanager
+async def schema_out_of_reach(cluster: OwnCluster) -> AsyncIterator[None]:
+    await _administer(cluster, "revoke usage on schema log from flowledger_app")
+    try:
+        yield
+    finally:
+        await _administer(cluster, "grant usage on schema log to flowledger_app")
+
+
+@contextlib.asynccontextmanager
+async def stopped_server(cluster: OwnCluster) -> AsyncIterator[None]:
+    """All its processes stand still: connections stay open, and nobody answers."""
+    stopped = cluster.processes()
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+
+@contextlib.asynccontextmanager
+async def no_server(cluster: OwnCluster) -> AsyncIterator[None]:
+    await asyncio.to_thread(cluster.kill)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(cluster.start)
+
+
+FAULTS: dict[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        locked_counter_row,
+        full_disk,
+        read_only,
+        schema_out_of_reach,
+        stopped_server,
+        no_server,
+    )
+}
+
+
+@dataclass
+class Watch:
+    """Starts runs without a pause, and compares what happens to them with `/health/ready`."""
+
+    address: str
+    token: str
+    flow: str
+    wrong_s: float = 0.0
+    """Seconds of "ready" while starts had failed for longer than `TOLD_WITHIN_S`."""
+    started: int = 0
+    slowest_answer_s: float = 0.0
+    ready: bool = False
+    codes: set[str] = field(default_factory=set)
+    """Every reason given so far."""
+    _worked_at: float = 0.0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Watch]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self._worked_at = self._now()
+        async with aiohttp.ClientSession(self.address) as session:
+            tasks = [
+                asyncio.create_task(self._start(session, headers)),
+                asyncio.create_task(self._sample(session)),
+            ]
+            try:
+                yield self
+            finally:
+                for task in tasks:
+                    task.cancel()
+                for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(ended, Exception):
+                        raise ended
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _start(self, session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                body: dict[str, Any] = {"flow": self.flow}
+                async with session.post("/v1/runs", json=body, headers=headers) as response:
+                    await response.read()
+                    if response.status == 201:
+                        self.started += 1
+                        self._worked_at = self._now()
+            await asyncio.sleep(SAMPLE_S)
+
+    async def _sample(self, session: aiohttp.ClientSession) -> None:
+        before = self._now()
+        while True:
+            asked = self._now()
+            try:
+                async with session.get("/health/ready") as response:
+                    self.ready = response.status == 200
+                    self.codes |= set((await response.json())["reasons"])
+            except aiohttp.ClientError:
+                self.ready = False
+            now = self._now()
+            self.slowest_answer_s = max(self.slowest_answer_s, now - asked)
+            if self.ready and now - self._worked_at > TOLD_WITHIN_S:
+                self.wrong_s += now - before
+            before = now
+            await asyncio.sleep(SAMPLE_S)
+
+    async def until_ready(self) -> None:
+        await until(lambda: self.ready)
+
+    async def until_unready(self) -> None:
+        await until(lambda: not self.ready)
+
+    async def until_started(self) -> None:
+        """Wait until one more run could be started."""
+        before = self.started
+        await until(lambda: self.started > before)
