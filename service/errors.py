@@ -220,6 +220,15 @@ class PositionAhead(BadRequest):
 
     code = "position-ahead"
 
+    def __init__(self, name: str, position: int, head: int) -> None:
+        super().__init__(
+            f"{name} is {position}, beyond the end of the log, {head}; if the ledger was restored,"
+            " follow it anew from a position that it has",
+            field=name,
+        )
+        self.position = position
+        self.head = head
+
 
 class PositionNotReached(Unavailable):
     """The read model did not reach the requested position in time; try again."""

@@ -54,7 +54,7 @@ async def open_as_of(service: Service, text: str) -> HistoricalQueries:
 async def _at_position(service: Service, position: int) -> HistoricalQueries:
     head = await service.log.head()
     if position > head:
-        raise PositionAhead(f"{AS_OF} {position} is beyond the head of the log, {head}")
+        raise PositionAhead(AS_OF, position, head)
     recorded_at = await service.log.recorded_at(Position(position))
     # Before the first event there is no duration that could depend on the time.
     return service.queries.as_of(Position(position), micros(recorded_at) if recorded_at else 0)

@@ -22,7 +22,7 @@ from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
 from projections.live import paused
 from projections.live.paused import skipped_events
 from projections.registry import status
-from service.errors import BadRequest, NotPaused, UnknownReadModel
+from service.errors import BadRequest, NotPaused, PositionAhead, UnknownReadModel
 from service.origin import Origin, metadata_of
 
 MAX_REASON: Final = 500
@@ -97,6 +97,7 @@ class PausedReadModels:
         Raises:
             UnknownReadModel: there is no such version.
             NotPaused: it is not paused at this event.
+            PositionAhead: the position is beyond the end of the log.
             BadRequest: the reason is missing or too long.
             LogError: the log cannot be read, or refuses the record.
         """
@@ -104,6 +105,8 @@ class PausedReadModels:
         row = await self.find(name, version)
         known = (await skipped_events(self.log, name, row["version"])).get(position)
         if known is None:
+            if position > row["head"]:
+                raise PositionAhead("position", position, row["head"])
             _check_position(row, position)
         skipped_at = known.position if known else await self._record(row, position, reason, origin)
         if row["state"] == "building":

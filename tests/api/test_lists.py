@@ -142,7 +142,7 @@ def test_malformed_parameter_is_refused_by_name(api, problem, query, field):
 
 
 def test_runs_of_another_tenant_are_not_listed(api, runs):
-    theirs = api.ask("GET", f"/v1/runs?flow=suite.ORDERS&cursor={2**62}", key="stranger").json
+    theirs = api.ask("GET", "/v1/runs?flow=suite.ORDERS", key="stranger").json
     assert theirs == {"runs": [], "next_cursor": None}
 
 

@@ -2,8 +2,10 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 EVENT = {
     "position", "stream", "version", "event_id", "type", "schema_version", "tenant", "actor",
@@ -78,11 +80,56 @@ def test_events_of_another_tenant_are_skipped(server, api):
     assert page == {"events": [], "next_after": server.head()}
 
 
-@pytest.mark.parametrize("after", ["9223372036854775807", "4611686018427387904"])
-def test_page_beyond_the_head_is_empty(api, after):
-    for key in ("viewer", "auditor of all"):
-        page = api.get(f"/v1/events?after={after}", key=key)
-        assert page == {"events": [], "next_after": int(after)}
+@pytest.mark.parametrize("key", ["viewer", "auditor of all"])
+def test_page_after_the_head_is_empty(server, api, key):
+    head = server.head()
+    page = api.get(f"/v1/events?after={head}", key=key)
+    assert page == {"events": [], "next_after": head}
+
+
+POSITIONS = {
+    "/v1/events": "after",
+    "/v1/runs": "cursor",
+    "/v1/audit": "cursor",
+}
+"""Every query parameter that is a position, by path; `as_of` goes with all reads."""
+
+
+@pytest.mark.parametrize("path", POSITIONS)
+@pytest.mark.parametrize("beyond", [1, 5_000, 2**62])
+def test_position_beyond_the_head_is_refused_on_every_route(server, api, problem, path, beyond):
+    api.start()
+    position = server.head() + beyond
+    answer = api.ask("GET", f"{path}?{POSITIONS[path]}={position}", key="administrator")
+    assert problem(answer, 400) == "position-ahead"
+    assert answer.json["field"] == POSITIONS[path]
+    earlier = f"{path}?as_of=2&{POSITIONS[path]}=3"
+    assert problem(api.ask("GET", earlier, key="administrator"), 400) == "position-ahead"
+
+
+def test_all_positions_of_the_api_are_in_the_list_above():
+    document = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text())
+    found = {
+        (path, parameter["name"])
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] in {"after", "cursor", "before", "position"}
+    }
+    by_version = {(path, name) for path, name in found if path.startswith("/v1/runs/{")}
+    assert {name for _, name in by_version} == {"after"}  # of a run's own events
+    assert found - by_version == set(POSITIONS.items())
+
+
+def test_body_with_a_position_beyond_the_head_is_refused(server, api, problem):
+    run, position = api.start(), server.head() + 1
+    correction = {"position": position, "reason": "a slip"}
+    for target, key, body in (
+        (f"/v1/runs/{run['run_id']}/corrections", "administrator", correction),
+        ("/v1/projections/listings/skip", "administrator of all", correction),
+    ):
+        answer = api.ask("POST", target, key=key, body=body)
+        assert problem(answer, 400) == "position-ahead"
 
 
 def test_log_is_ndjson_on_request(api):
@@ -95,8 +142,8 @@ def test_log_is_ndjson_on_request(api):
         assert [json.loads(line) for line in lines.body.splitlines()] == whole["events"]
 
 
-def test_ndjson_of_no_events_is_an_empty_body(api):
-    lines = api.ask("GET", f"/v1/events?after={MOST}", Accept="application/x-ndjson")
+def test_ndjson_of_no_events_is_an_empty_body(server, api):
+    lines = api.ask("GET", f"/v1/events?after={server.head()}", Accept="application/x-ndjson")
     assert (lines.status, lines.body) == (200, b"")
 
 

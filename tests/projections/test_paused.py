@@ -7,7 +7,7 @@ import pytest
 from events import types
 from projections.live.paused import ResumeOutcome, resume, resume_outcome
 from projections.registry import discover
-from service.errors import NotPaused
+from service.errors import PositionAhead
 from service.ops.paused import PausedReadModels
 from service.origin import Origin
 from tests.projections.histories import History
@@ -115,7 +115,7 @@ async def test_version_being_built_may_skip_an_event_it_has_not_reached(ledger):
     again = await pauses.skip("workflows", 1, at, reason="other", origin=origin)
     assert (skipped.outcome, skipped.skipped_at) == (ResumeOutcome.WAITING, at + 1)
     assert again.skipped_at == skipped.skipped_at
-    with pytest.raises(NotPaused):
+    with pytest.raises(PositionAhead):
         await pauses.skip("workflows", 1, at + 2, reason="beyond the head", origin=origin)
     assert await ledger.log.head() == at + 1
 

@@ -19,7 +19,7 @@ from projections.flow_versions import FlowVersions
 from projections.live.paused import skipped_events
 from projections.projection import KnownFlows, States, fold_event, run_key
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
-from service.errors import UnknownRun
+from service.errors import PositionAhead, UnknownRun
 from service.runs.read.audit_query import AuditFilter, read_audit_page
 
 REPLAY_BATCH: Final = 500
@@ -254,10 +254,14 @@ class Audit:
         """Read a page of the audit trail, newest first, before a position.
 
         ``up_to`` reads it as of that position; None as it is now.
+
+        Raises:
+            PositionAhead: ``before`` is beyond the end of the log.
         """
-        top = (await self._log.head() if up_to is None else up_to) + 1
-        if before is not None:
-            top = min(top, before)
+        head = await self._log.head() if up_to is None else up_to
+        if before is not None and before > head:
+            raise PositionAhead("cursor", before, head)
+        top = head + 1 if before is None else before
         if window.until is not None:
             top = min(top, await self._log.position_at(window.until - _TICK) + 1)
         after = Position(0)

@@ -64,7 +64,7 @@ class ReadModelPositions:
             return
         head = await self._log.head()
         if wanted > head:
-            raise PositionAhead(f"position {position} is beyond the head of the log, {head}")
+            raise PositionAhead("the minimum position", position, head)
         await self._checkpoints.wait(wanted, SERVED, CATCH_UP_TIMEOUT_S)
         if lagging := self._checkpoints.lagging(wanted, SERVED):
             raise PositionNotReached(

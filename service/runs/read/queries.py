@@ -32,7 +32,7 @@ from projections.read_models.workflows import read as workflows
 from projections.results import LookupResult, Page, Rows
 from projections.serving.version_router import VersionRouter
 from service.dataloader import DataLoader
-from service.errors import Unavailable, UnknownRun
+from service.errors import PositionAhead, Unavailable, UnknownRun
 from service.flows.catalogue import Catalogue, TenantCatalogue
 from service.runs.domain.commands import Outcome
 from service.runs.read.completion import RunCompletionWaiter
@@ -172,8 +172,12 @@ class Queries:
     async def scan(
         self, tenant: str, wanted: RunFilter, *, before: int | None, limit: int
     ) -> Rows[ListingDocument]:
-        """Read a tenant's runs by filter, newest first, queued before a position."""
-        return await self._version_router.query(
+        """Read a tenant's runs by filter, newest first, queued before a position.
+
+        Raises:
+            PositionAhead: the position is beyond the end of the log.
+        """
+        rows = await self._version_router.query(
             listings.list_before,
             tenant,
             fullname=wanted.fullname,
@@ -184,6 +188,13 @@ class Queries:
             before=before,
             limit=limit,
         )
+        if before is not None and before > rows.position:
+            await self._require_reached("cursor", before)
+        return rows
+
+    async def _require_reached(self, name: str, position: int) -> None:
+        if position > (head := await self._log.head()):
+            raise PositionAhead(name, position, head)
 
     async def history(self, tenant: str, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Read a run's events after a version, in order. Raises `UnknownRun`."""
@@ -196,8 +207,15 @@ class Queries:
     async def events(
         self, tenant: str, after: Position, limit: int
     ) -> tuple[Sequence[Event], Position]:
-        """Read a tenant's events, all tenants' for ``*``, and the position to continue after."""
-        return await self._log.read_page(after, limit, tenant)
+        """Read a tenant's events, all tenants' for ``*``, and the position to continue after.
+
+        Raises:
+            PositionAhead: the position is beyond the end of the log.
+        """
+        page = await self._log.read_page(after, limit, tenant)
+        if not page[0]:
+            await self._require_reached("after", after)
+        return page
 
     async def flow(self, tenant: str, vendor: str, name: str, value: object) -> Flow | None:
         """Find the latest version of the flow that has or had a vendor's id, even if retired."""

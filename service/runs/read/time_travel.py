@@ -30,7 +30,7 @@ from projections.read_models.load_plans.apply import LoadPlan
 from projections.read_models.workflows import PROJECTION as WORKFLOWS
 from projections.results import Page, Rows
 from projections.serving.version_router import VersionRouter
-from service.errors import BadRequest, Unavailable, UnknownRun
+from service.errors import BadRequest, PositionAhead, Unavailable, UnknownRun
 from service.flows.catalogue import Catalogue, TenantCatalogue
 from service.runs.domain.errors import BrokenStream
 from service.runs.read.positions import ReadModelPositions
@@ -110,7 +110,9 @@ class HistoricalQueries:
 
         Raises:
             BadRequest: by status, as the read models only know the status that a run has now.
+            PositionAhead: the runs were to be queued before a later position.
         """
+        self._require_reached("cursor", before or 0)
         if wanted.status is not None:
             raise BadRequest(
                 "a list of the past cannot be filtered by status: runs have moved on since, and"
@@ -131,6 +133,10 @@ class HistoricalQueries:
         )
         return Rows(await self._fold_rows(tenant, run_ids), self.position)
 
+    def _require_reached(self, name: str, position: int) -> None:
+        if position > self.position:
+            raise PositionAhead(name, position, self.position)
+
     async def history(self, tenant: str, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Read a run's events up to the position. Raises `UnknownRun`."""
         stream, up_to = run_stream(run_id), self.position
@@ -144,7 +150,12 @@ class HistoricalQueries:
     async def events(
         self, tenant: str, after: Position, limit: int
     ) -> tuple[Sequence[Event], Position]:
-        """Read a tenant's events up to the position, all tenants' for ``*``."""
+        """Read a tenant's events up to the position, all tenants' for ``*``.
+
+        Raises:
+            PositionAhead: they are to come after a later position.
+        """
+        self._require_reached("after", after)
         return await self.log.read_page(after, limit, tenant, up_to=self.position)
 
     async def flows(self, tenant: str) -> Rows[FlowDocument]:

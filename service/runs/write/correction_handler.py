@@ -8,8 +8,9 @@ from events.batcher import Batcher
 from events.codec import encode
 from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.errors import IdempotencyMismatch
+from events.store import Log
 from events.types import run_stream
-from service.errors import BadRequest, IdempotencyKeyReused, TooLarge
+from service.errors import BadRequest, IdempotencyKeyReused, PositionAhead, TooLarge
 from service.runs.domain.commands import Outcome, RecordCorrection
 from service.runs.domain.decider import correct
 from service.runs.domain.report_body import MAX_BODY_BYTES
@@ -20,7 +21,8 @@ from service.runs.write.run_cache import CachedRun, RunCache
 class CorrectionHandler:
     """Appends a correction to its run's stream, at whatever version that has."""
 
-    def __init__(self, batcher: Batcher, run_cache: RunCache) -> None:
+    def __init__(self, log: Log, batcher: Batcher, run_cache: RunCache) -> None:
+        self._log = log
         self._batcher = batcher
         self._run_cache = run_cache
 
@@ -29,6 +31,7 @@ class CorrectionHandler:
 
         Raises:
             UnknownRun: the tenant has no such run.
+            PositionAhead: the position is beyond the end of the log.
             BadRequest: the position is not that of an event of the run.
             TooLarge: the correction exceeds the bound of an event.
             IdempotencyKeyReused: the key belongs to a different request.
@@ -58,6 +61,8 @@ class CorrectionHandler:
         run = await self._run_cache.read(key)
         if version := run.version_at(command.position):
             return run, version
+        if command.position > (head := await self._log.head()):
+            raise PositionAhead("position", command.position, head)
         raise BadRequest(
             f"no event of this run stands at position {command.position};"
             f" GET /v1/runs/{command.run_id}/history shows its events with their positions",

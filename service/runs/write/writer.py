@@ -50,7 +50,7 @@ class Writer:
         run_cache = RunCache(log, flows)
         self._admission = AdmissionControl()
         self._mailboxes = RunMailboxes(batcher, run_cache, numbers)
-        self._corrections = CorrectionHandler(batcher, run_cache)
+        self._corrections = CorrectionHandler(log, batcher, run_cache)
         self._starts = StartHandler(
             batcher,
             log,

@@ -44,7 +44,7 @@ REFUSALS = (
     errors.IdempotencyKeyReused(),
     errors.Unavailable(),
     errors.Overloaded(),
-    errors.PositionAhead(),
+    errors.PositionAhead("after", 9, 8),
     errors.PositionNotReached(),
     errors.MethodNotAllowed("PATCH", ["GET"]),
     errors.InternalError("request-1"),
