@@ -28,6 +28,11 @@ async def probe(connection: Connection) -> None:
     await connection.execute(load(_SQL, "probe"))
 
 
+async def clock_behind_s(connection: Connection) -> float:
+    """Read by how many seconds the database's clock is behind the last event; 0.0 if it is not."""
+    return float(await connection.fetchval(load(_SQL, "clock_behind")))
+
+
 async def append_for_trial(connection: Connection) -> None:
     """Append an event, and roll it back.
 

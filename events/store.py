@@ -226,8 +226,16 @@ class Log:
         return {row[0] for row in await self._fetch("inflight_appends")}
 
     async def now(self) -> datetime:
-        """Read the database's time; no event recorded from now on has an earlier one."""
+        """Read the ledger's time; no event recorded from now on has an earlier one.
+
+        It stands still while the database's clock, set back, catches up with the last event.
+        """
         now: datetime = (await self._fetch("now"))[0][0]
+        return now
+
+    async def clock(self) -> datetime:
+        """Read the database's clock; unlike `now` it may be behind the last event."""
+        now: datetime = (await self._fetch("clock"))[0][0]
         return now
 
     async def recorded_at(self, position: Position) -> datetime | None:

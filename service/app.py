@@ -245,7 +245,7 @@ def _schedules(service: Service, pools: _Pools) -> Schedules:
         catalogue=service.catalogue,
         writer=service.writer,
         last_fired=LastFiredTable(pools.log),
-        clock=service.log.now,
+        clock=service.log.clock,
         on_result=firing_counter(service.metrics),
     )
     retention = Retention(
@@ -310,6 +310,10 @@ def _measure_process(service: Service, pools: _Pools) -> None:
 
     service.metrics.register(
         ProcessState(
-            named_pools, service.log_io.feed, service.supervisor, service.database.timeline
+            named_pools,
+            service.log_io.feed,
+            service.supervisor,
+            service.database.timeline,
+            service.readiness,
         )
     )

@@ -6,9 +6,8 @@ import asyncio
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from events.database import Pool, load, translate_errors
 
@@ -45,6 +44,8 @@ class Heartbeats:
         self._slots = slots
         self._last_beat_at = -math.inf
         self._has_left = False
+        self._ahead: dict[str, tuple[float, str]] = {}
+        """Heartbeats later than the clock: when this process saw each first, and its time."""
         self._lock = asyncio.Lock()
 
     @property
@@ -74,10 +75,29 @@ class Heartbeats:
         """
         if not workers:
             return set()
-        expiry = timedelta(seconds=self.timing.expiry_s)
         with translate_errors():
-            rows = await self._pool.fetch(load(_SQL, "expired"), list(workers), expiry)
-        return {str(row["worker"]) for row in rows}
+            rows = await self._pool.fetch(load(_SQL, "read_beats"), list(workers))
+        beats = {str(row["worker"]): row for row in rows}
+        now = asyncio.get_running_loop().time()
+        self._ahead = {
+            worker: self._ahead.get(worker, (now, row["beat_at"]))
+            for worker, row in beats.items()
+            if row["age_s"] is not None and row["age_s"] < 0
+        }
+        return {worker for worker, row in beats.items() if self._has_expired(worker, row, now)}
+
+    def _has_expired(self, worker: str, beat: Any, now: float) -> bool:  # noqa: ANN401 - a row
+        if beat["age_s"] is None or beat["age_s"] > self.timing.expiry_s:
+            return True
+        if beat["age_s"] >= 0:
+            return False
+        # The clock went back since. A worker that lives writes a new heartbeat soon; this process
+        # counts by its own clock how long it has not.
+        seen_at, beat_at = self._ahead[worker]
+        if beat_at != beat["beat_at"]:
+            self._ahead[worker] = (now, beat["beat_at"])
+            return False
+        return now - seen_at > self.timing.expiry_s
 
     async def leave(self) -> None:
         """Delete this worker's heartbeat, so that others take over at once.

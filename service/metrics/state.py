@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from events.database import Pool
 from events.follow import Feed
 from events.timeline import Timeline
+from service.ops.readiness import Readiness
 from service.ops.supervisor import Supervisor
 
 Rows = Sequence[Mapping[str, Any]]
@@ -34,6 +35,7 @@ class ProcessState(Collector):
     feed: Feed
     supervisor: Supervisor
     timeline: Timeline
+    readiness: Readiness
 
     def collect(self) -> Iterator[Metric]:
         """Yield build, background tasks, pools, and the head that this process knows."""
@@ -49,6 +51,19 @@ class ProcessState(Collector):
             "flowledger_database_replaced",
             "Whether the database was replaced by an older copy: this process is about to end.",
             self.timeline.replaced.is_set(),
+        )
+        reasons = {reason.code for reason in self.readiness.reasons()}
+        yield _gauge("flowledger_ready", "Whether this process can do its work.", not reasons)
+        unready = GaugeMetricFamily(
+            "flowledger_not_ready", "Why this process is not ready.", labels=("reason",)
+        )
+        for reason in sorted(reasons):
+            unready.add_metric((reason,), 1)
+        yield unready
+        yield _gauge(
+            "flowledger_clock_behind_seconds",
+            "By how much the database's clock is behind the last event.",
+            self.readiness.clock_behind_s,
         )
         yield from self._tasks()
         yield from self._pools()

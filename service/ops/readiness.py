@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from events.database import Connection, Database, translate_errors
 from events.errors import LogError
-from events.probe import append_for_trial, probe
+from events.probe import append_for_trial, clock_behind_s, probe
 from events.store import AppendHealth
 from projections import registry
 from service.ops.supervisor import Supervisor
@@ -20,6 +20,12 @@ PROBE_S: Final = 1.0
 
 PROBE_TIMEOUT_S: Final = 1.5
 """Seconds that a probe may take; then its connection is cut."""
+
+MAX_CLOCK_BEHIND_S: Final = 1.0
+"""Seconds by which the database's clock may be behind the last event without a warning."""
+
+CLOCK_WARNING_S: Final = 60.0
+"""Seconds between two lines of the log about a clock that is behind."""
 
 MAX_AGE_S: Final = 3.0
 """Age in seconds from which the last success of a probe proves nothing."""
@@ -64,9 +70,12 @@ class Readiness:
         self._is_isolated = is_isolated
         self._connection: Connection | None = None
         self._probed_at = -math.inf
+        self._warned_at = -math.inf
         self._error = "the first probe has not ended"
         self.draining = False
         """Whether the process is about to stop, and takes no new work for granted."""
+        self.clock_behind_s = 0.0
+        """By how much the database's clock is behind the last event, as last read."""
         self.projections: Sequence[Mapping[str, Any]] = ()
         """The status of each version of each read model, as last read."""
 
@@ -85,11 +94,15 @@ class Readiness:
 
     def warnings(self) -> list[Reason]:
         """Say what needs an operator though the process is ready."""
-        return [
+        paused = [row for row in self.projections if row["serving"] and row["state"] == "paused"]
+        warnings = [
             Reason("read-model-paused", f"{_schema(row)} is paused: {row['error']}")
-            for row in self.projections
-            if row["serving"] and row["state"] == "paused"
+            for row in paused
         ]
+        if self.clock_behind_s > MAX_CLOCK_BEHIND_S:
+            text = f"the database clock is behind the log by {self.clock_behind_s:.0f} s"
+            warnings.append(Reason("clock-behind", text))
+        return warnings
 
     def _reasons(self) -> Iterator[Reason]:
         if self.draining:
@@ -138,9 +151,17 @@ class Readiness:
         if self._appends.failing or began - self._appends.succeeded_at > PROBE_S:
             await probe(self._connection)
         self.projections = await registry.status(self._connection)
+        self._note_clock(await clock_behind_s(self._connection))
         self._probed_at, self._error = began, "the last probe is too old"
         if failures == self._appends.failures:  # none has failed meanwhile
             self._appends.failing = False
+
+    def _note_clock(self, behind_s: float) -> None:
+        self.clock_behind_s = behind_s
+        now = asyncio.get_running_loop().time()
+        if behind_s > MAX_CLOCK_BEHIND_S and now - self._warned_at >= CLOCK_WARNING_S:
+            self._warned_at = now
+            _log.warning("the database clock is behind the log by %.0f s", behind_s)
 
     def _drop_connection(self) -> None:
         if self._connection is not None:

@@ -54,9 +54,12 @@ class LastFiredTable:
             for row in rows
         }
 
-    async def record(self, flow: FlowKey, fired: LastFired) -> None:
-        """Record a handled due time; one before that on record changes nothing."""
-        values = (*flow, fired.due_at, fired.outcome, fired.reason)
+    async def record(self, flow: FlowKey, fired: LastFired, now: datetime) -> None:
+        """Record a handled due time; one before that on record changes nothing.
+
+        One on record that is later than ``now`` is of a clock that was ahead: it is replaced.
+        """
+        values = (*flow, fired.due_at, fired.outcome, fired.reason, now)
         with translate_errors():
             async with asyncio.timeout(QUERY_TIMEOUT_S):
                 await self._pool.execute(load(_SQL, "record_last_fired"), *values)

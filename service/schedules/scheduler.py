@@ -41,7 +41,7 @@ FiringOutcome = Literal["started", "repeated", "refused", "delayed"]
 """The result of a due time; ``repeated``: another process had started it already."""
 
 Clock = Callable[[], Awaitable[datetime]]
-"""Tells the time that all processes share: the log's."""
+"""Tells the time that all processes share: the database's, also while it is behind the log."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class ScheduledFlow:
     """A flow with a schedule; due times up to ``since`` are not started.
 
     ``check_at`` is when it is checked next; ``failures`` counts the consecutive starts that the
-    ledger could not take.
+    ledger could not take. ``seen_at`` is when this process checked it first.
     """
 
     flow: Flow
@@ -60,6 +60,7 @@ class ScheduledFlow:
     since: datetime
     check_at: datetime = _LONG_AGO
     failures: int = 0
+    seen_at: datetime | None = None
 
     @property
     def key(self) -> FlowKey:
@@ -90,6 +91,7 @@ class Scheduler:
         self._clock = clock
         self._on_result = on_result
         self._flows: dict[FlowKey, ScheduledFlow] = {}
+        self._checked_at = _LONG_AGO
         self._wake = asyncio.Event()
 
     def notify(self) -> None:
@@ -119,6 +121,10 @@ class Scheduler:
         if not self._flows:
             return MAX_WAIT_S
         now = await self._clock()
+        for entry in self._flows.values():
+            if entry.seen_at is None or now < self._checked_at:  # the clock was set back
+                entry.seen_at, entry.check_at = now, _LONG_AGO
+        self._checked_at = now
         await self._check([each for each in self._flows.values() if each.check_at <= now], now)
         next_at = min(each.check_at for each in self._flows.values())
         return max(0.001, min(MAX_WAIT_S, (next_at - now).total_seconds()))
@@ -138,7 +144,7 @@ class Scheduler:
             return
         try:
             fired = await self._start(entry, start)
-            await self._last_fired.record(entry.key, fired)
+            await self._last_fired.record(entry.key, fired, now)
         except (Unavailable, LogError) as error:
             self._retry_later(entry, now)
             _log.warning("%s will be started later: %s", _described(entry, start), error)
@@ -212,19 +218,31 @@ def due_start(entry: ScheduledFlow, last: LastFired | None, now: datetime) -> Sc
     That is the latest one up to now, however many were missed.
     """
     due_at = entry.schedule.until(now)
-    handled = entry.since if last is None else max(entry.since, last.due_at)
+    handled = _handled_until(entry, last, now)
     if due_at <= handled:
         return None
     late_s = int((now - due_at).total_seconds())
-    return ScheduledStart(due_at, entry.flow.version, late_s, _missed(entry, last, due_at))
+    return ScheduledStart(due_at, entry.flow.version, late_s, _missed(entry, last, handled, due_at))
 
 
-def _missed(entry: ScheduledFlow, last: LastFired | None, due_at: datetime) -> int | None:
+def _handled_until(entry: ScheduledFlow, last: LastFired | None, now: datetime) -> datetime:
+    """Find the moment up to which due times are handled.
+
+    A moment after ``now`` is of a clock that was ahead, and says nothing. If there is no other, due
+    times count from when this process saw the flow. The key of a start prevents a second one.
+    """
+    moments = [entry.since] if last is None else [entry.since, last.due_at]
+    past = [moment for moment in moments if moment <= now]
+    return max(past, default=entry.seen_at or now)
+
+
+def _missed(
+    entry: ScheduledFlow, last: LastFired | None, handled: datetime, due_at: datetime
+) -> int | None:
     if last is None:
         # Either this is the first due time, or the ledger was moved here without the table.
-        return 0 if due_at == entry.schedule.after(entry.since) else None
-    missed = entry.schedule.between(max(entry.since, last.due_at), due_at)
-    return sum(1 for _ in islice(missed, MAX_MISSED))
+        return 0 if due_at == entry.schedule.after(handled) else None
+    return sum(1 for _ in islice(entry.schedule.between(handled, due_at), MAX_MISSED))
 
 
 def _described(entry: ScheduledFlow, start: ScheduledStart) -> str:

@@ -60,9 +60,43 @@ async def test_worker_that_has_left_is_expired_at_once_and_beats_no_more(
     assert await expired(asking, one) == {one}
 
 
-async def test_leaving_worker_deletes_rows_a_day_old(pool: Pool) -> None:
-    dead, old, leaving = worker(pool), worker(pool), worker(pool)
-    for each, hours in ((dead, 25), (old, 23), (leaving, 0)):
+async def shift(pool: Pool, one: Heartbeats, hours: float) -> None:
+    await pool.execute(
+        "update executors.workers set beat_at = beat_at + make_interval(secs => $2 * 3600)"
+        " where worker = $1",
+        one._worker,
+        hours,
+    )
+
+
+async def test_worker_that_died_before_the_clock_was_set_back_expires_by_the_askers_clock(
+    pool: Pool,
+) -> None:
+    dead, alive, asking = worker(pool), worker(pool), worker(pool, expiry_s=0.3)
+    for each in (dead, alive):
+        await each.beat()
+        await shift(pool, each, 3)
+    assert await expired(asking, dead, alive) == set()
+    await asyncio.sleep(0.4)
+    await alive.beat()
+    await shift(pool, alive, 2)  # another heartbeat, still later than the clock
+    assert await expired(asking, dead, alive) == {dead}
+
+
+async def test_worker_that_dies_of_a_jump_of_the_clock_lives_again_with_its_next_heartbeat(
+    pool: Pool,
+) -> None:
+    one, asking = worker(pool), worker(pool)
+    await one.beat()
+    await shift(pool, one, -3)
+    assert await expired(asking, one) == {one}
+    await one.beat()
+    assert await expired(asking, one) == set()
+
+
+async def test_heartbeat_deletes_workers_a_day_away_from_the_clock(pool: Pool) -> None:
+    dead, old, future, living = worker(pool), worker(pool), worker(pool), worker(pool)
+    for each, hours in ((dead, 25), (old, 23), (future, -25), (living, 0)):
         await each.beat()
         await pool.execute(
             "update executors.workers set beat_at = beat_at - make_interval(hours => $2)"
@@ -70,9 +104,9 @@ async def test_leaving_worker_deletes_rows_a_day_old(pool: Pool) -> None:
             each._worker,
             hours,
         )
-    await leaving.leave()
+    await living.beat()
     rows = await pool.fetch("select worker from executors.workers")
-    assert [row["worker"] for row in rows] == [old._worker]
+    assert {row["worker"] for row in rows} == {old._worker, living._worker}
 
 
 async def test_worker_is_isolated_before_its_first_beat_and_after_missing_beats(

@@ -260,6 +260,41 @@ async def test_clock_set_back_starts_nothing_twice(node):
     assert await node.due_times() == [format_due_at(due)]
 
 
+async def test_schedule_goes_on_after_a_clock_that_was_hours_ahead_was_set_back(node):
+    await node.register()
+    first = node.clock.advance_to_hour()
+    await node.scheduler.start_all_due()
+    ahead = node.clock.advance_to_hour(3)  # the jump: the latest of three is started
+    await node.scheduler.start_all_due()
+    node.clock.now = first + 60 * SECOND
+    await node.scheduler.start_all_due()
+    due = [node.clock.advance_to_hour() for _ in range(1)]
+    await node.scheduler.start_all_due()
+    again = new_scheduler(node.process, node.clock, node.outcomes)
+    await again.start_all_due()
+    due.append(node.clock.advance_to_hour())
+    await again.start_all_due()
+    assert node.clock.advance_to_hour() == ahead
+    await again.start_all_due()
+    expected = [first, ahead, *due]
+    assert sorted(await node.due_times()) == sorted(map(format_due_at, expected))
+    assert node.outcomes == {"started": 4, "repeated": 2}
+
+
+async def test_flow_registered_while_the_clock_is_behind_the_log_is_due_from_then_on(
+    node, monkeypatch
+):
+    await node.register()
+    [entry] = node.process.catalogue.all_tenants
+    since = entry.due_since["example.DUE"]
+    node.clock.now = since - 5 * HOUR  # the log's time is five hours ahead of the clock
+    await node.scheduler.start_all_due()
+    assert await node.due_times() == []
+    due = node.clock.advance_to_hour()
+    await node.scheduler.start_all_due()
+    assert await node.due_times() == [format_due_at(due)]
+
+
 async def test_late_record_of_an_earlier_due_time_changes_nothing(node):
     key, now = (TENANT, "example.DUE"), node.clock.now
     for fired in (
@@ -267,7 +302,7 @@ async def test_late_record_of_an_earlier_due_time_changes_nothing(node):
         LastFired(now - HOUR, "started"),
         LastFired(now, "started"),
     ):
-        await node.last_fired.record(key, fired)
+        await node.last_fired.record(key, fired, now)
     assert await node.last_fired.read([key]) == {key: LastFired(now, "refused", "busy")}
 
 

@@ -182,3 +182,19 @@ async def test_interrupt_does_not_drain(settings, database_url):
 
 def codes(service) -> set[str]:
     return {reason.code for reason in service.readiness.reasons()}
+
+
+async def test_clock_behind_the_log_is_a_warning_a_metric_and_one_line(
+    settings, database_url, caplog
+):
+    async with serving(settings) as (service, _):
+        owner = await asyncpg.connect(database_url)
+        await owner.execute("update log.head set recorded_at = clock_timestamp() + interval '3 h'")
+        await owner.close()
+        for _ in range(3):
+            await service.readiness.probe()
+        assert [warning.code for warning in service.readiness.warnings()] == ["clock-behind"]
+        assert service.metrics.get_sample_value("flowledger_clock_behind_seconds") > 10_000
+        assert service.metrics.get_sample_value("flowledger_ready") == 1
+    lines = [line for line in caplog.messages if "clock is behind the log by" in line]
+    assert len(lines) == 1
