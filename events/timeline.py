@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,8 @@ class Timeline:
         """Set once the database turned out to be replaced."""
         self.position = Position(0)
         """The newest position known here; 0 before the first."""
+        self.answered_at_s = time.monotonic()
+        """When the database last answered, by the monotonic clock."""
         self._leaf_hash = b""
         self._witnesses: list[Witness] = []
 
@@ -72,6 +75,7 @@ class Timeline:
         position, leaf_hash = self.position, self._leaf_hash
         if position:
             row = await connection.fetchrow(_statement(), position)
+            self.answered_at_s = time.monotonic()
             if row["is_standby"]:
                 raise LogUnavailable("the database is a standby, which takes no writes")
             if row["head"] < position:
@@ -81,6 +85,7 @@ class Timeline:
         for witness in self._witnesses:
             if missing := await witness(connection):
                 self.declare_replaced(missing)
+        self.answered_at_s = time.monotonic()
 
     def declare_replaced(self, reason: str) -> None:
         """Stop everything that uses the database.

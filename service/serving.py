@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Final, NoReturn
@@ -19,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.app import build_app, compose
 from service.errors import InvalidSetting
 from service.lifecycle import start, stop
+from service.ops.watchdog import WATCHDOG_STATUS
 from service.runtime import ALL_ROLES, ProcessRole, Service
 from service.settings import Settings
 
@@ -29,6 +31,9 @@ ALARM_S: Final = 10.0
 
 REPLACED_STATUS: Final = 3
 """The exit status after the database was replaced by an older copy: start the process anew."""
+
+STOP_MARGIN_S: Final = 10.0
+"""How long a process may take to end, beyond the grace period."""
 
 MAX_LINE_BYTES: Final = 32 * 1024
 """Limit of a request line and of each header; below it the dialect words the error."""
@@ -64,16 +69,21 @@ async def wait_until_stopped(service: Service) -> int:
     """Wait for a stop signal, or for an alarm that ends the process; return its exit status.
 
     After SIGTERM the process serves on for a while and says that it is not ready, so that a load
-    balancer sends new requests elsewhere before the listener closes. The one alarm is a database
-    that was replaced by an older copy. It is shown for `ALARM_S`.
+    balancer sends new requests elsewhere before the listener closes. The alarms are a database that
+    was replaced by an older copy, which is shown for `ALARM_S`, and one that was silent for too
+    long.
     """
     stopping = asyncio.create_task(wait_for_stop_signal(), name="wait for a stop signal")
     alarm = asyncio.create_task(service.database.timeline.replaced.wait(), name="wait for an alarm")
+    silence = asyncio.create_task(_wait_for_silence(service), name="wait for a silent database")
     try:
-        await asyncio.wait((stopping, alarm), return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.done():
+        tasks = (stopping, alarm, silence)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if alarm.done() and not stopping.done():
             await asyncio.wait((stopping,), timeout=ALARM_S)
             return REPLACED_STATUS
+        if not stopping.done():
+            return WATCHDOG_STATUS
         service.readiness.draining = True
         if stopping.result() is signal.SIGTERM:
             await asyncio.wait((alarm,), timeout=service.settings.drain_s)
@@ -81,6 +91,15 @@ async def wait_until_stopped(service: Service) -> int:
     finally:
         stopping.cancel()
         alarm.cancel()
+        silence.cancel()
+
+
+async def _wait_for_silence(service: Service) -> None:
+    bound_s = service.settings.database_silence_s or float("inf")
+    timeline = service.database.timeline
+    while (silent_s := time.monotonic() - timeline.answered_at_s) < bound_s:  # noqa: ASYNC110 - it is an absence
+        await asyncio.sleep(1.0)
+    _log.critical("the database has not answered; this process ends", silent_s=round(silent_s))
 
 
 async def wait_for_stop_signal() -> signal.Signals:

@@ -49,7 +49,9 @@ class Settings:
     flows.yaml and the tasks of the workers. ``database_timeout_s`` is how long a statement may take
     before the database counts as unavailable, ``ready_lag_s`` how far a read model may be behind
     while the process counts as ready, ``drain_s`` how long it still serves after a stop signal
-    while it says that it is not ready. ``max_body`` is in bytes. ``grace_s`` limits how long
+    while it says that it is not ready. ``database_silence_s`` is how long the database may be
+    silent, and ``watchdog_s`` how long the event loop may stand still, before the process ends; 0
+    is for ever. ``max_body`` is in bytes. ``grace_s`` limits how long
     running tasks and requests may take after a stop signal. ``director_ui`` is the folder with the
     templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
     whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500`` gives every
@@ -67,6 +69,8 @@ class Settings:
     slots: int = 8
     database_timeout_s: float = 10.0
     ready_lag_s: float = 30.0
+    database_silence_s: float = 0.0
+    watchdog_s: float = 60.0
     max_body: int = _MIB
     director_open: OpenAccess | None = None
     director_ui: Path | None = None
@@ -137,6 +141,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key=variables.secret_key("FLOWLEDGER_SECRET_KEY", secret_key_file(home)),
         old_secret_key=variables.secret_key("FLOWLEDGER_OLD_SECRET_KEY"),
         database_timeout_s=variables.whole("FLOWLEDGER_DATABASE_TIMEOUT", 10, low=1, high=3600),
+        database_silence_s=variables.whole("FLOWLEDGER_DATABASE_SILENCE", 0, low=0, high=86400),
+        watchdog_s=variables.whole("FLOWLEDGER_WATCHDOG", 60, low=0, high=86400),
         ready_lag_s=variables.whole("FLOWLEDGER_READY_LAG", 30, low=1, high=86400),
         slots=variables.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=variables.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),

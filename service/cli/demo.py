@@ -20,10 +20,11 @@ from service.errors import InvalidSetting
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.ops.migrations import migrate_all
+from service.ops.watchdog import Watchdog
 from service.origin import Origin
 from service.runs.domain.commands import StartRun
 from service.runtime import Service
-from service.serving import end_process, serving, wait_until_stopped
+from service.serving import STOP_MARGIN_S, end_process, serving, wait_until_stopped
 from service.settings import Settings, make_secret_key, read_settings
 
 TENANT: Final = "default"
@@ -54,12 +55,14 @@ async def _demo() -> None:
     given = replace(given, flows=given.flows or _examples())
     async with database(given) as settings:
         await migrate_all(settings.require_database_url)
-        async with serving(settings) as (service, address):
-            await _load(service, settings)
-            key = await _new_key(service.credentials)
-            docs = await _first_runs(service)
-            click.echo(_page(service, str(address), key, docs))
-            status = await wait_until_stopped(service)
+        with Watchdog(settings.watchdog_s) as watchdog:
+            async with serving(settings) as (service, address):
+                await _load(service, settings)
+                key = await _new_key(service.credentials)
+                docs = await _first_runs(service)
+                click.echo(_page(service, str(address), key, docs))
+                status = await wait_until_stopped(service)
+                watchdog.end_within(settings.grace_s + STOP_MARGIN_S)
     end_process(status)
 
 

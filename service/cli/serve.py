@@ -8,8 +8,9 @@ import click
 
 from service.cli.ledger import database, run
 from service.ops.migrations import migrate_all
+from service.ops.watchdog import Watchdog
 from service.runtime import ALL_ROLES, ProcessRole
-from service.serving import end_process, serving, wait_until_stopped
+from service.serving import STOP_MARGIN_S, end_process, serving, wait_until_stopped
 from service.settings import read_settings
 
 
@@ -29,8 +30,10 @@ async def run_roles(process_roles: Collection[ProcessRole], *, migrate: bool = F
     async with database(read_settings()) as settings:
         if migrate:
             await migrate_all(settings.require_database_url)
-        async with serving(settings, process_roles) as (service, _):
-            status = await wait_until_stopped(service)
+        with Watchdog(settings.watchdog_s) as watchdog:
+            async with serving(settings, process_roles) as (service, _):
+                status = await wait_until_stopped(service)
+                watchdog.end_within(settings.grace_s + STOP_MARGIN_S)
     end_process(status)
 
 

@@ -22,11 +22,13 @@ ROW = re.compile(r"^\| `(FLOWLEDGER_\w+)` \| (.*?) \| (.*?) \| (.*?) \| .+ \|$",
 ROWS = ROW.findall((DOCS / "reference" / "configuration.md").read_text())
 EXAMPLES = [(name, example) for name, _, _, example in ROWS if example != "none"]
 SECONDS = {
+    "FLOWLEDGER_DATABASE_SILENCE",
     "FLOWLEDGER_DATABASE_TIMEOUT",
     "FLOWLEDGER_DRAIN",
     "FLOWLEDGER_ETLWORKS_TOKEN_LIFE",
     "FLOWLEDGER_GRACE",
     "FLOWLEDGER_READY_LAG",
+    "FLOWLEDGER_WATCHDOG",
 }
 
 
