@@ -36,6 +36,9 @@ class RequestContext:
     request_id: str | None = None
     """The request's id, once `request_id` has been called: `X-Request-Id`."""
 
+    waits_for_run: bool = False
+    """Whether the answer waits for a run to end, for as long as that takes."""
+
     principal: Principal = field(init=False)
     """The authenticated caller; not set on open routes."""
 

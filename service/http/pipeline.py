@@ -1,4 +1,4 @@
-"""The one middleware: authenticates, authorises, measures, and answers errors in the API's words.
+"""The one middleware: authenticates, authorises, sets a deadline, and words errors as the API does.
 
 It wraps each handler when its route is added. aiohttp's own middleware chain is looked up anew for
 every request, which takes a twentieth of a status read.
@@ -6,9 +6,10 @@ every request, which takes a twentieth of a status read.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from events.types import EVERY_TENANT
 from service.access import Principal, Right
 from service.auth.credentials import Credentials
 from service.dialect import Dialect, Handler
-from service.errors import BadRequest, Forbidden, InternalError
+from service.errors import BadRequest, Forbidden, InternalError, Unavailable
 from service.http.as_of import AS_OF, AS_OF_HEADER, open_as_of, requested_as_of
 from service.http.context import CONTEXT, RequestContext
 from service.http.error_mapping import check_target, error_response
@@ -26,6 +27,12 @@ from service.runtime import SERVICE
 
 MIN_POSITION: Final = "Flowledger-Min-Position"
 """The header by which a client asks for an answer that shows at least this position."""
+
+MARGIN_S: Final = 3.0
+"""How much longer than one statement a request may take."""
+
+CHECK_S: Final = 0.25
+"""Seconds between two looks at the requests in progress."""
 
 _READS: Final = ("GET", "HEAD")
 
@@ -55,6 +62,7 @@ def wrap(
     credentials: Credentials,
     dialect_of: Callable[[str], Dialect],
     timer: RouteTimer,
+    deadlines: Deadlines,
 ) -> Handler:
     """Wrap a handler; ``policy`` None is for requests that match no route.
 
@@ -65,6 +73,7 @@ def wrap(
     async def answer(request: web.Request) -> web.StreamResponse:
         started, status = timer.start(), CLIENT_CLOSED_REQUEST
         context = request[CONTEXT] = RequestContext()
+        task = deadlines.start(request)
         try:
             try:
                 if "%" in request.raw_path:
@@ -76,7 +85,8 @@ def wrap(
                     if MIN_POSITION in request.headers or _may_have_as_of(request):
                         await _prepare_read(request, policy)
                 response = await handler(request)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as caught:
+                error = _late(caught, deadlines, task)
                 if request.writer.output_size > 0:  # the response has begun
                     status = InternalError.status
                     raise
@@ -87,9 +97,21 @@ def wrap(
                 status = response.status
             return response
         finally:
+            deadlines.finish(task)
             timer.finish(started, status)
 
     return answer
+
+
+def _late(
+    error: Exception | asyncio.CancelledError, deadlines: Deadlines, task: asyncio.Task[Any]
+) -> Exception:
+    """Tell a handler that the deadline has cancelled from one that somebody else has."""
+    if isinstance(error, Exception):
+        return error
+    if not deadlines.has_expired(task):
+        raise error
+    return Unavailable(f"no answer was found within {deadlines.bound_s:.0f} s; try again")
 
 
 def _check_target(request: web.Request, policy: RoutePolicy | None) -> None:
@@ -131,3 +153,67 @@ def _set_headers(response: web.StreamResponse, context: RequestContext) -> None:
         response.headers["Flowledger-Position"] = str(position)
     if context.request_id is not None:
         response.headers["X-Request-Id"] = context.request_id
+
+
+@dataclass(slots=True)
+class _InProgress:
+    request: web.Request
+    since_s: float
+    expired: bool = False
+
+
+class Deadlines:
+    """Cancels the handlers of requests that take longer than ``bound_s``.
+
+    One look at all of them now and then: a timer for each would take longer than some answers. Time
+    in which a client still sends its request does not count, nor what waits on purpose
+    (`RequestContext.waits_for_run`), nor an answer that has begun.
+    """
+
+    def __init__(self, bound_s: float) -> None:
+        self.bound_s = bound_s
+        self._in_progress: dict[asyncio.Task[Any], _InProgress] = {}
+        """The longest in progress first."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, request: web.Request) -> asyncio.Task[Any]:
+        """Watch the request that the current task answers, until `finish`; gives that task."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 - a request is answered in a task
+        self._in_progress[task] = _InProgress(request, loop.time())
+        if self._timer is None:
+            self._timer = loop.call_later(CHECK_S, self._check)
+        return task
+
+    def finish(self, task: asyncio.Task[Any]) -> None:
+        """Stop watching the request of a task."""
+        del self._in_progress[task]
+
+    def has_expired(self, task: asyncio.Task[Any]) -> bool:
+        """Tell whether the deadline cancelled a task; if so, it is cancelled no longer."""
+        expired = self._in_progress[task].expired
+        if expired:
+            task.uncancel()
+        return expired
+
+    def _check(self) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        for task, each in list(self._in_progress.items()):
+            if now_s - each.since_s < self.bound_s:
+                break
+            if each.expired:
+                continue
+            if _is_unhurried(each.request):
+                # Last in the order: its time begins anew.
+                self._in_progress[task] = self._in_progress.pop(task)
+                each.since_s = now_s
+            else:
+                each.expired = True
+                task.cancel()
+        self._timer = loop.call_later(CHECK_S, self._check) if self._in_progress else None
+
+
+def _is_unhurried(request: web.Request) -> bool:
+    sending = not request.content.is_eof()
+    return sending or request[CONTEXT].waits_for_run or request.writer.output_size > 0

@@ -12,7 +12,7 @@ from service.dialect import Dialect, Handler, Route
 from service.errors import MethodNotAllowed, NotFound
 from service.http import pipeline
 from service.http.openapi.pages import Pages
-from service.http.pipeline import RoutePolicy
+from service.http.pipeline import MARGIN_S, Deadlines, RoutePolicy
 from service.metrics.requests import UNMATCHED, Labels, RequestMetrics, RouteTimer
 from service.settings import Settings
 
@@ -35,10 +35,17 @@ def web_application(
     def dialect_of(path: str) -> Dialect:
         return next((dialect for dialect in vendors if dialect.claims(path)), own)
 
+    deadlines = Deadlines(settings.database_timeout_s + MARGIN_S)
+
     def wrap(handler: Handler, policy: RoutePolicy | None, labels: Labels) -> Handler:
         timer = RouteTimer(metrics, labels)
         return pipeline.wrap(
-            handler, policy, credentials=credentials, dialect_of=dialect_of, timer=timer
+            handler,
+            policy,
+            credentials=credentials,
+            dialect_of=dialect_of,
+            timer=timer,
+            deadlines=deadlines,
         )
 
     application = web.Application(client_max_size=settings.max_body)

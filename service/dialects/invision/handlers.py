@@ -59,6 +59,7 @@ async def _answer_at_end(request: web.Request, tenant: str, outcome: Outcome) ->
             await request.app[SERVICE].queries.wait_until_ended(tenant, outcome.run_id)
         )
 
+    request[CONTEXT].waits_for_run = True
     return await answer_at_end(request, status(), headers=replay_header(outcome))
 
 
