@@ -22,6 +22,7 @@ from events.errors import (
     NotMigrated,
     SequenceExhausted,
 )
+from events.long_statements import watch
 from events.timeline import REPLACED_STATE, Timeline
 
 APP_ROLE: Final = "flowledger_app"
@@ -35,6 +36,12 @@ STATEMENT_TIMEOUT_S: Final = 10.0
 
 OPERATOR_TIMEOUT_S: Final = 3600.0
 """Seconds that a statement of a migration, a rebuild or an import may take."""
+
+LONG_S: Final = 60.0
+"""A connection whose statements may take longer than this is watched: see `long_statements`."""
+
+IDLE_IN_TRANSACTION_S: Final = 30.0
+"""Seconds after which the server ends a transaction whose client sends nothing more."""
 
 CANCEL_TIMEOUT_S: Final = 1.0
 """Seconds for the server to end a cancelled statement, before the connection is cut."""
@@ -115,6 +122,8 @@ class Database:
                 except BaseException:
                     connection.terminate()
                     raise
+                if timeout_s > LONG_S:
+                    watch(connection, self._open_observer)
                 return connection
 
     async def open_pool(
@@ -125,6 +134,7 @@ class Database:
         search_path: str | None = None,
         role: str | None = APP_ROLE,
         init: Init | None = None,
+        statement_timeout_s: float | None = None,
     ) -> Pool:
         """Open a pool of connections like those of `connect`.
 
@@ -135,6 +145,7 @@ class Database:
             LogUnavailable: the server cannot be reached, or refuses the login.
             LedgerReplaced: the database was replaced by an older copy.
         """
+        timeout_s = statement_timeout_s or self.statement_timeout_s
 
         async def prepare(connection: Connection) -> None:
             await self._prepare(connection)
@@ -150,9 +161,12 @@ class Database:
                     max_queries=2**31,
                     init=prepare,
                     reset=_skip_reset,
-                    **_options(search_path, role, self.statement_timeout_s),
+                    **_options(search_path, role, timeout_s),
                 )
         return Pool(pool, self)
+
+    async def _open_observer(self) -> Connection:
+        return await self.connect(role=None, statement_timeout_s=STATEMENT_TIMEOUT_S)
 
     async def _prepare(self, connection: Connection) -> None:
         _keep_alive(connection)
@@ -297,6 +311,8 @@ def _options(search_path: str | None, role: str | None, timeout_s: float) -> dic
         # table has millions of rows. A table without a suitable index is scanned all the same.
         "enable_seqscan": "off",
         "statement_timeout": f"{timeout_s * 1000:.0f}",
+        # A proxy may keep the connection of a client that is gone, and with it what it has locked.
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S * 1000:.0f}",
         # The server's side of it: a client without power must not hold a lock.
         "tcp_keepalives_idle": str(_KEEPALIVE["TCP_KEEPIDLE"]),
         "tcp_keepalives_interval": str(_KEEPALIVE["TCP_KEEPINTVL"]),

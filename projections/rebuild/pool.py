@@ -23,7 +23,7 @@ from typing import Any, Final
 import asyncpg
 import uvloop
 
-from events.database import DRIVER_ERRORS, OPERATOR_TIMEOUT_S, Database, load
+from events.database import DRIVER_ERRORS, OPERATOR_TIMEOUT_S, STATEMENT_TIMEOUT_S, Database, load
 from events.envelope import Position
 from events.errors import LogError
 from events.store import Log
@@ -169,12 +169,12 @@ def _exit_with_parent() -> None:
 
 async def _open(job: LoadJob) -> BulkLoader:
     database = Database(job.url, statement_timeout_s=OPERATOR_TIMEOUT_S)
-    log = Log(await database.open_pool(max_size=1))
+    pool = await database.open_pool(max_size=1, statement_timeout_s=STATEMENT_TIMEOUT_S)
     return BulkLoader(
         job.version.projection,
         schema=job.version.schema,
         connection=await database.connect(),
-        flows=FlowVersions(log),
+        flows=FlowVersions(Log(pool)),
         skipped=job.skipped,
         target=job.target,
     )

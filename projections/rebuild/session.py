@@ -12,6 +12,7 @@ import asyncpg
 
 from events.database import (
     OPERATOR_TIMEOUT_S,
+    STATEMENT_TIMEOUT_S,
     Database,
     close_quietly,
     load,
@@ -89,7 +90,7 @@ async def acquire_session(
         database = Database(url, statement_timeout_s=OPERATOR_TIMEOUT_S)
         connection = await database.connect()
         stack.push_async_callback(close_quietly, connection)
-        pool = await database.open_pool(max_size=2)
+        pool = await database.open_pool(max_size=2, statement_timeout_s=STATEMENT_TIMEOUT_S)
         stack.push_async_callback(pool.close)
         with translate_errors():
             locked = await jobs.try_lock(connection, name)
