@@ -21,6 +21,7 @@ TOLD_WITHIN_S = 3.0
 """How long starts may fail before the process must say that it is not ready."""
 
 SAMPLE_S = 0.05
+STARTERS = 2
 DISK_FULL = """
     create function public.full_disk() returns trigger language plpgsql as $$
     begin
@@ -86,6 +87,16 @@ async def schema_out_of_reach(cluster: OwnCluster) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def renamed_schema(cluster: OwnCluster) -> AsyncIterator[None]:
+    """As after a restore that left the schema out."""
+    await _administer(cluster, "alter schema log rename to log_elsewhere")
+    try:
+        yield
+    finally:
+        await _administer(cluster, "alter schema log_elsewhere rename to log")
+
+
+@contextlib.asynccontextmanager
 async def stopped_server(cluster: OwnCluster) -> AsyncIterator[None]:
     """All its processes stand still: connections stay open, and nobody answers."""
     stopped = cluster.processes()
@@ -115,6 +126,7 @@ FAULTS: dict[str, Fault] = {
         full_disk,
         read_only,
         schema_out_of_reach,
+        renamed_schema,
         stopped_server,
         no_server,
     )
@@ -142,10 +154,8 @@ class Watch:
         headers = {"Authorization": f"Bearer {self.token}"}
         self._worked_at = self._now()
         async with aiohttp.ClientSession(self.address) as session:
-            tasks = [
-                asyncio.create_task(self._start(session, headers)),
-                asyncio.create_task(self._sample(session)),
-            ]
+            tasks = [asyncio.create_task(self._sample(session))]
+            tasks += [asyncio.create_task(self._start(session, headers)) for _ in range(STARTERS)]
             try:
                 yield self
             finally:

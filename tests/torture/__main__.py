@@ -1,8 +1,9 @@
 """The programme of `make torture`: the scenarios of this folder, on one ledger, amid kills.
 
-All but the last run at once. A scenario is a file with `async def run(stage) -> list[Finding]`. It
-may start processes to be killed (`stage.start`), watches until `stage.quiet` is set, and returns
-its findings. The summary is printed at the end; a fault other than 0 exits with status 1.
+All but the last two run at once. A scenario is a file with
+`async def run(stage) -> list[Finding]`. It may start processes to be killed (`stage.start`),
+watches until `stage.quiet` is set, and returns its findings. The summary is printed at the end; a
+fault other than 0 exits with status 1.
 """
 
 import asyncio
@@ -26,10 +27,10 @@ from tests.torture.stage import Finding, Stage
 LOAD = 0.5
 """The share of the time in which the load must end: tests before and judgement after take some."""
 
-AFTER = "rebuilds"
-"""The scenario that has the ledger for itself when all others have judged."""
+AFTER = ("rebuilds", "readiness")
+"""The scenarios that have the machine for themselves, in turn, when all others have judged."""
 
-NO_SCENARIO = {"__main__", "stage", "test_summary", AFTER}
+NO_SCENARIO = {"__main__", "stage", "test_summary", *AFTER}
 
 
 def scenarios() -> list[str]:
@@ -47,7 +48,9 @@ async def perform(stage: Stage) -> list[Finding]:
         acts = [group.create_task(act(name), name=name) for name in scenarios()]
     await stage.end()
     found = [finding for each in acts for finding in each.result()]
-    return [*found, *await act(AFTER)]
+    for name in AFTER:
+        found += await act(name)
+    return found
 
 
 async def torture(cluster: postgres.OwnCluster, folder: Path) -> list[Finding]:
