@@ -98,6 +98,15 @@ async def test_sigterm_ends_a_process_whose_database_is_silent_within_the_grace(
     await asyncio.to_thread(popen.wait, GRACE_S + MARGIN_S)
 
 
+async def test_second_signal_of_either_kind_ends_a_draining_process_at_once(ledger):
+    ledger.environment["FLOWLEDGER_DRAIN"] = "600"
+    process = await ledger.serve()
+    process.popen.send_signal(signal.SIGTERM)
+    await until(lambda: "stopping" in process.log.read_text())
+    process.popen.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(process.popen.wait, 30) == -signal.SIGINT
+
+
 async def test_verb_ends_with_an_error_that_names_the_database(client, proxy, ledger):
     proxy.go_silent()
     done = await asyncio.to_thread(ledger.attempt, "flows", "list", timeout_s=30)

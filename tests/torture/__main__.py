@@ -1,6 +1,6 @@
 """The programme of `make torture`: the scenarios of this folder, on one ledger, amid kills.
 
-All but the last two run at once. A scenario is a file with
+All but those in `AFTER` run at once. A scenario is a file with
 `async def run(stage) -> list[Finding]`. It may start processes to be killed (`stage.start`),
 watches until `stage.quiet` is set, and returns its findings. The summary is printed at the end; a
 fault other than 0 exits with status 1.
@@ -27,7 +27,7 @@ from tests.torture.stage import Finding, Stage
 LOAD = 0.5
 """The share of the time in which the load must end: tests before and judgement after take some."""
 
-AFTER = ("rebuilds", "readiness")
+AFTER = ("rebuilds", "readiness", "tail_loss", "silent_connections")
 """The scenarios that have the machine for themselves, in turn, when all others have judged."""
 
 NO_SCENARIO = {"__main__", "stage", "test_summary", *AFTER}
