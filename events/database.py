@@ -23,6 +23,7 @@ from events.errors import (
     SequenceExhausted,
 )
 from events.long_statements import watch
+from events.session import check_session
 from events.timeline import REPLACED_STATE, Timeline
 
 APP_ROLE: Final = "flowledger_app"
@@ -67,6 +68,8 @@ _NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 _REFUSED: Final = re.compile("22|23|54")
 """SQLSTATE classes of invalid values: data, constraint, limit."""
 
+_SQL: Final = Path(__file__).parent / "sql"
+
 DRIVER_ERRORS: Final = (
     OSError,
     TimeoutError,
@@ -108,6 +111,7 @@ class Database:
 
         Raises:
             LogUnavailable: the server cannot be reached, or refuses the login.
+            SessionRefused: the session is not what was asked for, as behind some poolers.
             LedgerReplaced: the database was replaced by an older copy.
         """
         self.timeline.require_intact()
@@ -118,7 +122,7 @@ class Database:
                     self.url, **_options(search_path, role, timeout_s)
                 )
                 try:
-                    await self._prepare(connection)
+                    await self._prepare(connection, role, search_path)
                 except BaseException:
                     connection.terminate()
                     raise
@@ -148,7 +152,7 @@ class Database:
         timeout_s = statement_timeout_s or self.statement_timeout_s
 
         async def prepare(connection: Connection) -> None:
-            await self._prepare(connection)
+            await self._prepare(connection, role, search_path)
             if init is not None:
                 await init(connection)
 
@@ -168,8 +172,12 @@ class Database:
     async def _open_observer(self) -> Connection:
         return await self.connect(role=None, statement_timeout_s=STATEMENT_TIMEOUT_S)
 
-    async def _prepare(self, connection: Connection) -> None:
+    async def _prepare(
+        self, connection: Connection, role: str | None, search_path: str | None
+    ) -> None:
         _keep_alive(connection)
+        (session,) = await connection.fetch(load(_SQL, "session"))
+        check_session(dict(session), role=role, search_path=search_path)
         await _set_codecs(connection)
         await self.timeline.verify(connection)
 

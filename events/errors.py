@@ -23,6 +23,10 @@ class NotMigrated(LogUnavailable):
     """The database was not brought to this release: run `flowledger migrate`."""
 
 
+class SessionRefused(LogUnavailable):
+    """A session of the database is not what the service assumes; the message has the cure."""
+
+
 class LedgerReplaced(LogUnavailable):
     """The database was replaced by an older copy: it lacks events that this process has seen."""
 

@@ -7,7 +7,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
@@ -15,7 +15,13 @@ import uvloop
 from tqdm import tqdm
 
 from events.database import connect_pool
-from events.errors import LogError, LogUnavailable, NotMigrated
+from events.errors import (
+    LedgerReplaced,
+    LogError,
+    LogUnavailable,
+    NotMigrated,
+    SessionRefused,
+)
 from events.store import Log
 from projections.errors import ProjectionError
 from service.auth.credentials import Credentials
@@ -89,8 +95,11 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, None]) -> None:
     await work
 
 
+_SAYS_ITS_CURE: Final = (LedgerReplaced, NotMigrated, SessionRefused)
+
+
 def _advice(error: Exception) -> str:
-    if isinstance(error, LogUnavailable) and not isinstance(error, NotMigrated):
+    if isinstance(error, LogUnavailable) and not isinstance(error, _SAYS_ITS_CURE):
         return f"{error}; check FLOWLEDGER_DATABASE_URL and that its server runs"
     return str(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from service.embedded import open_cluster
@@ -102,6 +104,25 @@ def settings(empty_database_url):
 def good(done):
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_serve_refuses_a_session_that_it_cannot_work_with(settings):
+    verb = program(**settings)
+    good(verb("migrate"))
+    url = settings["FLOWLEDGER_DATABASE_URL"]
+    read_only = "alter database {} set default_transaction_read_only = on"
+    asyncio.run(administer(url, read_only))
+    refused = verb("serve")
+    assert refused.returncode == 1
+    assert "transaction_read_only is 'on', not 'off': set" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+async def administer(url, statement):
+    connection = await asyncpg.connect(url)
+    name = await connection.fetchval("select quote_ident(current_database())")
+    await connection.execute(statement.format(name))
+    await connection.close()
 
 
 def test_every_verb_works_beside_a_server_on_a_database_that_was_empty(running, settings):
