@@ -122,10 +122,12 @@ class Readiness:
 
     def _late_read_models(self) -> Iterator[Reason]:
         for row in self.projections:
+            if not row["serving"]:
+                continue
             if row["position"] > row["head"]:
                 text = f"{_schema(row)} is beyond the end of the log: rebuild {row['name']}"
                 yield Reason("read-model-beyond-log", text)
-            elif row["serving"] and row["state"] == "running" and row["lag_s"] > self._max_lag_s:
+            elif row["state"] == "running" and row["lag_s"] > self._max_lag_s:
                 text = f"{_schema(row)} is {row['lag_s']:.0f} s behind the log"
                 yield Reason("read-model-behind", text)
 

@@ -68,6 +68,7 @@ async def test_service_role_may_only_read_append_and_create_partitions(app):
         "leaf_1",
         "length_prefixed",
         "micros",
+        "probe",
     ]
 
 
