@@ -56,14 +56,15 @@ async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
     keep older releases working.
 
     Raises:
-        MigrationRefused: the server is too old or not in UTF-8; the login role may not create the
+        MigrationRefused: the server is too old; the login role may not create the
             service's role or a schema; or the database was set up by an incompatible build.
+        SessionRefused: the database is not in UTF-8, read-only, or has another setting amiss.
         LogUnavailable: the server cannot be reached.
     """
     connection = await connect(url, role=None)
     try:
         with translate_errors():
-            await _check_server(connection)
+            _check_server(connection)
             async with _migration_lock(connection):
                 await _ensure_role(connection)
                 await _ensure_schema(connection)
@@ -80,13 +81,10 @@ def _migrations(folders: Sequence[Path]) -> list[_Migration]:
     ]
 
 
-async def _check_server(connection: asyncpg.Connection) -> None:
+def _check_server(connection: asyncpg.Connection) -> None:
     major = connection.get_server_version().major
     if major < OLDEST_POSTGRES:
         raise MigrationRefused(f"Postgres {OLDEST_POSTGRES} or newer is needed, this is {major}")
-    encoding = await connection.fetchval("show server_encoding")
-    if encoding != "UTF8":
-        raise MigrationRefused(f"the database must be in UTF8, this one is in {encoding}")
 
 
 @asynccontextmanager

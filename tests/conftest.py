@@ -1,6 +1,7 @@
 """What every test may ask for: a Postgres, and a database of its own on it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if ALIVE in config.stash:
         with config.stash[ALIVE]:
             postgres.close_run(Path(os.environ.pop(RUN)))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT end child processes: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,14 +19,6 @@ def ledger_url(postgres_run: Path, template_database: str) -> Iterator[str]:
     """A migrated database for all tests of a file."""
     with postgres.fresh_database(postgres_run, template_database) as url:
         yield url
-
-
-@pytest.fixture
-def heard() -> Iterator[None]:
-    """Have processes hear Ctrl-C: what a shell starts in the background is born deaf to it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

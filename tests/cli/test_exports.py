@@ -150,7 +150,7 @@ def test_export_killed_repeatedly_ends_with_the_same_bytes(
     assert "finished" in refused(verb("events", "export", str(killed)))
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_interrupted_import_leaves_an_empty_ledger(
     verb, other, other_url, filled, tmp_path, number

@@ -216,7 +216,7 @@ def test_server_ends_despite_a_task_that_does_not_stop(
     assert served.stop() == 0
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )

@@ -67,6 +67,7 @@ def test_terminals_keep_their_own_state(tmp_path):
     )
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_command_that_keeps_running_is_interrupted_by_the_next_of_its_terminal(tmp_path):
     page = (
         "```bash terminal=a keeps-running\necho up; sleep 1000\n```\n```text\nup\n```\n"

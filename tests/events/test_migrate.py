@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from events.database import connect, connect_pool
-from events.errors import LogUnavailable, MigrationRefused
+from events.errors import LogUnavailable, MigrationRefused, SessionRefused
 from events.migrate import MIGRATIONS, migrate
 from events.store import Log
 
@@ -161,7 +161,7 @@ async def test_database_not_in_utf8_is_refused(own_cluster):
     )
     await administrator.close()
     url = urlsplit(own_cluster.url)._replace(path="/latin").geturl()
-    with pytest.raises(MigrationRefused, match="UTF8"):
+    with pytest.raises(SessionRefused, match="UTF8"):
         await migrate(url)
 
 
