@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from events.connection_url import parse_connection_url
 from events.errors import (
     AppendTimeout,
     InvalidEvent,
@@ -65,6 +66,8 @@ _NOT_MIGRATED: Final = re.compile("3F000|42883|42P01")
 
 _NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 
+_ENCODED: Final = "; in a URL, # @ / ? % [ ] and spaces of a password must be percent-encoded"
+
 _REFUSED: Final = re.compile("22|23|54")
 """SQLSTATE classes of invalid values: data, constraint, limit."""
 
@@ -90,6 +93,8 @@ Connection = asyncpg.Connection
 class Database:
     """How a process reaches its ledger's Postgres; one for each process.
 
+    Making it raises `InvalidConnectionUrl` where the URL cannot work.
+
     Nobody waits without a bound, neither for a connection nor for an answer: a statement ends after
     its timeout on both sides, and a connection that stays silent then is cut. A new connection is
     used only if the database still has what this process has seen of the log: see `Timeline`.
@@ -97,6 +102,7 @@ class Database:
 
     def __init__(self, url: str, *, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> None:
         self.url = url
+        self._address = parse_connection_url(url)
         self.statement_timeout_s = statement_timeout_s
         self.timeline = Timeline()
 
@@ -117,9 +123,9 @@ class Database:
         self.timeline.require_intact()
         timeout_s = statement_timeout_s or self.statement_timeout_s
         with translate_errors():
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(self._connect_timeout_s):
                 connection: Connection = await asyncpg.connect(
-                    self.url, **_options(search_path, role, timeout_s)
+                    **self._options(search_path, role, timeout_s)
                 )
                 try:
                     await self._prepare(connection, role, search_path)
@@ -157,17 +163,26 @@ class Database:
                 await init(connection)
 
         with translate_errors():
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(self._connect_timeout_s):
                 pool = await asyncpg.create_pool(
-                    self.url,
                     min_size=min_size,
                     max_size=max_size,
                     max_queries=2**31,
                     init=prepare,
                     reset=_skip_reset,
-                    **_options(search_path, role, timeout_s),
+                    **self._options(search_path, role, timeout_s),
                 )
         return Pool(pool, self)
+
+    @property
+    def _connect_timeout_s(self) -> float:
+        return self._address.connect_timeout_s or CONNECT_TIMEOUT_S
+
+    def _options(self, search_path: str | None, role: str | None, timeout_s: float) -> Any:  # noqa: ANN401 - the driver's
+        options = _options(search_path, role, timeout_s)
+        if self._address.application_name is not None:
+            options["server_settings"]["application_name"] = self._address.application_name
+        return options | {"dsn": self._address.dsn, "timeout": self._connect_timeout_s}
 
     async def _open_observer(self) -> Connection:
         return await self.connect(role=None, statement_timeout_s=STATEMENT_TIMEOUT_S)
@@ -333,7 +348,6 @@ def _options(search_path: str | None, role: str | None, timeout_s: float) -> dic
         settings["role"] = role
     return {
         "server_settings": settings,
-        "timeout": CONNECT_TIMEOUT_S,
         "command_timeout": timeout_s,
         "connection_class": _BoundedConnection,
         "statement_cache_size": 1000,
@@ -408,7 +422,8 @@ def _to_log_error(error: asyncpg.PostgresError) -> LogError:
     if _NOT_MIGRATED.match(state) or str(error) == _NO_ROLE:
         return NotMigrated(f"the database is not migrated, run `flowledger migrate`: {error}")
     if _UNAVAILABLE.match(state) or str(error).startswith("no partition of relation"):
-        return LogUnavailable(f"the database cannot serve: {error}")
+        hint = _ENCODED if isinstance(error, asyncpg.InvalidPasswordError) else ""
+        return LogUnavailable(f"the database cannot serve: {error}{hint}")
     if _REFUSED.match(state):
         return InvalidEvent(f"the database refuses it: {error}")
     return LogError(f"{state}: {error}")

@@ -27,6 +27,10 @@ class SessionRefused(LogUnavailable):
     """A session of the database is not what the service assumes; the message has the cure."""
 
 
+class InvalidConnectionUrl(LogError):
+    """The URL of the database cannot work; the message, without its secrets, says why."""
+
+
 class LedgerReplaced(LogUnavailable):
     """The database was replaced by an older copy: it lacks events that this process has seen."""
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final, Literal, NamedTuple, cast, get_args
-from urllib.parse import urlsplit
 
+from events.connection_url import parse_connection_url
+from events.errors import InvalidConnectionUrl
 from events.types import EVERY_TENANT
 from service.access import ALIASES, RIGHTS, TENANT
 from service.errors import InvalidSetting
@@ -31,7 +32,6 @@ KEEP_ALL_RUNS: Final = -1
 
 MAX_KEPT_RUNS: Final = 1_000_000_000
 _MIB: Final = 1024 * 1024
-_URL_SCHEMES: Final = {"postgresql", "postgres"}
 
 
 class OpenAccess(NamedTuple):
@@ -256,11 +256,12 @@ class _Environment:
 
     def database_url(self, name: str) -> str | None:
         text = self.text(name)
-        if text is not None and urlsplit(text).scheme not in _URL_SCHEMES:
-            # Do not show the value: it may hold a password.
-            raise InvalidSetting(
-                name, "is not a Postgres URL; give postgresql://user:password@host:port/database"
-            )
+        if text is None:
+            return None
+        try:
+            parse_connection_url(text)
+        except InvalidConnectionUrl as error:
+            raise InvalidSetting(name, str(error)) from error
         return text
 
     def folder(self, name: str, hint: str, holds: Sequence[str] = ()) -> Path | None:

@@ -74,6 +74,25 @@ async def test_uuids_as_text_can_be_copied(database_url):
     await connection.close()
 
 
+async def test_parameters_that_hosted_postgres_adds_to_a_url_work(database_url):
+    added = (
+        "sslmode=prefer&channel_binding=prefer&gssencmode=disable&keepalives=1&connect_timeout=7"
+        "&application_name=my%20ledger&target_session_attrs=read-write&options=-c%20work_mem%3D9MB"
+    )
+    url = f"{database_url}{'&' if '?' in database_url else '?'}{added}"
+    pool = await connect_pool(url)
+    row = await pool.fetchrow(
+        "select current_setting('application_name'), current_setting('work_mem')"
+    )
+    await pool.close()
+    assert tuple(row) == ("my ledger", "9MB")
+
+
+def test_refused_password_is_said_with_what_a_url_needs():
+    with pytest.raises(LogUnavailable, match="must be percent-encoded"), translate_errors():
+        raise asyncpg.InvalidPasswordError("password authentication failed")
+
+
 @pytest.mark.parametrize("text", ["", "no uuid", "ef8f9f90"])
 async def test_invalid_uuid_is_refused(app, text):
     with pytest.raises(InvalidEvent), translate_errors():
