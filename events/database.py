@@ -22,9 +22,16 @@ from events.errors import (
     LogUnavailable,
     NotMigrated,
     SequenceExhausted,
+    SessionRefused,
 )
 from events.long_statements import watch
-from events.session import check_session
+from events.session import (
+    LOST_STATES,
+    NO_SECOND_SESSION,
+    NOT_WHOLE_SESSIONS,
+    check_session,
+    refuse_transaction_pooling,
+)
 from events.timeline import REPLACED_STATE, Timeline
 
 APP_ROLE: Final = "flowledger_app"
@@ -103,6 +110,8 @@ class Database:
     def __init__(self, url: str, *, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> None:
         self.url = url
         self._address = parse_connection_url(url)
+        self._pooler_checked = False
+        self._pooler_check = asyncio.Lock()
         self.statement_timeout_s = statement_timeout_s
         self.timeline = Timeline()
 
@@ -124,11 +133,9 @@ class Database:
         timeout_s = statement_timeout_s or self.statement_timeout_s
         with translate_errors():
             async with asyncio.timeout(self._connect_timeout_s):
-                connection: Connection = await asyncpg.connect(
-                    **self._options(search_path, role, timeout_s)
-                )
+                connection: Connection = await asyncpg.connect(**self._options(timeout_s))
                 try:
-                    await self._prepare(connection, role, search_path)
+                    await self._prepare(connection, role, search_path, timeout_s)
                 except BaseException:
                     connection.terminate()
                     raise
@@ -158,7 +165,7 @@ class Database:
         timeout_s = statement_timeout_s or self.statement_timeout_s
 
         async def prepare(connection: Connection) -> None:
-            await self._prepare(connection, role, search_path)
+            await self._prepare(connection, role, search_path, timeout_s)
             if init is not None:
                 await init(connection)
 
@@ -170,7 +177,7 @@ class Database:
                     max_queries=2**31,
                     init=prepare,
                     reset=_skip_reset,
-                    **self._options(search_path, role, timeout_s),
+                    **self._options(timeout_s),
                 )
         return Pool(pool, self)
 
@@ -178,23 +185,49 @@ class Database:
     def _connect_timeout_s(self) -> float:
         return self._address.connect_timeout_s or CONNECT_TIMEOUT_S
 
-    def _options(self, search_path: str | None, role: str | None, timeout_s: float) -> Any:  # noqa: ANN401 - the driver's
-        options = _options(search_path, role, timeout_s)
-        if self._address.application_name is not None:
-            options["server_settings"]["application_name"] = self._address.application_name
-        return options | {"dsn": self._address.dsn, "timeout": self._connect_timeout_s}
+    def _options(self, timeout_s: float) -> dict[str, Any]:
+        return {
+            "dsn": self._address.dsn,
+            # No other setting: poolers drop what they do not know, or refuse the login for it.
+            "server_settings": {"application_name": self._address.application_name or "flowledger"},
+            "timeout": self._connect_timeout_s,
+            "command_timeout": timeout_s,
+            "connection_class": _BoundedConnection,
+            "statement_cache_size": 1000,
+            "max_cached_statement_lifetime": 0,
+        }
 
     async def _open_observer(self) -> Connection:
         return await self.connect(role=None, statement_timeout_s=STATEMENT_TIMEOUT_S)
 
     async def _prepare(
-        self, connection: Connection, role: str | None, search_path: str | None
+        self, connection: Connection, role: str | None, search_path: str | None, timeout_s: float
     ) -> None:
         _keep_alive(connection)
+        settings = _session_settings(search_path, role, timeout_s)
+        await connection.fetch(load(_SQL, "set_session"), list(settings), list(settings.values()))
         (session,) = await connection.fetch(load(_SQL, "session"))
+        if session["pid"] != connection.get_server_pid():
+            # At the login a pooler names another process than the one that serves.
+            await self._check_pooler(connection)
         check_session(dict(session), role=role, search_path=search_path)
         await _set_codecs(connection)
         await self.timeline.verify(connection)
+
+    async def _check_pooler(self, connection: Connection) -> None:
+        async with self._pooler_check:
+            if self._pooler_checked:
+                return
+            try:
+                async with asyncio.timeout(self._connect_timeout_s / 2):
+                    second = await asyncpg.connect(**self._options(self.statement_timeout_s))
+                    try:
+                        await refuse_transaction_pooling(connection, second)
+                    finally:
+                        second.terminate()  # to close it in order may take as long as it is silent
+            except TimeoutError as error:
+                raise SessionRefused(NO_SECOND_SESSION) from error
+            self._pooler_checked = True
 
 
 class Pool:
@@ -325,9 +358,10 @@ async def close_quietly(connection: Connection) -> None:
         await connection.close(timeout=1.0)
 
 
-def _options(search_path: str | None, role: str | None, timeout_s: float) -> dict[str, Any]:
+def _session_settings(
+    search_path: str | None, role: str | None, timeout_s: float
+) -> dict[str, str]:
     settings = {
-        "application_name": "flowledger",
         "TimeZone": "UTC",
         "default_transaction_isolation": "read committed",
         # Statements are planned once and cached. A plan made for an empty table would stay when the
@@ -346,13 +380,7 @@ def _options(search_path: str | None, role: str | None, timeout_s: float) -> dic
         settings["search_path"] = search_path
     if role is not None:
         settings["role"] = role
-    return {
-        "server_settings": settings,
-        "command_timeout": timeout_s,
-        "connection_class": _BoundedConnection,
-        "statement_cache_size": 1000,
-        "max_cached_statement_lifetime": 0,
-    }
+    return settings
 
 
 def _keep_alive(connection: Any) -> None:  # noqa: ANN401 - the stubs lack its transport
@@ -395,6 +423,7 @@ def translate_errors() -> Iterator[None]:
 
     Raises:
         LedgerReplaced: `log.append` says that the log lacks what this process has seen.
+        SessionRefused: a prepared statement is gone, as behind a pooler of transactions.
         LogUnavailable: no connection, a lost one, or a server that is starting, stopping, full, not
             migrated (`NotMigrated`) or a standby.
         AppendTimeout: a lock was not free within its `lock_timeout`.
@@ -407,6 +436,8 @@ def translate_errors() -> Iterator[None]:
     except asyncpg.PostgresError as error:
         if error.sqlstate == REPLACED_STATE:
             raise LedgerReplaced(str(error)) from error
+        if error.sqlstate in LOST_STATES:
+            raise SessionRefused(NOT_WHOLE_SESSIONS) from error
         raise _to_log_error(error) from error
     except DRIVER_ERRORS as error:
         reason = str(error) or "no answer in time"

@@ -2,6 +2,7 @@
 -- No parameters.
 -- Index: none.
 select
+    pg_backend_pid() as pid,
     current_user::text as role,
     current_setting('search_path') as search_path,
     current_setting('standard_conforming_strings') as standard_conforming_strings,

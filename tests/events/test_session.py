@@ -62,13 +62,13 @@ async def test_setting_of_the_database_is_noticed_by_pool_connection_and_migrati
 
 @pytest.mark.parametrize("ignored", ["role", "search_path"])
 async def test_pooler_that_ignores_what_was_asked_for_is_named(database_url, monkeypatch, ignored):
-    def options(*args):
+    def settings(*args):
         found = asked(*args)
-        del found["server_settings"][ignored]
+        del found[ignored]
         return found
 
-    asked = module._options
-    monkeypatch.setattr(module, "_options", options)
+    asked = module._session_settings
+    monkeypatch.setattr(module, "_session_settings", settings)
     with pytest.raises(SessionRefused, match=f"{ignored} is .* pooler has ignored"):
         await Database(database_url).connect(search_path="executions_v1")
 

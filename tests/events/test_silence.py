@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ import pytest
 
 from events import database as connections
 from events import long_statements
-from events.database import OPERATOR_TIMEOUT_S, Database, close_quietly
+from events.database import OPERATOR_TIMEOUT_S, Database, close_quietly, load
 from events.errors import LogUnavailable
 from events.store import Log
 from tests.kit.silence import BOTH, EVERYTHING, NONE, TO_CLIENT, TO_SERVER, Silence, SilentProxy
@@ -169,13 +168,20 @@ async def test_sockets_of_connections_have_keepalive_and_a_bound_for_sent_bytes(
     await connection.close()
 
 
-async def test_server_is_asked_for_the_same_on_its_side(proxy):
+async def test_server_is_asked_for_the_same_on_its_side(proxy, monkeypatch):
     # The server of the tests may listen on a socket file, where it shows 0 for all of them.
+    asked = {}
+
+    async def fetch(self, statement, *parameters):
+        if statement == load(connections._SQL, "set_session"):
+            asked.update(zip(*parameters, strict=True))
+        return await original(self, statement, *parameters)
+
+    original = asyncpg.Connection.fetch
+    monkeypatch.setattr(asyncpg.Connection, "fetch", fetch)
     connection = await Database(proxy.url).connect()
-    asked = proxy.first_bytes[-1].split(b"\0")
-    given = dict(itertools.pairwise(asked))
-    assert given[b"tcp_keepalives_idle"] == b"5"
-    assert given[b"tcp_keepalives_interval"] == b"5"
-    assert given[b"tcp_keepalives_count"] == b"2"
-    assert given[b"tcp_user_timeout"] == b"15000"
+    assert asked["tcp_keepalives_idle"] == "5"
+    assert asked["tcp_keepalives_interval"] == "5"
+    assert asked["tcp_keepalives_count"] == "2"
+    assert asked["tcp_user_timeout"] == "15000"
     await connection.close()

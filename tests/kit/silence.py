@@ -48,8 +48,6 @@ class SilentProxy:
         self._port = 0
         self.swallowed = 0
         """Bytes that have gone nowhere."""
-        self.first_bytes: list[bytes] = []
-        """What each client began with; the settings that it asks the server for are in it."""
 
     @property
     def url(self) -> str:
@@ -129,8 +127,6 @@ class SilentProxy:
                 data = await reader.read(CHUNK)
             except OSError:
                 data = b""
-            if direction == TO_SERVER and b"application_name" in data:
-                self.first_bytes.append(data)
             if direction <= link.silent:  # the end of a connection is not passed on either
                 link.lost |= direction
                 self.swallowed += len(data)
