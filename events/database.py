@@ -143,6 +143,24 @@ class Database:
                     watch(connection, self._open_observer)
                 return connection
 
+    async def connect_unchecked(self) -> Connection:
+        """Open a connection as the login role, whatever its session is like: to diagnose it.
+
+        Raises:
+            LogUnavailable: the server cannot be reached, or refuses the login.
+        """
+        with translate_errors():
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection: Connection = await asyncpg.connect(
+                    self.url,
+                    timeout=CONNECT_TIMEOUT_S,
+                    command_timeout=self.statement_timeout_s,
+                    connection_class=_BoundedConnection,
+                    server_settings={"application_name": "flowledger"},
+                )
+        _keep_alive(connection)
+        return connection
+
     async def open_pool(
         self,
         *,

@@ -73,6 +73,20 @@ async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
         await close_quietly(connection)
 
 
+async def find_missing(connection: asyncpg.Connection, extra: Sequence[Path] = ()) -> list[str]:
+    """Name the migrations that a database lacks; ``extra`` is as for `migrate`.
+
+    Raises:
+        MigrationRefused: the database was set up by an incompatible build.
+        LogUnavailable: it was never migrated, or does not answer.
+    """
+    migrations = _migrations([MIGRATIONS, *extra])
+    with translate_errors():
+        applied = await _read_applied(connection)
+    _check_applied(applied, migrations)
+    return [each.name for each in migrations if each.key not in applied]
+
+
 def _migrations(folders: Sequence[Path]) -> list[_Migration]:
     return [
         _Migration(folder.parent.parent.name, path.stem, path.read_text(encoding="utf-8"))
@@ -142,13 +156,17 @@ async def _ensure_schema(connection: asyncpg.Connection) -> None:
 
 
 async def _apply(connection: asyncpg.Connection, migrations: Sequence[_Migration]) -> list[str]:
-    rows = await connection.fetch("select room, name, sha256 from log.migrations")
-    applied = {(row["room"], row["name"]): row["sha256"] for row in rows}
+    applied = await _read_applied(connection)
     missing = [migration for migration in migrations if migration.key not in applied]
     _check_applied(applied, migrations)
     for migration in missing:
         await _apply_one(connection, migration)
     return [migration.name for migration in missing]
+
+
+async def _read_applied(connection: asyncpg.Connection) -> dict[tuple[str, str], str]:
+    rows = await connection.fetch("select room, name, sha256 from log.migrations")
+    return {(row["room"], row["name"]): row["sha256"] for row in rows}
 
 
 def _check_applied(

@@ -167,10 +167,10 @@ async def request_cancel(connection: asyncpg.Connection | Pool, name: str) -> No
         raise NoRebuildInProgress(f"no rebuild of {name} is in progress that could be cancelled")
 
 
-async def find_unattended(pool: Pool) -> dict[str, int]:
+async def find_unattended(connection: asyncpg.Connection | Pool) -> dict[str, int]:
     """Find open rebuilds that no process works on: their schema versions by read model."""
     with translate_errors():
-        rows = await pool.fetch(load(_SQL, "unattended_rebuilds"), READ_MODEL_LOCKS)
+        rows = await connection.fetch(load(_SQL, "unattended_rebuilds"), READ_MODEL_LOCKS)
     return {row["name"]: row["schema_version"] for row in rows}
 
 

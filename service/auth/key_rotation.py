@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from events.database import close_quietly, connect, load, translate_errors
+from events.database import Connection, close_quietly, connect, load, translate_errors
 from service.auth.secrets import decrypt_secret, encrypt_secret
 from service.errors import InvalidSetting
 
@@ -39,6 +39,17 @@ async def rotate_secret_key(url: str, *, old: bytes, new: bytes, dry_run: bool) 
                 return await _rotate(connection, old=old, new=new, dry_run=dry_run)
     finally:
         await close_quietly(connection)
+
+
+async def find_unreadable(connection: Connection, key: bytes) -> tuple[list[str], int]:
+    """Find the credentials whose secret is not under this key; return how many there are too."""
+    rows = await connection.fetch(load(_SQL, "encrypted_secrets"))
+    unreadable = [
+        str(row["key_id"])
+        for row in rows
+        if _decrypt(key, str(row["key_id"]), row["secret_encrypted"]) is None
+    ]
+    return unreadable, len(rows)
 
 
 async def _rotate(connection: Any, *, old: bytes, new: bytes, dry_run: bool) -> RotationResult:  # noqa: ANN401 - the driver's

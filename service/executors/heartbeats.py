@@ -7,9 +7,9 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from events.database import Pool, load, translate_errors
+from events.database import Connection, Pool, load, translate_errors
 
 _SQL: Final = Path(__file__).parent / "sql"
 
@@ -25,6 +25,19 @@ class HeartbeatTiming:
     interval_s: float = 2.0
     isolated_s: float = 10.0
     expiry_s: float = 15.0
+
+
+class WorkerState(NamedTuple):
+    """A worker, how many runs it drives at a time, and the seconds since its last heartbeat."""
+
+    worker: str
+    slots: int
+    silent_s: float
+
+
+async def list_workers(connection: Connection) -> list[WorkerState]:
+    """List all workers that have a heartbeat, those of the last day that are dead too."""
+    return [WorkerState(*row) for row in await connection.fetch(load(_SQL, "list_workers"))]
 
 
 class Heartbeats:

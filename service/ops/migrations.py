@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from events.migrate import migrate
+from events.database import Connection
+from events.migrate import find_missing, migrate
 from projections import registry
 
 _SERVICE: Final = Path(__file__).parents[1]
@@ -30,5 +31,19 @@ async def migrate_all(url: str) -> list[str]:
         MigrationRefused: the database cannot be migrated; the message says what to do.
         LogUnavailable: the server cannot be reached.
     """
-    applied = await migrate(url, [room / "sql" / "migrations" for room in ROOMS])
+    applied = await migrate(url, _folders())
     return [*applied, *await registry.create_schemas(url)]
+
+
+async def missing_migrations(connection: Connection) -> list[str]:
+    """Name the migrations that a database lacks.
+
+    Raises:
+        MigrationRefused: the database was set up by an incompatible build.
+        LogUnavailable: it was never migrated, or does not answer.
+    """
+    return await find_missing(connection, _folders())
+
+
+def _folders() -> list[Path]:
+    return [room / "sql" / "migrations" for room in ROOMS]

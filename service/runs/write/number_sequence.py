@@ -62,6 +62,21 @@ class NumberBlocks:
         return f"this process has taken run numbers from {latest}, which are not taken there"
 
 
+def statement_to_advance_past(number: int) -> str:
+    """Write the statement by which an owner makes the next block begin after a run number.
+
+    >>> statement_to_advance_past(100)
+    "select setval('runs.run_number', 101, false)"
+    """
+    following = -(-number // BLOCK_SIZE) * BLOCK_SIZE + 1
+    return f"select setval('runs.run_number', {following}, false)"
+
+
+async def last_number(connection: Connection) -> int:
+    """Read the greatest run number that any process may have taken; 0 before the first."""
+    return await connection.fetchval(load(_SQL, "last_number")) or 0
+
+
 async def advance_past(connection: Connection, number: int) -> None:
     """Make every later block begin after this run number.
 

@@ -1,0 +1,1 @@
+"""Checks a ledger from outside: what is wrong, and what cures it."""

@@ -1,0 +1,203 @@
+"""Examines the server: its version and settings, connections, locks, clock, role and rights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from events.database import APP_ROLE, Connection, load
+from events.errors import SessionRefused
+from events.migrate import OLDEST_POSTGRES
+from projections.projection import schema_of
+from projections.registry import status
+from service.doctor.findings import Finding
+
+CONNECTIONS_OF_A_PROCESS: Final = 40
+"""Connections that `flowledger serve` may open: 26 in pools, 14 for listening, following, probing,
+projecting and a rebuild."""
+
+MAX_SKEW_S: Final = 5.0
+"""Seconds by which the clocks of the database and of this machine may differ."""
+
+MIN_WAIT_S: Final = 2.0
+"""Seconds for which a lock may be waited for without a warning."""
+
+Rows = Sequence[Any]
+"""Rows of the driver."""
+
+_KIB: Final = 1024
+_NAMED: Final = 5
+_SQL: Final = Path(__file__).parent / "sql"
+_LOG_SCHEMA: Final = "log"
+_READ_AND_WRITE: Final = "SELECT, INSERT, UPDATE, DELETE"
+_RIGHTS: Final[Mapping[str, str]] = {
+    _LOG_SCHEMA: "SELECT",
+    "projections": _READ_AND_WRITE,
+    "auth": "SELECT, INSERT",
+    "executors": _READ_AND_WRITE,
+    "runs": _READ_AND_WRITE,
+    "schedules": _READ_AND_WRITE,
+}
+"""What the service does with the tables of each schema."""
+
+_SAFE: Final[Mapping[str, tuple[Sequence[str], str]]] = {
+    "fsync": (("on",), "a power cut may destroy the whole database"),
+    "full_page_writes": (("on",), "a power cut may destroy pages of the database"),
+    "synchronous_commit": (
+        ("on", "local", "remote_write", "remote_apply"),
+        "a crash loses the last runs that were answered as started",
+    ),
+    "autovacuum": (("on",), "rows that are updated often are never cleared, and reads become slow"),
+}
+
+
+async def examine_server(connection: Connection) -> list[Finding]:
+    """Examine version, encoding, and the settings that protect what was committed."""
+    (row,) = await connection.fetch(load(_SQL, "server"))
+    return [*judge_server(dict(row)), *judge_connections(dict(row))]
+
+
+def judge_server(row: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge a row of `server.sql`."""
+    check, version = "server", row["version"]
+    if row["major"] < OLDEST_POSTGRES:
+        text = f"this is Postgres {version}; {OLDEST_POSTGRES} or newer is needed"
+        yield Finding(check, "error", text, "move the database to a newer server")
+    elif row["encoding"] != "UTF8":
+        text = f"the database is in {row['encoding']}, not UTF8"
+        cure = "make a database with ENCODING 'UTF8' and move the log there: `flowledger events`"
+        yield Finding(check, "error", text, cure)
+    elif row["is_standby"]:
+        cure = "name the primary in FLOWLEDGER_DATABASE_URL, or promote this one"
+        yield Finding(check, "error", "the server is a standby, which takes no writes", cure)
+    else:
+        yield Finding(check, "ok", f"Postgres {version}, {size(row['size_bytes'])}")
+    for name, (safe, danger) in _SAFE.items():
+        if row[name] not in safe:
+            cure = f"set {name} = {safe[0]} for the server, the database and the role"
+            yield Finding("durability", "warning", f"{name} is {row[name]}: {danger}", cure)
+
+
+def judge_connections(row: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge how many connections are left, by a row of `server.sql`."""
+    limits = [(row["max_connections"], row["used"])]
+    if row["database_limit"] is not None:
+        limits.append((row["database_limit"], row["of_database"]))
+    most, used = min(limits, key=lambda limit: limit[0] - limit[1])
+    text = f"{used} of {most} connections are in use, {row['ours']} by this ledger"
+    need = f"`flowledger serve` needs up to {CONNECTIONS_OF_A_PROCESS}"
+    cure = f"raise max_connections, or end other sessions: {need}"
+    if most < CONNECTIONS_OF_A_PROCESS:
+        yield Finding("connections", "error", f"the server allows {most} connections", cure)
+    elif most - used < CONNECTIONS_OF_A_PROCESS:
+        yield Finding("connections", "warning", f"{text}: too few are left for one more", cure)
+    else:
+        yield Finding("connections", "ok", text)
+
+
+async def examine_clock(connection: Connection) -> list[Finding]:
+    """Compare the clock of the database with that of this machine."""
+    asked_at, asked_s = datetime.now(UTC), time.monotonic()
+    theirs = await connection.fetchval("select clock_timestamp()")
+    # The answer is from about the middle of the question's time.
+    middle_s = (time.monotonic() - asked_s) / 2
+    return [judge_clock((theirs - asked_at).total_seconds() - middle_s)]
+
+
+def judge_clock(skew_s: float) -> Finding:
+    """Judge by how much the database's clock is ahead of this machine's."""
+    if abs(skew_s) <= MAX_SKEW_S:
+        return Finding("clock", "ok", "the database and this machine have the same time")
+    direction = "ahead of" if skew_s > 0 else "behind"
+    text = f"the database's clock is {abs(skew_s):.0f} s {direction} this machine's"
+    cure = "see which of the two is wrong, and have both follow NTP; schedules go by the database's"
+    return Finding("clock", "warning", text, cure)
+
+
+async def examine_locks(connection: Connection) -> list[Finding]:
+    """Find the sessions that make this ledger wait."""
+    rows = await connection.fetch(load(_SQL, "blockers"), MIN_WAIT_S)
+    if not rows:
+        return [Finding("locks", "ok", "nobody waits for a lock")]
+    return [
+        Finding(
+            "locks",
+            "warning",
+            f"session {row['pid']} ({row['application_name'] or 'no name'}, {row['state']}) has"
+            f" made others wait for {row['waited_s']:.0f} s",
+            f"end it, if it is not at work: select pg_terminate_backend({row['pid']})",
+        )
+        for row in rows
+    ]
+
+
+async def examine_role(connection: Connection) -> list[Finding]:
+    """Examine the service's role, and whether the login role may become it."""
+    (row,) = await connection.fetch(load(_SQL, "role"), APP_ROLE)
+    if not row["role_exists"]:
+        text = f"there is no role {APP_ROLE}, as after a restore into another server"
+        return [Finding("role", "error", text, "run `flowledger migrate`")]
+    if not row["is_member"]:
+        text = f"role {row['login']} is no member of {APP_ROLE}"
+        grant = f'grant {APP_ROLE} to "{row["login"]}"'
+        cure = f"run `flowledger migrate`, or as an administrator: {grant}"
+        return [Finding("role", "error", text, cure)]
+    return [Finding("role", "ok", f"{row['login']} may become {APP_ROLE}")]
+
+
+def judge_refused_session(error: SessionRefused) -> Finding:
+    """Judge why a session as the service opens it was refused."""
+    # What it says is "what is wrong: its cure".
+    text, _, cure = str(error).partition(": ")
+    return Finding("session", "error", text, cure or None)
+
+
+async def examine_rights(connection: Connection) -> list[Finding]:
+    """Examine what the service's role may do, and that it may not change the log."""
+    schemas = {**_RIGHTS, **dict.fromkeys(await _read_model_schemas(connection), _READ_AND_WRITE)}
+    lacking = await connection.fetch(
+        load(_SQL, "rights"), APP_ROLE, list(schemas), list(schemas.values())
+    )
+    excessive = await connection.fetch(load(_SQL, "dangerous_rights"), APP_ROLE, _LOG_SCHEMA)
+    powerless = await connection.fetch(load(_SQL, "powerless_owners"), _LOG_SCHEMA)
+    found = [*_lacking(lacking), *_excessive(excessive), *_powerless(powerless)]
+    return found or [Finding("rights", "ok", f"{APP_ROLE} may do what it must, and no more")]
+
+
+async def _read_model_schemas(connection: Connection) -> list[str]:
+    return [schema_of(row["name"], row["version"]) for row in await status(connection)]
+
+
+def _lacking(rows: Rows) -> Iterator[Finding]:
+    if rows:
+        named = ", ".join(f"{row['privilege']} on {row['object']}" for row in rows[:_NAMED])
+        more = " ..." if len(rows) > _NAMED else ""
+        text = f"{APP_ROLE} lacks {len(rows)} rights: {named}{more}"
+        cure = "run `flowledger migrate`; or grant them as the owner, as after a restore without"
+        yield Finding("rights", "error", text, f"{cure} owners or privileges")
+
+
+def _excessive(rows: Rows) -> Iterator[Finding]:
+    for row in rows:
+        text = f"{APP_ROLE} has {row['privilege']} on {row['object']}: the log is not append-only"
+        cure = f"revoke {row['privilege'].lower()} on {row['object']} from {APP_ROLE}"
+        yield Finding("rights", "error", text, cure)
+
+
+def _powerless(rows: Rows) -> Iterator[Finding]:
+    for row in rows:
+        text = f"{row['function']} runs as {row['owner']}, which may not write the log's tables"
+        cure = "give the functions and the tables of the log one owner"
+        yield Finding("rights", "error", text, cure)
+
+
+def size(size_bytes: float) -> str:
+    """Write a size for people."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size_bytes < _KIB:
+            return f"{size_bytes:.0f} {unit}"
+        size_bytes /= _KIB
+    return f"{size_bytes:.1f} TiB"
