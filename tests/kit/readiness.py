@@ -141,18 +141,19 @@ class Watch:
     token: str
     flow: str
     wrong_s: float = 0.0
-    """Seconds of "ready" while starts had failed for longer than `TOLD_WITHIN_S`."""
+    """Seconds of "ready" after which a start failed too, as all had for over `TOLD_WITHIN_S`."""
     started: int = 0
     slowest_answer_s: float = 0.0
     ready: bool = False
     codes: set[str] = field(default_factory=set)
     """Every reason given so far."""
-    _worked_at: float = 0.0
+    _failing_since: float | None = None
+    _doubtful: list[tuple[float, float]] = field(default_factory=list)
+    """When "ready" was said since the first of these failures, and for how many seconds."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Watch]:
         headers = {"Authorization": f"Bearer {self.token}"}
-        self._worked_at = self._now()
         async with aiohttp.ClientSession(self.address) as session:
             tasks = [asyncio.create_task(self._sample(session))]
             tasks += [asyncio.create_task(self._start(session, headers)) for _ in range(STARTERS)]
@@ -170,14 +171,31 @@ class Watch:
 
     async def _start(self, session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
         while True:
+            began, succeeded = self._now(), False
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 body: dict[str, Any] = {"flow": self.flow}
                 async with session.post("/v1/runs", json=body, headers=headers) as response:
                     await response.read()
-                    if response.status == 201:
-                        self.started += 1
-                        self._worked_at = self._now()
+                    succeeded = response.status == 201
+            self._note_start(began, succeeded=succeeded)
             await asyncio.sleep(SAMPLE_S)
+
+    def _note_ready(self, said: float, s: float) -> None:
+        if self._failing_since is not None:
+            self._doubtful.append((said, s))
+
+    def _note_start(self, began: float, *, succeeded: bool) -> None:
+        if succeeded:
+            self.started += 1
+            self._failing_since = None
+            self._doubtful.clear()
+            return
+        if self._failing_since is None:
+            self._failing_since = began
+        told_by = self._failing_since + TOLD_WITHIN_S
+        # What was said after this start had begun may yet be true: the next start will tell.
+        self.wrong_s += sum(s for said, s in self._doubtful if told_by < said <= began)
+        self._doubtful = [(said, s) for said, s in self._doubtful if said > began]
 
     async def _sample(self, session: aiohttp.ClientSession) -> None:
         before = self._now()
@@ -191,8 +209,8 @@ class Watch:
                 self.ready = False
             now = self._now()
             self.slowest_answer_s = max(self.slowest_answer_s, now - asked)
-            if self.ready and now - self._worked_at > TOLD_WITHIN_S:
-                self.wrong_s += now - before
+            if self.ready:
+                self._note_ready(now, now - before)
             before = now
             await asyncio.sleep(SAMPLE_S)
 

@@ -76,13 +76,13 @@ async def torture(cluster: postgres.OwnCluster, folder: Path) -> list[Finding]:
 
 
 def summarise(found: list[Finding], folder: Path, took_s: float) -> int:
+    faulty = any(finding.fault and finding.value for finding in found)
+    if faulty:
+        complain(folder)  # before the summary, whose faults are to be read first
     print(f"\n{'':12}seconds in all {took_s:>20,.0f}")
     for finding in found:
         wrong = finding.fault and finding.value
         print(f"{'FAULT' if wrong else '':12}{finding.label:<52}{finding.value:>14,}")
-    faulty = any(finding.fault and finding.value for finding in found)
-    if faulty:
-        complain(folder)
     return int(faulty)
 
 
