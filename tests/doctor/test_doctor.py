@@ -164,33 +164,33 @@ FAULTS = {
     "right revoked": Fault(
         "rights",
         "error",
-        "USAGE on schema auth",
+        "grant usage on schema auth to flowledger_app",
         "revoke usage on schema auth from flowledger_app",
     ),
     "right on a table revoked": Fault(
         "rights",
         "error",
-        "UPDATE on table executions_v1.executions",
+        "alter table executions_v1.executions owner to flowledger_app",
         "alter table executions_v1.executions owner to current_user;"
         " grant select on executions_v1.executions to flowledger_app",
     ),
     "right to make schemas revoked": Fault(
         "rights",
         "error",
-        "CREATE on database",
+        "grant create on database",
         GRANT.replace("grant", "revoke").replace(" to ", " from "),
     ),
     "function revoked": Fault(
         "rights",
         "error",
-        "EXECUTE on function log.append",
+        "grant execute on function log.append",
         "do $$ begin execute (select format('revoke execute on function %s from flowledger_app',"
         " oid::regprocedure) from pg_proc where oid = 'log.append'::regproc); end $$",
     ),
     "right to change the log": Fault(
         "rights",
         "error",
-        "has INSERT on log.events: the log is not append-only",
+        "revoke insert on log.events from public, flowledger_app",
         "grant insert on log.events to flowledger_app",
     ),
     "owner without rights": Fault(

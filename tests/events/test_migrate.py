@@ -68,7 +68,7 @@ async def test_failed_migration_leaves_nothing_and_can_be_retried(empty_database
     with pytest.raises(Exception, match="division by zero"):
         await migrate(empty_database_url, [folder])
     folder = room(tmp_path, a="create schema garden")
-    assert await migrate(empty_database_url, [folder]) == ["a"]
+    assert (await migrate(empty_database_url, [folder]))[-1:] == ["a"]
 
 
 async def test_changed_migration_is_refused_after_it_was_applied(empty_database_url, tmp_path):
@@ -180,3 +180,16 @@ async def test_database_without_migrations_raises_log_unavailable(empty_database
     with pytest.raises(LogUnavailable):
         await Log(pool).head()
     await pool.close()
+
+
+async def test_rights_that_are_missing_are_given_and_said(empty_database_url):
+    await migrate(empty_database_url)
+    owner = await connect(empty_database_url, role=None)
+    await owner.execute("revoke select on log.events from flowledger_app")
+    await owner.execute("grant delete on log.streams to flowledger_app")
+    assert await migrate(empty_database_url) == [
+        "grant select on log.events to flowledger_app",
+        "revoke delete on log.streams from public, flowledger_app",
+    ]
+    assert await migrate(empty_database_url) == []
+    await owner.close()

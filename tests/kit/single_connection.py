@@ -10,7 +10,7 @@ class SingleConnectionPool:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
-        self.database = Database("")
+        self.database = Database("postgresql://nowhere.invalid/none")  # never connected to
 
     def acquire(self):
         return self

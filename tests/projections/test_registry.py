@@ -22,6 +22,7 @@ from projections.registry import (
     serving_numbers,
     status,
 )
+from service.ops.migrations import RIGHTS
 from tests.projections.conftest import NAMES, SCHEMAS
 from tests.projections.histories import History
 from tests.waiting import until
@@ -37,7 +38,7 @@ def test_every_folder_of_the_read_models_is_found():
 
 
 async def test_concurrent_set_up_creates_each_schema_once(empty_database_url):
-    await migrate(empty_database_url, [MIGRATIONS])
+    await migrate(empty_database_url, [MIGRATIONS], RIGHTS)
     made = await asyncio.gather(*(create_schemas(empty_database_url) for _ in range(4)))
 
     assert sorted(name for names in made for name in names) == SCHEMAS
@@ -171,7 +172,7 @@ async def test_status_has_the_lag_of_each_read_model(ledger):
 
 
 async def test_missing_read_model_is_named(empty_database_url):
-    await migrate(empty_database_url, [MIGRATIONS])
+    await migrate(empty_database_url, [MIGRATIONS], RIGHTS)
 
     with pytest.raises(UnknownProjection, match="dispatch, executions"):
         await open_read_pool(Database(empty_database_url))

@@ -628,14 +628,4 @@ comment on function log.probe() is
     'Takes the lock of an append and writes a row: fails where an append would fail.';
 
 
--- Append-only by privilege: the service's role reads tables, and writes only by log.append and
--- log.ensure_partitions.
-
-revoke all on schema log from public;
-revoke all on all functions in schema log from public;
-grant usage on schema log to flowledger_app;
-grant select on all tables in schema log to flowledger_app;
-grant execute on all functions in schema log to flowledger_app;
-revoke execute on function log.refuse(), log.version_matches from flowledger_app;
-
 select log.ensure_partitions();

@@ -194,10 +194,3 @@ begin
     ) using max_rows;
 end
 $$;
-
-
-revoke all on schema projections from public;
-revoke all on all functions in schema projections from public;
-grant usage on schema projections to flowledger_app;
-grant select, insert, update, delete on all tables in schema projections to flowledger_app;
-grant execute on all functions in schema projections to flowledger_app;

@@ -14,6 +14,3 @@ create table auth.credentials (
 );
 
 create index credentials_created_at on auth.credentials (created_at);
-
-grant usage on schema auth to flowledger_app;
-grant select, insert on auth.credentials to flowledger_app;

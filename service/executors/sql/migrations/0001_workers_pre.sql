@@ -1,7 +1,7 @@
 -- The workers that are alive: one row each. A worker updates its row every two seconds, by the
 -- database's clock.
 
-create schema executors authorization flowledger_app;
+create schema executors;
 
 create table executors.workers (
     worker uuid primary key,
@@ -9,5 +9,3 @@ create table executors.workers (
     started_at timestamptz not null default clock_timestamp(),
     beat_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
-
-alter table executors.workers owner to flowledger_app;

@@ -2,14 +2,11 @@
 -- A block ends below 2^31.
 
 create schema runs;
-grant usage on schema runs to flowledger_app;
 
 create sequence runs.run_number as integer
     start with 1 increment by 100 minvalue 1 maxvalue 2147483501 no cycle;
 
 comment on sequence runs.run_number is 'The first number of the next block of 100 run numbers.';
-
-grant usage on sequence runs.run_number to flowledger_app;
 
 -- A restored copy of the database would give the same block to another process. So each process keeps
 -- its latest block on record: one that does not find its record again uses no number any more.
@@ -22,5 +19,3 @@ create table runs.number_blocks (
 
 comment on table runs.number_blocks is
     'The latest block of run numbers that each process has taken, to notice a restored copy.';
-
-grant select, insert, update, delete on runs.number_blocks to flowledger_app;

@@ -1,6 +1,6 @@
 -- The last handled due time of each schedule, and its outcome.
 
-create schema schedules authorization flowledger_app;
+create schema schedules;
 
 create table schedules.last_fired (
     tenant text collate "C" not null,
@@ -11,5 +11,3 @@ create table schedules.last_fired (
     recorded_at timestamptz not null default clock_timestamp(),
     primary key (tenant, fullname)
 ) with (fillfactor = 70);
-
-alter table schedules.last_fired owner to flowledger_app;
