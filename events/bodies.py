@@ -347,6 +347,18 @@ class EventSkipped(TypedDict):
     reason: Annotated[str, "Why, in the operator's words."]
 
 
+class LedgerHeld(TypedDict):
+    """The ledger was held: it is read, and starts and executes nothing."""
+
+    reason: Annotated[str, "Why, in the operator's words."]
+
+
+class LedgerResumed(TypedDict):
+    """The hold of the ledger ended."""
+
+    reason: Annotated[str, "Why, in the operator's words."]
+
+
 # What an event carries beside its body.
 
 
@@ -398,7 +410,15 @@ RunBody = (
 """A body of an event in a run's stream, after its first."""
 
 CatalogueBody = FlowRegistered | FlowRetired
-AdministrationBody = KeyCreated | KeyRevoked | RebuildStarted | RebuildFinished | EventSkipped
+AdministrationBody = (
+    KeyCreated
+    | KeyRevoked
+    | RebuildStarted
+    | RebuildFinished
+    | EventSkipped
+    | LedgerHeld
+    | LedgerResumed
+)
 Body = RunQueued | RunBody | SlotTaken | SlotFreed | CatalogueBody | AdministrationBody
 """A body of any event type."""
 
@@ -430,5 +450,7 @@ BODIES: Final[Mapping[str, type]] = {
     types.REBUILD_STARTED: RebuildStarted,
     types.REBUILD_FINISHED: RebuildFinished,
     types.EVENT_SKIPPED: EventSkipped,
+    types.LEDGER_HELD: LedgerHeld,
+    types.LEDGER_RESUMED: LedgerResumed,
 }
 """The body of each event type."""

@@ -140,6 +140,8 @@ EXAMPLES: Final[Mapping[str, bodies.Body]] = {
     types.EVENT_SKIPPED: bodies.EventSkipped(
         projection="listings", version=1, position=1077, reason="written by a test tool"
     ),
+    types.LEDGER_HELD: bodies.LedgerHeld(reason="a process was started with --hold"),
+    types.LEDGER_RESUMED: bodies.LedgerResumed(reason="the copy takes over from the lost server"),
 }
 """A body of each event type."""
 

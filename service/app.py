@@ -28,6 +28,7 @@ from service.executors.in_process import InProcess
 from service.executors.metrics import register_slots
 from service.flows import payloads
 from service.flows.catalogue import Catalogue
+from service.hold import Hold
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
@@ -134,12 +135,21 @@ def _assemble(
 ) -> Service:
     metrics = new_registry()
     log = MeasuredLog(pools.log, metrics)
+    hold = Hold(log)
     log_io = _log_io(log, database)
     read_models = _read_models(database, log, log_io.feed, pools, process_roles)
     catalogue = Catalogue(log)
     numbers = RunNumbers(NumberBlocks(pools.log).take)
     run_completion = RunCompletionWaiter(log_io.feed)
-    writer = _writer(log, log_io.batcher, catalogue, read_models.flows, numbers)
+    writer = Writer(
+        log_io.batcher,
+        log,
+        catalogue,
+        flows=read_models.flows,
+        numbers=numbers,
+        check_payload=payloads.check,
+        hold=hold,
+    )
     positions = ReadModelPositions(read_models.version_router, read_models.checkpoints, log)
     queries = _queries(log, catalogue, read_models, positions, run_completion)
     service = Service(
@@ -147,6 +157,7 @@ def _assemble(
         process_roles=process_roles,
         database=database,
         log=log,
+        hold=hold,
         log_io=log_io,
         read_models=read_models,
         catalogue=catalogue,
@@ -187,14 +198,6 @@ def _read_models(
     version_router = VersionRouter(pools.status, checkpoints, known)
     return ReadModels(
         flows=flows, runner=runner, checkpoints=checkpoints, version_router=version_router
-    )
-
-
-def _writer(
-    log: Log, batcher: Batcher, catalogue: Catalogue, flows: FlowVersions, numbers: RunNumbers
-) -> Writer:
-    return Writer(
-        batcher, log, catalogue, flows=flows, numbers=numbers, check_payload=payloads.check
     )
 
 
@@ -246,6 +249,7 @@ def _schedules(service: Service, pools: _Pools) -> Schedules:
         writer=service.writer,
         last_fired=LastFiredTable(pools.log),
         clock=service.log.clock,
+        hold=service.hold,
         on_result=firing_counter(service.metrics),
     )
     retention = Retention(
@@ -281,6 +285,7 @@ def _worker(service: Service, pools: _Pools) -> Worker:
         queries=service.queries,
         positions=service.positions,
         heartbeats=Heartbeats(pools.heartbeats, worker, slots=slots),
+        hold=service.hold,
     )
     register_slots(service.metrics, dispatcher)
     return Worker(executor=executor, dispatcher=dispatcher)
@@ -293,6 +298,7 @@ def _readiness(service: Service) -> Readiness:
         service.log.health,
         service.supervisor,
         max_lag_s=service.settings.ready_lag_s,
+        hold=service.hold,
         is_isolated=lambda: worker is not None and worker.dispatcher.heartbeats.isolated,
     )
 
@@ -315,5 +321,6 @@ def _measure_process(service: Service, pools: _Pools) -> None:
             service.supervisor,
             service.database.timeline,
             service.readiness,
+            service.hold,
         )
     )

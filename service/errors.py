@@ -203,6 +203,15 @@ class Unavailable(ServiceError):
         self.retry_after_s = retry_after_s
 
 
+class LedgerOnHold(Unavailable):
+    """The ledger is on hold: it is read, and starts nothing until an operator resumes it."""
+
+    code = "ledger-on-hold"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=60)
+
+
 class FlowChanged(Unavailable):
     """The flow has a newer version than the one whose schedule was read."""
 

@@ -30,6 +30,7 @@ async def start(service: Service) -> None:
     """
     check_checkpoints(await service.positions.statuses())
     await _start_log(service)
+    await service.hold.load()
     await service.credentials.start()
     await service.catalogue.load()
     _start_followers(service)
@@ -75,6 +76,7 @@ async def _start_log(service: Service) -> None:
 def _start_followers(service: Service) -> None:
     supervise = service.supervisor.start
     supervise("keys", partial(_follow_keys, service))
+    supervise("hold", partial(_follow_hold, service))
     supervise("catalogue", partial(_follow_catalogue, service))
     supervise("endings", service.run_completion.run)
     supervise("reading", service.read_models.version_router.run)
@@ -94,6 +96,14 @@ async def _follow_keys(service: Service) -> None:
     await service.credentials.refresh()
     async for events in feed.subscribe(after):
         service.credentials.apply(events)
+
+
+async def _follow_hold(service: Service) -> None:
+    feed = service.log_io.feed
+    after = feed.head
+    await service.hold.load()
+    async for events in feed.subscribe(after):
+        service.hold.apply(events)
 
 
 async def _follow_catalogue(service: Service) -> None:

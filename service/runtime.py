@@ -23,6 +23,7 @@ from service.dialect import Dialect
 from service.executors.dispatcher import Dispatcher
 from service.executors.in_process import InProcess
 from service.flows.catalogue import Catalogue
+from service.hold import Hold
 from service.metrics.requests import RequestMetrics
 from service.ops.paused import PausedReadModels
 from service.ops.readiness import Readiness
@@ -102,6 +103,7 @@ class Service:
     process_roles: frozenset[ProcessRole]
     database: Database
     log: Log
+    hold: Hold
     log_io: LogIO
     read_models: ReadModels
     catalogue: Catalogue

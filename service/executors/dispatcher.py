@@ -21,6 +21,7 @@ from service.errors import ServiceError, Unavailable
 from service.executors import sanitize
 from service.executors.driver import Claim, Driver, DriverDeps
 from service.executors.heartbeats import Heartbeats
+from service.hold import Hold
 from service.origin import Origin
 from service.runs.domain.commands import ClaimRun, Command, ReportedEvent, TimeOutRun
 from service.runs.domain.errors import ClaimLost
@@ -54,6 +55,7 @@ class Dispatcher:
         queries: Queries,
         positions: ReadModelPositions,
         heartbeats: Heartbeats,
+        hold: Hold,
     ) -> None:
         self._worker = worker
         self._slots = slots
@@ -62,6 +64,7 @@ class Dispatcher:
         self._queries = queries
         self._positions = positions
         self.heartbeats = heartbeats
+        self._hold = hold
         self._origin = Origin(actor=f"worker:{worker}", source="executor")
         self._drivers: dict[str, Driver] = {}
         self._driver_tasks: set[asyncio.Task[None]] = set()
@@ -172,7 +175,7 @@ class Dispatcher:
         return [row for row in rows if row["run_id"] not in self._quarantined][:free]
 
     def _free_slots(self) -> int:
-        if self._closing or self.heartbeats.isolated:
+        if self._closing or self.heartbeats.isolated or self._hold.held:
             return 0
         return max(0, self._slots - len(self._drivers))
 
@@ -266,6 +269,8 @@ class Dispatcher:
         return [row for row in rows if _is_delayed(row) and row["run_id"] not in busy]
 
     async def _time_out(self) -> None:
+        if self._hold.held:
+            return
         for row in await self._queries.overdue():
             if _is_delayed(row):
                 continue

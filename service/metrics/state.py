@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from events.database import Pool
 from events.follow import Feed
 from events.timeline import Timeline
+from service.hold import Hold
 from service.ops.readiness import Readiness
 from service.ops.supervisor import Supervisor
 
@@ -36,6 +37,7 @@ class ProcessState(Collector):
     supervisor: Supervisor
     timeline: Timeline
     readiness: Readiness
+    hold: Hold
 
     def collect(self) -> Iterator[Metric]:
         """Yield build, background tasks, pools, and the head that this process knows."""
@@ -64,6 +66,11 @@ class ProcessState(Collector):
             "flowledger_clock_behind_seconds",
             "By how much the database's clock is behind the last event.",
             self.readiness.clock_behind_s,
+        )
+        yield _gauge(
+            "flowledger_on_hold",
+            "Whether the ledger is on hold: it starts and executes nothing.",
+            self.hold.held is not None,
         )
         yield from self._tasks()
         yield from self._pools()

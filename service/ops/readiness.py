@@ -13,6 +13,7 @@ from events.errors import LogError
 from events.probe import append_for_trial, clock_behind_s, probe
 from events.store import AppendHealth
 from projections import registry
+from service.hold import Hold
 from service.ops.supervisor import Supervisor
 
 PROBE_S: Final = 1.0
@@ -61,6 +62,7 @@ class Readiness:
         supervisor: Supervisor,
         *,
         max_lag_s: float,
+        hold: Hold,
         is_isolated: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
@@ -68,6 +70,7 @@ class Readiness:
         self._supervisor = supervisor
         self._max_lag_s = max_lag_s
         self._is_isolated = is_isolated
+        self._hold = hold
         self._connection: Connection | None = None
         self._probed_at = -math.inf
         self._warned_at = -math.inf
@@ -102,6 +105,9 @@ class Readiness:
         if self.clock_behind_s > MAX_CLOCK_BEHIND_S:
             text = f"the database clock is behind the log by {self.clock_behind_s:.0f} s"
             warnings.append(Reason("clock-behind", text))
+        if held := self._hold.held:
+            text = f"on hold since {held.recorded_at} by {held.actor}: {held.reason}"
+            warnings.append(Reason("ledger-on-hold", text))
         return warnings
 
     def _reasons(self) -> Iterator[Reason]:

@@ -15,7 +15,7 @@ from events.errors import LogError
 from events.follow import Feed
 from events.types import CATALOGUE_TYPES, RUN_ENDS, RUN_QUEUED
 from projections.errors import ProjectionError
-from service.errors import ServiceError, Unavailable
+from service.errors import LedgerOnHold, ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.options import retained_runs
 from service.origin import Origin
@@ -99,6 +99,9 @@ class Retention:
     async def _pass(self) -> float:
         try:
             result = await self.unlist_batch()
+        except LedgerOnHold:
+            self.notify()
+            return INTERVAL_S
         except _EXPECTED as error:
             _log.warning("old runs stay in their lists for now: %s", error)
             self.notify()

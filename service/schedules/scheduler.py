@@ -16,6 +16,7 @@ from projections.documents.flow import Flow
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
+from service.hold import Hold
 from service.origin import Origin
 from service.runs.domain.commands import ScheduledStart, StartRun
 from service.runs.write.writer import Writer
@@ -83,12 +84,14 @@ class Scheduler:
         writer: Writer,
         last_fired: LastFiredTable,
         clock: Clock,
+        hold: Hold,
         on_result: Callable[[FiringOutcome], None],
     ) -> None:
         self._catalogue = catalogue
         self._writer = writer
         self._last_fired = last_fired
         self._clock = clock
+        self._hold = hold
         self._on_result = on_result
         self._flows: dict[FlowKey, ScheduledFlow] = {}
         self._checked_at = _LONG_AGO
@@ -99,8 +102,9 @@ class Scheduler:
         self._wake.set()
 
     async def run(self) -> None:
-        """Run for ever, under a supervisor; waits while the database is unavailable."""
+        """Run for ever, under a supervisor; waits while the database is unavailable or on hold."""
         while True:
+            await self._hold.until_none()
             self._wake.clear()
             try:
                 wait_s = await self.start_all_due()
@@ -203,6 +207,20 @@ def scheduled_flows(
             entry = ScheduledFlow(flow, schedule, since)
         entries[key] = entry
     return entries
+
+
+async def find_due(
+    catalogue: Catalogue, last_fired: LastFiredTable, now: datetime
+) -> list[tuple[FlowKey, datetime]]:
+    """Find the flows that a scheduler would start now, each with its due time, in their order.
+
+    Raises:
+        LogUnavailable: the database does not answer.
+    """
+    flows = scheduled_flows({}, catalogue)
+    fired = await last_fired.read(flows.keys()) if flows else {}
+    starts = {key: due_start(entry, fired.get(key), now) for key, entry in sorted(flows.items())}
+    return [(key, start.due_at) for key, start in starts.items() if start is not None]
 
 
 def _periodic(catalogue: Catalogue) -> Iterable[tuple[Flow, datetime]]:

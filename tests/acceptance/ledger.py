@@ -50,7 +50,7 @@ class Process:
         environment = {**self.environment, "FLOWLEDGER_PORT": str(self.port)}
         with self.log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "service", self.verb],
+                [sys.executable, "-m", "service", *self.verb.split()],
                 env=environment,
                 stdout=output,
                 stderr=output,

@@ -197,6 +197,7 @@ async def working(
         queries=service.queries,
         positions=service.positions,
         heartbeats=heartbeats,
+        hold=service.hold,
     )
     worker = Worker(name, dispatcher, heartbeats, asyncio.create_task(dispatcher.run()))
     try:

@@ -15,6 +15,7 @@ from projections.documents.flow import Plan, PlanTask, plan_json
 from projections.flow_versions import FlowVersions
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
+from service.hold import Hold
 from service.ops.supervisor import Supervisor
 from service.origin import Origin
 from service.runs.domain.commands import (
@@ -42,6 +43,7 @@ class Process:
     catalogue: Catalogue
     writer: Writer
     pool: object
+    hold: Hold
 
     async def start(self, fullname="example.CHAIN", **more):
         return await self.writer.submit(StartRun(TENANT, ORIGIN, fullname, **more))
@@ -66,14 +68,21 @@ async def open_process(url: str) -> AsyncIterator[Process]:
         Catalogue(log),
         RunNumbers(NumberBlocks(pool).take),
     )
+    hold = Hold(log)
     writer = Writer(
-        batcher, log, catalogue, flows=FlowVersions(log), numbers=numbers, check_payload=check
+        batcher,
+        log,
+        catalogue,
+        flows=FlowVersions(log),
+        numbers=numbers,
+        check_payload=check,
+        hold=hold,
     )
     await catalogue.load()
     supervisor = Supervisor(first_delay_s=0.001)
     supervisor.start("batcher", batcher.run)
     try:
-        yield Process(log, batcher, catalogue, writer, pool)
+        yield Process(log, batcher, catalogue, writer, pool, hold)
         await writer.close()
     finally:
         await supervisor.stop()

@@ -68,6 +68,7 @@ def new_scheduler(process: Process, clock: FakeClock, outcomes: Counter[str]) ->
         writer=process.writer,
         last_fired=LastFiredTable(process.pool),
         clock=clock.read,
+        hold=process.hold,
         on_result=lambda outcome: outcomes.update([outcome]),
     )
 

@@ -8,6 +8,7 @@ from events.store import Log
 from projections.flow_versions import FlowVersions
 from service.errors import BadRequest, Overloaded, Unavailable
 from service.flows.catalogue import Catalogue
+from service.hold import Hold
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,
@@ -28,6 +29,9 @@ from service.runs.write.run_mailbox import RunMailboxes
 from service.runs.write.start_handler import CheckPayload, StartHandler
 
 _BYPASSES_ADMISSION = (CancelRun, ClaimRun, TimeOutRun, UnlistRun)
+_NOT_ON_HOLD = (StartRun, RetryRun, ClaimRun, TimeOutRun, UnlistRun)
+"""What a ledger on hold does not do. A cancel is taken, so that what is not to run can be taken out
+before it is resumed; and so are reports of what runs already."""
 
 
 class Writer:
@@ -46,7 +50,9 @@ class Writer:
         flows: FlowVersions,
         numbers: RunNumbers,
         check_payload: CheckPayload,
+        hold: Hold,
     ) -> None:
+        self._hold = hold
         run_cache = RunCache(log, flows)
         self._admission = AdmissionControl()
         self._mailboxes = RunMailboxes(batcher, run_cache, numbers)
@@ -70,10 +76,13 @@ class Writer:
         Raises:
             ServiceError: the command is refused, see `StartHandler.start`, `RunMailboxes.submit`
                 and `CorrectionHandler.record`.
+            LedgerOnHold: the ledger is on hold and does not do this.
             Overloaded: too many external commands wait.
             Unavailable: the log does not answer; the events may or may not be written.
             BadRequest: the log cannot store the command's values.
         """
+        if isinstance(command, _NOT_ON_HOLD):
+            self._hold.require_none()
         if internal or isinstance(command, _BYPASSES_ADMISSION):
             return await self._execute(command)
         await self._admission.acquire(command.tenant)

@@ -27,6 +27,7 @@ PROBLEMS = {
     ("urn:flowledger:problem:invalid-payload", 400),
     ("urn:flowledger:problem:invalid-setting", 500),
     ("urn:flowledger:problem:key-reused", 422),
+    ("urn:flowledger:problem:ledger-on-hold", 503),
     ("urn:flowledger:problem:load-refused", 400),
     ("urn:flowledger:problem:method-not-allowed", 405),
     ("urn:flowledger:problem:not-found", 404),
