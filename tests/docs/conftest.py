@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from service.embedded import open_cluster
 from tests import postgres
 from tests.acceptance.ledger import free_port
 from tests.docs.pages import DOCS, RunCommands
@@ -35,13 +36,34 @@ def new_reader(**settings: str) -> Iterator[Reader]:
     # What `make venv` would install is there: the packages that these tests run with.
     _link(Path(sys.prefix), clone / ".venv", but={".stamp"})
     (clone / ".venv" / ".stamp").touch()
+    _install_postgres(home / "bin")
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    kept["PATH"] = f"{home / 'bin'}:{kept['PATH']}"
     own = {"HOME": str(home), "FLOWLEDGER_PORT": str(free_port())}
     try:
         with Reader({**kept, **own, **settings}, clone, scratch) as reader:
             yield reader
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _install_postgres(folder: Path) -> None:
+    """Put Postgres' programs on a reader's PATH; who is root runs its servers as another."""
+    folder.mkdir()
+    # Where root runs a server as another account, the cluster has a copy that it can reach.
+    binaries = open_cluster(folder.parent / "postgres").binaries
+    for program in (binaries / "bin").iterdir():
+        (folder / program.name).symlink_to(program)
+    if os.geteuid() != 0:
+        return
+    for name in ("initdb", "pg_ctl", "pg_basebackup"):
+        program = (folder / name).readlink()
+        (folder / name).unlink()
+        (folder / name).write_text(
+            "#!/bin/sh\nchown -R nobody practice\n"
+            f'exec setpriv --reuid nobody --regid nogroup --clear-groups {program} "$@"\n'
+        )
+        (folder / name).chmod(0o755)
 
 
 def _link(source: Path, folder: Path, *, but: set[str]) -> None:

@@ -20,7 +20,7 @@ from tests.docs.pages import RunCommands, SaveFile, output_pattern, steps
 
 STEP_S = 60.0
 STOP_S = 30.0
-DOCUMENTED_PORT = re.compile(r"\b808[01]\b")
+DOCUMENTED_PORT = re.compile(r"\b(?:808[01]|543[345])\b")
 
 
 class PageError(AssertionError):
@@ -112,7 +112,8 @@ class Terminal:
 class Reader:
     """Follows a page; `environment` is what the page takes for granted.
 
-    Pages say ports 8080 and 8081; the reader's services listen on others, which are free.
+    Pages say ports 8080 and 8081, and 5433 to 5435 for Postgres; the reader's services listen on
+    others, which are free.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path, scratch: Path) -> None:
@@ -120,7 +121,9 @@ class Reader:
         self._folder = folder
         self._scratch = scratch
         self._terminals: dict[str, Terminal] = {}
-        self._ports = {"8080": environment["FLOWLEDGER_PORT"], "8081": str(free_port())}
+        others = ("8081", "5433", "5434", "5435")
+        self._ports = {"8080": environment["FLOWLEDGER_PORT"]}
+        self._ports |= {port: str(free_port()) for port in others}
 
     def __enter__(self) -> Self:
         return self
