@@ -73,6 +73,10 @@ _NOT_MIGRATED: Final = re.compile("3F000|42883|42P01")
 
 _NO_ROLE: Final = f'role "{APP_ROLE}" does not exist'
 
+_CROWDED: Final = (
+    "; raise max_connections or end other sessions: what a process needs stands in"
+    " docs/reference/configuration.md, Connections"
+)
 _RESTORED: Final = "; after a restore, run `flowledger migrate`: it puts rights and owners right"
 
 _ENCODED: Final = "; in a URL, # @ / ? % [ ] and spaces of a password must be percent-encoded"
@@ -477,6 +481,8 @@ def _to_log_error(error: asyncpg.PostgresError) -> LogError:
 def _hint(error: asyncpg.PostgresError) -> str:
     if isinstance(error, asyncpg.InvalidPasswordError):
         return _ENCODED
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return _CROWDED
     return _RESTORED if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
 from projections.registry import check_checkpoints
 from service.errors import Unavailable
+from service.ops.connections import needed_by, require_connections
 from service.runtime import ProcessRole, Service
 
 CATCH_UP_S: Final = 10.0
@@ -23,11 +24,14 @@ async def start(service: Service) -> None:
     """Start the background tasks, in the order in which they need each other.
 
     Raises:
+        TooFewConnections: the database allows fewer than this process needs.
         CheckpointBeyondLog: a read model shows events that the log does not hold.
         InvalidSetting: the secret key is not the one that the credentials were made under.
         LogUnavailable: the database does not answer.
         Unavailable: the head of the log was not reached in time.
     """
+    projects = ProcessRole.PROJECT in service.process_roles
+    await require_connections(service.database, needed_by(projects=projects))
     check_checkpoints(await service.positions.statuses())
     await _start_log(service)
     await service.hold.load()
@@ -37,7 +41,7 @@ async def start(service: Service) -> None:
     supervise = service.supervisor.start
     await service.readiness.probe()
     supervise("readiness", service.readiness.run)
-    if ProcessRole.PROJECT in service.process_roles:
+    if projects:
         supervise("runner", service.read_models.runner.run)
         supervise("rebuilding", service.operations.rebuilds.run)
     if service.worker is not None:

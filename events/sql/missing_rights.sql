@@ -1,9 +1,7 @@
--- Write the statements by which an owner gives a role the rights that it needs, and takes away those
--- that it must not have. No row where all is right.
--- $1 the role; $2 schemas whose tables it uses, $3 what each one's tables allow it, such as
--- 'select, insert'; $4 schemas that it owns.
--- Index: none, the catalogue only. A partition is reached by its table. Functions for triggers, and
--- those that only functions of their owner call, stay the owner's.
+-- Write the statements by which an owner gives a role what it needs and takes away what it must not have; no row: all is right.
+-- $1 the role; $2 schemas whose tables it uses, $3 what each one's tables allow it ('select, insert'); $4 schemas that it owns.
+-- Index: none, the catalogue only. A partition is reached by its table.
+-- Functions for triggers, and those that only functions of their owner call, stay the owner's.
 with used as (
     select n.oid, n.nspname as name, w.allowed
     from unnest($2::text[], $3::text[]) as w (name, allowed)

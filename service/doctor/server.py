@@ -12,11 +12,14 @@ from events.database import APP_ROLE, Connection, load
 from events.errors import SessionRefused
 from events.migrate import OLDEST_POSTGRES
 from service.doctor.findings import Finding
+from service.ops.connections import (
+    ConnectionLimit,
+    find_crowded,
+    find_too_low,
+    needed_by,
+    read_limits,
+)
 from service.ops.migrations import missing_rights
-
-CONNECTIONS_OF_A_PROCESS: Final = 40
-"""Connections that `flowledger serve` may open: 26 in pools, 14 for listening, following, probing,
-projecting and a rebuild."""
 
 MAX_SKEW_S: Final = 5.0
 """Seconds by which the clocks of the database and of this machine may differ."""
@@ -46,7 +49,8 @@ _SAFE: Final[Mapping[str, tuple[Sequence[str], str]]] = {
 async def examine_server(connection: Connection) -> list[Finding]:
     """Examine version, encoding, and the settings that protect what was committed."""
     (row,) = await connection.fetch(load(_SQL, "server"))
-    return [*judge_server(dict(row)), *judge_connections(dict(row))]
+    limits = await read_limits(connection)
+    return [*judge_server(dict(row)), judge_connections(limits, needed_by(projects=True))]
 
 
 def judge_server(row: Mapping[str, Any]) -> Iterator[Finding]:
@@ -70,21 +74,18 @@ def judge_server(row: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("durability", "warning", f"{name} is {row[name]}: {danger}", cure)
 
 
-def judge_connections(row: Mapping[str, Any]) -> Iterator[Finding]:
-    """Judge how many connections are left, by a row of `server.sql`."""
-    limits = [(row["max_connections"], row["used"])]
-    if row["database_limit"] is not None:
-        limits.append((row["database_limit"], row["of_database"]))
-    most, used = min(limits, key=lambda limit: limit[0] - limit[1])
-    text = f"{used} of {most} connections are in use, {row['ours']} by this ledger"
-    need = f"`flowledger serve` needs up to {CONNECTIONS_OF_A_PROCESS}"
-    cure = f"raise max_connections, or end other sessions: {need}"
-    if most < CONNECTIONS_OF_A_PROCESS:
-        yield Finding("connections", "error", f"the server allows {most} connections", cure)
-    elif most - used < CONNECTIONS_OF_A_PROCESS:
-        yield Finding("connections", "warning", f"{text}: too few are left for one more", cure)
-    else:
-        yield Finding("connections", "ok", text)
+def judge_connections(limits: Sequence[ConnectionLimit], needed: int) -> Finding:
+    """Judge whether another `flowledger serve` gets the connections that it needs."""
+    check, need = "connections", f"`flowledger serve` needs up to {needed}"
+    if low := find_too_low(limits, needed):
+        text, cure = f"{low.name} allows {low.most} connections", f"raise that: {need}"
+        return Finding(check, "error", text, cure)
+    if crowded := find_crowded(limits, needed):
+        text = f"{crowded.used} of {crowded.most} connections of {crowded.name} are in use"
+        cure = f"raise that limit, or end other sessions: {need}"
+        return Finding(check, "warning", f"{text}: too few are left for one more process", cure)
+    server = limits[0]
+    return Finding(check, "ok", f"{server.used} of {server.most} connections are in use")
 
 
 async def examine_clock(connection: Connection) -> list[Finding]:

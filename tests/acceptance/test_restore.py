@@ -12,7 +12,7 @@ from service.serving import serving
 from service.settings import Settings
 from tests import postgres
 from tests.kit.dumps import WAYS, dump, migrate_with_help, restore
-from tests.kit.ledger_reads import read_all
+from tests.kit.ledger_reads import read_runs
 from tests.service.test_app import load_examples
 from tests.waiting import until
 
@@ -57,7 +57,7 @@ async def fill(url, made):
         key = await service.credentials.create(tenant="acme", role="administrator", name="tester")
         for _ in range(3):
             await start_run(address, key.token)
-        made.append(Original(url, secret_key, key.token, await read_all(address, key.token)))
+        made.append(Original(url, secret_key, key.token, await read_runs(address, key.token)))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ async def test_restored_ledger_is_read_and_continued_after_a_migration(original,
     assert {each.check for each in report.findings if each.level != "ok"} <= OF_THE_SERVER
     async with serving(settings) as (service, address):
         await until(lambda: service.readiness.reasons() == [])
-        assert await read_all(address, original.token) == original.reads
+        assert await read_runs(address, original.token) == original.reads
         started = await start_run(address, original.token)
         numbers = [run["run_number"] for run in original.reads["/v1/runs"]["runs"]]
         assert started["run_number"] > max(numbers)
@@ -97,7 +97,7 @@ async def serve_and_compare(settings, original):
     try:
         async with serving(settings) as (service, address):
             if not service.readiness.reasons():
-                assert await read_all(address, original.token) == original.reads
+                assert await read_runs(address, original.token) == original.reads
     except LogError as error:
         return str(error)
     return None

@@ -16,6 +16,7 @@ from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppe
 from events.store import Log
 from service.doctor import examination, history, server, state
 from service.doctor.examination import Patient, examine
+from service.ops.connections import ConnectionLimit
 from service.ops.migrations import migrate_all
 from service.origin import Origin
 from service.runs.domain.commands import StartRun
@@ -319,7 +320,7 @@ FAULTS = {
     "few connections left": Fault(
         "connections",
         "error",
-        "the server allows 30 connections",
+        "(connection limit) allows 30 connections",
         "do $$ begin execute format('alter database %I connection limit 30',"
         " current_database()); end $$",
     ),
@@ -447,30 +448,6 @@ async def test_connection_lost_on_the_way_leaves_the_rest_unchecked(patient, mon
     assert "events" in report.not_checked
 
 
-async def test_serving_process_opens_no_more_connections_than_are_said(url):
-    settings = Settings(database_url=url, port=0, secret_key=SECRET_KEY)
-    async with serving(settings) as (service, _):
-        await until(lambda: service.readiness.reasons() == [])
-        owner = await asyncpg.connect(url)
-        opened = await owner.fetchval(
-            "select count(*) from pg_stat_activity"
-            " where datname = current_database() and pid <> pg_backend_pid()"
-        )
-        await owner.close()
-        metric = "flowledger_pool_connections"
-        pools = ("log", "reading", "looks", "keys", "beats")
-        sizes = [
-            {
-                state: service.metrics.get_sample_value(metric, {"pool": pool, "state": state})
-                for state in ("busy", "idle", "most")
-            }
-            for pool in pools
-        ]
-    beside = opened - sum(size["busy"] + size["idle"] for size in sizes)
-    most = sum(size["most"] for size in sizes) + beside
-    assert most <= server.CONNECTIONS_OF_A_PROCESS
-
-
 SERVER = {
     "major": 18,
     "version": "18.4",
@@ -481,11 +458,6 @@ SERVER = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
     "autovacuum": "on",
-    "max_connections": 97,
-    "database_limit": None,
-    "used": 0,
-    "of_database": 0,
-    "ours": 0,
 }
 
 
@@ -509,11 +481,11 @@ def test_server_that_is_not_fit_is_named(change, text):
 
 
 @pytest.mark.parametrize(
-    ("change", "level"),
-    [({}, "ok"), ({"used": 60}, "warning"), ({"max_connections": 39}, "error")],
+    ("most", "used", "level"), [(97, 37, "ok"), (97, 38, "warning"), (59, 0, "error")]
 )
-def test_connections_left_are_judged(change, level):
-    assert [each.level for each in server.judge_connections(SERVER | change)] == [level]
+def test_connections_left_are_judged(most, used, level):
+    limits = [ConnectionLimit("the server", 400, 0), ConnectionLimit("role a", most, used)]
+    assert server.judge_connections(limits, 60).level == level
 
 
 @pytest.mark.parametrize(

@@ -132,3 +132,15 @@ def test_each_sql_file_states_purpose_parameters_and_index(path):
     lines = text.split("\n")
     assert [line[:3] for line in lines[:3]] == ["-- ", "-- ", "-- "]
     assert "index" in lines[2].lower()
+
+
+async def test_server_without_a_free_connection_says_what_to_do(owner, database_url):
+    """Of superusers a database's limit does not hold, so the login is another."""
+    name = await owner.fetchval("select current_database()")
+    await owner.execute(f"create role {name} login password 'x' connection limit 0")
+    try:
+        credentials = database_url.partition("//")[2].partition("@")[0]
+        with pytest.raises(LogUnavailable, match="raise max_connections or end other sessions"):
+            await connect(database_url.replace(credentials, f"{name}:x"), role=None)
+    finally:
+        await owner.execute(f"drop role {name}")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from events.database import connect_pool
 from events.store import Log
+from service.ops.logs import configure_logs
 from tests import postgres
 from tests.kit.duration import SECONDS, SETTING
 from tests.kit.killer import Killer
@@ -27,7 +28,7 @@ from tests.torture.stage import Finding, Stage
 LOAD = 0.5
 """The share of the time in which the load must end: tests before and judgement after take some."""
 
-AFTER = ("rebuilds", "readiness", "tail_loss", "silent_connections")
+AFTER = ("rebuilds", "readiness", "tail_loss", "silent_connections", "restores")
 """The scenarios that have the machine for themselves, in turn, when all others have judged."""
 
 NO_SCENARIO = {"__main__", "stage", "test_summary", *AFTER}
@@ -94,6 +95,7 @@ def complain(folder: Path) -> None:
 
 
 def main() -> int:
+    configure_logs(format="console", level="error")
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # it complains of each of our kills
     if not SECONDS:
         print(f"set {SETTING} to the seconds this may take, as `make torture` does")

@@ -42,6 +42,7 @@ PROBLEMS = {
     ("urn:flowledger:problem:run-ended", 409),
     ("urn:flowledger:problem:run-open", 409),
     ("urn:flowledger:problem:service-error", 500),
+    ("urn:flowledger:problem:too-few-connections", 500),
     ("urn:flowledger:problem:too-large", 413),
     ("urn:flowledger:problem:unauthenticated", 401),
     ("urn:flowledger:problem:unavailable", 503),
