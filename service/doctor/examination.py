@@ -11,6 +11,7 @@ from typing import Final
 
 from events.database import Connection, Database, close_quietly, load, translate_errors
 from events.errors import LogError, MigrationRefused, NotMigrated, SessionRefused
+from events.probe import append_for_trial
 from projections.errors import ProjectionError
 from service.doctor import history, server, state
 from service.doctor.findings import Finding, Report
@@ -38,10 +39,10 @@ class Patient:
 async def examine(patient: Patient) -> Report:
     """Make all checks, and never raise: what cannot be checked is a finding too.
 
-    Nothing is written, and no lock is held for longer than a check takes.
+    What is written is rolled back, and no lock is held for longer than a check takes.
     """
     ledger_checks = _ledger_checks(patient)
-    names = [*_SERVER_CHECKS, "session", *ledger_checks]
+    names = [*_SERVER_CHECKS, "session", "append", *ledger_checks]
     database = Database(
         patient.settings.require_database_url, statement_timeout_s=STATEMENT_TIMEOUT_S
     )
@@ -63,8 +64,11 @@ async def _examine(
     for name, check in _SERVER_CHECKS.items():
         findings += await _make(name, check, connection)
     findings.append(await _examine_session(database))
-    if any(each.check == "migrations" and each.level == "error" for each in findings):
-        return Report(findings, list(ledger_checks))
+    wrong = {each.check for each in findings if each.level == "error"}
+    if "migrations" in wrong:
+        return Report(findings, ["append", *ledger_checks])
+    if "session" not in wrong:
+        findings.append(await _examine_append(database))
     left = dict(ledger_checks)
     while left and not connection.is_closed():
         name = next(iter(left))
@@ -98,6 +102,23 @@ async def _examine_session(database: Database) -> Finding:
         return Finding("session", "error", str(error), cure)
     await close_quietly(connection)
     return Finding("session", "ok", "a session of the service is as it must be")
+
+
+async def _examine_append(database: Database) -> Finding:
+    """Append an event as the service does, and take it back."""
+    connection = None
+    try:
+        connection = await database.connect()
+        with translate_errors():
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await append_for_trial(connection)
+    except LogError as error:
+        cure = "see its words, and the other findings: until it is cured, each start is refused"
+        return Finding("append", "error", f"no event can be appended: {error}", cure)
+    finally:
+        if connection is not None:
+            await close_quietly(connection)
+    return Finding("append", "ok", "an event can be appended; this one was taken back")
 
 
 async def _examine_migrations(connection: Connection) -> list[Finding]:

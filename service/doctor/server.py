@@ -117,7 +117,7 @@ async def examine_locks(connection: Connection) -> list[Finding]:
             "locks",
             "warning",
             f"session {row['pid']} ({row['application_name'] or 'no name'}, {row['state']}) has"
-            f" made others wait for {row['waited_s']:.0f} s",
+            f" been in the way of others for {row['waited_s']:.0f} s",
             f"end it, if it is not at work: select pg_terminate_backend({row['pid']})",
         )
         for row in rows

@@ -40,6 +40,8 @@ class Supervised:
 class Supervisor:
     """Runs background tasks; logs a crash with its traceback and restarts the task.
 
+    One that ends because the database is away is started again too, and is no crash.
+
     Tasks stop in reverse order of their start.
     """
 
@@ -92,12 +94,17 @@ class Supervisor:
         """Run a task once; True where it returned while winding down."""
         try:
             await supervised.run()
+        except LogUnavailable as error:
+            # No bug of the task, and no crash: one line for each reason, without a traceback.
+            if supervised.last_error != str(error):
+                task = supervised.name
+                _log.warning("background task waits for the database", task=task, reason=str(error))
+            supervised.last_error = str(error)
+            return False
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
             _count_crash(supervised, repr(error))
-            # An unreachable database is no bug of the task: log one line without a traceback.
-            trace = None if isinstance(error, LogUnavailable) else error
             _log.error(
-                "background task crashed", task=supervised.name, error=repr(error), exc_info=trace
+                "background task crashed", task=supervised.name, error=repr(error), exc_info=error
             )
             return False
         if not self._winding_down:

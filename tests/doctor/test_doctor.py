@@ -23,6 +23,7 @@ from service.runs.domain.commands import StartRun
 from service.serving import serving
 from service.settings import Settings
 from tests import postgres
+from tests.kit.readiness import DISK_FULL
 from tests.service.test_app import load_examples
 from tests.waiting import until
 
@@ -97,6 +98,7 @@ async def test_sound_ledger_has_no_fault(patient):
         "role",
         "migrations",
         "session",
+        "append",
         "rights",
         "locks",
         "protection",
@@ -207,6 +209,12 @@ FAULTS = {
         "standard_conforming_strings is 'off', not 'on'",
         "do $$ begin execute format('alter database %I set standard_conforming_strings = off',"
         " current_database()); end $$",
+    ),
+    "full disk": Fault(
+        "append",
+        "error",
+        "no event can be appended: the database cannot serve: could not extend file",
+        DISK_FULL,
     ),
     "triggers disabled": Fault(
         "protection",
@@ -411,6 +419,25 @@ async def test_session_that_makes_others_wait_is_named(patient, url, monkeypatch
     finally:
         await holder.close()
         await waiter.close()
+
+
+async def test_idle_holder_of_the_counter_row_is_named(patient, url, monkeypatch):
+    """Each append gives up after its lock timeout, so that nobody waits for long."""
+    monkeypatch.setattr(server, "MIN_WAIT_S", 0.3)
+    holder, waiter, doctor = [await asyncpg.connect(url) for _ in range(3)]
+    try:
+        await holder.execute("begin; select from log.head for update")
+        await asyncio.sleep(1.5 * server.MIN_WAIT_S)
+        waiting = asyncio.create_task(waiter.execute("select from log.head for update"))
+        await asyncio.sleep(0.1)
+        (found,) = await server.examine_locks(doctor)
+        assert f"pg_terminate_backend({holder.get_server_pid()})" in found.cure
+        assert "no event can be appended" in faults(await examine(patient))["append"].text
+        await holder.execute("commit")
+        await waiting
+    finally:
+        for each in (holder, waiter, doctor):
+            await each.close()
 
 
 async def test_check_that_meets_a_lock_gives_up_and_the_others_go_on(patient, url):

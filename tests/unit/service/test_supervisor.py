@@ -53,11 +53,12 @@ async def test_a_crash_is_logged_with_its_error_and_the_task_started_again(super
 
 
 async def test_a_database_that_is_away_is_one_line_without_a_traceback(supervisor):
-    work = Crashing(1, LogUnavailable("away"))
+    work = Crashing(2, LogUnavailable("away"))
     with structlog.testing.capture_logs() as logged:
         supervisor.start("feed", work.run)
         await asyncio.wait_for(work.calm.wait(), 10)
-    assert [(e["error"], e["exc_info"]) for e in logged] == [("LogUnavailable('away')", None)]
+    assert [(e["log_level"], e["reason"]) for e in logged] == [("warning", "away")]
+    assert supervisor.tasks[0].crashes == 0
 
 
 async def test_a_task_that_returns_is_started_again_too(supervisor):
