@@ -82,13 +82,16 @@ def decode_storable(raw: bytes) -> Data:
 
     >>> decode_storable(b'{"a":1}')
     {'a': 1}
+    >>> decode_storable(b' {"a":1}')
+    Traceback (most recent call last):
+    events.errors.InvalidEvent: no JSON object, or white space before it
     """
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidEvent(f"no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidEvent("no JSON object")
+    if not isinstance(value, dict) or raw[:1] != b"{":  # the database looks at the first byte
+        raise InvalidEvent("no JSON object, or white space before it")
     if raw.count(b"[") + raw.count(b"{") > MAX_STORED_DEPTH and _is_deeper(value, MAX_STORED_DEPTH):
         raise InvalidEvent(f"nested deeper than {MAX_STORED_DEPTH}")
     if b"\\u0000" in raw and (reason := _find_unstorable([value])):

@@ -3,7 +3,7 @@
 -- head_pkey, events_pkey by position
 select
     c.name, c.version, c.position, h.position as head, greatest(h.position - c.position, 0) as lag_events,
-    coalesce(extract(epoch from clock_timestamp() - e.recorded_at), 0)::float8 as lag_s,
+    greatest(coalesce(extract(epoch from clock_timestamp() - e.recorded_at), 0), 0)::float8 as lag_s,
     c.state, c.error, c.error_position, coalesce(r.serving_version = c.version, false) as serving
 from projections.checkpoints c
 cross join log.head h

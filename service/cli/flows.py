@@ -80,7 +80,7 @@ async def _list(tenant: str, *, as_json: bool) -> None:
     async with open_ledger() as ledger:
         catalogue = Catalogue(ledger.log)
         await catalogue.refresh(tenant)
-        found, now = catalogue.all(tenant), micros(await ledger.log.now())
+        found, now = catalogue.all(tenant), micros(await ledger.log.clock())
         keys = [(tenant, flow.fullname) for flow in found]
         last_fired = await LastFiredTable(ledger.pool).read(keys)
     for flow in () if as_json else found:

@@ -355,7 +355,10 @@ EVENTS = [
     ({"type": None}, "type is no text"),
     ({"event_id": "abc"}, "no lower-case UUID"),
     ({"event_id": "EF8F9F90-6A3D-429C-AC67-3C9D5A9E3453"}, "no lower-case UUID"),
-    ({"body": "[]"}, "the body of Ereignisé cannot be stored: no JSON object"),
+    (
+        {"body": "[]"},
+        "the body of Ereignisé cannot be stored: no JSON object, or white space before it",
+    ),
     ({"body": "{"}, "the body of Ereignisé cannot be stored: no JSON"),
     ({"body": {}}, "body is no text"),
     ({"metadata": "x"}, "the metadata of Ereignisé cannot be stored: no JSON"),

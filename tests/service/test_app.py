@@ -46,11 +46,15 @@ async def client_of(service, address, *, tenant="acme", role="operator"):
 
 
 async def load_examples(service):
+    await load_flows(service, EXAMPLES)
+
+
+async def load_flows(service, folder):
     await register(
         service.log,
         service.catalogue,
         tenant="acme",
-        definitions=load_definitions(EXAMPLES),
+        definitions=load_definitions(folder),
         dialects=service.dialects,
         origin=Origin(actor="tests", source="tests"),
     )

@@ -11,13 +11,21 @@ import pytest
 
 from service.ops import readiness
 from service.ops.migrations import migrate_all
-from service.serving import serving, wait_until_stopped
+from service.serving import WATCHDOG_STATUS, serving, wait_until_stopped
 from service.settings import Settings
 from tests.kit.readiness import FAULTS, TOLD_WITHIN_S, Watch
-from tests.service.test_app import load_examples, status_of
+from tests.service.test_app import load_examples, load_flows, status_of
 from tests.waiting import until
 
 FLOW = "example.EXTERNAL"
+EVERY_SECOND = """
+clock.TICK:
+  executor: external
+  tasks:
+    - TICK
+  periodic:
+    interval: 1
+"""
 
 
 @pytest.fixture
@@ -198,3 +206,28 @@ async def test_clock_behind_the_log_is_a_warning_a_metric_and_one_line(
         assert service.metrics.get_sample_value("flowledger_ready") == 1
     lines = [line for line in caplog.messages if "clock is behind the log by" in line]
     assert len(lines) == 1
+
+
+async def test_process_whose_database_is_silent_for_too_long_ends_with_the_status_of_the_watchdog(
+    own_settings, own_cluster
+):
+    async with serving(replace(own_settings, database_silence_s=3)) as (service, _):
+        async with FAULTS["stopped_server"](own_cluster), asyncio.timeout(30):
+            assert await wait_until_stopped(service) == WATCHDOG_STATUS
+
+
+async def test_schedules_go_by_the_clock_of_the_database_while_it_is_behind_the_log(
+    settings, database_url, tmp_path
+):
+    (tmp_path / "flows.yaml").write_text(EVERY_SECOND)
+    owner = await asyncpg.connect(database_url)
+    async with serving(settings) as (service, _):
+        await owner.execute(
+            "update log.head set recorded_at = clock_timestamp() + interval '3 hours'"
+        )
+        await load_flows(service, tmp_path)
+        query = "select count(*) from log.events where type = 'RunQueued'"
+        async with asyncio.timeout(30):
+            while await owner.fetchval(query) < 2:  # noqa: ASYNC110 - in the database
+                await asyncio.sleep(0.1)
+    await owner.close()
