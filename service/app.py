@@ -32,7 +32,7 @@ from service.hold import Hold
 from service.http.server import web_application
 from service.metrics.appends import MeasuredLog
 from service.metrics.exposition import new_registry
-from service.metrics.requests import RequestMetrics
+from service.metrics.requests import ConnectionCounts, RequestMetrics
 from service.metrics.state import ProcessState
 from service.ops.paused import PausedReadModels
 from service.ops.readiness import Readiness
@@ -172,7 +172,9 @@ def _assemble(
         dialects=discover(),
         metrics=metrics,
         request_metrics=RequestMetrics(metrics),
+        connection_counts=ConnectionCounts(settings.connections_per_address),
     )
+    metrics.register(service.connection_counts)
     service.schedules = _schedules(service, pools)
     if ProcessRole.WORK in process_roles:
         service.worker = _worker(service, pools)

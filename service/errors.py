@@ -178,11 +178,44 @@ class TooLarge(ServiceError):
     status = 413
 
 
+class HeadTooLarge(ServiceError):
+    """The request line with all headers is too large."""
+
+    code = "head-too-large"
+    status = 431
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the request line or the headers are larger than {most} bytes")
+
+
+class HeadTooSlow(ServiceError):
+    """The headers of the request did not arrive in time."""
+
+    code = "head-too-slow"
+    status = 408
+
+    def __init__(self, within_s: float) -> None:
+        super().__init__(f"the headers of the request did not arrive within {within_s:.0f} s")
+
+
 class UnsupportedMediaType(ServiceError):
     """The body is not of a type that this call takes."""
 
     code = "unsupported-media-type"
     status = 415
+
+
+class UnsupportedEncoding(ServiceError):
+    """The body is compressed in a way that is not understood."""
+
+    code = "unsupported-encoding"
+    status = 415
+    accepted: ClassVar[str] = "gzip, deflate"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"Content-Encoding {encoding[:40]!r} is not understood; send gzip, deflate or none"
+        )
 
 
 class IdempotencyKeyReused(ServiceError):
@@ -198,9 +231,14 @@ class Unavailable(ServiceError):
     code = "unavailable"
     status = 503
 
-    def __init__(self, detail: str = "", *, retry_after_s: int = 1) -> None:
+    def __init__(self, detail: str = "", *, retry_after_s: int = 1, reason: str = "") -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        self.reason = reason
+        """Words of the database, which are for the log and for no client."""
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.reason})" if self.reason else self.detail
 
 
 class LedgerOnHold(Unavailable):
@@ -210,6 +248,11 @@ class LedgerOnHold(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(retry_after_s=60)
+
+
+def database_unavailable(error: Exception) -> Unavailable:
+    """Say to clients that the database does not answer, and to the log why."""
+    return Unavailable("the ledger's database does not answer; try again", reason=str(error))
 
 
 class FlowChanged(Unavailable):

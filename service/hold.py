@@ -22,8 +22,8 @@ from events.types import (
     LEDGER_HELD,
     LEDGER_RESUMED,
 )
+from service.access import Origin, metadata_of
 from service.errors import BadRequest, LedgerOnHold, OperationConflict
-from service.origin import Origin, metadata_of
 
 MAX_REASON: Final = 1000
 """Most characters of a reason."""

@@ -24,7 +24,7 @@ from service.executors.dispatcher import Dispatcher
 from service.executors.in_process import InProcess
 from service.flows.catalogue import Catalogue
 from service.hold import Hold
-from service.metrics.requests import RequestMetrics
+from service.metrics.requests import ConnectionCounts, RequestMetrics
 from service.ops.paused import PausedReadModels
 from service.ops.readiness import Readiness
 from service.ops.rebuilds import Rebuilds
@@ -118,6 +118,7 @@ class Service:
     dialects: tuple[Dialect, ...]
     metrics: CollectorRegistry
     request_metrics: RequestMetrics
+    connection_counts: ConnectionCounts
     schedules: Schedules = field(init=False)
     worker: Worker | None = None
     readiness: Readiness = field(init=False)

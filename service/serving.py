@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from service.app import build_app, compose
 from service.errors import InvalidSetting
+from service.http.connections import Runner
 from service.lifecycle import start, stop
 from service.ops.watchdog import WATCHDOG_STATUS
 from service.runtime import ALL_ROLES, ProcessRole, Service
@@ -34,9 +35,6 @@ REPLACED_STATUS: Final = 3
 
 STOP_MARGIN_S: Final = 10.0
 """How long a process may take to end, beyond the grace period."""
-
-MAX_LINE_BYTES: Final = 32 * 1024
-"""Limit of a request line and of each header; below it the dialect words the error."""
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger(__name__)
@@ -145,12 +143,12 @@ def tune_garbage_collection() -> None:
 
 def _listener(service: Service) -> web.AppRunner:
     debugging = service.settings.log_level == "debug"
-    return web.AppRunner(
+    return Runner(
         build_app(service),
+        service.connection_counts,
         access_log=logging.getLogger("aiohttp.access") if debugging else None,
         logger=_server_logger(),
-        max_line_size=MAX_LINE_BYTES,
-        max_field_size=MAX_LINE_BYTES,
+        keepalive_timeout=service.settings.keepalive_s,
         shutdown_timeout=service.settings.grace_s,
     )
 

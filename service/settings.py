@@ -51,7 +51,8 @@ class Settings:
     while the process counts as ready, ``drain_s`` how long it still serves after a stop signal
     while it says that it is not ready. ``database_silence_s`` is how long the database may be
     silent, and ``watchdog_s`` how long the event loop may stand still, before the process ends; 0
-    is for ever. ``max_body`` is in bytes. ``grace_s`` limits how long
+    is for ever. ``max_body`` is in bytes. ``keepalive_s`` is how long a connection may wait for
+    its next request; 0 in ``connections_per_address`` is any number. ``grace_s`` limits how long
     running tasks and requests may take after a stop signal. ``director_ui`` is the folder with the
     templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
     whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500`` gives every
@@ -72,6 +73,8 @@ class Settings:
     database_silence_s: float = 0.0
     watchdog_s: float = 60.0
     max_body: int = _MIB
+    keepalive_s: float = 75.0
+    connections_per_address: int = 1000
     director_open: OpenAccess | None = None
     director_ui: Path | None = None
     etlworks_token_life_s: int = 600
@@ -146,6 +149,10 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ready_lag_s=variables.whole("FLOWLEDGER_READY_LAG", 30, low=1, high=86400),
         slots=variables.whole("FLOWLEDGER_SLOTS", 8, low=1, high=1000),
         max_body=variables.whole("FLOWLEDGER_MAX_BODY", _MIB, low=1024, high=64 * _MIB),
+        keepalive_s=variables.whole("FLOWLEDGER_KEEPALIVE", 75, low=1, high=3600),
+        connections_per_address=variables.whole(
+            "FLOWLEDGER_CONNECTIONS_PER_ADDRESS", 1000, low=0, high=1_000_000
+        ),
         director_open=variables.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
         director_ui=variables.folder(
             "FLOWLEDGER_DIRECTOR_UI",

@@ -27,7 +27,7 @@ from events.envelope import (
 )
 from events.store import Log
 from events.types import ADMINISTRATION_STREAM, EVERY_TENANT, KEY_CREATED, KEY_REVOKED
-from service.access import ALIASES, Principal
+from service.access import ALIASES, Origin, Principal, metadata_of
 from service.auth.keys import Key, KeyRegistry, check_key
 from service.auth.secrets import (
     TOKEN_PREFIX,
@@ -38,7 +38,6 @@ from service.auth.secrets import (
 )
 from service.auth.tokens import TokenIssuer
 from service.errors import InvalidSetting, NotFound, Unauthenticated
-from service.origin import Origin, metadata_of
 
 LOOKUP_TIMEOUT_S: Final = 5.0
 _SQL: Final = Path(__file__).parent / "sql"

@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from projections.documents.run import ExecutionDocument
+from service.access import Origin
 from service.api import rendering
 from service.auth.credentials import Credentials, NewCredential
 from service.cli.curl_examples import examples
@@ -21,7 +22,6 @@ from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.ops.migrations import migrate_all
 from service.ops.watchdog import Watchdog
-from service.origin import Origin
 from service.runs.domain.commands import StartRun
 from service.runtime import Service
 from service.serving import STOP_MARGIN_S, end_process, serving, wait_until_stopped

@@ -8,6 +8,7 @@ import click
 
 from projections.documents.flow import Flow
 from projections.documents.run import micros
+from service.access import Origin
 from service.api import rendering
 from service.apis import discover
 from service.auth.keys import check_tenant
@@ -15,7 +16,6 @@ from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import FlowDefinition, load_definitions
 from service.flows.registration import Changes, plan_changes, register
-from service.origin import Origin
 from service.schedules.last_fired import LastFired, LastFiredTable
 
 TENANT = click.option("--tenant", default="default", show_default=True, help="The tenant.")

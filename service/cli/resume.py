@@ -11,11 +11,11 @@ import click
 
 from projections import registry
 from projections.read_models.dispatch import read as dispatch
+from service.access import Origin
 from service.cli.ledger import Ledger, open_ledger, run
 from service.errors import OperationConflict
 from service.flows.catalogue import Catalogue
 from service.hold import Held, Hold
-from service.origin import Origin
 from service.schedules.last_fired import FlowKey, LastFiredTable
 from service.schedules.scheduler import find_due
 

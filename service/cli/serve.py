@@ -9,11 +9,11 @@ import click
 
 from events.database import connect_pool
 from events.store import Log
+from service.access import Origin
 from service.cli.ledger import database, run
 from service.hold import Hold
 from service.ops.migrations import migrate_all
 from service.ops.watchdog import Watchdog
-from service.origin import Origin
 from service.runtime import ALL_ROLES, ProcessRole
 from service.serving import STOP_MARGIN_S, end_process, serving, wait_until_stopped
 from service.settings import read_settings

@@ -17,12 +17,12 @@ from events.errors import LogError, LogUnavailable
 from events.follow import Feed
 from projections.errors import ProjectionError
 from projections.read_models.dispatch.apply import Dispatch
+from service.access import Origin
 from service.errors import ServiceError, Unavailable
 from service.executors import sanitize
 from service.executors.driver import Claim, Driver, DriverDeps
 from service.executors.heartbeats import Heartbeats
 from service.hold import Hold
-from service.origin import Origin
 from service.runs.domain.commands import ClaimRun, Command, ReportedEvent, TimeOutRun
 from service.runs.domain.errors import ClaimLost
 from service.runs.read.positions import ReadModelPositions

@@ -14,10 +14,10 @@ from events.envelope import Event, Position
 from events.store import Log
 from projections.documents.flow import Flow, PlanTask
 from projections.flow_versions import FlowVersions
+from service.access import Origin
 from service.errors import Unavailable
 from service.executors.attempt import Attempt
 from service.executors.executor import Executor, Work
-from service.origin import Origin
 from service.runs.domain.commands import ReportedEvent, ReportEvents
 from service.runs.domain.plans import ready_tasks
 from service.runs.domain.state import RunState, evolve

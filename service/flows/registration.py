@@ -14,12 +14,12 @@ from events.errors import VersionConflict
 from events.store import Log
 from events.types import CATALOGUE_STREAM, EVERY_TENANT, FLOW_REGISTERED, FLOW_RETIRED
 from projections.documents.flow import Flow, flow_json
+from service.access import Origin, metadata_of
 from service.errors import BadRequest
 from service.flows.catalogue import Catalogue, TenantCatalogue
 from service.flows.definitions import FlowDefinition
 from service.flows.identity import IdSource
 from service.flows.versioning import assign_versions
-from service.origin import Origin, metadata_of
 
 MAX_ATTEMPTS: Final = 5
 """How often a registration is planned when concurrent ones conflict with it."""

@@ -11,8 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from events.envelope import Position
-from service.access import Principal
-from service.origin import Origin
+from service.access import Origin, Principal
 from service.runs.domain.commands import Command, Outcome
 from service.runs.read.query_api import QueryApi
 from service.runs.read.time_travel import HistoricalQueries

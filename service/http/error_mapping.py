@@ -20,7 +20,9 @@ from service.errors import (
     ServiceError,
     TooLarge,
     Unavailable,
+    UnsupportedEncoding,
     UnsupportedMediaType,
+    database_unavailable,
 )
 from service.http.context import request_id
 
@@ -36,7 +38,7 @@ def error_response(request: web.Request, dialect: Dialect, error: Exception) -> 
         where = {"method": request.method, "path": request.path, "dialect": dialect.name}
         _log.error("request crashed", exc_info=error, request_id=name, **where)
     else:
-        _log.debug("refused", status=mapped.status, reason=mapped.detail, request_id=name)
+        _log.debug("refused", status=mapped.status, reason=str(mapped), request_id=name)
     return _with_headers(dialect.error(request, mapped), mapped)
 
 
@@ -48,7 +50,7 @@ def service_error(request: web.Request, error: Exception) -> ServiceError:  # no
         case LogBusy():
             return Overloaded(str(error))
         case LogUnavailable() | AppendTimeout():
-            return Unavailable("the ledger's database does not answer; try again")
+            return database_unavailable(error)
         case ApplyEventError():
             return Unavailable(
                 f"this release cannot apply the event at position {error.first}, which the answer"
@@ -83,4 +85,6 @@ def _with_headers(response: web.Response, error: ServiceError) -> web.Response:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, MethodNotAllowed):
         response.headers.setdefault("Allow", ", ".join(error.allowed))
+    if isinstance(error, UnsupportedEncoding):
+        response.headers["Accept-Encoding"] = error.accepted
     return response

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Concatenate, Final, TypeVar, cast
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from events import codec
 from projections.results import Document
-from service.errors import BadRequest, TooLarge, Unauthenticated
+from service.errors import BadRequest, TooLarge, Unauthenticated, UnsupportedEncoding
 from service.runs.domain.commands import Outcome
 
 D = TypeVar("D")
@@ -26,6 +27,10 @@ BODY_TIMEOUT_S: Final = 60.0
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 MAX_KEY_LENGTH: Final = 200
+
+CONTENT_ENCODING: Final = "Content-Encoding"
+_WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_INFLATED: Final[web.RequestKey[bytes]] = web.RequestKey("inflated", bytes)
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -47,11 +52,61 @@ async def read_json(request: web.Request, max_bytes: int | None = None) -> Any: 
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Read the whole body, within FLOWLEDGER_MAX_BODY and `BODY_TIMEOUT_S`.
+    """Read the whole body, inflated, within FLOWLEDGER_MAX_BODY and `BODY_TIMEOUT_S`.
 
     Raises:
-        BadRequest: it does not decompress, ends too early, or does not arrive in time.
+        TooLarge: it is larger, as it was sent or inflated.
+        BadRequest: it does not inflate, ends too early, or does not arrive in time.
+        UnsupportedEncoding: it is compressed otherwise than by gzip or deflate.
     """
+    if CONTENT_ENCODING not in request.headers:
+        return await _read_raw(request)
+    if _INFLATED not in request:
+        encoding = _content_encoding(request)
+        raw = await _read_raw(request)
+        most = request.client_max_size
+        # In a thread, since it takes milliseconds; the limit bounds the time too.
+        request[_INFLATED] = await asyncio.to_thread(inflate, raw, encoding, most)
+    return request[_INFLATED]
+
+
+def _content_encoding(request: web.Request) -> str:
+    """Return ``gzip``, ``deflate`` or ``identity``."""
+    given = ",".join(request.headers.getall(CONTENT_ENCODING)).strip().lower() or "identity"
+    encoding = "gzip" if given == "x-gzip" else given
+    if encoding not in {*_WINDOW_BITS, "identity"}:
+        raise UnsupportedEncoding(given)
+    return encoding
+
+
+def inflate(raw: bytes, encoding: str, most: int) -> bytes:
+    """Decompress a body; no more than ``most`` bytes, and one more, are ever made.
+
+    Raises:
+        TooLarge: it has more than ``most`` bytes.
+        BadRequest: it is not of this encoding, or is cut short.
+
+    >>> import zlib
+    >>> inflate(zlib.compress(b"abc"), "deflate", 3)
+    b'abc'
+    """
+    if encoding == "identity":
+        return raw
+    # Some clients send deflate without zlib's frame (RFC 9110, 8.4.1.2): a frame begins with 8.
+    framed = encoding == "gzip" or (bool(raw) and raw[0] & 0x0F == zlib.DEFLATED)
+    inflater = zlib.decompressobj(_WINDOW_BITS[encoding] if framed else -zlib.MAX_WBITS)
+    try:
+        body = inflater.decompress(raw, most + 1)
+    except zlib.error as error:
+        raise BadRequest(f"the body is not {encoding}, or is damaged") from error
+    if len(body) > most:
+        raise TooLarge(f"the body is larger than {most} bytes once inflated")
+    if not inflater.eof or inflater.unused_data:
+        raise BadRequest(f"the {encoding} of the body is cut short, or something follows it")
+    return body
+
+
+async def _read_raw(request: web.Request) -> bytes:
     try:
         if request.content.is_eof():
             return await request.read()

@@ -11,6 +11,7 @@ from service.auth.credentials import Credentials
 from service.dialect import Dialect, Handler, Route
 from service.errors import MethodNotAllowed, NotFound
 from service.http import pipeline
+from service.http.connections import MALFORMED
 from service.http.openapi.pages import Pages
 from service.http.pipeline import MARGIN_S, Deadlines, RoutePolicy
 from service.metrics.requests import UNMATCHED, Labels, RequestMetrics, RouteTimer
@@ -104,6 +105,8 @@ class CatchAllResource(web.PlainResource):
         return web.UrlMappingMatchInfo({}, self._route), set()
 
     async def _refuse(self, request: web.Request) -> NoReturn:
+        if MALFORMED in request:
+            raise request[MALFORMED]
         allowed: set[str] = set()
         for resource in self._others:
             allowed |= (await resource.resolve(request))[1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from time import perf_counter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -51,6 +52,46 @@ class RequestMetrics(Collector):
         for metric in self.seconds.collect():
             metric.samples = [each for each in metric.samples if not each.name.endswith("_created")]
             yield metric
+
+
+class ConnectionCounts(Collector):
+    """Counts the connections of each address, and those that were refused or cut.
+
+    ``most_per_address`` is how many an address may have; 0: any number.
+    """
+
+    def __init__(self, most_per_address: int = 0) -> None:
+        self._most = most_per_address
+        self._by_address: Counter[str] = Counter()
+        self.refused = 0
+        """Connections refused because their address had too many."""
+        self.cut = 0
+        """Connections ended because a head was too long, too slow, or too far ahead."""
+
+    def admit(self, address: str) -> bool:
+        """Count a new connection; False, and not counted, if its address has too many."""
+        if self._most and self._by_address[address] >= self._most:
+            self.refused += 1
+            return False
+        self._by_address[address] += 1
+        return True
+
+    def release(self, address: str) -> None:
+        """Count a connection as ended."""
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield how many are open, and how many were ended by us."""
+        text = "Connections of clients."
+        yield GaugeMetricFamily("flowledger_http_connections", text, value=self._by_address.total())
+        ended = CounterMetricFamily(
+            "flowledger_http_connections_ended", "Connections that were ended.", labels=("reason",)
+        )
+        ended.add_metric(("too many of one address",), self.refused)
+        ended.add_metric(("head without an end",), self.cut)
+        yield ended
 
 
 class RouteTimer:

@@ -22,8 +22,8 @@ from events.types import ADMINISTRATION_STREAM, EVENT_SKIPPED, EVERY_TENANT
 from projections.live import paused
 from projections.live.paused import skipped_events
 from projections.registry import status
+from service.access import Origin, metadata_of
 from service.errors import BadRequest, NotPaused, PositionAhead, UnknownReadModel
-from service.origin import Origin, metadata_of
 
 MAX_REASON: Final = 500
 SETTLED_S: Final = 5.0

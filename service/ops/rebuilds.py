@@ -16,8 +16,8 @@ from projections.projection import Projection
 from projections.rebuild import jobs
 from projections.rebuild.jobs import Rebuild, RebuildOptions
 from projections.rebuild.rollback import roll_back
+from service.access import Origin
 from service.errors import NotFound, OperationConflict, UnknownReadModel
-from service.origin import Origin
 
 POLL_S: Final = 1.0
 """Seconds between two checks for rebuilds that no process works on."""

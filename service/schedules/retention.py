@@ -15,10 +15,10 @@ from events.errors import LogError
 from events.follow import Feed
 from events.types import CATALOGUE_TYPES, RUN_ENDS, RUN_QUEUED
 from projections.errors import ProjectionError
+from service.access import Origin
 from service.errors import LedgerOnHold, ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.options import retained_runs
-from service.origin import Origin
 from service.runs.domain.commands import Outcome, UnlistRun
 from service.runs.read.positions import ReadModelPositions
 from service.runs.read.queries import Queries

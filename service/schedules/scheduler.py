@@ -13,11 +13,11 @@ from typing import Final, Literal
 
 from events.errors import LogError
 from projections.documents.flow import Flow
+from service.access import Origin
 from service.errors import ServiceError, Unavailable
 from service.flows.catalogue import Catalogue
 from service.flows.schedule import Schedule, schedule_in
 from service.hold import Hold
-from service.origin import Origin
 from service.runs.domain.commands import ScheduledStart, StartRun
 from service.runs.write.writer import Writer
 from service.schedules.last_fired import FlowKey, LastFired, LastFiredTable

@@ -2,11 +2,11 @@
 
 import pytest
 
+from service.access import Origin
 from service.apis import discover
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
 from tests.dialects.serving import FLOWS
 from tests.dialects.suite import STARTING, Call, vendor
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from service.access import Origin
 from service.errors import FlowBusy
-from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,

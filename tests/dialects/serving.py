@@ -15,9 +15,11 @@ from uuid import uuid4
 from aiohttp import web
 
 from service import app, lifecycle
+from service.access import Origin
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
+from service.http.connections import Runner
+from service.metrics.requests import ConnectionCounts
 from service.runtime import SERVICE, ProcessRole
 from service.settings import Settings
 from tests.dialects.suite import DIALECTS, Answer, Call
@@ -204,7 +206,7 @@ async def _keys(service):
 
 
 async def _port(doors, application):
-    runner = web.AppRunner(application, shutdown_timeout=1)
+    runner = Runner(application, ConnectionCounts(), shutdown_timeout=1)
     doors.push_async_callback(runner.cleanup)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -14,11 +14,11 @@ import pytest
 from events.database import connect_pool
 from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppend
 from events.store import Log
+from service.access import Origin
 from service.doctor import examination, history, server, state
 from service.doctor.examination import Patient, examine
 from service.ops.connections import ConnectionLimit
 from service.ops.migrations import migrate_all
-from service.origin import Origin
 from service.runs.domain.commands import StartRun
 from service.serving import serving
 from service.settings import Settings

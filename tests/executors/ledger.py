@@ -14,6 +14,7 @@ from events import types
 from events.database import connect_pool
 from events.envelope import Event
 from projections.documents.flow import Plan
+from service.access import Origin
 from service.app import compose
 from service.executors.dispatcher import Dispatcher, new_worker
 from service.executors.driver import DriverDeps
@@ -23,7 +24,6 @@ from service.flows.errors import Diagnostics
 from service.flows.planner import plan_flow
 from service.flows.steps import TaskStep, read_step, read_steps
 from service.lifecycle import start, stop
-from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     Command,

@@ -12,6 +12,7 @@ from events.errors import VersionConflict
 from events.types import CATALOGUE_STREAM
 from projections.documents.flow import flow_json, flow_of
 from projections.documents.run import micros
+from service.access import Origin
 from service.dialects.etlworks import DIALECT as ETLWORKS
 from service.dialects.incorta import DIALECT as INCORTA
 from service.errors import BadRequest
@@ -19,7 +20,6 @@ from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
 from service.flows.errors import FlowLoadError
 from service.flows.registration import Changes, plan_changes, register
-from service.origin import Origin
 
 DIALECTS = (ETLWORKS, INCORTA)
 ORIGIN = Origin("ada", "cli", key_id="k1")

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from events.errors import LogUnavailable
+from service.access import Origin
 from service.dialects.etlworks import DIALECT as ETLWORKS
 from service.flows import catalogue as catalogues
 from service.flows.catalogue import Catalogue
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
 
 TENANT, FLOW_ID = "acme", 1_000_000_001
 ID = (TENANT, "etlworks", "flowId")

@@ -1,5 +1,6 @@
 """A real server with two small dialects behind the pipeline, and keys on a real database."""
 
+import asyncio
 import importlib.util
 import io
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from prometheus_client import CollectorRegistry
 
 from events.database import connect_pool
@@ -19,6 +20,7 @@ from service.http.server import web_application
 from service.metrics.requests import RequestMetrics
 from service.ops.logs import configure_logs
 from service.settings import Settings
+from tests.kit.http_server import BoundedTestServer
 
 _spec = importlib.util.spec_from_file_location(
     "small_dialects", Path(__file__).parent / "dialects.py"
@@ -49,7 +51,7 @@ def failures():
 def waiting():
     """What the waiting routes were asked, and what they wait for."""
     dialects.WAITING.clear()
-    dialects.LET_GO.clear()
+    dialects.LET_GO = asyncio.Event()  # an event belongs to the loop that waits for it first
     return dialects.WAITING, dialects.LET_GO
 
 
@@ -74,7 +76,7 @@ async def client(credentials, vendor, failures, registry):
         settings=Settings(max_body=MAX_BODY),
         metrics=RequestMetrics(registry),
     )
-    async with TestClient(TestServer(application)) as client:
+    async with TestClient(BoundedTestServer(application)) as client:
         yield client
 
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from prometheus_client import CollectorRegistry
 
 from service.dialect import Route
@@ -18,6 +18,7 @@ from service.http.server import web_application
 from service.metrics.requests import RequestMetrics
 from service.settings import Settings
 from tests.http import dialects
+from tests.kit.http_server import BoundedTestServer
 
 BOUND_S = 1.0
 
@@ -54,7 +55,7 @@ async def slow(credentials):
         settings=Settings(database_timeout_s=BOUND_S - MARGIN_S),
         metrics=RequestMetrics(CollectorRegistry()),
     )
-    async with TestClient(TestServer(application)) as client:
+    async with TestClient(BoundedTestServer(application)) as client:
         yield client
 
 

@@ -7,9 +7,9 @@ import pytest
 from events import types
 from projections.live.paused import ResumeOutcome, resume, resume_outcome
 from projections.registry import discover
+from service.access import Origin
 from service.errors import PositionAhead
 from service.ops.paused import PausedReadModels
-from service.origin import Origin
 from tests.projections.histories import History
 from tests.projections.test_runner import _projector, _skip, busy
 from tests.waiting import until

@@ -13,11 +13,11 @@ from events.envelope import AppendRequest, ExpectedVersion, NewEvent, StreamAppe
 from events.store import Log
 from projections.documents.flow import Plan, PlanTask, plan_json
 from projections.flow_versions import FlowVersions
+from service.access import Origin
 from service.flows.catalogue import Catalogue
 from service.flows.payloads import check
 from service.hold import Hold
 from service.ops.supervisor import Supervisor
-from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,

@@ -7,7 +7,7 @@ from uuid import UUID
 from events.codec import decode
 from events.envelope import Event
 from projections.documents.flow import Plan, PlanTask
-from service.origin import Origin
+from service.access import Origin
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,

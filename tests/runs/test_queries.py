@@ -12,10 +12,10 @@ import pytest
 from events.database import connect_pool
 from projections.documents.lifecycle import RUN_ENDED
 from service import app, lifecycle
+from service.access import Origin
 from service.errors import PositionAhead, PositionNotReached, Unavailable, UnknownRun
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
 from service.runs.domain.commands import CancelRun, StartRun
 from service.runs.read import positions
 from service.runs.read.query_api import RunFilter

@@ -7,8 +7,8 @@ import pytest
 
 from events import types
 from events.envelope import AppendRequest, NewEvent, StreamAppend
+from service.access import Origin
 from service.errors import BadRequest, UnknownRun
-from service.origin import Origin
 from service.runs.domain.commands import (
     CancelRun,
     Outcome,

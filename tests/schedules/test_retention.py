@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from events import types
+from service.access import Origin
 from service.errors import Unavailable
-from service.origin import Origin
 from service.runs.domain.commands import ReportedEvent, ReportEvents, StartRun
 from service.runs.read.query_api import RunFilter
 from service.runtime import ProcessRole

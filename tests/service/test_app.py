@@ -14,12 +14,12 @@ import pytest
 
 from events.errors import LogError
 from projections.errors import ProjectionError
+from service.access import Origin
 from service.app import compose
 from service.errors import InvalidSetting, ServiceError, Unauthenticated
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
 from service.ops.migrations import migrate_all
-from service.origin import Origin
 from service.runtime import ProcessRole
 from service.serving import serving, wait_for_stop_signal
 from service.settings import Settings

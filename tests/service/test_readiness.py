@@ -211,9 +211,12 @@ async def test_clock_behind_the_log_is_a_warning_a_metric_and_one_line(
 async def test_process_whose_database_is_silent_for_too_long_ends_with_the_status_of_the_watchdog(
     own_settings, own_cluster
 ):
-    async with serving(replace(own_settings, database_silence_s=3)) as (service, _):
-        async with FAULTS["stopped_server"](own_cluster), asyncio.timeout(30):
-            assert await wait_until_stopped(service) == WATCHDOG_STATUS
+    async with (
+        serving(replace(own_settings, database_silence_s=3)) as (service, _),
+        FAULTS["stopped_server"](own_cluster),
+        asyncio.timeout(30),
+    ):
+        assert await wait_until_stopped(service) == WATCHDOG_STATUS
 
 
 async def test_schedules_go_by_the_clock_of_the_database_while_it_is_behind_the_log(

@@ -8,11 +8,11 @@ import click
 
 from events.envelope import Position
 from projections.live.paused import ResumeOutcome
+from service.access import Origin
 from service.api import rendering
 from service.cli.ledger import Ledger, open_ledger, print_json, run
 from service.errors import NotFound, NotPaused
 from service.ops.paused import SETTLED_S, PausedReadModels, ResumeResult, Row, check_reason
-from service.origin import Origin
 
 ORIGIN: Final = Origin(actor="cli", source="cli")
 VERSION: Final = click.option(

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from events.bodies import Trigger
 from events.envelope import Event
-from service.origin import Origin
+from service.access import Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from events import bodies, types
 from projections.documents.flow import Plan
-from service.origin import Origin, metadata_of
+from service.access import Origin, metadata_of
 from service.runs.domain.commands import (
     CancelRun,
     ClaimRun,

@@ -11,7 +11,7 @@ from events import bodies, types
 from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
-from service.origin import Origin
+from service.access import Origin
 from service.runs.domain.state import RunState, apply
 
 NewId = Callable[[], str]

@@ -12,8 +12,8 @@ from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Plan
 from projections.read_models.load_plans.apply import planned
+from service.access import Origin, metadata_of
 from service.errors import NotRetryable, RunNotFinished, UnknownGroup
-from service.origin import Origin, metadata_of
 from service.runs.domain.commands import RetryScope
 from service.runs.domain.draft import NewId
 from service.runs.domain.plans import downstream_tasks, main_tasks

@@ -12,7 +12,7 @@ from events.bodies import ReusedTask, RunQueued, SlotTaken, Trigger
 from events.codec import encode, encode_body
 from events.envelope import NewEvent
 from projections.documents.flow import Flow
-from service.origin import Origin, metadata_of
+from service.access import Origin, metadata_of
 from service.runs.domain.commands import (
     RetryRun,
     RetryScope,

@@ -6,7 +6,7 @@ from events.batcher import Batcher
 from events.errors import AppendTimeout, InvalidEvent, LogBusy, LogUnavailable
 from events.store import Log
 from projections.flow_versions import FlowVersions
-from service.errors import BadRequest, Overloaded, Unavailable
+from service.errors import BadRequest, Overloaded, Unavailable, database_unavailable
 from service.flows.catalogue import Catalogue
 from service.hold import Hold
 from service.runs.domain.commands import (
@@ -105,7 +105,7 @@ class Writer:
         except LogBusy as error:
             raise Overloaded from error
         except (LogUnavailable, AppendTimeout) as error:
-            raise Unavailable(str(error)) from error
+            raise database_unavailable(error) from error
         except NumbersExhausted as error:
             raise Unavailable(str(error), retry_after_s=3600) from error
         except InvalidEvent as error:

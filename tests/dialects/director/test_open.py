@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 
 from service import app
+from service.http.connections import Runner
+from service.metrics.requests import ConnectionCounts
 from service.settings import OpenAccess
 from tests.dialects.suite import Answer, Call, vendor
 
@@ -20,7 +22,7 @@ class Opened:
         self.server = server
         settings = replace(server.service.settings, director_open=OpenAccess("default", role))
         opened = replace(server.service, settings=settings)
-        self.runner = web.AppRunner(app.build_app(opened), shutdown_timeout=1)
+        self.runner = Runner(app.build_app(opened), ConnectionCounts(), shutdown_timeout=1)
         self.port = server.run(self._listen())
 
     async def _listen(self):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from service.access import Origin
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
 from tests.dialects.suite import Call, vendor
 
 FLOWS = Path(__file__).parent / "flows.yaml"

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from service.access import Origin
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
 from tests.dialects.etlworks.vendor import VENDOR
 from tests.dialects.suite import DIALECTS, Call
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from service.access import Origin
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
 from tests.dialects.suite import Call, vendor
 
 

@@ -21,6 +21,8 @@ PROBLEMS = {
     ("urn:flowledger:problem:flow-busy", 409),
     ("urn:flowledger:problem:flow-changed", 503),
     ("urn:flowledger:problem:forbidden", 403),
+    ("urn:flowledger:problem:head-too-large", 431),
+    ("urn:flowledger:problem:head-too-slow", 408),
     ("urn:flowledger:problem:invalid-body", 400),
     ("urn:flowledger:problem:invalid-group", 422),
     ("urn:flowledger:problem:invalid-level", 422),
@@ -52,6 +54,7 @@ PROBLEMS = {
     ("urn:flowledger:problem:unknown-read-model", 404),
     ("urn:flowledger:problem:unknown-run", 404),
     ("urn:flowledger:problem:unreadable", 400),
+    ("urn:flowledger:problem:unsupported-encoding", 415),
     ("urn:flowledger:problem:unsupported-media-type", 415),
 }
 """The URN and status of every error of the service. Clients know them: an entry never changes."""

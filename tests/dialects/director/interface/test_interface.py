@@ -14,9 +14,11 @@ from aiohttp import web
 from playwright.async_api import Page, async_playwright, expect
 
 from service import app
+from service.access import Origin
 from service.flows.definitions import load_definitions
 from service.flows.registration import register
-from service.origin import Origin
+from service.http.connections import Runner
+from service.metrics.requests import ConnectionCounts
 from service.settings import OpenAccess
 from tests.dialects.director.test_workflows import Desk
 from tests.dialects.suite import Call
@@ -102,7 +104,7 @@ async def _served(server, opened_to):
     opened = None if opened_to is None else OpenAccess(opened_to, "operator")
     settings = replace(server.service.settings, director_open=opened, director_ui=FOLDER)
     service = replace(server.service, settings=settings)
-    runner = web.AppRunner(app.build_app(service), shutdown_timeout=1)
+    runner = Runner(app.build_app(service), ConnectionCounts(), shutdown_timeout=1)
     try:
         yield f"http://127.0.0.1:{server.run(_listen(runner))}"
     finally:

@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 
 from service import app
+from service.http.connections import Runner
+from service.metrics.requests import ConnectionCounts
 from tests.dialects.suite import Answer, Call
 
 INDEX = """{% if config.ENABLE_CDN %}<script src="https://cdn.example/vue.js"></script>{% else %}
@@ -41,7 +43,7 @@ def ask(server, folder):
     """Ask the service through a door that serves the pages, without a credential."""
     settings = replace(server.service.settings, director_ui=folder)
     service = replace(server.service, settings=settings)
-    runner = web.AppRunner(app.build_app(service), shutdown_timeout=1)
+    runner = Runner(app.build_app(service), ConnectionCounts(), shutdown_timeout=1)
     port = server.run(_listen(runner))
 
     def ask(target, method="GET"):
