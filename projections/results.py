@@ -38,7 +38,7 @@ class Document(dict[str, Any]):
     holds the responses rendered from it, by how they were rendered.
     """
 
-    response_cache: dict[Hashable, bytes] | None = None
+    response_cache: dict[Hashable, tuple[bytes, dict[str, str]]] | None = None
 
 
 class LookupResult(NamedTuple, Generic[K, D]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import re
 import zlib
 from collections.abc import Callable, Hashable, Mapping
@@ -30,6 +31,11 @@ MAX_KEY_LENGTH: Final = 200
 
 CONTENT_ENCODING: Final = "Content-Encoding"
 _WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+CACHE_CONTROL: Final = "Cache-Control"
+REVALIDATE: Final = "private, no-cache"
+"""A cache of this client alone may keep the answer, and asks each time whether it still holds."""
+
 _INFLATED: Final[web.RequestKey[bytes]] = web.RequestKey("inflated", bytes)
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
@@ -272,10 +278,28 @@ def cached_response(
     if cache is None:
         cache = owner.response_cache = {}
     key = (render, *arguments)
-    body = cache.get(key)
-    if body is None:
-        body = cache[key] = encode(render(document, *arguments))
-    return web.Response(body=body, content_type="application/json")
+    found = cache.get(key)
+    if found is None:
+        body = encode(render(document, *arguments))
+        headers = {"Content-Type": "application/json", "ETag": entity_tag(body)}
+        found = cache[key] = body, headers | {CACHE_CONTROL: REVALIDATE}
+    return web.Response(body=found[0], headers=found[1])
+
+
+def entity_tag(body: bytes) -> str:
+    """Make the ``ETag`` of a body: weak, since a compressed answer has the same one.
+
+    >>> entity_tag(b"{}")
+    'W/"01e7b720ff566d53"'
+    """
+    return f'W/"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+
+
+def not_modified(request: web.Request, response: web.StreamResponse) -> bool:
+    """Tell whether ``If-None-Match`` names the response's ``ETag`` (RFC 9110, 13.1.2)."""
+    tag, given = response.headers.get("ETag"), request.headers["If-None-Match"]
+    # The quotes delimit a tag; weak and strong ones compare alike here.
+    return tag is not None and (given.strip() == "*" or tag.removeprefix("W/") in given)
 
 
 def replay_header(outcome: Outcome) -> dict[str, str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, cast
 
 from aiohttp import web
 
@@ -21,7 +22,13 @@ from service.errors import BadRequest, Forbidden, InternalError, Unavailable
 from service.http.as_of import AS_OF, AS_OF_HEADER, open_as_of, requested_as_of
 from service.http.context import CONTEXT, RequestContext
 from service.http.error_mapping import check_target, error_response
-from service.http.messages import parse_integer
+from service.http.messages import (
+    CACHE_CONTROL,
+    REVALIDATE,
+    entity_tag,
+    not_modified,
+    parse_integer,
+)
 from service.metrics.requests import CLIENT_CLOSED_REQUEST, RouteTimer
 from service.runtime import SERVICE
 
@@ -33,6 +40,17 @@ MARGIN_S: Final = 3.0
 
 CHECK_S: Final = 0.25
 """Seconds between two looks at the requests in progress."""
+
+IMMUTABLE: Final = "private, max-age=31536000, immutable"
+"""As of an earlier moment the answer never changes."""
+
+VARY: Final = (
+    "Authorization, X-API-Key, x-ncp-iam-access-key, Accept, Accept-Encoding, Flowledger-As-Of"
+)
+"""What an answer depends on beside its URL: whose it is, its form, and the moment.
+
+Said only of what is used without asking: whoever asks sends the tag of what he has.
+"""
 
 _READS: Final = ("GET", "HEAD")
 
@@ -92,7 +110,7 @@ def wrap(
                     raise
                 dialect = policy.dialect if policy is not None else dialect_of(request.path)
                 response = error_response(request, dialect, error)
-            _set_headers(response, context)
+            _finish(request, policy, response, context)
             if request.transport is not None:
                 status = response.status
             return response
@@ -144,15 +162,46 @@ async def _prepare_read(request: web.Request, policy: RoutePolicy) -> None:
     request[CONTEXT].historical = await open_as_of(request.app[SERVICE], as_of)
 
 
-def _set_headers(response: web.StreamResponse, context: RequestContext) -> None:
+def _finish(
+    request: web.Request,
+    policy: RoutePolicy | None,
+    response: web.StreamResponse,
+    context: RequestContext,
+) -> None:
+    """Set the headers that all APIs share; answer 304 where the client has the same already."""
     if response.prepared:
         return
-    historical = context.historical
+    headers, historical = response.headers, context.historical
     position = context.position if historical is None else historical.position
     if position is not None:
-        response.headers["Flowledger-Position"] = str(position)
+        headers["Flowledger-Position"] = str(position)
     if context.request_id is not None:
-        response.headers["X-Request-Id"] = context.request_id
+        headers["X-Request-Id"] = context.request_id
+    if request.method not in _READS:
+        headers[CACHE_CONTROL] = "no-store"
+        headers.pop("ETag", None)
+        return
+    if CACHE_CONTROL not in headers:
+        if not _is_private_read(policy, response):
+            headers[CACHE_CONTROL] = "no-store"
+            return
+        headers[CACHE_CONTROL] = REVALIDATE
+        headers["ETag"] = entity_tag(cast("bytes", cast("web.Response", response).body))
+    if historical is not None and headers[CACHE_CONTROL] == REVALIDATE:
+        headers[CACHE_CONTROL], headers["Vary"] = IMMUTABLE, VARY
+    if "If-None-Match" in request.headers and not_modified(request, response):
+        response.set_status(HTTPStatus.NOT_MODIFIED)
+        cast("web.Response", response).body = None
+
+
+def _is_private_read(policy: RoutePolicy | None, response: web.StreamResponse) -> bool:
+    return (
+        response.status == HTTPStatus.OK
+        and policy is not None
+        and policy.right is not None
+        and isinstance(response, web.Response)
+        and isinstance(response.body, bytes)
+    )
 
 
 @dataclass(slots=True)

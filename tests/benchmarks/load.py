@@ -19,6 +19,7 @@ PATIENCE_S = 30.0
 """How long the last answers may take; who waits longer has an error to look at, not a figure."""
 
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
+_UNCHANGED = b"HTTP/1.1 304"  # it has no body, and says no length
 _CLOSES = re.compile(rb"\r\nConnection: close", re.IGNORECASE)
 
 
@@ -99,13 +100,14 @@ class _Connection(asyncio.Protocol):
         head = self._buffer.find(b"\r\n\r\n")
         if head < 0:
             return
+        unchanged = self._buffer.startswith(_UNCHANGED)
         length = _LENGTH.search(self._buffer, 0, head + 2)
-        assert length is not None, self._buffer[:200]
-        if len(self._buffer) < head + 4 + int(length[1]):
+        assert length is not None or unchanged, self._buffer[:200]
+        if length is not None and len(self._buffer) < head + 4 + int(length[1]):
             return
         self._due = False
         now = time.perf_counter()
-        self._span.took(self._sent, now, good=self._buffer.startswith(b"HTTP/1.1 2"))
+        self._span.took(self._sent, now, good=unchanged or self._buffer.startswith(b"HTTP/1.1 2"))
         closes = _CLOSES.search(self._buffer, 0, head + 2)
         self._buffer = b""
         if now >= self._span.until:

@@ -94,6 +94,7 @@ class Server:
         try:
             connection.request(call.method, call.target, body=call.body, headers=dict(call.headers))
             response = connection.getresponse()
+            assert "Cache-Control" in response.headers, call
             return Answer(response.status, response.headers, response.read())
         finally:
             connection.close()

@@ -9,7 +9,6 @@ import zlib
 import pytest
 
 from service.http import connections
-from tests.kit.http_server import BoundedTestServer
 from tests.waiting import until
 
 
@@ -218,7 +217,3 @@ async def test_compressed_body_that_is_cut_short_is_400(client, bearer, cut):
     headers = bearer | {"Content-Encoding": "gzip"}
     answer = await client.post("/acme/runs", headers=headers, data=body)
     assert ((await answer.json())["vendor"], answer.status) == ("acme", 400)
-
-
-async def test_test_server_is_the_services_own(client):
-    assert isinstance(client.server, BoundedTestServer)

@@ -57,7 +57,9 @@ async def _stream(
     headers: Mapping[str, str],
     keepalive_s: float,
 ) -> web.StreamResponse:
-    response = web.StreamResponse(headers={**headers, "Content-Type": "application/json"})
+    response = web.StreamResponse(
+        headers={**headers, "Content-Type": "application/json", "Cache-Control": "no-store"}
+    )
     try:
         await response.prepare(request)
         while not task.done():

@@ -18,6 +18,9 @@ from service.http.openapi.decorators import docs
 
 _PAGE: Final = Path(__file__).with_suffix(".html")
 _PLACE: Final = "<!-- operations -->"
+_PUBLIC: Final = {"Cache-Control": "no-cache"}
+"""Anybody may see the pages, and any cache may keep them: it asks whether they still hold."""
+
 _SELF_CONTAINED: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
 }
@@ -72,7 +75,9 @@ class Pages:
     )
     async def openapi(self, _request: web.Request) -> web.StreamResponse:
         """Serve openapi.yaml."""
-        return web.Response(text=self.openapi_yaml, content_type="application/yaml")
+        return web.Response(
+            text=self.openapi_yaml, content_type="application/yaml", headers=_PUBLIC
+        )
 
     @docs(
         summary="The operations, for people",
@@ -86,7 +91,7 @@ class Pages:
     async def operations(self, _request: web.Request) -> web.StreamResponse:
         """Serve the page of operations."""
         return web.Response(
-            text=self.operations_html, content_type="text/html", headers=_SELF_CONTAINED
+            text=self.operations_html, content_type="text/html", headers=_PUBLIC | _SELF_CONTAINED
         )
 
 
