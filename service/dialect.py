@@ -25,6 +25,7 @@ class Route:
 
     ``supports_as_of``: whether a read accepts `as_of`; False if the log does not hold its content.
     ``ledger_wide``: whether keys of the whole ledger, whose tenant is ``*``, may use it.
+    ``ledger_only``: whether no other keys may, since it acts on all tenants.
     ``lenient_query``: whether unreadable query parameters count as absent instead of as an error.
     ``enabled_if``: whether the settings enable it; None: always. openapi.yaml leaves out routes
     that depend on a setting.
@@ -36,6 +37,7 @@ class Route:
     right: Right | None = Right.READ
     supports_as_of: bool = True
     ledger_wide: bool = False
+    ledger_only: bool = False
     lenient_query: bool = False
     enabled_if: Callable[[Settings], bool] | None = None
 

@@ -74,6 +74,10 @@ class Rebuild:
         return (self.target - self.folded) / self.rate
 
 
+MAX_WORKERS: Final = 64
+"""Processes that one rebuild may start."""
+
+
 @dataclass(frozen=True, slots=True)
 class RebuildOptions:
     """Who requests a rebuild, and its limits: worker processes, events per second."""

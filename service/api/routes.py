@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from service.access import Right
 from service.api import events, metrics, projections, runs
-from service.dialect import Route
+from service.dialect import Handler, Route
 
 RUN = "/v1/runs/{run_id:[^/]+}"
 PROJECTION = "/v1/projections/{name:[^/]+}"
+
+
+def _of_all_tenants(path: str, handler: Handler) -> Route:
+    # A read model is that of all tenants: no administrator of one of them may change it.
+    return Route("POST", PROJECTION + path, handler, Right.ADMINISTER, ledger_only=True)
+
 
 ROUTES = (
     Route("POST", "/v1/runs", runs.start, Right.START),
@@ -30,9 +36,9 @@ ROUTES = (
         Right.ADMINISTER,
         supports_as_of=False,
     ),
-    Route("POST", PROJECTION + "/retry", projections.retry_event, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/skip", projections.skip_event, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/rebuild", projections.start_rebuild, Right.ADMINISTER),
+    _of_all_tenants("/retry", projections.retry_event),
+    _of_all_tenants("/skip", projections.skip_event),
+    _of_all_tenants("/rebuild", projections.start_rebuild),
     Route(
         "GET",
         PROJECTION + "/rebuild",
@@ -40,6 +46,6 @@ ROUTES = (
         Right.ADMINISTER,
         supports_as_of=False,
     ),
-    Route("POST", PROJECTION + "/rebuild/cancel", projections.cancel_rebuild, Right.ADMINISTER),
-    Route("POST", PROJECTION + "/rollback", projections.roll_back, Right.ADMINISTER),
+    _of_all_tenants("/rebuild/cancel", projections.cancel_rebuild),
+    _of_all_tenants("/rollback", projections.roll_back),
 )

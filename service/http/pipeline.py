@@ -64,6 +64,7 @@ class RoutePolicy:
     supports_as_of: bool = True
     lenient_query: bool = False
     ledger_wide: bool = False
+    ledger_only: bool = False
 
     def authorize(self, principal: Principal) -> None:
         """Raise `Forbidden` unless the principal may use the route."""
@@ -71,6 +72,8 @@ class RoutePolicy:
             principal.require(self.right)
         if principal.tenant == EVERY_TENANT and not self.ledger_wide:
             raise Forbidden("a key of all tenants works under /v1 only; use a key of one tenant")
+        if self.ledger_only and principal.tenant != EVERY_TENANT:
+            raise Forbidden("this acts on all tenants: use a key of the tenant *")
 
 
 def wrap(

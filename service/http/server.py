@@ -79,6 +79,7 @@ def _add(
             supports_as_of=route.supports_as_of,
             lenient_query=route.lenient_query,
             ledger_wide=ledger_wide or route.ledger_wide,
+            ledger_only=route.ledger_only,
         )
         # HEAD wherever GET is (RFC 9110, 9.3.2).
         for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):

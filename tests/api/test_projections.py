@@ -16,14 +16,20 @@ def test_only_an_administrator_can_retry_or_skip(api, problem, untouched, path, 
     assert problem(api.ask("POST", path, body, key=key), 403) == "forbidden"
 
 
-def test_administrator_of_one_tenant_cannot_skip_an_event(api, problem, untouched):
-    answer = api.ask("POST", SKIP, PROPER, key="administrator")
+@pytest.mark.parametrize("path", ["retry", "skip", "rebuild", "rebuild/cancel", "rollback"])
+def test_administrator_of_one_tenant_changes_no_read_model(api, problem, untouched, path):
+    answer = api.ask("POST", f"/v1/projections/listings/{path}", PROPER, key="administrator")
     assert problem(answer, 403) == "forbidden"
     assert "tenant *" in answer.json["detail"]
 
 
-def test_administrator_of_one_tenant_can_retry_a_read_model(api, problem, untouched):
-    assert problem(api.ask("POST", RETRY, key="administrator"), 409) == "not-paused"
+@pytest.mark.parametrize("workers", [0, 65, 2**40])
+def test_rebuild_over_http_has_as_many_workers_as_on_the_command_line(
+    api, problem, untouched, workers
+):
+    answer = api.ask("POST", "/v1/projections/listings/rebuild", {"workers": workers}, key=WHOLE)
+    assert problem(answer, 400) == "bad-request"
+    assert "from 1 to 64" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(("path", "body"), CALLS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from projections.rebuild.jobs import MAX_WORKERS
 from service.ops.paused import MAX_REASON as MAX_SKIP_REASON
 
 
@@ -67,7 +68,7 @@ class LedgerRebuildStart(Schema):
 
     workers = fields.Integer(
         allow_none=True,
-        validate=validate.Range(1),
+        validate=validate.Range(1, MAX_WORKERS),
         metadata={"description": "Processes that fold events; absent is half the cores."},
     )
     rate = fields.Integer(

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from events.database import Pool
 from projections.errors import NoSuchReadModel, RebuildFailed
 from projections.rebuild import jobs
-from projections.rebuild.jobs import Rebuild, RebuildOptions
+from projections.rebuild.jobs import MAX_WORKERS, Rebuild, RebuildOptions
 from projections.rebuild.pool import default_workers
 from projections.rebuild.rollback import drop_previous_version, roll_back
 from projections.rebuild.start import rebuild
@@ -26,7 +26,7 @@ ACTOR = "cli"
 @click.argument("name")
 @click.option(
     "--workers",
-    type=click.IntRange(1, 64),
+    type=click.IntRange(1, MAX_WORKERS),
     help="Processes that read the log; default: half the cores.",
 )
 @click.option("--rate", type=click.IntRange(1), help="Read at most so many events a second.")
