@@ -24,6 +24,7 @@ from referencing.jsonschema import (
 from projections.documents.flow import Flow
 from service.errors import InvalidPayload
 from service.flows.errors import Diagnostics, YamlPath
+from service.flows.patterns import UnsupportedPattern, compile_pattern, in_linear_time
 
 MAX_ERROR_TEXT: Final = 256 * 1024
 """Characters of all error texts together: each may quote the whole payload."""
@@ -55,6 +56,8 @@ def errors_of(schema: str | None, payload: Mapping[str, Any]) -> list[str]:
         return list(_bounded(error.message for error in errors))
     except RecursionError:
         return ["the payload is nested too deeply for its schema"]
+    except UnsupportedPattern as error:  # of a flow that an older release has loaded
+        return [f"the schema of the flow must be changed: {error}"]
 
 
 @lru_cache(maxsize=1024)
@@ -64,7 +67,8 @@ def _validator(text: str) -> Validator:
 
 def _validator_of(schema: Schema) -> Validator:
     # By the schema's `$schema`, else for JSON Schema 2020-12.
-    return validator_for(schema, default=Draft202012Validator)(schema, registry=_REGISTRY)
+    kind = validator_for(schema, default=Draft202012Validator)
+    return in_linear_time(kind)(schema, registry=_REGISTRY)
 
 
 def _bounded(messages: Iterable[str]) -> Iterator[str]:
@@ -128,6 +132,7 @@ def _check_schema(schema: Schema) -> None:
     validator = _validator_of(schema)
     try:
         type(validator).check_schema(dict(schema))
+        _check_patterns(schema)
         for reference in _unresolvable(schema):
             raise ValueError(
                 f"the reference {reference!r} cannot be resolved: a schema may refer only to itself"
@@ -138,13 +143,35 @@ def _check_schema(schema: Schema) -> None:
         raise ValueError("is nested too deeply") from error
 
 
+def _check_patterns(schema: Schema) -> None:
+    keywords: set[str] = set()
+    for resource, _ in _subschemas(schema):
+        contents = resource.contents if isinstance(resource.contents, dict) else {}
+        keywords |= contents.keys()
+        patterns = [*contents.get("patternProperties", ()), contents.get("pattern")]
+        for pattern in patterns:
+            if isinstance(pattern, str):
+                compile_pattern(pattern)
+    if {"patternProperties", "unevaluatedProperties"} <= keywords:
+        raise ValueError(
+            "has patternProperties and unevaluatedProperties, which are not matched in linear time"
+            " together: write additionalProperties"
+        )
+
+
 def _unresolvable(schema: Schema) -> Iterator[str]:
+    for resource, resolver in _subschemas(schema):
+        yield from _unresolvable_here(resource, resolver)
+
+
+def _subschemas(schema: Schema) -> Iterator[tuple[Resource[Any], Any]]:
+    """Yield a schema and all in it, each with what resolves its references."""
     dialect = specification_with(str(schema.get("$schema", "")), default=DRAFT202012)
     top = dialect.create_resource(schema)
     pending = [(top, _REGISTRY.resolver_with_root(top))]
     while pending:
         resource, resolver = pending.pop()
-        yield from _unresolvable_here(resource, resolver)
+        yield resource, resolver
         pending += [(sub, resolver.in_subresource(sub)) for sub in resource.subresources()]
 
 
