@@ -88,6 +88,13 @@ class Forbidden(ServiceError):
     status = 403
 
 
+class UnknownHost(ServiceError):
+    """This host is not served here; an operator may add it to FLOWLEDGER_ALLOWED_HOSTS."""
+
+    code = "unknown-host"
+    status = 421
+
+
 class NotFound(ServiceError):
     """Nothing of this name exists in this tenant."""
 

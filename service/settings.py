@@ -32,6 +32,8 @@ KEEP_ALL_RUNS: Final = -1
 
 MAX_KEPT_RUNS: Final = 1_000_000_000
 _MIB: Final = 1024 * 1024
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
+_ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
 
 
 class OpenAccess(NamedTuple):
@@ -51,13 +53,14 @@ class Settings:
     while the process counts as ready, ``drain_s`` how long it still serves after a stop signal
     while it says that it is not ready. ``database_silence_s`` is how long the database may be
     silent, and ``watchdog_s`` how long the event loop may stand still, before the process ends; 0
-    is for ever. ``max_body`` is in bytes. ``keepalive_s`` is how long a connection may wait for
-    its next request; 0 in ``connections_per_address`` is any number. ``grace_s`` limits how long
-    running tasks and requests may take after a stop signal. ``director_ui`` is the folder with the
-    templates and static files of Director's user interface. ``etlworks_six_words`` are the tenants
-    whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500`` gives every
-    InVision error the one status that the vendor documents. ``retention_offset`` is the number of
-    runs kept in the lists of flows without `retention`, -1 for all.
+    is for ever. ``max_body`` is in bytes. ``keepalive_s`` is how long a connection may wait for its
+    next request; 0 in ``connections_per_address`` is any number. ``allowed_hosts`` empty is all;
+    ``allowed_origins`` are those of other sites whose pages may use the APIs. ``grace_s`` limits
+    how long running tasks and requests may take after a stop signal. ``director_ui`` is the folder
+    with the templates and static files of Director's user interface. ``etlworks_six_words`` are the
+    tenants whose Etlworks clients know six status words, ``*`` for all. ``invision_strict_500``
+    gives every InVision error the one status that the vendor documents. ``retention_offset`` is the
+    number of runs kept in the lists of flows without `retention`, -1 for all.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -75,6 +78,8 @@ class Settings:
     max_body: int = _MIB
     keepalive_s: float = 75.0
     connections_per_address: int = 1000
+    allowed_hosts: frozenset[str] = frozenset()
+    allowed_origins: frozenset[str] = frozenset()
     director_open: OpenAccess | None = None
     director_ui: Path | None = None
     etlworks_token_life_s: int = 600
@@ -153,6 +158,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         connections_per_address=variables.whole(
             "FLOWLEDGER_CONNECTIONS_PER_ADDRESS", 1000, low=0, high=1_000_000
         ),
+        allowed_hosts=variables.hosts("FLOWLEDGER_ALLOWED_HOSTS"),
+        allowed_origins=variables.origins("FLOWLEDGER_ALLOWED_ORIGINS"),
         director_open=variables.open_access("FLOWLEDGER_DIRECTOR_OPEN"),
         director_ui=variables.folder(
             "FLOWLEDGER_DIRECTOR_UI",
@@ -245,7 +252,7 @@ class _Environment:
         return text == "true"
 
     def tenants(self, name: str) -> frozenset[str]:
-        names = frozenset(filter(None, map(str.strip, (self.text(name) or "").split(","))))
+        names = self._listed(name)
         for tenant in names - {EVERY_TENANT}:
             if not TENANT.fullmatch(tenant):
                 raise InvalidSetting(
@@ -253,6 +260,29 @@ class _Environment:
                     f"is {tenant!r}; give the names of tenants, such as acme,other, or * for all",
                 )
         return names
+
+    def hosts(self, name: str) -> frozenset[str]:
+        names = self._listed(name)
+        for host in names:
+            if not _HOST.fullmatch(host):
+                raise InvalidSetting(
+                    name, f"is {host!r}; give host names without ports, such as ledger.example.com"
+                )
+        return frozenset(host.lower().strip("[]") for host in names)
+
+    def origins(self, name: str) -> frozenset[str]:
+        names = self._listed(name)
+        for origin in names - {"*"}:
+            if not _ORIGIN.fullmatch(origin):
+                raise InvalidSetting(
+                    name,
+                    f"is {origin!r}; give origins, such as https://console.example.com, or * for"
+                    " the pages of all sites",
+                )
+        return names
+
+    def _listed(self, name: str) -> frozenset[str]:
+        return frozenset(filter(None, map(str.strip, (self.text(name) or "").split(","))))
 
     def one_of(self, name: str, options: object, default: str) -> str:
         text = self.text(name)

@@ -20,6 +20,7 @@ from service.auth.credentials import Credentials
 from service.dialect import Dialect, Handler
 from service.errors import BadRequest, Forbidden, InternalError, Unavailable
 from service.http.as_of import AS_OF, AS_OF_HEADER, open_as_of, requested_as_of
+from service.http.browsers import BrowserRules
 from service.http.context import CONTEXT, RequestContext
 from service.http.error_mapping import check_target, error_response
 from service.http.messages import (
@@ -40,6 +41,9 @@ MARGIN_S: Final = 3.0
 
 CHECK_S: Final = 0.25
 """Seconds between two looks at the requests in progress."""
+
+SERVER: Final = "flowledger"
+"""What answers, without its release: that tells an attacker what to try."""
 
 IMMUTABLE: Final = "private, max-age=31536000, immutable"
 """As of an earlier moment the answer never changes."""
@@ -84,12 +88,14 @@ def wrap(
     dialect_of: Callable[[str], Dialect],
     timer: RouteTimer,
     deadlines: Deadlines,
+    browsers: BrowserRules,
 ) -> Handler:
     """Wrap a handler; ``policy`` None is for requests that match no route.
 
     ``dialect_of`` names the dialect of such a request's path. The wrapper is one function with few
     calls, since every request goes through it.
     """
+    right = policy.right if policy is not None else None
 
     async def answer(request: web.Request) -> web.StreamResponse:
         started, status = timer.start(), CLIENT_CLOSED_REQUEST
@@ -99,6 +105,8 @@ def wrap(
             try:
                 if "%" in request.raw_path:
                     _check_target(request, policy)
+                if browsers.guards_hosts or _is_from_page(request):
+                    browsers.check(request, right)
                 if policy is not None and policy.right is not None:
                     principal = await policy.dialect.authenticate(request, credentials)
                     policy.authorize(principal)
@@ -114,6 +122,8 @@ def wrap(
                 dialect = policy.dialect if policy is not None else dialect_of(request.path)
                 response = error_response(request, dialect, error)
             _finish(request, policy, response, context)
+            if "Origin" in request.headers:
+                browsers.share(request, response)
             if request.transport is not None:
                 status = response.status
             return response
@@ -133,6 +143,11 @@ def _late(
     if not deadlines.has_expired(task):
         raise error
     return Unavailable(f"no answer was found within {deadlines.bound_s:.0f} s; try again")
+
+
+def _is_from_page(request: web.Request) -> bool:
+    """Tell whether a page in a browser sends this; programs send neither header."""
+    return "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
 
 
 def _check_target(request: web.Request, policy: RoutePolicy | None) -> None:
@@ -175,6 +190,8 @@ def _finish(
     if response.prepared:
         return
     headers, historical = response.headers, context.historical
+    headers["Server"] = SERVER
+    headers["X-Content-Type-Options"] = "nosniff"
     position = context.position if historical is None else historical.position
     if position is not None:
         headers["Flowledger-Position"] = str(position)

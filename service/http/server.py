@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from aiohttp import HttpVersion11, web
 
@@ -11,6 +11,7 @@ from service.auth.credentials import Credentials
 from service.dialect import Dialect, Handler, Route
 from service.errors import MethodNotAllowed, NotFound
 from service.http import pipeline
+from service.http.browsers import BrowserRules
 from service.http.connections import MALFORMED
 from service.http.openapi.pages import Pages
 from service.http.pipeline import MARGIN_S, Deadlines, RoutePolicy
@@ -36,6 +37,7 @@ def web_application(
     def dialect_of(path: str) -> Dialect:
         return next((dialect for dialect in vendors if dialect.claims(path)), own)
 
+    browsers = BrowserRules(hosts=settings.allowed_hosts, origins=settings.allowed_origins)
     deadlines = Deadlines(settings.database_timeout_s + MARGIN_S)
 
     def wrap(handler: Handler, policy: RoutePolicy | None, labels: Labels) -> Handler:
@@ -47,6 +49,7 @@ def web_application(
             dialect_of=dialect_of,
             timer=timer,
             deadlines=deadlines,
+            browsers=browsers,
         )
 
     application = web.Application(client_max_size=settings.max_body)
@@ -55,7 +58,7 @@ def web_application(
         _add(router, wrap, _enabled(dialect.routes, settings), dialect=dialect)
     for routes in (own.routes, Pages((own, *vendors)).routes):
         _add(router, wrap, _enabled(routes, settings), dialect=own, ledger_wide=True)
-    router.register_resource(CatchAllResource(wrap, tuple(router.resources())))
+    router.register_resource(CatchAllResource(wrap, tuple(router.resources()), browsers))
     return application
 
 
@@ -95,8 +98,11 @@ class CatchAllResource(web.PlainResource):
     URL that ends with its host.
     """
 
-    def __init__(self, wrap: Wrap, others: Sequence[web.AbstractResource]) -> None:
+    def __init__(
+        self, wrap: Wrap, others: Sequence[web.AbstractResource], browsers: BrowserRules
+    ) -> None:
         super().__init__("/")
+        self._browsers = browsers
         self._others = others
         handler = wrap(self._refuse, None, UNMATCHED)
         self._route = self.add_route("*", handler, expect_handler=_send_continue)
@@ -105,9 +111,11 @@ class CatchAllResource(web.PlainResource):
         """Match every request."""
         return web.UrlMappingMatchInfo({}, self._route), set()
 
-    async def _refuse(self, request: web.Request) -> NoReturn:
+    async def _refuse(self, request: web.Request) -> web.StreamResponse:
         if MALFORMED in request:
             raise request[MALFORMED]
+        if self._browsers.is_preflight(request):
+            return web.Response(status=204)
         allowed: set[str] = set()
         for resource in self._others:
             allowed |= (await resource.resolve(request))[1]

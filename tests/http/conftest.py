@@ -61,18 +61,22 @@ def vendor():
 
 
 @pytest.fixture
+def own_dialect():
+    return dialects.small_dialect("own", "/own")
+
+
+@pytest.fixture
 def registry():
     """Where the server's metrics are."""
     return CollectorRegistry()
 
 
 @pytest.fixture
-async def client(credentials, vendor, failures, registry):
-    own = dialects.small_dialect("own", "/own")
+async def client(credentials, vendor, own_dialect, failures, registry):
     application = web_application(
         credentials,
         vendors=[vendor],
-        own=own,
+        own=own_dialect,
         settings=Settings(max_body=MAX_BODY),
         metrics=RequestMetrics(registry),
     )

@@ -38,6 +38,9 @@ _CONFIG: Final = MappingProxyType(
     }
 )
 _OWN_SCRIPTS: Final = "user/vue.min.js"
+_UNFRAMED: Final = {"X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"}
+"""No page of another site may show ours in a frame and have it clicked."""
+
 _FRESH: Final = {"Cache-Control": "no-cache"}
 
 
@@ -135,4 +138,6 @@ def _folder(request: web.Request) -> Path:
 
 
 def _html(text: str, status: int = 200) -> web.Response:
-    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+    return web.Response(
+        text=text, status=status, content_type="text/html", charset="utf-8", headers=_UNFRAMED
+    )

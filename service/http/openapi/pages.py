@@ -22,7 +22,11 @@ _PUBLIC: Final = {"Cache-Control": "no-cache"}
 """Anybody may see the pages, and any cache may keep them: it asks whether they still hold."""
 
 _SELF_CONTAINED: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
 }
 
 

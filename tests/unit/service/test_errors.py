@@ -48,6 +48,7 @@ PROBLEMS = {
     ("urn:flowledger:problem:too-large", 413),
     ("urn:flowledger:problem:unauthenticated", 401),
     ("urn:flowledger:problem:unavailable", 503),
+    ("urn:flowledger:problem:unknown-host", 421),
     ("urn:flowledger:problem:unknown-execution", 404),
     ("urn:flowledger:problem:unknown-flow", 404),
     ("urn:flowledger:problem:unknown-group", 400),
