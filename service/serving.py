@@ -15,7 +15,6 @@ from typing import Final, NoReturn
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from service.app import build_app, compose
 from service.errors import InvalidSetting
@@ -147,28 +146,9 @@ def _listener(service: Service) -> web.AppRunner:
         build_app(service),
         service.connection_counts,
         access_log=logging.getLogger("aiohttp.access") if debugging else None,
-        logger=_server_logger(),
         keepalive_timeout=service.settings.keepalive_s,
         shutdown_timeout=service.settings.grace_s,
     )
-
-
-def _server_logger() -> logging.Logger:
-    logger = logging.getLogger("aiohttp.server")
-    if not any(isinstance(each, _QuietMalformedRequests) for each in logger.filters):
-        logger.addFilter(_QuietMalformedRequests())
-    return logger
-
-
-class _QuietMalformedRequests(logging.Filter):
-    """Logs bytes that are not HTTP as one INFO line without a traceback: it is no bug of ours."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            record.msg, record.args, record.exc_info = "malformed request: %s", (error.code,), None
-            record.levelno, record.levelname = logging.INFO, "INFO"
-        return True
 
 
 async def _listen(listener: web.AppRunner, settings: Settings) -> str:

@@ -30,6 +30,9 @@ from events.export.reader import ExportFile
 
 STANDARD_OUTPUT: Final = "-"
 
+_OWNERS_ALONE: Final = 0o600
+"""The mode of a file: an export has the data of all tenants."""
+
 FRAME_BYTES: Final = 2**20
 """Bytes of lines after which a frame ends; a killed export repeats at most this much."""
 
@@ -85,7 +88,7 @@ def open_target(
         yield Target(sys.stdout.buffer, compression, ExportFile(name))
         return
     try:
-        file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
+        file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNERS_ALONE), "r+b")
     except OSError as error:
         raise _unwritable(name, error) from error
     with file:

@@ -12,6 +12,7 @@ from events.store import Log
 from service.access import Origin
 from service.cli.ledger import database, run
 from service.hold import Hold
+from service.ops.environment import forget_secrets
 from service.ops.migrations import migrate_all
 from service.ops.watchdog import Watchdog
 from service.runtime import ALL_ROLES, ProcessRole
@@ -44,6 +45,7 @@ async def run_roles(
 ) -> None:
     """Run a service in some roles until the process is told to stop, then end the process."""
     async with database(read_settings()) as settings:
+        forget_secrets()
         if migrate:
             await migrate_all(settings.require_database_url)
         if hold:

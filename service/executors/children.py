@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.executors import framing
+from service.ops.environment import SECRETS
 
 LOG_TAIL_BYTES: Final = 32 * 1024
 """How much of a task's output is kept: the end of it."""
@@ -21,11 +22,6 @@ START_TIMEOUT_S: Final = 60.0
 
 PIPE_CAPACITY_BYTES: Final = 64 * 1024
 """The capacity of a pipe (pipe(7)): one read returns all the output so far."""
-
-_SECRETS: Final = frozenset(
-    {"FLOWLEDGER_SECRET_KEY", "FLOWLEDGER_OLD_SECRET_KEY", "FLOWLEDGER_DATABASE_URL"}
-)
-"""Secrets of the ledger that a command could print; children do not get them."""
 
 
 class ChildDied(Exception):
@@ -153,7 +149,7 @@ async def _spawn(flows: Path, sock: int, child_output: int) -> asyncio.subproces
         stdin=asyncio.subprocess.DEVNULL,
         stdout=child_output,
         stderr=child_output,
-        env={name: value for name, value in os.environ.items() if name not in _SECRETS},
+        env={name: value for name, value in os.environ.items() if name not in SECRETS},
         pass_fds=(sock,),
         start_new_session=True,
     )

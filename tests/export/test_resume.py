@@ -196,3 +196,9 @@ async def test_pages_of_an_export_are_bounded_in_bytes(pool, log, tmp_path, monk
         await running.run(pages.append)
     assert pages[:3] == [1, 1, 1]
     assert sum(pages) == 13
+
+
+def test_export_is_readable_by_its_owner_alone(tmp_path):
+    with open_target(str(tmp_path / "one")):
+        pass
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o600
