@@ -53,6 +53,19 @@ class NoSuchReadModel(ProjectionError):
 
 
 @dataclass
+class UnreadableReadModels(ProjectionError):
+    """The service's role may not read the tables of a read model."""
+
+    schemas: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the service's role may not read {', '.join(self.schemas)}, as after a restore without"
+            " owners: run `flowledger migrate`"
+        )
+
+
+@dataclass
 class CheckpointBeyondLog(ProjectionError):
     """A read model has applied events that the log does not hold: rows of another history."""
 

@@ -231,6 +231,13 @@ async def status(connection: asyncpg.Connection | Pool) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
+async def find_unreadable(connection: asyncpg.Connection | Pool) -> list[str]:
+    """Name the schemas of serving versions that the role of this session may not read."""
+    with translate_errors():
+        rows = await connection.fetch(load(_SQL, "unreadable"))
+    return [schema_of(row["name"], row["version"]) for row in rows]
+
+
 def check_checkpoints(rows: Iterable[Mapping[str, Any]]) -> None:
     """Check that the log holds all that the serving versions have applied, by their `status`.
 

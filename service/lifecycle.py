@@ -25,6 +25,7 @@ async def start(service: Service) -> None:
 
     Raises:
         TooFewConnections: the database allows fewer than this process needs.
+        UnreadableReadModels: the service's role may not read a read model.
         CheckpointBeyondLog: a read model shows events that the log does not hold.
         InvalidSetting: the secret key is not the one that the credentials were made under.
         LogUnavailable: the database does not answer.
@@ -33,6 +34,7 @@ async def start(service: Service) -> None:
     projects = ProcessRole.PROJECT in service.process_roles
     await require_connections(service.database, needed_by(projects=projects))
     check_checkpoints(await service.positions.statuses())
+    await service.positions.require_readable()
     await _start_log(service)
     await service.hold.load()
     await service.credentials.start()

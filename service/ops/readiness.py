@@ -75,6 +75,7 @@ class Readiness:
         self._probed_at = -math.inf
         self._warned_at = -math.inf
         self._error = "the first probe has not ended"
+        self._unreadable: Sequence[str] = ()
         self.draining = False
         """Whether the process is about to stop, and takes no new work for granted."""
         self.clock_behind_s = 0.0
@@ -127,6 +128,9 @@ class Readiness:
         yield from self._late_read_models()
 
     def _late_read_models(self) -> Iterator[Reason]:
+        if self._unreadable:
+            text = f"the service's role may not read {', '.join(self._unreadable)}"
+            yield Reason("read-model-unreadable", f"{text}: run `flowledger migrate`")
         for row in self.projections:
             if not row["serving"]:
                 continue
@@ -159,6 +163,7 @@ class Readiness:
         if self._appends.failing or began - self._appends.succeeded_at > PROBE_S:
             await probe(self._connection)
         self.projections = await registry.status(self._connection)
+        self._unreadable = await registry.find_unreadable(self._connection)
         self._note_clock(await clock_behind_s(self._connection))
         self._probed_at, self._error = began, "the last probe is too old"
         if failures == self._appends.failures:  # none has failed meanwhile

@@ -14,10 +14,17 @@ _DIGEST = """
 
 
 async def read_runs(
-    address: str, token: str, *, as_of: int | None = None, limit: int = 1000
+    address: str,
+    token: str,
+    *,
+    min_position: int = 0,
+    as_of: int | None = None,
+    limit: int = 1000,
 ) -> dict[str, Any]:
     """Read the list of runs and each of them through the HTTP API, by path."""
     headers = {"Authorization": f"Bearer {token}"}
+    if min_position:
+        headers["Flowledger-Min-Position"] = str(min_position)
     if as_of is not None:
         headers["Flowledger-As-Of"] = str(as_of)
     async with aiohttp.ClientSession(address, headers=headers) as client:

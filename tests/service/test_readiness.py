@@ -234,3 +234,17 @@ async def test_schedules_go_by_the_clock_of_the_database_while_it_is_behind_the_
             while await owner.fetchval(query) < 2:  # noqa: ASYNC110 - in the database
                 await asyncio.sleep(0.1)
     await owner.close()
+
+
+async def test_read_model_that_the_service_may_not_read_makes_it_unready(settings, database_url):
+    owner = await asyncpg.connect(database_url)
+    async with serving(settings) as (service, address), aiohttp.ClientSession(address) as client:
+        await owner.execute("alter schema listings_v1 owner to current_user")
+        await until(lambda: [reason.code for reason in service.readiness.reasons()] == [UNREADABLE])
+        assert await status_of(client, "/health/ready") == 503
+        await owner.execute("alter schema listings_v1 owner to flowledger_app")
+        await until(lambda: service.readiness.reasons() == [])
+    await owner.close()
+
+
+UNREADABLE = "read-model-unreadable"

@@ -10,6 +10,7 @@ from events.database import translate_errors
 from events.envelope import Position
 from events.store import Log
 from projections import registry
+from projections.errors import UnreadableReadModels
 from projections.live.checkpoints import Checkpoints
 from projections.live.paused import skipped_events
 from projections.serving.version_router import QUERY_TIMEOUT_S, VersionRouter
@@ -29,6 +30,21 @@ class ReadModelPositions:
         self._version_router = version_router
         self._checkpoints = checkpoints
         self._log = log
+
+    async def require_readable(self) -> None:
+        """Check that the tables of all served read models may be read.
+
+        Raises:
+            UnreadableReadModels: the service's role lacks the rights, as after a restore.
+            LogUnavailable: the database does not answer.
+        """
+        with translate_errors():
+            async with (
+                asyncio.timeout(QUERY_TIMEOUT_S),
+                self._version_router.connection() as connection,
+            ):
+                if schemas := await registry.find_unreadable(connection):
+                    raise UnreadableReadModels(schemas)
 
     async def statuses(self) -> list[dict[str, Any]]:
         """Read the position of each version of each read model."""
