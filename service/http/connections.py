@@ -127,6 +127,9 @@ class _Connection(RequestHandler):
         if waiter is None or waiter.done():
             self._receive_ahead(data)
             return
+        if not data:  # aiohttp asks its parser for what it holds back: no head has begun by that
+            super().data_received(data)
+            return
         if not self._head_bytes:
             self._first = data
         self._head_bytes += len(data)
