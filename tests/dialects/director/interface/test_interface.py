@@ -36,6 +36,10 @@ def missing():
     return ""
 
 
+PATIENCE_MS = 90_000
+"""How long a browser that starts on a busy machine may take to show what is waited for."""
+
+
 @dataclass
 class Window:
     """A browser's page on a server, and a user of the API to look and to move things along."""
@@ -67,6 +71,7 @@ async def window_on(server):
         async with _served(server, tenant if opened else None) as url, _browser() as browser:
             pair = {"username": key.username, "password": key.password}
             page = await browser.new_page(http_credentials=None if opened else pair)
+            page.set_default_timeout(PATIENCE_MS)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("request", lambda request: urls.append(request.url))
             yield Window(page, url, Desk(server, key))
