@@ -348,13 +348,13 @@ class EventSkipped(TypedDict):
 
 
 class LedgerHeld(TypedDict):
-    """The ledger was held: it is read, and starts and executes nothing."""
+    """The ledger was put on hold: it is read, and starts and executes nothing."""
 
     reason: Annotated[str, "Why, in the operator's words."]
 
 
 class LedgerResumed(TypedDict):
-    """The hold of the ledger ended."""
+    """The ledger was taken off hold: it starts and executes again."""
 
     reason: Annotated[str, "Why, in the operator's words."]
 

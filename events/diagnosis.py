@@ -40,7 +40,7 @@ class LogEnds:
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """Positions where the log is not as an append leaves it."""
+    """Sampled positions whose event is missing, altered or unreadable."""
 
     missing: Sequence[int]
     """No event is there."""

@@ -13,7 +13,7 @@ import asyncpg
 
 from events.database import APP_ROLE, close_quietly, connect, load, translate_errors
 from events.errors import MigrationRefused
-from events.rights import LOG_RIGHTS, put_rights_right, script
+from events.rights import LOG_RIGHTS, repair_rights, script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -76,9 +76,9 @@ async def migrate(
                 restored = []
                 if not await _make_schema(connection):
                     # So that a restored ledger can be read; below, what is new gets its rights.
-                    restored = await put_rights_right(connection, rights)
+                    restored = await repair_rights(connection, rights)
                 applied = await _apply(connection, _migrations([MIGRATIONS, *extra]))
-                await put_rights_right(connection, rights)
+                await repair_rights(connection, rights)
                 return [*restored, *applied]
     finally:
         await close_quietly(connection)

@@ -38,7 +38,7 @@ async def find_missing_rights(
     return [row["statement"] for row in rows]
 
 
-async def put_rights_right(
+async def repair_rights(
     connection: asyncpg.Connection, used: Mapping[str, str], owned: Sequence[str] = ()
 ) -> list[str]:
     """Put rights right as the login role; return the statements that it ran. See above.

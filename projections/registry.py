@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from events.database import Database, Pool, close_quietly, connect, load, translate_errors
-from events.rights import put_rights_right
+from events.rights import repair_rights
 from projections import read_models
 from projections.errors import CheckpointBeyondLog, UnknownProjection, UnknownSchemaVersion
 from projections.projection import Projection, Version, schema_of
@@ -50,7 +50,7 @@ async def take_ownership(url: str) -> list[str]:
     connection = await connect(url, role=None)
     try:
         with translate_errors():
-            return await put_rights_right(connection, {}, await version_schemas(connection))
+            return await repair_rights(connection, {}, await version_schemas(connection))
     finally:
         await close_quietly(connection)
 

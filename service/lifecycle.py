@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
+from events.envelope import Event
+from events.follow import Feed
 from events.types import CATALOGUE_STREAM, REBUILD_FINISHED
 from projections.registry import check_checkpoints
 from service.errors import Unavailable
@@ -81,8 +83,9 @@ async def _start_log(service: Service) -> None:
 
 def _start_followers(service: Service) -> None:
     supervise = service.supervisor.start
-    supervise("keys", partial(_follow_keys, service))
-    supervise("hold", partial(_follow_hold, service))
+    feed, keys, hold = service.log_io.feed, service.credentials, service.hold
+    supervise("keys", partial(_follow, feed, keys.refresh, keys.apply))
+    supervise("hold", partial(_follow, feed, hold.load, hold.apply))
     supervise("catalogue", partial(_follow_catalogue, service))
     supervise("endings", service.run_completion.run)
     supervise("reading", service.read_models.version_router.run)
@@ -96,20 +99,16 @@ async def _drain_worker(service: Service) -> None:
         await service.worker.dispatcher.close(0 if replaced else service.settings.grace_s)
 
 
-async def _follow_keys(service: Service) -> None:
-    feed = service.log_io.feed
+async def _follow(
+    feed: Feed,
+    load: Callable[[], Awaitable[object]],
+    apply: Callable[[Sequence[Event]], object],
+) -> None:
+    """Load what is folded from the log, then apply the events that follow."""
     after = feed.head
-    await service.credentials.refresh()
+    await load()
     async for events in feed.subscribe(after):
-        service.credentials.apply(events)
-
-
-async def _follow_hold(service: Service) -> None:
-    feed = service.log_io.feed
-    after = feed.head
-    await service.hold.load()
-    async for events in feed.subscribe(after):
-        service.hold.apply(events)
+        apply(events)
 
 
 async def _follow_catalogue(service: Service) -> None:

@@ -1,6 +1,6 @@
 -- Read the bounds of all partitions: each holds the positions from the first one to before the second.
 -- No parameters.
--- Index: none, the catalogue only.
+-- Index: none, it reads the system catalogs only.
 select
     substring(b.bound from 'FROM \(''?(\d+)')::bigint as from_position,
     substring(b.bound from 'TO \(''?(\d+)')::bigint as before_position

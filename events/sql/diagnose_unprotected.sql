@@ -1,6 +1,6 @@
 -- Find the tables of the log without an enabled trigger that refuses changes.
 -- No parameters.
--- Index: none, the catalogue only.
+-- Index: none, it reads the system catalogs only.
 select c.oid::regclass::text as name
 from pg_catalog.pg_class c
 where c.relnamespace = 'log'::regnamespace

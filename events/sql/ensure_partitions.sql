@@ -1,4 +1,4 @@
 -- Create the current partition and the next two, where missing.
 -- No parameters.
--- Index: none, the catalogue only.
+-- Index: none, it reads the system catalogs only.
 select log.ensure_partitions()

@@ -1,6 +1,6 @@
 -- Write the statements by which an owner gives a role what it needs and takes away what it must not have; no row: all is right.
 -- $1 the role; $2 schemas whose tables it uses, $3 what each one's tables allow it ('select, insert'); $4 schemas that it owns.
--- Index: none, the catalogue only. A partition is reached by its table.
+-- Index: none, it reads the system catalogs only. A partition is reached by its table.
 -- Functions for triggers, and those that only functions of their owner call, stay the owner's.
 with used as (
     select n.oid, n.nspname as name, w.allowed

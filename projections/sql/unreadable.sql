@@ -1,6 +1,6 @@
 -- Lists the serving versions whose tables the role of this session may not read, as after a restore without owners.
 -- no parameters
--- the catalogue only; registry_pkey (a handful of rows)
+-- the system catalogs; registry_pkey (a handful of rows)
 select r.name, r.serving_version as version
 from projections.registry r
 left join pg_catalog.pg_namespace n on n.nspname = format('%s_v%s', r.name, r.serving_version)

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
@@ -29,8 +30,8 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 32 * 1024
 """Bytes of a request line, and of each header."""
 
-MAX_AHEAD_BYTES: Final = 1024 * 1024
-"""Bytes that a client may send ahead of the answer to a request whose body is complete."""
+MAX_AHEAD_BYTES: Final = 512 * 1024
+"""Bytes of further requests that a client may send while one is being answered."""
 
 HEAD_TIMEOUT_S: Final = 10.0
 """Seconds from the first byte of a head to its end."""
@@ -89,7 +90,16 @@ class _Server(web.Server):
 class _Connection(RequestHandler):
     """One connection. A head is being read while aiohttp waits for a request."""
 
-    __slots__ = ("_address", "_ahead_bytes", "_counts", "_cut", "_first", "_head_bytes", "_timer")
+    __slots__ = (
+        "_address",
+        "_ahead_bytes",
+        "_ahead_of",
+        "_counts",
+        "_cut",
+        "_first",
+        "_head_bytes",
+        "_timer",
+    )
 
     def __init__(self, server: _Server, options: dict[str, Any]) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
@@ -98,6 +108,7 @@ class _Connection(RequestHandler):
         self._first: bytes = b""
         self._head_bytes = 0
         self._ahead_bytes = 0
+        self._ahead_of: web.BaseRequest | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._cut = False
 
@@ -147,6 +158,8 @@ class _Connection(RequestHandler):
         """Take a part of a body, or of requests behind the one that is being answered."""
         request = self._current_request
         if request is not None and request.content.is_eof():
+            if request is not self._ahead_of:  # the ones before are answered: count anew
+                self._ahead_of, self._ahead_bytes = request, 0
             self._ahead_bytes += len(data)
             if self._ahead_bytes > MAX_AHEAD_BYTES:
                 self._counts.cut += 1
@@ -161,10 +174,10 @@ class _Connection(RequestHandler):
         if isinstance(message, _ErrInfo):
             self._messages[-1] = (_refused(_error_of(message.exc)), payload)
             return  # with the first bytes, which name the path
-        if self._head_bytes > MAX_HEAD_BYTES and _size(message.raw_headers) > MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES and _size(message) > MAX_HEAD_BYTES:
             self._messages[-1] = (_refused(HeadTooLarge(MAX_HEAD_BYTES)), payload)
             return
-        self._first, self._head_bytes, self._ahead_bytes = b"", 0, 0
+        self._first, self._head_bytes, self._ahead_of = b"", 0, None
 
     def _cut_head(self, error: ServiceError) -> None:
         """Answer a head that has no end, and read no more."""
@@ -212,8 +225,9 @@ def _error_of(error: BaseException) -> ServiceError:
     return BadRequest("this is not HTTP")
 
 
-def _size(headers: tuple[tuple[bytes, bytes], ...]) -> int:
-    return sum(len(name) + len(value) + 4 for name, value in headers)
+def _size(message: RawRequestMessage) -> int:
+    headers = sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
+    return len(message.path) + headers
 
 
 def _target(first: bytes) -> str:

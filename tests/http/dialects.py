@@ -89,6 +89,11 @@ async def wait(request: web.Request) -> web.StreamResponse:
     return json_response({"waited": True})
 
 
+async def pause(_request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(0.02)
+    return json_response({"paused": True})
+
+
 async def ping(_request: web.Request) -> web.StreamResponse:
     return json_response({"pong": True})
 
@@ -134,6 +139,7 @@ def small_dialect(name, prefix):
             Route("GET", f"{prefix}/stream", stream, None),
             Route("GET", f"{prefix}/ping", ping, None),
             Route("GET", f"{prefix}/wait", wait, None),
+            Route("GET", f"{prefix}/pause", pause, None),
             Route("GET", f"{prefix}/old/{{id:\\d{{1,3}}}}", read),
             Route("GET", "/{before:.+}" + f"{prefix}/runs/{{id}}", read),
             Route("DELETE", f"/x{prefix}/runs/{{id}}", read),

@@ -145,6 +145,21 @@ async def test_what_is_sent_far_ahead_of_an_answer_ends_the_connection(client, b
     assert client.server.counts.cut == 1
 
 
+async def test_client_that_pipelines_is_served_however_much_it_sends_in_all(client):
+    """Each request is sent while the one before it is being answered."""
+    request = b"GET /acme/pause HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 30_000 + b"\r\n\r\n"
+    count = 60
+    assert count * len(request) > 3 * connections.MAX_AHEAD_BYTES
+    async with connected(client) as (reader, writer):
+        writer.write(request)
+        for _ in range(count):
+            await asyncio.sleep(0.005)
+            writer.write(request)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            await reader.readuntil(b"}")
+    assert client.server.counts.cut == 0
+
+
 async def test_connections_of_an_address_are_bounded_and_counted(client, monkeypatch):
     monkeypatch.setattr(client.server.counts, "_most", 3)
     async with contextlib.AsyncExitStack() as stack:

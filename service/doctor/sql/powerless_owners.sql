@@ -1,6 +1,6 @@
--- Find the functions that run as their owner, where that owner may not write the tables beside them.
+-- Find SECURITY DEFINER functions whose owner may not write the tables of their schema.
 -- $1 the schema of the log.
--- Index: none, the catalogue only.
+-- Index: none, it reads the system catalogs only.
 select distinct f.oid::regproc::text as function, pg_get_userbyid(f.proowner) as owner
 from pg_catalog.pg_proc f
 join pg_catalog.pg_class c on c.relnamespace = f.pronamespace
